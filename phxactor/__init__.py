@@ -1,0 +1,1 @@
+"""Phoenix Sockets and Channels for Python, on real processes."""

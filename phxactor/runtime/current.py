@@ -1,0 +1,138 @@
+"""What a process can do to itself and to others: the functions that a body calls."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+
+from phxactor.runtime import signals
+from phxactor.runtime.errors import Exit, NoProcessError
+from phxactor.runtime.messages import Exited, Monitor
+from phxactor.runtime.pid import Pid, Port, State
+from phxactor.runtime.runtime import current_process
+from phxactor.runtime.timers import Timer
+
+self_pid = current_process
+
+
+def spawn(body: Callable[..., Awaitable[object]], *args: object) -> Pid:
+    """Start a process that runs `await body(*args)`; it may not have run yet when this returns (P19)."""
+    return current_process().runtime.spawn(body, *args)
+
+
+def spawn_link(body: Callable[..., Awaitable[object]], *args: object) -> Pid:
+    """Start a process that is linked to this one from its first moment (P20)."""
+    return current_process().runtime.spawn(body, *args, link=True)
+
+
+def spawn_monitor(body: Callable[..., Awaitable[object]], *args: object) -> tuple[Pid, Monitor]:
+    """Start a process that this one monitors from its first moment (P20)."""
+    owner = current_process()
+    pid = owner.runtime.spawn(body, *args)
+    return pid, signals.monitor(owner, pid)
+
+
+async def receive(
+    match: Callable[[object], bool] | None = None,
+    *,
+    timeout: float | None = None,
+) -> object:
+    """Take the oldest message, or the oldest for which `match` is true (N2).
+
+    Raises TimeoutError when none has come within `timeout` seconds from now (N3, N4).
+    """
+    if match is None:
+        return await current_process().receive(timeout)
+    return await current_process().receive_matching(match, timeout)
+
+
+def send(destination: Pid | str, message: object) -> None:
+    """Send to a process, or to the owner of a name; raises NoProcessError for a name nobody has (NM3)."""
+    if isinstance(destination, str):
+        pid = whereis(destination)
+        if pid is None:
+            raise NoProcessError(f"no process is registered as {destination!r}")
+        pid.send(message)
+    else:
+        destination.send(message)
+
+
+def link(pid: Pid) -> None:
+    """Link this process and another (X10 to X14); raises NoProcessError, see `signals.link`."""
+    signals.link(_alive(), pid)
+
+
+def unlink(pid: Pid, *, flush: bool = False) -> None:
+    """Remove the link on both sides (X15, X17); `flush` also takes a waiting `Exited` of it out of the mailbox (X16)."""
+    owner = current_process()
+    signals.unlink(owner, pid)
+    if flush:
+        for index, message in enumerate(owner.mailbox):
+            if type(message) is Exited and message.pid is pid:
+                del owner.mailbox[index]
+                break
+
+
+def monitor(target: Pid | str) -> Monitor:
+    """Watch a process, or the owner of a name: one `Down` will come (M1 to M6). Never raises for a dead one."""
+    return current_process().runtime.monitor(target)
+
+
+demonitor = signals.demonitor
+
+
+def trap_exit(flag: bool = True) -> bool:  # noqa: FBT001, FBT002 - reads as in Erlang: trap_exit(False)
+    """Turn exit signals to this process into `Exited` messages, or back; returns what it was (X19)."""
+    owner = _alive()
+    before, owner.trapping = owner.trapping, flag
+    return before
+
+
+def set_port(port: Port | None) -> None:
+    """Have a synchronous function take this process's messages from now on, those that wait first."""
+    owner = _alive()
+    owner.port = port
+    owner.run_port_queue()
+
+
+def register(name: str, pid: Pid | None = None) -> None:
+    """Give a process, by default this one, a name (NM1, NM2); raises NameTakenError."""
+    owner = _alive()
+    owner.runtime.names.register(name, pid or owner)
+
+
+def unregister(name: str) -> None:
+    """Free a name; raises LookupError if nobody has it (NM4)."""
+    current_process().runtime.names.unregister(name)
+
+
+def whereis(name: str) -> Pid | None:
+    """Return the owner of a name, or None."""
+    return current_process().runtime.names.whereis(name)
+
+
+def send_after(destination: Pid | str, message: object, seconds: float) -> Timer:
+    """Send a message after at least so many seconds; to a name, whoever has it then (TI1, TI6, TI7)."""
+    runtime = current_process().runtime
+    if isinstance(destination, Pid):
+        return runtime.timers.add(seconds, destination.send, message)
+    names = runtime.names
+
+    def deliver(late: object) -> None:
+        pid = names.whereis(destination)
+        if pid is not None:
+            pid.send(late)
+
+    return runtime.timers.add(seconds, deliver, message)
+
+
+def cancel_timer(timer: Timer) -> float | None:
+    """Return the seconds that were left, or None if it has fired or was cancelled: its message stays (TI3)."""
+    return current_process().runtime.timers.cancel(timer)
+
+
+def _alive() -> Pid:
+    """Return the current process; raises its `Exit` again when it is ending (TM4)."""
+    owner = current_process()
+    if owner.state is not State.ALIVE:
+        raise Exit(owner.exit_reason)
+    return owner

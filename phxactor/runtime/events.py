@@ -1,0 +1,18 @@
+"""What the runtime tells its observers. Unattached, each costs one attribute test."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from phxactor.telemetry import Event
+
+spawned: Final = Event("phxactor.process.spawned", "A process was made: pid, parent, linked.")
+exited: Final = Event("phxactor.process.exited", "A process has wholly ended: pid, reason.")
+crashed: Final = Event("phxactor.process.crashed", "A bare process ended by an uncaught exception: pid, exception.")
+linked: Final = Event("phxactor.process.linked", "Two processes were linked: pid, other.")
+unlinked: Final = Event("phxactor.process.unlinked", "A link was removed by unlink: pid, other.")
+named: Final = Event("phxactor.process.named", "A name was registered: pid, name.")
+cleanup_failed: Final = Event(
+    "phxactor.process.cleanup_failed",
+    "An exception came out of a process that was already ending, and was not adopted: pid, exception.",
+)

@@ -1,0 +1,54 @@
+"""Registered names: at most one for a process, at most one process for a name (NM1, NM2)."""
+
+from __future__ import annotations
+
+from phxactor.runtime import events
+from phxactor.runtime.errors import NameTakenError
+from phxactor.runtime.pid import Pid, State
+
+
+class Names:
+    """The table of registered names of one runtime."""
+
+    def __init__(self) -> None:
+        """Start empty."""
+        self._pids: dict[str, Pid] = {}
+
+    def register(self, name: str, pid: Pid) -> None:
+        """Give a process a name.
+
+        Raises NameTakenError if the name has an owner (the same process too), the process has a name, or is
+        gone; TypeError if the name is no text.
+        """
+        if not isinstance(name, str) or not name:
+            raise TypeError(f"a name is a text that is not empty, not {name!r}")
+        if name in self._pids:
+            raise NameTakenError(f"the name {name!r} belongs to {self._pids[name]!r}")
+        if pid.name is not None:
+            raise NameTakenError(f"{pid!r} has a name already")
+        if pid.state is not State.ALIVE:
+            raise NameTakenError(f"{pid!r} has ended")
+        self._pids[name] = pid
+        pid.name = name
+        if events.named.handlers:
+            events.named.emit(pid=pid, name=name)
+
+    def unregister(self, name: str) -> None:
+        """Free a name; raises NoProcessError's base LookupError if nobody has it (NM4)."""
+        pid = self._pids.pop(name, None)
+        if pid is None:
+            raise LookupError(f"no process is registered as {name!r}")
+        pid.name = None
+
+    def whereis(self, name: str) -> Pid | None:
+        """Return the owner of a name, who may be ending (P13), or None."""
+        return self._pids.get(name)
+
+    def release(self, pid: Pid) -> None:
+        """Free the name of a process that ends; the pid still shows it (NM5)."""
+        if pid.name is not None:
+            self._pids.pop(pid.name, None)
+
+    def all(self) -> dict[str, Pid]:
+        """Copy the table."""
+        return dict(self._pids)

@@ -1,0 +1,73 @@
+"""Exit reasons: plain values that say why a process ended, and how they print.
+
+A reason is `NORMAL`, `SHUTDOWN`, `Shutdown(detail)`, `KILLED`, `NOPROC`, `Crash(exception)`, or anything that a
+program likes. Strings play the part of Erlang's atoms: `"boom"` prints as `:boom`. (OTP-SEMANTICS section 1.)
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Final, TypeAlias, TypeGuard
+
+import attrs
+
+Reason: TypeAlias = object
+"""Any value; two reasons are the same when they are equal."""
+
+NORMAL: Final = "normal"
+"""The body returned. Links do not take others down, nobody logs, a transient child stays down."""
+SHUTDOWN: Final = "shutdown"
+"""Told to stop. Takes non-trapping links down; nobody logs; a transient child stays down."""
+KILL: Final = "kill"
+"""As a signal: cannot be trapped, and becomes `KILLED`. As one's own exit reason: an ordinary reason (P5)."""
+KILLED: Final = "killed"
+"""The reason of a process that was sent `KILL`, and what its links see: trappable again (X8)."""
+NOPROC: Final = "noproc"
+"""There is no such process."""
+
+
+@attrs.frozen(repr=False)
+class Shutdown:
+    """A benign end with a detail: `Shutdown("closed")` is Elixir's `{:shutdown, :closed}`."""
+
+    detail: object
+
+    def __repr__(self) -> str:
+        """Show it as Elixir would."""
+        return format_reason(self)
+
+
+@attrs.frozen(repr=False, eq=False)
+class Crash:
+    """An exception that nobody caught in the process (P2); equal only to itself."""
+
+    exception: BaseException
+
+    def __repr__(self) -> str:
+        """Show the exception's type and text."""
+        return format_reason(self)
+
+
+def is_benign(reason: Reason) -> TypeGuard[str | Shutdown]:
+    """Tell whether a reason is `NORMAL`, `SHUTDOWN` or a `Shutdown`: nothing to report, nothing to restart."""
+    if isinstance(reason, str):
+        return reason in (NORMAL, SHUTDOWN)
+    return isinstance(reason, Shutdown)
+
+
+_ATOM = re.compile(r"[A-Za-z_][A-Za-z0-9_]*[?!]?\Z")
+
+
+def format_reason(reason: Reason) -> str:
+    """Write a reason as Elixir would: `:normal`, `{:shutdown, :closed}`; a crash as `(ValueError) text`."""
+    match reason:
+        case str():
+            return f":{reason}" if _ATOM.match(reason) else repr(reason)
+        case Shutdown(detail=detail):
+            return f"{{:shutdown, {format_reason(detail)}}}"
+        case Crash(exception=exception):
+            return f"({type(exception).__name__}) {exception}"
+        case tuple():
+            return "{" + ", ".join(format_reason(part) for part in reason) + "}"
+        case _:
+            return repr(reason)

@@ -1,0 +1,181 @@
+"""Exit signals, links, monitors, and the end of a process: plain synchronous code over the process records.
+
+The life of a process, and what each step does (OTP-SEMANTICS sections 1 to 3, TM16, TM17):
+
+    ALIVE ── fatal signal, or the body ended ──▶ EXITING ── the task has unwound ──▶ DEAD
+
+    fatal     notes the reason (the first one stands, P15) and cancels the task
+    bury      frees the name and what the process owns, forgets its monitors, tells its links and then its watchers
+
+Nothing here recurses through a chain of links: a signal only marks and cancels, and each process is buried
+by its own task.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from phxactor.runtime import events
+from phxactor.runtime.errors import NoProcessError
+from phxactor.runtime.messages import Down, Exited, Monitor
+from phxactor.runtime.pid import Pid, State
+from phxactor.runtime.reasons import KILL, KILLED, NOPROC, NORMAL, Reason, format_reason
+
+if TYPE_CHECKING:
+    from phxactor.runtime.runtime import Runtime
+
+
+def fatal(pid: Pid, reason: Reason) -> None:
+    """Make the process end with `reason`; a process that is ending already keeps its first one."""
+    if pid.state is not State.ALIVE:
+        return
+    pid.state = State.EXITING
+    pid.exit_reason = reason
+    if pid.scope is not None:
+        pid.scope.cancel(reason=f"{pid!r} exits: {format_reason(reason)}")
+
+
+def exit_signal(target: Pid, source: Pid, reason: Reason) -> None:
+    """Deliver an explicit exit signal (X4 to X7, P9)."""
+    if target.state is not State.ALIVE:
+        return
+    if reason == KILL:
+        fatal(target, KILLED)
+    elif target.trapping:
+        target.send(Exited(source, reason))
+    elif reason != NORMAL or source is target:
+        fatal(target, reason)
+
+
+def _link_signal(target: Pid, source: Pid, reason: Reason) -> None:
+    """Deliver the end of a linked process (X1 to X3, X9)."""
+    if target.state is not State.ALIVE:
+        return
+    if target.trapping:
+        target.send(Exited(source, reason))
+    elif reason != NORMAL:
+        fatal(target, reason)
+
+
+def link(owner: Pid, other: Pid) -> None:
+    """Link two processes; again is a no-op (X10), oneself too (X11).
+
+    Raises NoProcessError if the other is gone and the owner does not trap exits (X13); one that traps gets `Exited` with
+    `NOPROC` instead (X12). One that is only ending answers with a `NOPROC` signal at its end (X14).
+    """
+    if owner is other:
+        return
+    if other.state is State.DEAD:
+        if not owner.trapping:
+            raise NoProcessError(f"cannot link to {other!r}: it has ended")
+        owner.send(Exited(other, NOPROC))
+        return
+    late = other.state is State.EXITING
+    if owner.links is None:
+        owner.links = {}
+    if other.links is None:
+        other.links = {}
+    owner.links.setdefault(other, late)
+    other.links.setdefault(owner, late)
+    if events.linked.handlers:
+        events.linked.emit(pid=owner, other=other)
+
+
+def unlink(owner: Pid, other: Pid) -> None:
+    """Remove the link on both sides (X15); no error if there is none (X17)."""
+    if owner.links is not None and owner.links.pop(other, None) is not None:
+        if other.links is not None:
+            other.links.pop(owner, None)
+        if events.unlinked.handlers:
+            events.unlinked.emit(pid=owner, other=other)
+
+
+def monitor(owner: Pid, target: Pid | None, name: object = None) -> Monitor:
+    """Watch a process: one `Down` will come (M1); from a dead one (None for an unknown name) with `NOPROC` (M2)."""
+    watch = Monitor(owner, target, name)
+    if owner.monitors is None:
+        owner.monitors = {}
+    owner.monitors[watch] = None
+    if target is None or target.state is State.DEAD:
+        if owner.arriving is None:
+            owner.arriving = []
+            owner.runtime.run_soon(lambda: take_in(owner))
+        owner.arriving.append(watch)
+    elif target is not owner:  # a monitor of oneself never fires (M6)
+        watch.late = target.state is State.EXITING
+        if target.watchers is None:
+            target.watchers = {}
+        target.watchers[watch] = None
+    return watch
+
+
+def take_in(owner: Pid) -> None:
+    """Deliver the `Down`s of monitors that were made on dead processes, but for those removed meanwhile (M9)."""
+    arriving, owner.arriving = owner.arriving, None
+    for watch in arriving or ():
+        if watch.active:
+            _spend(watch)
+            owner.send(Down(watch, _monitored(watch), NOPROC))
+
+
+def demonitor(watch: Monitor, *, flush: bool = False) -> bool:
+    """Stop watching, and tell whether the monitor was still active (M9); no error if it was not (M10).
+
+    `flush` also removes its `Down` from the mailbox if it came before (M8).
+    """
+    if watch.active:
+        target = watch.target
+        if target is not None and target.watchers is not None:
+            target.watchers.pop(watch, None)
+        _spend(watch)
+        return True
+    if flush:
+        mailbox = watch.owner.mailbox
+        for index, message in enumerate(mailbox):
+            if type(message) is Down and message.ref is watch:
+                del mailbox[index]
+                break
+    return False
+
+
+def _spend(watch: Monitor) -> None:
+    """Make it inactive on its owner's side: a reply to its alias is dropped from now on (M13)."""
+    watch.active = False
+    monitors = watch.owner.monitors
+    if monitors is not None:
+        monitors.pop(watch, None)
+
+
+def _monitored(watch: Monitor) -> object:
+    return watch.target if watch.name is None else watch.name
+
+
+def bury(runtime: Runtime, pid: Pid, reason: Reason) -> None:
+    """End a process for good, in the order of TM17, without a checkpoint."""
+    if pid.state is State.DEAD:
+        return
+    pid.state = State.DEAD
+    pid.exit_reason = reason
+    pid.scope = pid.port = pid.waiter = pid.dictionary = pid.arriving = pid.parent = None
+    pid.mailbox.clear()
+    runtime.forget(pid)
+    resources, pid.resources = pid.resources, None
+    for release in resources or ():
+        release(pid)
+    monitors, pid.monitors = pid.monitors, None
+    for watch in monitors or ():
+        watch.active = False
+        if watch.target is not None and watch.target.watchers is not None:
+            watch.target.watchers.pop(watch, None)
+    links, pid.links = pid.links, None
+    for other, late in (links or {}).items():
+        if other.links is not None:
+            other.links.pop(pid, None)
+        _link_signal(other, pid, NOPROC if late else reason)
+    watchers, pid.watchers = pid.watchers, None
+    for watch in watchers or ():
+        if watch.active:
+            _spend(watch)
+            watch.owner.send(Down(watch, _monitored(watch), NOPROC if watch.late else reason))
+    if events.exited.handlers:
+        events.exited.emit(pid=pid, reason=reason)

@@ -1,0 +1,83 @@
+"""Timers: one heap for the whole runtime, ordered by deadline and then by creation (TI8).
+
+Time is `trio.current_time()`, so that a mock clock rules it. One task sleeps until the earliest deadline.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from heapq import heapify, heappop, heappush
+from itertools import count
+from math import inf
+from typing import Final
+
+import trio
+
+_COMPACT_ABOVE: Final = 512
+"""Cancelled timers stay in the heap until they are due, or until they are this many and the majority."""
+
+
+class Timer:
+    """One call that is due at `deadline`; what `send_after` returns."""
+
+    __slots__ = ("argument", "callback", "deadline", "pending")
+
+    def __init__(self, deadline: float, callback: Callable[[object], None], argument: object) -> None:
+        """Made by `Timers.add`."""
+        self.deadline = deadline
+        self.callback = callback
+        self.argument = argument
+        self.pending = True
+
+
+class Timers:
+    """The heap, and the task that empties it."""
+
+    def __init__(self) -> None:
+        """Start with none; `run` must be running for any to fire."""
+        self._heap: list[tuple[float, int, Timer]] = []
+        self._numbers = count()
+        self._cancelled = 0
+        self._scope: trio.CancelScope | None = None
+
+    def __len__(self) -> int:
+        """Count the timers that are pending."""
+        return len(self._heap) - self._cancelled
+
+    def add(self, seconds: float, callback: Callable[[object], None], argument: object) -> Timer:
+        """Call `callback(argument)` after at least so many seconds, never within this call (TI2)."""
+        timer = Timer(trio.current_time() + seconds, callback, argument)
+        heappush(self._heap, (timer.deadline, next(self._numbers), timer))
+        scope = self._scope
+        if scope is not None and timer.deadline < scope.deadline:
+            scope.deadline = timer.deadline
+        return timer
+
+    def cancel(self, timer: Timer) -> float | None:
+        """Return the seconds that were left, or None if it has fired or was cancelled (TI3)."""
+        if not timer.pending:
+            return None
+        timer.pending = False
+        timer.argument = None
+        self._cancelled += 1
+        if self._cancelled > _COMPACT_ABOVE and self._cancelled * 2 > len(self._heap):
+            self._heap = [entry for entry in self._heap if entry[2].pending]
+            heapify(self._heap)
+            self._cancelled = 0
+        return max(0.0, timer.deadline - trio.current_time())
+
+    async def run(self) -> None:
+        """Fire timers for ever: the body of the runtime's timer task."""
+        while True:
+            heap = self._heap
+            with trio.CancelScope(deadline=heap[0][0] if heap else inf) as self._scope:
+                await trio.sleep_forever()
+            self._scope = None
+            now = trio.current_time()
+            while self._heap and self._heap[0][0] <= now:
+                timer = heappop(self._heap)[2]
+                if timer.pending:
+                    timer.pending = False
+                    timer.callback(timer.argument)
+                else:
+                    self._cancelled -= 1
