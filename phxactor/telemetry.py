@@ -64,3 +64,20 @@ class Event:
             except Exception:
                 self.detach(handler)
                 _logger.exception("handler %r of %s raised and was detached", handler, self.name)
+
+
+def log(event: Event, level: int, describe: Callable[[Mapping[str, object]], str]) -> Handler:
+    """Attach the logger of the event's name to it: `describe(fields)` is the line, a field `exception` the traceback.
+
+    Returns the handler, for whoever wants to `detach` it and report in another way.
+    """
+    logger = logging.getLogger(event.name)
+
+    def handler(_: Event, fields: Mapping[str, object]) -> None:
+        if logger.isEnabledFor(level):
+            exception = fields.get("exception")
+            failure = exception if isinstance(exception, BaseException) else None
+            logger.log(level, "%s", describe(fields), exc_info=failure, extra={"telemetry": dict(fields)})
+
+    event.attach(handler)
+    return handler

@@ -20,7 +20,7 @@ from phxactor.runtime.current import (
     whereis,
 )
 from phxactor.runtime.errors import Exit, NameTakenError, NoProcessError, NotAProcessError
-from phxactor.runtime.messages import Down, Exited, Monitor, Ref
+from phxactor.runtime.messages import Answer, Down, Exited, From, Monitor, Ref
 from phxactor.runtime.pid import MailboxStatistics, Pid, Port, State
 from phxactor.runtime.reasons import (
     KILL,
@@ -43,10 +43,12 @@ __all__ = [
     "NOPROC",
     "NORMAL",
     "SHUTDOWN",
+    "Answer",
     "Crash",
     "Down",
     "Exit",
     "Exited",
+    "From",
     "MailboxStatistics",
     "Monitor",
     "NameTakenError",

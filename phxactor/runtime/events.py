@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import logging
 from typing import Final
 
-from phxactor.telemetry import Event
+from phxactor.telemetry import Event, log
 
 spawned: Final = Event("phxactor.process.spawned", "A process was made: pid, parent, linked.")
 exited: Final = Event("phxactor.process.exited", "A process has wholly ended: pid, reason.")
@@ -16,3 +17,6 @@ cleanup_failed: Final = Event(
     "phxactor.process.cleanup_failed",
     "An exception came out of a process that was already ending, and was not adopted: pid, exception.",
 )
+
+log(crashed, logging.ERROR, lambda fields: f"{fields['pid']!r} crashed")
+log(cleanup_failed, logging.ERROR, lambda fields: f"the cleanup of {fields['pid']!r}, which was ending, failed")

@@ -17,22 +17,53 @@ class Ref:
     __slots__ = ()
 
 
-class Monitor(Ref):
+class From(Ref):
+    """Who asked, and what for: an address that takes one kind of answer, while it is active (M13, M15)."""
+
+    __slots__ = ("active", "owner")
+
+    def __init__(self, owner: Pid) -> None:
+        """Make an active one."""
+        self.owner = owner
+        self.active = True
+
+    def reply(self, value: object) -> None:
+        """Send the owner `Answer(self, value)`, unless it has stopped waiting; from any process, at any time (G27)."""
+        if self.active:
+            self.owner.send(Answer(self, value))
+
+
+class Monitor(From):
     """One process watching another: what `monitor` returns, and the `ref` of the `Down` that it will cause.
 
-    It is also an address: `reply_to(message)` reaches the owner while the monitor is active (M13).
+    As a `From` it is active until the monitor is removed or has fired.
     """
 
-    __slots__ = ("active", "late", "name", "owner", "target")
+    __slots__ = ("late", "name", "target")
 
     def __init__(self, owner: Pid, target: Pid | None, name: object = None) -> None:
         """Make one; the runtime enters it in the owner's and the target's tables."""
         self.owner = owner
+        self.active = True
         self.target = target
         self.name = name
-        self.active = True
         self.late = False
         """Made on a process that was already ending: its reason will be `NOPROC` (TM16)."""
+
+
+class Answer:
+    """`{ref, value}`: what `From.reply` sends."""
+
+    __slots__ = ("ref", "value")
+
+    def __init__(self, ref: From, value: object) -> None:
+        """Keep both."""
+        self.ref = ref
+        self.value = value
+
+    def __repr__(self) -> str:
+        """Show the value."""
+        return f"Answer({self.value!r})"
 
 
 @attrs.frozen

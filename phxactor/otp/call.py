@@ -1,0 +1,158 @@
+"""Asking a server and waiting for its answer, and the addresses that servers have (OTP-SEMANTICS section 5.2)."""
+
+from __future__ import annotations
+
+import math
+from typing import Protocol, TypeAlias, runtime_checkable
+
+import attrs
+
+from phxactor.runtime import (
+    NOPROC,
+    Answer,
+    Down,
+    Exit,
+    From,
+    Monitor,
+    Pid,
+    Reason,
+    State,
+    demonitor,
+    self_pid,
+    whereis,
+)
+from phxactor.runtime.signals import monitor
+
+CALL_TIMEOUT = 5.0
+"""Seconds that a call waits, unless told otherwise (G23)."""
+
+
+@runtime_checkable
+class Via(Protocol):
+    """A name that is kept somewhere else than in the runtime's table, such as a Registry's key."""
+
+    def register(self, pid: Pid) -> None:
+        """Take the name for a process; raises NameTakenError."""
+
+    def unregister(self, pid: Pid) -> None:
+        """Give the name back."""
+
+    def whereis(self) -> Pid | None:
+        """Return the owner, or None."""
+
+
+Name: TypeAlias = "str | Via"
+Server: TypeAlias = "Pid | str | Via"
+"""Whom to call: a pid, a registered name, or a name kept elsewhere."""
+
+
+@attrs.frozen
+class Called:
+    """Which call failed: stands beside the reason in the exit of the caller (G20 to G23)."""
+
+    function: str
+    server: Server
+    request: object = None
+    timeout: float | None = None
+
+
+class Call:
+    """A request on its way; answer it with `from_.reply(value)`."""
+
+    __slots__ = ("from_", "request")
+
+    def __init__(self, request: object, from_: From) -> None:
+        """Keep both."""
+        self.request = request
+        self.from_ = from_
+
+    def __repr__(self) -> str:
+        """Show the request."""
+        return f"Call({self.request!r})"
+
+
+class Cast:
+    """A request that nobody waits for."""
+
+    __slots__ = ("request",)
+
+    def __init__(self, request: object) -> None:
+        """Keep it."""
+        self.request = request
+
+    def __repr__(self) -> str:
+        """Show the request."""
+        return f"Cast({self.request!r})"
+
+
+def locate(server: Server) -> Pid | None:
+    """Find the process behind an address; None if there is none."""
+    if isinstance(server, Pid):
+        return server
+    return whereis(server) if isinstance(server, str) else server.whereis()
+
+
+async def call(server: Server, request: object, timeout: float | None = CALL_TIMEOUT) -> object:
+    """Ask, and wait for the answer; `timeout` in seconds, None to wait for ever.
+
+    Raises `Exit((reason, Called(...)))`, which may be caught, when the server is not there (`"noproc"`), ends before it
+    answers (its reason), is the caller (`"calling_self"`), or does not answer in time (`"timeout"`). ValueError for a
+    negative timeout (G26).
+    """
+    return await request_reply("GenServer.call", server, request, Call, timeout)
+
+
+async def request_reply(
+    function: str,
+    server: Server,
+    request: object,
+    make: type[Call],
+    timeout: float | None,
+) -> object:
+    """Send `make(request, from_)` and wait for its answer: the common way of `call` and of the system requests."""
+    if timeout is not None and not 0 <= timeout <= math.inf:
+        raise ValueError(f"a timeout is a number of seconds from 0, or None, not {timeout!r}")
+    me = self_pid()
+    pid = locate(server)
+    if pid is None:
+        raise Exit((NOPROC, Called(function, server, request, timeout)))
+    if pid is me:
+        raise Exit(("calling_self", Called(function, server, request, timeout)))
+    seen = len(me.mailbox)
+    ref = monitor(me, pid)  # one fresh monitor a call, made before the request is sent (G32)
+    if pid.state is not State.DEAD:
+        pid.send(make(request, ref))
+    try:
+        answer = await me.receive_ref(ref, seen, None if timeout == math.inf else timeout)
+    except TimeoutError:
+        _forget(me, ref)
+        raise Exit(("timeout", Called(function, server, request, timeout))) from None
+    except BaseException:
+        _forget(me, ref)
+        raise
+    if type(answer) is Answer:
+        demonitor(ref, flush=True)  # the server may have ended since
+        return answer.value
+    reason: Reason = answer.reason if isinstance(answer, Down) else NOPROC
+    raise Exit((reason, Called(function, server, request, timeout)))
+
+
+def _forget(me: Pid, ref: Monitor) -> None:
+    """Leave neither `Down` nor answer of a call that is given up (G24, TM26)."""
+    demonitor(ref)
+    mailbox = me.mailbox
+    for index in range(len(mailbox) - 1, -1, -1):
+        if getattr(mailbox[index], "ref", None) is ref:
+            del mailbox[index]
+
+
+def cast(server: Server, request: object) -> None:
+    """Tell without waiting; never raises, whatever has become of the server (G35)."""
+    pid = locate(server)
+    if pid is not None:
+        pid.send(Cast(request))
+
+
+def reply(from_: From, value: object) -> None:
+    """Answer a call, from any process and at any time; dropped when nobody waits any more (G27)."""
+    from_.reply(value)

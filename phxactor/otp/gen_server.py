@@ -1,0 +1,111 @@
+"""GenServer: a process that keeps state and answers calls (OTP-SEMANTICS section 5).
+
+    class Stack(GenServer):
+        async def init(self, items):
+            self.items = list(items)
+
+        async def handle_call(self, request, from_):
+            match request:
+                case "pop":
+                    return Reply(self.items.pop())
+
+        async def handle_cast(self, request):
+            match request:
+                case ("push", item):
+                    self.items.append(item)
+
+    stack = (await Stack.start_link([1, 2])).unwrap()
+    await call(stack, "pop")
+
+State lives in `self`. The life of a server, all of it in `ServerProcess`:
+
+    started ── init ──▶ loop: continue, then one message after the other ── stop, exception, parent's exit ──▶ terminate
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, ClassVar
+
+from phxactor.otp import events
+from phxactor.otp.call import call, cast
+from phxactor.otp.child_spec import ChildSpec
+from phxactor.otp.process import ServerProcess
+from phxactor.otp.results import Continue, Error, Hibernate, Ignore, NoReply, Ok, Reply, Stop, Timeout
+from phxactor.otp.start import start, stop
+from phxactor.runtime import From, Pid, Reason, self_pid
+
+if TYPE_CHECKING:
+    from phxactor.otp.call import Name
+
+
+class GenServer:
+    """Subclass it and write the callbacks that are wanted.
+
+    Every callback runs in the server's process. One that raises ends the server: `terminate` is called with the
+    `Crash`, and so is one that raises `Exit` (G51, G52).
+    """
+
+    process: ClassVar[type[ServerProcess]] = ServerProcess
+    """The loop that runs it."""
+
+    # ------------------------------------------------------------------------------------------ callbacks
+
+    async def init(
+        self, *args: object, **kwargs: object
+    ) -> Continue | Timeout | Hibernate | Stop | Error | Ignore | None:
+        """Set the state up; the starter waits for it. `Stop`, `Error` and `IGNORE` mean: not started (G1 to G9)."""
+
+    async def handle_call(self, request: object, from_: From) -> Reply | NoReply | Stop | None:
+        """Answer a `call` with `Reply(value)`, or later with `from_.reply(value)` (G27, G28)."""
+        raise NotImplementedError(f"{type(self).__qualname__} handles no call, and got {request!r:.200}")
+
+    async def handle_cast(self, request: object) -> NoReply | Stop | None:
+        """Take a `cast`."""
+        raise NotImplementedError(f"{type(self).__qualname__} handles no cast, and got {request!r:.200}")
+
+    async def handle_info(self, message: object) -> NoReply | Stop | None:
+        """Take any other message; by default it is told to `phxactor.server.unexpected` and dropped (G37)."""
+        if events.unexpected.handlers:
+            events.unexpected.emit(pid=self_pid(), server=type(self).__qualname__, message=message)
+        return None
+
+    async def handle_continue(self, argument: object) -> NoReply | Stop | None:
+        """Go on after a callback that said `then=Continue(argument)` (G15, G16)."""
+        raise NotImplementedError(f"{type(self).__qualname__} handles no continue, and got {argument!r:.200}")
+
+    async def terminate(self, reason: Reason) -> None:
+        """Clean up. Called when the server ends by its own callbacks, `stop`, or, if it traps exits, its parent (5.4).
+
+        Not called for an exit signal to a server that does not trap exits, nor for a kill.
+        """
+
+    # -------------------------------------------------------------------------------------------- starting
+
+    @classmethod
+    async def start_link(
+        cls, *args: object, name: Name | None = None, timeout: float | None = None, **kwargs: object
+    ) -> Ok[Pid] | Error | Ignore:
+        """Start one, linked to the caller, and wait for its `init`.
+
+        `timeout` seconds after which it is killed (G10). Answers `Error(("already_started", pid))` if the name is
+        taken (G12).
+        """
+        return await start(cls.process(cls(), args, kwargs, name), link=True, timeout=timeout)
+
+    @classmethod
+    async def start(
+        cls, *args: object, name: Name | None = None, timeout: float | None = None, **kwargs: object
+    ) -> Ok[Pid] | Error | Ignore:
+        """Start one without a link: it is its own parent (G18)."""
+        return await start(cls.process(cls(), args, kwargs, name), link=False, timeout=timeout)
+
+    @classmethod
+    def child_spec(cls, *args: object, **kwargs: object) -> ChildSpec:
+        """Say how a supervisor starts one; `attrs.evolve` changes it (G75)."""
+        return ChildSpec(id=cls.__name__, start=(cls.start_link, args, kwargs))
+
+    # ----------------------------------------------------------------------------------------- from others
+
+    call = staticmethod(call)
+    cast = staticmethod(cast)
+    stop = staticmethod(stop)

@@ -1,0 +1,245 @@
+"""The process of a server: starts it, feeds it messages, ends it. Behaviours with messages of their own extend it."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from typing import TYPE_CHECKING, TypeAlias
+
+from phxactor.otp import events
+from phxactor.otp.call import Call, Cast, Name
+from phxactor.otp.results import (
+    UNSET,
+    Continue,
+    Error,
+    Hibernate,
+    Ignore,
+    NoReply,
+    Ok,
+    Reply,
+    Stop,
+    Then,
+    Timeout,
+)
+from phxactor.runtime import (
+    NORMAL,
+    Crash,
+    Exit,
+    Exited,
+    From,
+    NameTakenError,
+    Pid,
+    Reason,
+    State,
+    is_benign,
+    own,
+    self_pid,
+)
+
+if TYPE_CHECKING:
+    from phxactor.otp.gen_server import GenServer
+
+Outcome: TypeAlias = "Reply | NoReply | Stop | None"
+Handler: TypeAlias = Callable[..., Awaitable[Outcome]]
+
+
+class StopRequest:
+    """The system message behind `stop` (G74)."""
+
+    __slots__ = ("from_", "request")
+
+    def __init__(self, request: object, from_: From) -> None:
+        """`request` is the reason to stop with."""
+        self.request = request
+        self.from_ = from_
+
+
+class ServerProcess:
+    """One server's loop. `handlers` says what takes a message of which type; all others go to `handle_info`."""
+
+    __slots__ = (
+        "answer",
+        "args",
+        "failure",
+        "handlers",
+        "kwargs",
+        "name",
+        "parent",
+        "pid",
+        "server",
+        "started",
+        "wait",
+    )
+
+    def __init__(
+        self, server: GenServer, args: tuple[object, ...], kwargs: dict[str, object], name: Name | None
+    ) -> None:
+        """Prepare; `run` is the body of the process."""
+        self.server = server
+        self.args = args
+        self.kwargs = kwargs
+        self.name = name
+        self.started: From | None = None
+        """Who waits for `init`."""
+        self.failure: Error | Ignore | None = None
+        """Why it did not start, for the one who waits."""
+        self.parent: Pid | None = None
+        """Whose exit ends it: who spawned it, if linked (G18)."""
+        self.wait: Timeout | None = None
+        self.answer: tuple[From, object] | None = None
+        """A reply that is sent once `terminate` has run."""
+        self.handlers: dict[type, Handler] = {
+            Call: self.on_call,
+            Cast: self.on_cast,
+            Exited: self.on_exited,
+            StopRequest: self.on_stop,
+        }
+
+    async def run(self) -> None:
+        """Be the process."""
+        self.pid = pid = self_pid()
+        if pid.links and pid.parent in pid.links:
+            self.parent = pid.parent
+        then = await self.init()
+        if self.started is not None:
+            self.started.reply(Ok(pid))
+            self.started = None
+        await self.loop(then)
+
+    # -------------------------------------------------------------------------------------------- starting
+
+    async def init(self) -> Then:
+        """Take the name, then run the callback (G13); ends the process if that does not say "started"."""
+        self.register()
+        result = await self.server.init(*self.args, **self.kwargs)
+        self.args, self.kwargs = (), {}
+        if result is None or isinstance(result, Continue | Timeout | Hibernate):
+            return result
+        if isinstance(result, Stop):
+            self.failure = Error(result.reason)
+            raise Exit(result.reason)
+        if isinstance(result, Error | Ignore):
+            self.failure = result
+            raise Exit(NORMAL)
+        raise Exit(("bad_return_value", result))
+
+    def register(self) -> None:
+        """Take the name given at the start; a taken one means "not started" (G12)."""
+        name, pid = self.name, self.pid
+        if name is None:
+            return
+        try:
+            if isinstance(name, str):
+                pid.runtime.names.register(name, pid)
+            else:
+                name.register(pid)
+                own(pid, name.unregister)
+        except NameTakenError as error:
+            taken = pid.runtime.names.whereis(name) if isinstance(name, str) else name.whereis()
+            self.failure = Error(("already_started", taken) if taken is not None else str(error))
+            raise Exit(NORMAL) from None
+
+    # ------------------------------------------------------------------------------------------------ loop
+
+    async def loop(self, then: Then) -> None:
+        """Handle messages until something ends the server; always raises `Exit`, or lets a signal's end pass."""
+        pid, server, handlers = self.pid, self.server, self.handlers
+        receive, info = pid.receive, server.handle_info
+        message: object = None
+        try:
+            if then is not None:
+                await self.proceed(then)
+            while True:
+                if self.wait is None:
+                    message = await receive()
+                else:
+                    message = await self.receive_or_time_out(self.wait)
+                handler = handlers.get(type(message), info)
+                outcome = await handler(message)
+                if outcome is not None:
+                    await self.act(outcome)
+        except BaseException as error:
+            if pid.state is not State.ALIVE:
+                raise  # ended by a signal: no terminate (G56, G57)
+            await self.end(error, message)
+
+    async def receive_or_time_out(self, wait: Timeout) -> object:
+        """Take a message, or the time-out's own; either spends the time-out (G40)."""
+        self.wait = None
+        try:
+            return await self.pid.receive(wait.seconds)
+        except TimeoutError:
+            return wait.message
+
+    async def act(self, outcome: Outcome) -> None:
+        """Do what a callback other than `handle_call` said (G38)."""
+        if isinstance(outcome, NoReply):
+            await self.proceed(outcome.then)
+        elif isinstance(outcome, Stop):
+            raise Exit(outcome.reason)
+        else:
+            raise Exit(("bad_return_value", outcome))
+
+    async def proceed(self, then: Then) -> None:
+        """Do what comes before the next message."""
+        while isinstance(then, Continue):
+            outcome = await self.server.handle_continue(then.argument)
+            if outcome is None:
+                return
+            if not isinstance(outcome, NoReply):
+                await self.act(outcome)
+            then = outcome.then if isinstance(outcome, NoReply) else None
+        self.wait = then if isinstance(then, Timeout) else None
+
+    # -------------------------------------------------------------------------------------------- messages
+
+    async def on_call(self, message: Call) -> Outcome:
+        """Run `handle_call` and send its answer."""
+        outcome = await self.server.handle_call(message.request, message.from_)
+        if outcome is None or isinstance(outcome, NoReply):
+            return outcome
+        if isinstance(outcome, Reply):
+            message.from_.reply(outcome.value)
+            return None if outcome.then is None else NoReply(outcome.then)
+        if outcome.reply is not UNSET:
+            self.answer = message.from_, outcome.reply
+        return outcome
+
+    async def on_cast(self, message: Cast) -> Outcome:
+        """Run `handle_cast`."""
+        return await self.server.handle_cast(message.request)
+
+    async def on_exited(self, message: Exited) -> Outcome:
+        """End with the parent (G54, G61); anybody else's end is a message (G55)."""
+        if message.pid is self.parent:
+            raise Exit(message.reason)
+        return await self.server.handle_info(message)
+
+    async def on_stop(self, message: StopRequest) -> Outcome:
+        """End as asked (G58); whoever asked sees it by a monitor."""
+        raise Exit(message.request)
+
+    # ------------------------------------------------------------------------------------------------- end
+
+    async def end(self, error: BaseException, message: object) -> None:
+        """Run `terminate`, report an abnormal end, send an answer that was promised (G29), and exit."""
+        reason: Reason = error.reason if isinstance(error, Exit) else Crash(error)
+        failure = None if isinstance(error, Exit) else error
+        try:
+            await self.server.terminate(reason)
+        except BaseException as second:
+            if self.pid.state is not State.ALIVE:
+                raise
+            reason = second.reason if isinstance(second, Exit) else Crash(second)  # G63
+            failure = None if isinstance(second, Exit) else second
+        finally:
+            if self.answer is not None:
+                self.answer[0].reply(self.answer[1])
+        if not is_benign(reason) and events.terminated.handlers:
+            events.terminated.emit(
+                pid=self.pid,
+                server=type(self.server).__qualname__,
+                reason=reason,
+                message=message,
+                exception=failure,
+            )
+        raise Exit(reason) from None

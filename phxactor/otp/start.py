@@ -1,0 +1,73 @@
+"""Starting a server and waiting for its `init`, and stopping one (OTP-SEMANTICS sections 5.1 and 5.4)."""
+
+from __future__ import annotations
+
+from phxactor.otp.call import Called, Server, locate
+from phxactor.otp.process import ServerProcess, StopRequest
+from phxactor.otp.results import Error, Ignore, Ok
+from phxactor.runtime import (
+    KILL,
+    NOPROC,
+    NORMAL,
+    Answer,
+    Down,
+    Exit,
+    Pid,
+    Reason,
+    demonitor,
+    self_pid,
+    unlink,
+)
+from phxactor.runtime.signals import monitor
+
+
+async def start(process: ServerProcess, *, link: bool, timeout: float | None) -> Ok[Pid] | Error | Ignore:
+    """Spawn the process and wait until its `init` has returned, or until it is wholly gone (G1, G5, G11).
+
+    With `link`, a caller that does not trap exits dies with a server that does not start (G4).
+    """
+    me = self_pid()
+    pid = me.runtime.spawn(process.run, link=link, initial_call=f"{type(process.server).__qualname__}.init")
+    seen = len(me.mailbox)
+    ref = process.started = monitor(me, pid)
+    try:
+        answer = await me.receive_ref(ref, seen, timeout)
+    except TimeoutError:
+        unlink(pid, flush=True)
+        pid.exit(KILL)
+        await me.receive_ref(ref, seen, None)
+        return Error("timeout")
+    if isinstance(answer, Answer):
+        demonitor(ref, flush=True)
+        return Ok(pid)
+    if link:
+        unlink(pid, flush=True)
+    if process.failure is not None:
+        return process.failure
+    return Error(answer.reason if isinstance(answer, Down) else NOPROC)
+
+
+async def stop(server: Server, reason: Reason = NORMAL, timeout: float | None = None) -> None:
+    """Ask a server to end with `reason`, after what waits in its mailbox, and wait until it has (G70 to G74).
+
+    Raises `Exit((reason, Called(...)))` if it ends with another reason, is not there, is the caller, or takes more than
+    `timeout` seconds: then it is not killed, and goes on ending.
+    """
+    called = Called("GenServer.stop", server, reason, timeout)
+    me, pid = self_pid(), locate(server)
+    if pid is None:
+        raise Exit((NOPROC, called))
+    if pid is me:
+        raise Exit(("calling_self", called))
+    seen = len(me.mailbox)
+    ref = monitor(me, pid)
+    pid.send(StopRequest(reason, ref))
+    try:
+        down = await me.receive_ref(ref, seen, timeout)
+    except TimeoutError:
+        raise Exit(("timeout", called)) from None
+    finally:
+        demonitor(ref, flush=True)
+    ended: Reason = down.reason if isinstance(down, Down) else None
+    if ended != reason:
+        raise Exit((ended, called))
