@@ -1,0 +1,88 @@
+# Everything here sets itself up: environments in .venv, JavaScript in tests/javascript/node_modules.
+#   make test PYTHON=python3.13     another Python; make unit ARGS="-k presence"     arguments for the program
+
+PYTHON ?= python3
+ARGS ?=
+
+VENV := .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip -qq --disable-pip-version-check --no-input
+# Node may stand in the environment, see tests/setup/node.sh. Playwright uses it too: the Node that it brings needs a
+# library (libatomic) that a bare Debian lacks.
+WITH_BIN := PATH="$(CURDIR)/$(BIN):$$PATH"
+
+# One stamp for each thing that gets installed, all of them gone with the environment they stand in.
+MADE := $(VENV)/.made-by-$(subst /,_,$(PYTHON))
+DEMO := $(VENV)/.demo
+TEST := $(VENV)/.test
+BENCH := $(VENV)/.bench
+JAVASCRIPT := $(VENV)/.javascript
+
+NPM_FOLDER := tests/javascript
+PHOENIX := $(NPM_FOLDER)/node_modules/phoenix-1.8.16/priv/static/phoenix.mjs
+ASSET := phxactor/demos/chat/static/phoenix.mjs
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test lint types unit bench chromium clean
+.NOTPARALLEL: # the stamps share one environment
+.DELETE_ON_ERROR:
+
+help: ## list what make can do
+	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' Makefile | while IFS="$$(printf '\t')" read -r goal text; do \
+		printf '  make %-8s %s\n' "$$goal" "$$text"; done
+
+demo: $(DEMO) $(ASSET) ## serve the chat demo on http://127.0.0.1:4000 (options: ARGS="...")
+	@exec $(BIN)/phxactor demo $(ARGS)
+
+test: lint types unit ## all of the three below, as CI does
+
+lint: $(TEST) ## style (ruff) and layers (import-linter)
+	$(BIN)/ruff check --quiet
+	$(BIN)/ruff format --check --quiet
+	$(BIN)/lint-imports --no-logo
+
+types: $(TEST) ## mypy --strict
+	$(BIN)/mypy
+
+unit: $(TEST) $(ASSET) chromium ## pytest (options: ARGS="...")
+	@export $(WITH_BIN) && PLAYWRIGHT_NODEJS_PATH="$$(command -v node)" $(BIN)/pytest $(ARGS)
+
+bench: $(BENCH) ## the benchmarks (options: ARGS="...")
+	@$(BIN)/python -m benchmarks $(ARGS)
+
+clean: ## remove all that make has made
+	rm -rf $(VENV) $(NPM_FOLDER)/node_modules $(ASSET) dist .hypothesis \
+		.import_linter_cache .mypy_cache .pytest_cache .ruff_cache
+	find phxactor tests benchmarks -name __pycache__ -prune -exec rm -rf {} +
+
+$(MADE):
+	@tests/setup/venv.sh $(PYTHON) $(VENV)
+	@touch $@
+
+$(DEMO): $(MADE) pyproject.toml
+	@echo "installing phxactor ..."
+	@$(PIP) install --editable .
+	@touch $@
+
+$(TEST): $(MADE) pyproject.toml
+	@echo "installing phxactor and the tools to test it ..."
+	@$(PIP) install --editable '.[testing]' --group dev
+	@touch $(DEMO) $(BENCH) $@
+
+$(BENCH): $(MADE) pyproject.toml
+	@echo "installing phxactor and the tools to measure it ..."
+	@$(PIP) install --editable . --group bench
+	@touch $(DEMO) $@
+
+$(JAVASCRIPT): $(MADE) $(NPM_FOLDER)/package.json $(NPM_FOLDER)/package-lock.json
+	@tests/setup/node.sh $(BIN)
+	@echo "installing phoenix.js ..."
+	@cd $(NPM_FOLDER) && $(WITH_BIN) npm ci --loglevel=error --no-audit --no-fund --no-update-notifier >/dev/null
+	@touch $@
+
+$(ASSET): $(JAVASCRIPT)
+	@mkdir -p $(@D)
+	@cp $(PHOENIX) $@
+
+chromium: $(MADE)
+	@tests/setup/chromium.sh
