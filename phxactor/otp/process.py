@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
-from typing import TYPE_CHECKING, TypeAlias
+from collections.abc import Awaitable, Callable, Mapping
+from typing import TYPE_CHECKING, ClassVar, TypeAlias
 
 from phxactor.otp import events
 from phxactor.otp.call import Call, Cast, Name
@@ -39,7 +39,8 @@ if TYPE_CHECKING:
     from phxactor.otp.gen_server import GenServer
 
 Outcome: TypeAlias = "Reply | NoReply | Stop | None"
-Handler: TypeAlias = Callable[..., Awaitable[Outcome]]
+Handler: TypeAlias = "Callable[..., Awaitable[Outcome]]"
+"""A method of a `ServerProcess` (unbound: the table is the class's, not each process's) that takes one message."""
 
 
 class StopRequest:
@@ -60,7 +61,6 @@ class ServerProcess:
         "answer",
         "args",
         "failure",
-        "handlers",
         "kwargs",
         "name",
         "parent",
@@ -87,12 +87,6 @@ class ServerProcess:
         self.wait: Timeout | None = None
         self.answer: tuple[From, object] | None = None
         """A reply that is sent once `terminate` has run."""
-        self.handlers: dict[type, Handler] = {
-            Call: self.on_call,
-            Cast: self.on_cast,
-            Exited: self.on_exited,
-            StopRequest: self.on_stop,
-        }
 
     async def run(self) -> None:
         """Be the process."""
@@ -142,8 +136,8 @@ class ServerProcess:
 
     async def loop(self, then: Then) -> None:
         """Handle messages until something ends the server; always raises `Exit`, or lets a signal's end pass."""
-        pid, server, handlers = self.pid, self.server, self.handlers
-        receive, info = pid.receive, server.handle_info
+        pid, handlers = self.pid, self.handlers
+        receive, info = pid.receive, self.server.handle_info
         message: object = None
         try:
             if then is not None:
@@ -153,8 +147,8 @@ class ServerProcess:
                     message = await receive()
                 else:
                     message = await self.receive_or_time_out(self.wait)
-                handler = handlers.get(type(message), info)
-                outcome = await handler(message)
+                handler = handlers.get(type(message))
+                outcome = await (info(message) if handler is None else handler(self, message))
                 if outcome is not None:
                     await self.act(outcome)
         except BaseException as error:
@@ -243,3 +237,10 @@ class ServerProcess:
                 exception=failure,
             )
         raise Exit(reason) from None
+
+    handlers: ClassVar[Mapping[type, Handler]] = {
+        Call: on_call,
+        Cast: on_cast,
+        Exited: on_exited,
+        StopRequest: on_stop,
+    }
