@@ -1,0 +1,117 @@
+"""Topics, and the processes that are subscribed to them.
+
+A subscription ends with its process: entries vanish before anybody hears of the end (P14), so nobody broadcasts to the
+dead. What a message is, and how it reaches a subscriber, is not known here: a dispatcher may know more about its subscribers
+from the metadata that they gave, as channels do to be written to without being woken.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import TypeAlias, final
+
+import attrs
+
+from phxactor.runtime import Pid, disown, own, self_pid
+
+
+@final
+class Subscriber:
+    """One subscription: who, and what he gave along."""
+
+    __slots__ = ("metadata", "pid")
+
+    def __init__(self, pid: Pid, metadata: object) -> None:
+        """Keep both."""
+        self.pid = pid
+        self.metadata = metadata
+
+
+Dispatcher: TypeAlias = Callable[[Iterable[Subscriber], "Pid | None", object], None]
+"""Hands a message to subscribers, but for those of the process that is left out: `(subscribers, left_out, message)`."""
+
+
+@attrs.frozen
+class PubSubStatistics:
+    """A PubSub at one moment."""
+
+    topics: int
+    """Topics with at least one subscription."""
+    subscriptions: int
+    """Subscriptions of all topics; a process that subscribes twice counts twice."""
+    subscribers: int
+    """Processes with at least one subscription."""
+
+
+def to_mailboxes(subscribers: Iterable[Subscriber], left_out: Pid | None, message: object) -> None:
+    """Send the message itself to every subscriber: the dispatcher unless another is given."""
+    for subscriber in subscribers:
+        if subscriber.pid is not left_out:
+            subscriber.pid.send(message)
+
+
+class PubSub:
+    """The topic tables of one runtime. Topics are made by the first subscription and go with the last."""
+
+    def __init__(self, name: str = "pubsub") -> None:
+        """Start empty; `name` is for people, as in `socket.pubsub_server`."""
+        self.name = name
+        self._topics: dict[str, dict[Subscriber, None]] = {}
+        self._subscriptions: dict[Pid, list[tuple[str, Subscriber]]] = {}
+
+    def __repr__(self) -> str:
+        """Show the name."""
+        return f"<PubSub {self.name}>"
+
+    def statistics(self) -> PubSubStatistics:
+        """Count what there is now."""
+        return PubSubStatistics(
+            topics=len(self._topics),
+            subscriptions=sum(map(len, self._topics.values())),
+            subscribers=len(self._subscriptions),
+        )
+
+    def subscribe(self, topic: str, metadata: object = None, *, pid: Pid | None = None) -> None:
+        """Subscribe a process, by default the current one; twice means that each message comes twice."""
+        subscriber = Subscriber(pid or self_pid(), metadata)
+        self._topics.setdefault(topic, {})[subscriber] = None
+        entries = self._subscriptions.get(subscriber.pid)
+        if entries is None:
+            self._subscriptions[subscriber.pid] = [(topic, subscriber)]
+            own(subscriber.pid, self._release)
+        else:
+            entries.append((topic, subscriber))
+
+    def unsubscribe(self, topic: str, *, pid: Pid | None = None) -> None:
+        """End all subscriptions of a process, by default the current one, to a topic; no error if there are none."""
+        owner = pid or self_pid()
+        entries = self._subscriptions.get(owner, [])
+        for entry in [entry for entry in entries if entry[0] == topic]:
+            entries.remove(entry)
+            self._remove(*entry)
+        if not entries and self._subscriptions.pop(owner, None) is not None:
+            disown(owner, self._release)
+
+    def subscribers(self, topic: str) -> list[Subscriber]:
+        """List the subscriptions of a topic, oldest first."""
+        return list(self._topics.get(topic, ()))
+
+    def broadcast(self, topic: str, message: object, dispatcher: Dispatcher = to_mailboxes) -> None:
+        """Hand a message to all who are subscribed to the topic; never waits."""
+        if topic in self._topics:
+            dispatcher(list(self._topics[topic]), None, message)
+
+    def broadcast_from(self, pid: Pid, topic: str, message: object, dispatcher: Dispatcher = to_mailboxes) -> None:
+        """Do as `broadcast`, but leave one process out."""
+        if topic in self._topics:
+            dispatcher(list(self._topics[topic]), pid, message)
+
+    def _release(self, pid: Pid) -> None:
+        for topic, subscriber in self._subscriptions.pop(pid, ()):
+            self._remove(topic, subscriber)
+
+    def _remove(self, topic: str, subscriber: Subscriber) -> None:
+        table = self._topics[topic]
+        del table[subscriber]
+        if not table:
+            del self._topics[topic]
