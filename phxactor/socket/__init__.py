@@ -1,0 +1,1 @@
+"""Sockets: what travels over one connection, and to whom."""

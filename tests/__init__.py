@@ -1,0 +1,1 @@
+"""The tests of phxactor, in the folders of what they test."""
