@@ -37,7 +37,7 @@ async def run_process(
         except BaseException as error:  # noqa: BLE001 - every way of ending becomes an exit reason
             failure = error
     if failure is not None:
-        reason, failure = _judge(failure)
+        reason, failure = judge(failure)
     if pid.state is State.EXITING:
         # The reason was decided when the signal came; what the cleanup raised is told, not adopted (TM5).
         if failure is not None and events.cleanup_failed.handlers:
@@ -48,7 +48,7 @@ async def run_process(
     signals.bury(runtime, pid, reason)
 
 
-def _judge(error: BaseException) -> tuple[Reason, BaseException | None]:
+def judge(error: BaseException) -> tuple[Reason, BaseException | None]:
     """Turn what came out of a body into an exit reason, and the failure to tell about, if it is one.
 
     A group stands for its only leaf that is no cancellation, or for the first `Exit` among its leaves (TM23).
