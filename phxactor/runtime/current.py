@@ -62,7 +62,7 @@ def link(pid: Pid) -> None:
 
 
 def unlink(pid: Pid, *, flush: bool = False) -> None:
-    """Remove the link on both sides (X15, X17); `flush` also takes a waiting `Exited` of it out of the mailbox (X16)."""
+    """Remove the link on both sides (X15, X17); `flush` also takes a waiting `Exited` out of the mailbox (X16)."""
     owner = current_process()
     signals.unlink(owner, pid)
     if flush:

@@ -18,10 +18,10 @@ class Names:
         """Give a process a name.
 
         Raises NameTakenError if the name has an owner (the same process too), the process has a name, or is
-        gone; TypeError if the name is no text.
+        gone; ValueError if the name is empty.
         """
-        if not isinstance(name, str) or not name:
-            raise TypeError(f"a name is a text that is not empty, not {name!r}")
+        if not name:
+            raise ValueError("a name is a text that is not empty")
         if name in self._pids:
             raise NameTakenError(f"the name {name!r} belongs to {self._pids[name]!r}")
         if pid.name is not None:

@@ -95,13 +95,16 @@ class Runtime:
         parent = current.get(self.outside)
         if parent.state is not State.ALIVE:
             raise Exit(parent.exit_reason)
-        pid = self._make(initial_call or getattr(body, "__qualname__", repr(body)), parent)
+        pid = self._make(initial_call or str(getattr(body, "__qualname__", body)), parent)
         if link:
             signals.link(parent, pid)
         if events.spawned.handlers:
             events.spawned.emit(pid=pid, parent=parent, linked=link)
-        self._context.run(self._nursery.start_soon, run_process, self, pid, body, args, name="phxactor process")
+        self._context.run(self._start, pid, body, args)
         return pid
+
+    def _start(self, pid: Pid, body: Callable[..., Awaitable[object]], args: tuple[object, ...]) -> None:
+        self._nursery.start_soon(run_process, self, pid, body, args, name="phxactor process")
 
     def _make(self, initial_call: str, parent: Pid | None) -> Pid:
         pid = Pid(self, next(self._numbers), initial_call, parent)

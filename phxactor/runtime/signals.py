@@ -60,8 +60,8 @@ def _link_signal(target: Pid, source: Pid, reason: Reason) -> None:
 def link(owner: Pid, other: Pid) -> None:
     """Link two processes; again is a no-op (X10), oneself too (X11).
 
-    Raises NoProcessError if the other is gone and the owner does not trap exits (X13); one that traps gets `Exited` with
-    `NOPROC` instead (X12). One that is only ending answers with a `NOPROC` signal at its end (X14).
+    Raises NoProcessError if the other is gone and the owner does not trap exits (X13); one that traps gets
+    `Exited` with `NOPROC` instead (X12). One that is only ending answers with a `NOPROC` signal at its end (X14).
     """
     if owner is other:
         return
