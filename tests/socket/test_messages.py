@@ -49,6 +49,4 @@ def test_a_big_payload_does_not_fill_the_log(payload: object) -> None:
 
 def test_what_a_client_nests_too_deeply_for_repr_is_shown_all_the_same() -> None:
     payload = loads(nested(1000))
-    with pytest.raises(RecursionError):
-        repr(payload)
-    assert "..." in repr(Message("t", "e", payload))
+    assert len(repr(Message("t", "e", payload))) < 100
