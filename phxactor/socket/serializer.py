@@ -1,0 +1,134 @@
+"""What a serializer is, and how it fails.
+
+`serializer_v1` and `serializer_v2` are Phoenix's two; `versions` chooses between them. The functions here are
+their slow ways: they run when a message turned out to be wrong, and find the words for it.
+"""
+
+from __future__ import annotations
+
+from types import NoneType
+from typing import Final, Protocol, runtime_checkable
+
+from orjson import OPT_NON_STR_KEYS, dumps
+
+from phxactor.socket.messages import Broadcast, Message, Reply, SocketPush
+
+EXCERPT: Final = 80
+"""Bytes of a refused message that its error shows."""
+
+REF_TYPES: Final[frozenset[type]] = frozenset({str, int, float, NoneType})
+"""The JSON types that a client may use as `ref` and `join_ref`."""
+
+
+@runtime_checkable
+class Serializer(Protocol):
+    """The wire format of one protocol version: pure functions, without state of a connection.
+
+    A broadcast is encoded once for all sockets that share one serializer object.
+    """
+
+    def decode(self, data: bytes, opcode: int) -> Message:
+        """Read a client's message, the payload of a `TEXT` or `BINARY` frame.
+
+        Raises:
+            InvalidUTF8: a text frame that is not UTF-8.
+            DecodeError: anything else that is no message.
+
+        """
+        ...
+
+    def encode(self, message: Message | Reply) -> SocketPush:
+        """Write a message to one client.
+
+        Raises:
+            EncodeError: this version cannot carry it.
+
+        """
+        ...
+
+    def fastlane(self, broadcast: Broadcast) -> SocketPush:
+        """Write a broadcast, the same for every client.
+
+        Raises:
+            EncodeError: this version cannot carry it.
+
+        """
+        ...
+
+
+class DecodeError(ValueError):
+    """A client sent what is no message; the connection ends with close code 1011.
+
+    Args:
+        reason: what is wrong, in words for a log line.
+        data: what the client sent; the first 80 bytes are shown.
+
+    """
+
+    def __init__(self, reason: str, data: bytes | None = None) -> None:
+        if data is not None:
+            reason = f"{reason}: {data[:EXCERPT]!r}"
+            if len(data) > EXCERPT:
+                reason += f"... ({len(data)} bytes)"
+        super().__init__(reason)
+
+
+class InvalidUTF8(DecodeError):
+    """A text frame is not UTF-8; the connection ends with close code 1007 (RFC 6455 section 8.1)."""
+
+
+class EncodeError(ValueError):
+    """A message that this serializer cannot write; says which, and what is wrong with it."""
+
+
+def not_json(data: bytes, error: ValueError) -> DecodeError:
+    """Make the error for a text frame that orjson refused with `error`.
+
+    orjson refuses invalid UTF-8 wherever it stands, but tells it apart by words alone.
+    """
+    try:
+        data.decode()
+    except UnicodeDecodeError as invalid:
+        return InvalidUTF8(f"text is not UTF-8 at byte {invalid.start} ({invalid.reason})", data)
+    return DecodeError(f"text is not JSON ({error})", data)
+
+
+def mistyped(data: bytes, topic: object, event: object, ref: object, join_ref: object) -> DecodeError:
+    """Make the error for a message of which one of these is of a wrong type."""
+    for name, value in (("topic", topic), ("event", event)):
+        if type(value) is not str:
+            return DecodeError(f"{name} is not a string but {_json_type(value)}", data)
+    name, value = ("join_ref", join_ref) if type(ref) in REF_TYPES else ("ref", ref)
+    return DecodeError(f"{name} is not a string, number or null but {_json_type(value)}", data)
+
+
+def dumps_any_key(fields: object, topic: str, event: str) -> bytes:
+    """Write JSON that orjson refused to write the fast way: once more, with keys that are no strings.
+
+    Numbers as keys become strings, as they do in Phoenix. orjson takes twice as long when it expects them, so
+    only payloads that have them pay for it.
+
+    Raises:
+        EncodeError: something else is wrong; says which message, and what orjson says of it.
+
+    """
+    try:
+        return dumps(fields, option=OPT_NON_STR_KEYS)
+    except TypeError as error:
+        raise EncodeError(f"cannot write event {event!r} on topic {topic!r}: {error}") from error
+
+
+def _json_type(value: object) -> str:
+    match value:
+        case None:
+            return "null"
+        case bool():
+            return "a boolean"
+        case int() | float():
+            return "a number"
+        case str():
+            return "a string"
+        case list():
+            return "an array"
+        case _:
+            return "an object"
