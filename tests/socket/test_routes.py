@@ -1,0 +1,99 @@
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from phxactor.socket.routes import Route, Routes, channel
+
+LOBBY, ROOM = object(), object()
+
+topics = st.text("ab:", max_size=4)
+patterns = st.one_of(topics.filter(bool), topics.map(lambda prefix: prefix + "*"))
+
+
+def naive(declared: list[Route], topic: str) -> Route | None:
+    for route in declared:
+        if route.pattern == topic or (
+            route.pattern[-1] == "*" and topic[: len(route.pattern) - 1] == route.pattern[:-1]
+        ):
+            return route
+    return None
+
+
+@given(st.lists(patterns, unique=True, max_size=8), st.lists(topics, min_size=1))
+def test_the_first_match_wins_as_in_a_naive_model(chosen: list[str], asked: list[str]) -> None:
+    declared = [channel(pattern, pattern) for pattern in chosen]
+    routes = Routes(declared)
+    for topic in [*asked, *chosen]:
+        assert routes.match(topic) is naive(declared, topic)
+
+
+def test_a_pattern_without_a_star_matches_only_itself() -> None:
+    # Recorded from Phoenix 1.8.12.
+    routes = Routes([channel("exact", ROOM)])
+    assert routes.match("exact") is routes.routes[0]
+    assert routes.match("exact:1") is None
+    assert routes.match("exac") is None
+
+
+def test_an_exact_pattern_before_a_splat_wins_and_after_it_loses() -> None:
+    lobby, rooms = channel("room:lobby", LOBBY), channel("room:*", ROOM)
+    assert Routes([lobby, rooms]).match("room:lobby") is lobby
+    assert Routes([rooms, lobby]).match("room:lobby") is rooms
+
+
+def test_a_star_matches_the_empty_rest_and_another_star() -> None:
+    rooms = channel("room:*", ROOM)
+    routes = Routes([rooms])
+    assert routes.match("room:") is rooms
+    assert routes.match("room:*") is rooms
+    assert routes.match("room") is None
+
+
+def test_a_star_alone_matches_every_topic() -> None:
+    routes = Routes([channel("*", ROOM)])
+    assert routes.match("") is routes.match("anything") is routes.routes[0]
+
+
+def test_a_route_keeps_its_own_assigns() -> None:
+    assigns = {"from_socket": "yes"}
+    route = channel("assigned:*", ROOM, assigns=assigns)
+    assigns["from_socket"] = "changed"
+    assert route.assigns == {"from_socket": "yes"}
+    assert route.channel is ROOM
+    assert channel("room:*", ROOM).assigns == {}
+
+
+@pytest.mark.parametrize("pattern", ["*room", "room:*:x", "room:**", "**"])
+def test_a_star_elsewhere_than_at_the_end_is_refused(pattern: str) -> None:
+    with pytest.raises(ValueError, match="may stand at the end only"):
+        channel(pattern, ROOM)
+
+
+def test_an_empty_pattern_is_refused() -> None:
+    with pytest.raises(ValueError, match="empty"):
+        channel("", ROOM)
+
+
+def test_a_pattern_that_is_no_string_is_refused() -> None:
+    with pytest.raises(TypeError, match="is a string, not None"):
+        channel(None, ROOM)  # type: ignore[arg-type]
+
+
+def test_assigns_that_are_none_are_refused() -> None:
+    with pytest.raises(TypeError, match=r"assigns are a mapping, not \["):
+        channel("room:*", ROOM, assigns=[("a", 1)])  # type: ignore[arg-type]
+    with pytest.raises(TypeError, match=r"strings as names, unlike {1: 2}"):
+        channel("room:*", ROOM, assigns={1: 2})  # type: ignore[dict-item]
+
+
+@pytest.mark.parametrize("pattern", ["room:lobby", "room:*"])
+def test_a_pattern_that_stands_twice_is_refused(pattern: str) -> None:
+    with pytest.raises(ValueError, match=rf"'{pattern[:-1]}.' stands twice: .* never matches"):
+        Routes([channel(pattern, ROOM), channel("x", ROOM), channel(pattern, LOBBY)])
+
+
+def test_what_channel_did_not_make_is_refused() -> None:
+    with pytest.raises(TypeError, match=r"made with channel\(pattern, handler\)"):
+        Routes([("room:*", ROOM)])  # type: ignore[list-item]
