@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Awaitable, Callable, Mapping
-from typing import Final, Literal, Protocol, TypeAlias, runtime_checkable
+from typing import Any, Final, Literal, Protocol, TypeAlias, get_args, runtime_checkable
 
 import attrs
 
@@ -16,9 +16,13 @@ StartFunction: TypeAlias = Callable[..., "Started | Awaitable[Started]"]
 """Starts a process linked to the caller and says how that went; it may answer at once or be awaited (S11)."""
 
 Restart: TypeAlias = Literal["permanent", "transient", "temporary"]
+ChildType: TypeAlias = Literal["worker", "supervisor"]
 BRUTAL_KILL: Final = "brutal_kill"
 WORKER_SHUTDOWN: Final = 5.0
 """Seconds that a worker has to end, by default; a supervisor has for ever (S1)."""
+
+_RESTARTS: Final = frozenset(get_args(Restart))
+_TYPES: Final = frozenset(get_args(ChildType))
 
 
 @attrs.frozen(kw_only=True)
@@ -27,16 +31,34 @@ class ChildSpec:
 
     `start` is `(function, args, kwargs)`; `restart` one of permanent, transient, temporary (S20 to S22); `shutdown` the
     seconds between "please end" and the kill, `math.inf` for no kill, or `"brutal_kill"`; None for the default of the
-    `type`. `significant` children can end their supervisor (S90 to S94).
+    `type`. `significant` children can end their supervisor (S90 to S94). `modules` are what the child's code is, for
+    humans; None for what `start` belongs to.
+
+    Raises ValueError when a field cannot be meant so (S4): a specification that exists is a legal one.
     """
 
     id: object
     start: tuple[StartFunction, tuple[object, ...], Mapping[str, object]]
     restart: Restart = "permanent"
     shutdown: float | Literal["brutal_kill"] | None = None
-    type: Literal["worker", "supervisor"] = "worker"
+    type: ChildType = "worker"
     significant: bool = False
-    modules: tuple[object, ...] = ()
+    modules: tuple[object, ...] | None = None
+
+    def __attrs_post_init__(self) -> None:
+        """Refuse what no supervisor could obey."""
+        shutdown = self.shutdown
+        if self.restart not in _RESTARTS:
+            raise self._wrong("restart", "one of permanent, transient and temporary")
+        if self.type not in _TYPES:
+            raise self._wrong("type", "worker or supervisor")
+        if shutdown is not None and shutdown != BRUTAL_KILL and (isinstance(shutdown, bool | str) or not shutdown >= 0):
+            raise self._wrong("shutdown", "seconds from 0 to infinity, brutal_kill, or None")
+        if not callable(self.start[0]):
+            raise self._wrong("start", "(function, args, kwargs)")
+
+    def _wrong(self, field: str, right: str) -> ValueError:
+        return ValueError(f"{field} of the child {self.id!r} is {getattr(self, field)!r}; it can be {right}")
 
     def grace(self) -> float:
         """Return the seconds that the child has to end; 0 for `brutal_kill`, infinity for never killed."""
@@ -44,10 +66,48 @@ class ChildSpec:
             return math.inf if self.type == "supervisor" else WORKER_SHUTDOWN
         return 0.0 if self.shutdown == BRUTAL_KILL else float(self.shutdown)
 
+    def normalised(self) -> ChildSpec:
+        """Fill all defaults in (S84)."""
+        shutdown = self.grace() if self.shutdown is None else self.shutdown
+        return attrs.evolve(self, shutdown=shutdown, modules=self.callback_modules())
+
+    def callback_modules(self) -> tuple[object, ...]:
+        """Return `modules`, by default the class whose method `start` is, else the function."""
+        if self.modules is not None:
+            return self.modules
+        function = self.start[0]
+        return (getattr(function, "__self__", function),)
+
 
 @runtime_checkable
 class HasChildSpec(Protocol):
     """A class that says itself how it is supervised."""
 
-    def child_spec(self, *args: object, **kwargs: object) -> ChildSpec:
-        """Make the specification for these arguments."""
+    @property
+    def child_spec(self) -> Callable[..., ChildSpec]:
+        """A function of the start arguments that makes the specification."""
+
+
+Child: TypeAlias = "ChildSpec | HasChildSpec | tuple[HasChildSpec, *tuple[object, ...]]"
+"""How a child may be given: a specification, a class, or a class and its start arguments in a tuple (S2)."""
+
+
+def child_spec(child: Child, **overrides: Any) -> ChildSpec:  # noqa: ANN401
+    """Make the specification of a child, with some of its fields changed (S3).
+
+    Raises TypeError if it is no child, or if there is no such field; ValueError for values that cannot be meant so.
+    """
+    if isinstance(child, ChildSpec):
+        spec = child
+    elif isinstance(child, tuple) and isinstance(child[0], HasChildSpec):
+        spec = child[0].child_spec(*child[1:])
+    elif isinstance(child, HasChildSpec):
+        spec = child.child_spec()
+    else:
+        raise TypeError(
+            f"{child!r} is no child: give a ChildSpec, a class with child_spec(), or a tuple of such a class "
+            "and its start arguments"
+        )
+    if not isinstance(spec, ChildSpec):
+        raise TypeError(f"child_spec() of {child!r} returned {spec!r}, and not a ChildSpec")
+    return attrs.evolve(spec, **overrides) if overrides else spec

@@ -24,13 +24,13 @@ State lives in `self`. The life of a server, all of it in `ServerProcess`:
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from phxactor.otp import events
 from phxactor.otp.call import call, cast
 from phxactor.otp.child_spec import ChildSpec
 from phxactor.otp.process import ServerProcess
-from phxactor.otp.results import Continue, Error, Hibernate, Ignore, NoReply, Ok, Reply, Stop, Timeout
+from phxactor.otp.results import Continue, Error, Flags, Hibernate, Ignore, NoReply, Ok, Reply, Stop, Timeout
 from phxactor.otp.start import start, stop
 from phxactor.runtime import From, Pid, Reason, self_pid
 
@@ -51,8 +51,10 @@ class GenServer:
     # ------------------------------------------------------------------------------------------ callbacks
 
     async def init(
-        self, *args: object, **kwargs: object
-    ) -> Continue | Timeout | Hibernate | Stop | Error | Ignore | None:
+        self,
+        *args: Any,  # noqa: ANN401 - what a server starts with is its own
+        **kwargs: Any,  # noqa: ANN401 - the same
+    ) -> Continue | Timeout | Hibernate | Stop | Error | Ignore | Flags | None:
         """Set the state up; the starter waits for it. `Stop`, `Error` and `IGNORE` mean: not started (G1 to G9)."""
 
     async def handle_call(self, request: object, from_: From) -> Reply | NoReply | Stop | None:

@@ -119,3 +119,9 @@ class Stop:
 
     reason: Reason = NORMAL
     reply: object = UNSET
+
+
+class Flags:
+    """What `init` of a supervisor returns, see `supervisor_flags`; of no other server."""
+
+    __slots__ = ()

@@ -1,0 +1,58 @@
+"""What supervisors tell: every start, end and restart of a child, and when they give up (L7).
+
+Logged by default: what went wrong as an error, a restart as information, progress for debugging only.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+from typing import Final
+
+from phxactor.runtime import Reason, format_reason
+from phxactor.telemetry import Event, log
+
+child_started: Final = Event(
+    "phxactor.supervisor.child_started",
+    "A child was started, or started again: supervisor, spec, pid.",
+)
+child_terminated: Final = Event(
+    "phxactor.supervisor.child_terminated",
+    "A child ended by itself, abnormally or although it is permanent: supervisor, spec, pid, reason.",
+)
+start_error: Final = Event(
+    "phxactor.supervisor.start_error", "The start function of a child failed: supervisor, spec, reason."
+)
+restarted: Final = Event(
+    "phxactor.supervisor.restarted",
+    "A child was started again: supervisor, spec, pid, restarts (of this child so far).",
+)
+gave_up: Final = Event(
+    "phxactor.supervisor.gave_up",
+    "There were more restarts than the supervisor allows: supervisor, spec (the last one).",
+)
+shutdown_error: Final = Event(
+    "phxactor.supervisor.shutdown_error",
+    "A child that was told to end ended in another way: supervisor, spec, pid, reason.",
+)
+
+
+def _reason(fields: Mapping[str, object]) -> str:
+    reason: Reason = fields["reason"]
+    return format_reason(reason)
+
+
+def _child(fields: Mapping[str, object]) -> str:
+    return f"child {getattr(fields['spec'], 'id', None)!r} of supervisor {fields['supervisor']!r}"
+
+
+log(child_started, logging.DEBUG, lambda fields: f"{_child(fields)} started as {fields['pid']!r}")
+log(child_terminated, logging.ERROR, lambda fields: f"{_child(fields)} terminated: {_reason(fields)}")
+log(start_error, logging.ERROR, lambda fields: f"{_child(fields)} did not start: {_reason(fields)}")
+log(restarted, logging.INFO, lambda fields: f"{_child(fields)} restarted as {fields['pid']!r}")
+log(gave_up, logging.ERROR, lambda fields: f"{_child(fields)} was restarted too often; the supervisor ends")
+log(
+    shutdown_error,
+    logging.ERROR,
+    lambda fields: f"{_child(fields)} was told to end, and ended otherwise: {_reason(fields)}",
+)
