@@ -1,8 +1,8 @@
 """Topics, and the processes that are subscribed to them.
 
-A subscription ends with its process: entries vanish before anybody hears of the end (P14), so nobody broadcasts to the
-dead. What a message is, and how it reaches a subscriber, is not known here: a dispatcher may know more about its subscribers
-from the metadata that they gave, as channels do to be written to without being woken.
+A subscription ends with its process: entries vanish before anybody hears of the end (P14), so nobody broadcasts to
+the dead. What a message is, and how it reaches a subscriber, is not known here: a dispatcher may know more about its
+subscribers from the metadata that they gave, as channels do to be written to without being woken.
 """
 
 from __future__ import annotations
@@ -12,6 +12,8 @@ from typing import TypeAlias, final
 
 import attrs
 
+from phxactor.otp import ChildSpec
+from phxactor.pubsub.server import PubSubServer
 from phxactor.runtime import Pid, disown, own, self_pid
 
 
@@ -63,6 +65,17 @@ class PubSub:
         """Show the name."""
         return f"<PubSub {self.name}>"
 
+    def child_spec(self) -> ChildSpec:
+        """Say how a supervisor starts the process that the tables live with."""
+        return ChildSpec(id=self.name, start=(PubSubServer.start_link, (self,), {}))
+
+    def clear(self) -> None:
+        """Forget all subscriptions."""
+        for pid in self._subscriptions:
+            disown(pid, self._release)
+        self._topics.clear()
+        self._subscriptions.clear()
+
     def statistics(self) -> PubSubStatistics:
         """Count what there is now."""
         return PubSubStatistics(
@@ -100,6 +113,8 @@ class PubSub:
         """Hand a message to all who are subscribed to the topic; never waits."""
         if topic in self._topics:
             dispatcher(list(self._topics[topic]), None, message)
+
+    local_broadcast = broadcast
 
     def broadcast_from(self, pid: Pid, topic: str, message: object, dispatcher: Dispatcher = to_mailboxes) -> None:
         """Do as `broadcast`, but leave one process out."""

@@ -90,7 +90,7 @@ Serializers: TypeAlias = tuple[tuple[Serializer, Requirement], ...]
 """The serializers that a socket offers, in the order in which they are tried."""
 
 
-def versioned(pairs: Iterable[tuple[Serializer, str]]) -> Serializers:
+def versioned(pairs: Iterable[tuple[Serializer, str | Requirement]]) -> Serializers:
     """Check the serializers given to a socket: `[(MySerializer(), "~> 3.0.0"), ...]`.
 
     Raises:
@@ -102,7 +102,8 @@ def versioned(pairs: Iterable[tuple[Serializer, str]]) -> Serializers:
     for serializer, requirement in pairs:
         if isinstance(serializer, type) or not isinstance(serializer, Serializer):
             raise TypeError(f"{serializer!r} is no serializer: give an object with decode, encode and fastlane")
-        checked.append((serializer, Requirement.parse(requirement)))
+        parsed = requirement if isinstance(requirement, Requirement) else Requirement.parse(requirement)
+        checked.append((serializer, parsed))
     return tuple(checked)
 
 

@@ -1,0 +1,153 @@
+"""Channel: what a program writes to talk to clients on a topic (Phoenix.Channel 1.8).
+
+    class RoomChannel(Channel):
+        async def join(self, topic, payload):
+            return Ok({"members": 3})                   # or Error({"reason": "unauthorized"})
+
+        @on("new_msg")
+        async def new_msg(self, payload: NewMessage):
+            self.broadcast("new_msg", {"body": payload.body})
+            return Ok()
+
+Each joined topic of each connection is a process of its own, a GenServer: state lives in `self`, a crash ends this
+channel alone, and the client joins again.
+"""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar, Self
+
+import attrs
+
+from phxactor.channel.handlers import Method, collect
+from phxactor.channel.process import ChannelProcess
+from phxactor.channel.results import Answered, HandleResult, JoinResult, Payload, status_of
+from phxactor.otp import ChildSpec, GenServer, Ok
+from phxactor.runtime import From, Pid, self_pid
+from phxactor.socket import Assigns, Message, Reply, Serializer, Socket
+from phxactor.socket.messages import Ref
+
+
+@attrs.frozen
+class SocketRef:
+    """A message that has not been answered yet: `reply` answers it, from any process."""
+
+    transport_pid: Pid
+    serializer: Serializer
+    topic: str
+    ref: Ref
+    join_ref: Ref
+
+
+class Channel(GenServer):
+    """Subclass it; write `join`, and handlers with `@on`, or `handle_in` for all events alike.
+
+    What a handler raises ends the channel with a log that names topic and event, and its client hears `phx_error`.
+    """
+
+    on_handlers: ClassVar[dict[str, Method]] = {}
+    intercept_handlers: ClassVar[dict[str, Method]] = {}
+    intercepts: ClassVar[frozenset[str]] = frozenset()
+    """Events that pass `handle_out`; those of `@intercept` methods are added by themselves."""
+
+    def __init_subclass__(cls, **kwargs: object) -> None:
+        super().__init_subclass__(**kwargs)
+        cls.on_handlers = collect(cls, "on")
+        cls.intercept_handlers = collect(cls, "intercept")
+        cls.intercepts = frozenset(cls.intercepts) | frozenset(cls.intercept_handlers)
+
+    def __init__(self, socket: Socket) -> None:
+        self.socket = socket
+
+    @property
+    def topic(self) -> str:
+        """The topic that was joined."""
+        return str(self.socket.topic)
+
+    @property
+    def assigns(self) -> Assigns:
+        """The channel's own named values; they begin as the socket's and the route's."""
+        return self.socket.assigns
+
+    def assign(self, *args: Any, **named: Any) -> Self:  # noqa: ANN401 - any value may be assigned
+        """Add to `assigns`, as `Socket.assign` does."""
+        self.socket.assign(*args, **named)
+        return self
+
+    # ------------------------------------------------------------------------------------------ callbacks
+
+    async def join(self, topic: str, payload: Payload) -> JoinResult:
+        """Let the client in with `Ok(payload)` or None, or refuse with `Error(payload)`.
+
+        Other topics of the connection go on meanwhile; messages for this one wait. What it raises is answered with
+        "join crashed". Nothing can be pushed yet: send yourself a message, and do it in `handle_info`.
+        """
+        return None
+
+    async def handle_in(self, event: str, payload: Payload) -> HandleResult:
+        """Take a client's event that no `@on` method takes; by default that is an error, which ends the channel."""
+        raise LookupError(f"{type(self).__name__} has no handler for the event {event!r:.100}")
+
+    async def handle_out(self, event: str, payload: Payload) -> HandleResult:
+        """Take a broadcast named in `intercepts` that no `@intercept` method takes; by default it is pushed on."""
+        self.push(event, payload)
+        return None
+
+    # -------------------------------------------------------------------------------------- for callbacks
+
+    def push(self, event: str, payload: object) -> None:
+        """Send an event to this client; a payload is what JSON can hold, or `bytes`.
+
+        Raises RuntimeError before the join has been accepted, EncodeError for a payload that cannot be written.
+        """
+        socket = self._joined("push")
+        message = Message(self.topic, event, payload, None, socket.join_ref)
+        socket.transport_pid.send(socket.serializer.encode(message))
+
+    def broadcast(self, event: str, payload: object) -> None:
+        """Send an event to everybody on the topic, this client too."""
+        self._joined("broadcast").endpoint.broadcast(self.topic, event, payload)
+
+    def broadcast_from(self, event: str, payload: object) -> None:
+        """Send an event to everybody on the topic but this client."""
+        self._joined("broadcast").endpoint.broadcast_from(self_pid(), self.topic, event, payload)
+
+    def socket_ref(self) -> SocketRef:
+        """Keep what is needed to answer the current message later; raises RuntimeError if it carried no ref."""
+        socket = self._joined("answer later")
+        if socket.ref is None:
+            raise RuntimeError("this message has no ref: nobody waits for an answer")
+        return SocketRef(socket.transport_pid, socket.serializer, self.topic, socket.ref, socket.join_ref)
+
+    def _joined(self, what: str) -> Socket:
+        if not self.socket.joined:
+            raise RuntimeError(
+                f"cannot {what} before the join is accepted: send yourself a message in join, and do it then"
+            )
+        return self.socket
+
+    # -------------------------------------------------------------------------------------------- process
+
+    @classmethod
+    def child_spec(cls, *args: Any, **_: object) -> ChildSpec:  # noqa: ANN401 - as GenServer's
+        """Say how the pool starts one; its only argument is `(payload, from_, socket)`."""
+        return ChildSpec(id=cls.__name__, start=(_start, (cls, *args), {}), restart="temporary")
+
+
+def _start(cls: type[Channel], arguments: tuple[object, From, Socket]) -> Ok[Pid]:
+    """Spawn the process, linked to the pool's supervisor; `join` runs in it, so nobody waits here."""
+    payload, from_, socket = arguments
+    process = ChannelProcess(cls(socket), payload, from_)
+    return Ok(self_pid().runtime.spawn(process.run, link=True, initial_call=cls.__qualname__))
+
+
+def reply(socket_ref: SocketRef, answer: Answered) -> None:
+    """Answer a message that was kept with `socket_ref`; from any process, once the handler has returned or before.
+
+    Raises TypeError if it is no `Ok`, `Error` or `Status`, EncodeError for a payload that cannot be written.
+    """
+    split = status_of(answer)
+    if split is None:
+        raise TypeError(f"an answer is Ok(...), Error(...) or Status(...), not {answer!r:.200}")
+    message = Reply(socket_ref.topic, *split, socket_ref.ref, socket_ref.join_ref)
+    socket_ref.transport_pid.send(socket_ref.serializer.encode(message))

@@ -1,0 +1,25 @@
+"""What channels tell."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+from typing import Final
+
+from phxactor.runtime import Crash, format_reason
+from phxactor.telemetry import Event, log
+
+crashed: Final = Event(
+    "phxactor.channel.crashed",
+    "A channel ended abnormally: pid, channel (its class), topic, event (None outside of one), reason, exception.",
+)
+
+
+def _line(fields: Mapping[str, object]) -> str:
+    reason = fields["reason"]
+    why = "" if isinstance(reason, Crash) else f": {format_reason(reason)}"
+    event = f" in {fields['event']!r}" if fields["event"] is not None else ""
+    return f"{fields['channel']} of {fields['topic']!r} crashed{event}{why}"
+
+
+log(crashed, logging.ERROR, _line)

@@ -1,0 +1,180 @@
+"""The process that runs a channel: it joins, then takes the client's messages and intercepted broadcasts.
+
+It extends the process of a GenServer by its own messages (Phoenix 1.8.12, Channel.Server).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, ClassVar
+
+from phxactor.channel import events
+from phxactor.channel.handlers import PayloadError
+from phxactor.channel.results import status_of
+from phxactor.otp import Error, NoReply, Ok, ServerProcess, Stop
+from phxactor.otp.process import Handler, Outcome
+from phxactor.runtime import (
+    NOPROC,
+    NORMAL,
+    Crash,
+    Down,
+    Exit,
+    Exited,
+    From,
+    Monitor,
+    Reason,
+    Shutdown,
+    State,
+    is_benign,
+    monitor,
+    self_pid,
+)
+from phxactor.socket import Broadcast, Message, Reply, SocketClose
+from phxactor.socket.fastlane import Fastlane
+
+if TYPE_CHECKING:
+    from phxactor.channel.channel import Channel
+
+
+class ChannelProcess(ServerProcess):
+    """One channel of one connection."""
+
+    __slots__ = ("channel", "from_", "payload", "socket", "watch")
+
+    def __init__(self, channel: Channel, payload: object, from_: From) -> None:
+        """Prepare; `from_` waits for the answer to the join."""
+        super().__init__(channel, (), {}, None)
+        self.channel = channel
+        self.socket = channel.socket
+        self.payload = payload
+        self.from_ = from_
+        self.watch: Monitor | None = None
+        """The monitor of the transport."""
+
+    async def run(self) -> None:
+        """Be the process."""
+        self.pid = pid = self.socket.channel_pid = self_pid()
+        self.parent = pid.parent
+        channel, socket = self.channel, self.socket
+        try:
+            result = await channel.join(channel.topic, self.payload)
+            if not (result is None or isinstance(result, Ok | Error)):
+                raise TypeError(f"join returns Ok(...), Error(...) or None, not {result!r:.200}")  # noqa: TRY301
+        except BaseException as error:
+            if pid.state is State.ALIVE and not isinstance(error, Exit):
+                self.report(Crash(error), "phx_join", error)
+                raise Exit(Crash(error)) from None
+            raise
+        if isinstance(result, Error):
+            self.from_.reply(result)
+            return
+        self.watch = monitor(socket.transport_pid)
+        lane = Fastlane(socket.transport_pid, socket.serializer, channel.intercepts)
+        socket.pubsub_server.subscribe(channel.topic, lane)
+        socket.joined = True
+        self.from_.reply(Ok() if result is None else result)
+        self.payload = None
+        await self.loop(None)
+
+    # -------------------------------------------------------------------------------------------- messages
+
+    async def on_message(self, message: Message) -> Outcome:
+        """Take a client's event: run its handler and send what it answers."""
+        channel, socket = self.channel, self.socket
+        event = message.event
+        socket.ref = message.ref
+        handler = channel.on_handlers.get(event)
+        if handler is not None:
+            try:
+                result = await handler(channel, message.payload)
+            except PayloadError as error:
+                result = Error({"reason": "invalid payload", "errors": error.errors})
+        elif event == "phx_leave":
+            result = Stop(Shutdown("left"), reply=Ok())
+        else:
+            result = await channel.handle_in(event, message.payload)
+        if result is None:
+            return None
+        if type(result) is Ok:
+            payload = result.value
+            answer = Reply(message.topic, "ok", {} if payload is None else payload, message.ref, socket.join_ref)
+            socket.transport_pid.send(socket.serializer.encode(answer))
+            return None
+        return self.answer_otherwise(message, result)
+
+    def answer_otherwise(self, message: Message, result: object) -> Outcome:
+        """Do what a handler of a client's event said, but for the usual `Ok`."""
+        if isinstance(result, NoReply):
+            return result
+        last = result.reply if isinstance(result, Stop) else result
+        split = status_of(last)
+        if split is not None:
+            answer = Reply(message.topic, *split, message.ref, self.socket.join_ref)
+            self.socket.transport_pid.send(self.socket.serializer.encode(answer))
+        elif not isinstance(result, Stop):
+            raise TypeError(
+                f"the handler of {message.event!r:.100} returns Ok(...), Error(...), Status(...), NoReply(...), "
+                f"Stop(...) or None, not {result!r:.200}"
+            )
+        return Stop(result.reason) if isinstance(result, Stop) else None
+
+    async def on_broadcast(self, message: Broadcast) -> Outcome:
+        """Take a broadcast that was intercepted, or one of another topic that the channel subscribed to by itself."""
+        channel = self.channel
+        if message.topic != channel.topic:
+            return await channel.handle_info(message)
+        handler = channel.intercept_handlers.get(message.event)
+        if handler is not None:
+            result = await handler(channel, message.payload)
+        else:
+            result = await channel.handle_out(message.event, message.payload)
+        if result is None or isinstance(result, NoReply | Stop):
+            return result
+        raise TypeError(
+            f"handle_out of {message.event!r:.100} returns NoReply(...), Stop(...) or None, not {result!r:.200}"
+        )
+
+    async def on_down(self, message: Down) -> Outcome:
+        """End with the transport (C3): a connection that is gone is a benign reason."""
+        if message.ref is self.watch:
+            reason = message.reason
+            raise Exit(Shutdown("closed") if reason in (NORMAL, NOPROC) else reason)
+        return await self.channel.handle_info(message)
+
+    async def on_exited(self, message: Exited) -> Outcome:
+        """End, if it traps exits, with its supervisor and when its transport says so (a duplicate join)."""
+        if message.pid is self.parent or message.pid is self.socket.transport_pid:
+            raise Exit(message.reason)
+        return await self.channel.handle_info(message)
+
+    async def act(self, outcome: Outcome) -> None:
+        """Do what a callback said; one that stops gracefully tells the transport first (C1)."""
+        if isinstance(outcome, Stop) and is_benign(outcome.reason):
+            self.socket.transport_pid.send(SocketClose(self.pid, outcome.reason))
+        await super().act(outcome)
+
+    # ------------------------------------------------------------------------------------------------- end
+
+    def report_end(self, reason: Reason, message: object, failure: BaseException | None) -> None:
+        """Tell of an abnormal end, with topic and event."""
+        self.report(reason, message.event if isinstance(message, Message | Broadcast) else None, failure)
+
+    def report(self, reason: Reason, event: str | None, failure: BaseException | None) -> None:
+        """Emit `crashed`."""
+        if events.crashed.handlers:
+            events.crashed.emit(
+                pid=self.pid,
+                channel=type(self.channel).__qualname__,
+                topic=self.channel.topic,
+                event=event,
+                reason=reason,
+                exception=failure,
+            )
+
+    handlers: ClassVar[Mapping[type, Handler]] = {
+        **ServerProcess.handlers,
+        Message: on_message,
+        Broadcast: on_broadcast,
+        Down: on_down,
+        Exited: on_exited,
+    }

@@ -1,0 +1,76 @@
+"""The process of a connection: HTTP until it becomes a WebSocket, if it does; then that to its end.
+
+All that belongs to HTTP is let go before the WebSocket begins, since connections live long.
+"""
+
+from __future__ import annotations
+
+import socket
+from http import HTTPStatus
+from typing import TYPE_CHECKING, TypeAlias
+
+from phxactor.endpoint import events
+from phxactor.endpoint.http import BadRequest, HTTPConnection
+from phxactor.endpoint.upgrade import Upgrade
+from phxactor.otp import Ok
+from phxactor.runtime import Pid, self_pid
+from phxactor.transport.connection import Connection
+from phxactor.transport.multiplexed import MultiplexedWebSocket
+from phxactor.transport.raw import RawWebSocket
+from phxactor.transport.request import PeerData, Request
+from phxactor.transport.response import Response
+
+if TYPE_CHECKING:
+    from phxactor.endpoint.endpoint import Endpoint
+
+Upgraded: TypeAlias = tuple[MultiplexedWebSocket | RawWebSocket, bytes]
+"""A WebSocket whose handshake is done, and what came behind its request."""
+
+
+def start_connection(endpoint: Endpoint, sock: socket.socket, peer: tuple[str, int]) -> Ok[Pid]:
+    """Start the process: a start function, which cannot wait."""
+    return Ok(self_pid().runtime.spawn(_serve, endpoint, sock, peer, link=True, initial_call="Connection"))
+
+
+async def _serve(endpoint: Endpoint, sock: socket.socket, address: tuple[str, int]) -> None:
+    """Be the process."""
+    connection = Connection(sock, endpoint.flusher)
+    try:
+        upgraded = await _speak_http(endpoint, connection, PeerData(*address[:2]))
+    except BaseException:
+        endpoint.flusher.finish(connection)
+        raise
+    if upgraded is None:
+        endpoint.flusher.finish(connection)
+    else:
+        websocket, first = upgraded
+        del upgraded
+        await websocket.run(first)
+
+
+async def _speak_http(endpoint: Endpoint, connection: Connection, peer: PeerData) -> Upgraded | None:
+    """Answer requests until there are no more, or one has become a WebSocket."""
+    http = HTTPConnection(connection, peer=peer)
+    try:
+        while (request := await http.next_request()) is not None:
+            mount = endpoint.websocket_at(request.path)
+            if mount is not None and mount.websocket is not None:
+                made = await Upgrade(endpoint, mount.handler, mount.websocket, connection, request).decide()
+                if not isinstance(made, Response):
+                    return made, http.trailing()
+                await http.respond(made)
+            else:
+                await http.respond(await _answer(endpoint, request))
+    except BadRequest as bad:
+        if events.bad_request.handlers:
+            events.bad_request.emit(peer=str(peer), status=int(bad.status), why=bad.why)
+    return None
+
+
+async def _answer(endpoint: Endpoint, request: Request) -> Response:
+    try:
+        return await endpoint.answer(request)
+    except Exception as error:  # noqa: BLE001 - a handler's failure is told, and answered with 500
+        if events.handler_failed.handlers:
+            events.handler_failed.emit(method=request.method, path=request.path, exception=error)
+        return Response.text("internal server error\n", status=HTTPStatus.INTERNAL_SERVER_ERROR)

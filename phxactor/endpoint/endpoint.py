@@ -1,0 +1,129 @@
+"""Endpoint: what a program serves: its sockets, its plain HTTP handlers, its static files; and the tree they run in.
+
+Endpoint (rest_for_one)
+├─ PubSub         the process that the topic tables live with
+├─ UserSocket     PartitionSupervisor: the pool, n DynamicSupervisors over channels
+├─ Flusher        writes to all connections
+├─ Connections    PartitionSupervisor: n DynamicSupervisors over connections
+└─ Listener       accepts
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from phxactor.endpoint.listener import Address, listen
+from phxactor.endpoint.mount import Mount
+from phxactor.endpoint.routes import Route, Routes
+from phxactor.otp import ChildSpec, DynamicSupervisor, Error, Ignore, Ok, PartitionSupervisor, Supervisor
+from phxactor.pubsub import PubSub
+from phxactor.runtime import Pid
+from phxactor.socket import Broadcaster, Socket
+from phxactor.transport.flusher import Flusher
+from phxactor.transport.request import Request
+from phxactor.transport.response import Response
+
+DEFAULT_PORT = 4000
+
+
+class Endpoint(Broadcaster):
+    """Sockets, routes and static files on one port, with one PubSub.
+
+    Args:
+        sockets: made by `mount`.
+        routes: plain HTTP handlers, made by `get`, `post`, `route` or `static`.
+        pubsub: one of the endpoint's own, unless given.
+        host, port: where to listen, unless `start_link` or `child_spec` say otherwise; port 0 is any that is free.
+
+    Raises:
+        ValueError: two sockets or routes at one path.
+
+    """
+
+    def __init__(
+        self,
+        *,
+        sockets: Sequence[Mount] = (),
+        routes: Sequence[Route] = (),
+        pubsub: PubSub | None = None,
+        host: str = "127.0.0.1",
+        port: int = DEFAULT_PORT,
+    ) -> None:
+        super().__init__(pubsub if pubsub is not None else PubSub())
+        self.sockets = tuple(sockets)
+        self.routes = Routes(routes)
+        self.host = host
+        self.port = port
+        self.address: Address | None = None
+        """Where it listens, once it does."""
+        self.flusher = Flusher()
+        self._websockets: dict[str, Mount] = {}
+        for one in self.sockets:
+            path = one.websocket_path
+            if path is not None:
+                if path in self._websockets:
+                    raise ValueError(f"two sockets are mounted at {path}")
+                self._websockets[path] = one
+        self._pools: dict[type[Socket], Pid] = {}
+        self._connections: Pid | None = None
+
+    # ----------------------------------------------------------------------------------------- the tree
+
+    def child_spec(self, *, host: str | None = None, port: int | None = None) -> ChildSpec:
+        """Say how a supervisor starts it."""
+        return ChildSpec(id="endpoint", start=(self.start_link, (), {"host": host, "port": port}), type="supervisor")
+
+    async def start_link(self, *, host: str | None = None, port: int | None = None) -> Ok[Pid] | Error | Ignore:
+        """Start the tree, linked to the caller; `Error` names an address that cannot be had."""
+        if host is not None:
+            self.host = host
+        if port is not None:
+            self.port = port
+        handlers = {one.handler for one in self.sockets}
+        pools = [handler for handler in handlers if issubclass(handler, Socket)]
+        children = [
+            self.pubsub.child_spec(),
+            *(self._pool_spec(handler) for handler in sorted(pools, key=lambda handler: handler.__qualname__)),
+            self.flusher.child_spec(),
+            ChildSpec(id="connections", start=(self._start_connections, (), {}), type="supervisor"),
+            ChildSpec(id="listener", start=(listen, (self,), {})),
+        ]
+        return await Supervisor.start_link(children, strategy="rest_for_one")
+
+    def _pool_spec(self, handler: type[Socket]) -> ChildSpec:
+        return ChildSpec(
+            id=f"{handler.__qualname__} channels", start=(self._start_pool, (handler,), {}), type="supervisor"
+        )
+
+    async def _start_pool(self, handler: type[Socket]) -> Ok[Pid] | Error | Ignore:
+        name = f"{handler.__module__}.{handler.__qualname__}.channels"
+        started = await PartitionSupervisor.start_link(DynamicSupervisor, name, partitions=handler.partitions)
+        if isinstance(started, Ok):
+            self._pools[handler] = started.value
+        return started
+
+    async def _start_connections(self) -> Ok[Pid] | Error | Ignore:
+        started = await PartitionSupervisor.start_link(DynamicSupervisor, "phxactor.connections")
+        if isinstance(started, Ok):
+            self._connections = started.value
+        return started
+
+    # -------------------------------------------------------------------------------- for its processes
+
+    def websocket_at(self, path: str) -> Mount | None:
+        """Return what is mounted at a WebSocket's path."""
+        return self._websockets.get(path)
+
+    def pool_of(self, handler: type[Socket], transport: Pid) -> Pid:
+        """Return the supervisor that a transport's channels are started by."""
+        return PartitionSupervisor.child(self._pools[handler], transport.number)
+
+    def supervisor_of(self, number: int) -> Pid:
+        """Return the supervisor that the connection with this number is started by."""
+        if self._connections is None:
+            raise RuntimeError("the endpoint has not been started")
+        return PartitionSupervisor.child(self._connections, number)
+
+    async def answer(self, request: Request) -> Response:
+        """Answer a plain HTTP request."""
+        return await self.routes.answer(request)

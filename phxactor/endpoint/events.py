@@ -1,0 +1,22 @@
+"""What an endpoint tells."""
+
+from __future__ import annotations
+
+import logging
+from typing import Final
+
+from phxactor.telemetry import Event, log
+
+listening: Final = Event("phxactor.endpoint.listening", "The endpoint accepts connections: url.")
+bad_request: Final = Event("phxactor.http.bad_request", "A client made a mistake in HTTP: peer, status, why.")
+handler_failed: Final = Event(
+    "phxactor.http.handler_failed", "A plain HTTP handler raised, and 500 was answered: method, path, exception."
+)
+accept_failed: Final = Event(
+    "phxactor.endpoint.accept_failed", "A connection could not be accepted, for lack of file descriptors, say: why."
+)
+
+log(listening, logging.INFO, lambda fields: f"listening on {fields['url']}")
+log(bad_request, logging.WARNING, lambda fields: f"{fields['peer']} was answered {fields['status']}: {fields['why']}")
+log(handler_failed, logging.ERROR, lambda fields: f"{fields['method']} {fields['path']} failed")
+log(accept_failed, logging.ERROR, lambda fields: f"cannot accept a connection: {fields['why']}")

@@ -1,0 +1,46 @@
+"""Running a program: an endpoint under a root supervisor, until it is told to stop."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+
+from phxactor import runtime
+from phxactor.endpoint.endpoint import Endpoint
+from phxactor.otp import Error, Ok, Supervisor
+from phxactor.runtime import Exit, Exited, Reason, format_reason, receive, trap_exit
+
+
+def run(
+    main: Endpoint | Callable[..., Awaitable[object]], *args: object, host: str | None = None, port: int | None = None
+) -> None:
+    """Serve an endpoint, or run `await main(*args)` as the first process, until told to stop.
+
+    SIGTERM and SIGINT stop the tree in order, and this returns; a second one kills. `host` and `port` go before those
+    of the endpoint. Raises SystemExit, which says why, when the endpoint cannot be started (a port in use); `Exit` when
+    the root supervisor gives up, or with what `main` exits.
+    """
+    if isinstance(main, Endpoint):
+        runtime.run(serve, main, host, port)
+    else:
+        runtime.run(main, *args)
+
+
+async def serve(endpoint: Endpoint, host: str | None = None, port: int | None = None) -> None:
+    """Be the first process of a program that serves an endpoint: start the root supervisor, and stay."""
+    trap_exit()
+    started = await Supervisor.start_link([endpoint.child_spec(host=host, port=port)], name="root")
+    if not isinstance(started, Ok):
+        raise SystemExit(_why(started.reason if isinstance(started, Error) else "ignored"))
+    while True:
+        message = await receive()
+        if isinstance(message, Exited):
+            if message.pid is started.value:
+                raise Exit(("root_ended", message.reason))
+            return
+
+
+def _why(reason: Reason) -> str:
+    """Find the words in the reasons that supervisors wrap around one another (S12)."""
+    while isinstance(reason, tuple | runtime.Shutdown):
+        reason = reason[-1] if isinstance(reason, tuple) else reason.detail
+    return reason if isinstance(reason, str) else format_reason(reason)

@@ -1,0 +1,59 @@
+"""What sockets tell: joins and their failures, and what could not be encoded."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+from typing import Final
+
+from phxactor.runtime import Crash, format_reason
+from phxactor.telemetry import Event, log
+
+joined: Final = Event(
+    "phxactor.channel.joined",
+    "A join was answered: topic, status, socket (its class's name), transport, seconds, level (None: is not logged).",
+)
+join_failed: Final = Event(
+    "phxactor.channel.join_failed", "A channel's process ended before it answered its join: topic, channel, reason."
+)
+unencodable: Final = Event(
+    "phxactor.broadcast.unencodable",
+    "A broadcast that a serializer cannot encode was dropped for its clients: topic, event, why.",
+)
+collected: Final = Event(
+    "phxactor.transport.collected", "A transport was told to collect garbage: pid, objects (found unreachable)."
+)
+
+_logger = logging.getLogger(joined.name)
+
+
+def _log_join(_: Event, fields: Mapping[str, object]) -> None:
+    level = fields["level"]
+    if isinstance(level, int) and _logger.isEnabledFor(level):
+        answer = "JOINED" if fields["status"] == "ok" else "REFUSED JOIN"
+        _logger.log(
+            level,
+            "%s %s on %s in %.1f ms",
+            answer,
+            fields["topic"],
+            fields["socket"],
+            float(str(fields["seconds"])) * 1000,
+            extra={"telemetry": dict(fields)},
+        )
+
+
+joined.attach(_log_join)
+
+
+def _log_join_failed(_: Event, fields: Mapping[str, object]) -> None:
+    reason = fields["reason"]
+    if not isinstance(reason, Crash):  # the process itself has told of a crash, with its traceback
+        _logger.error("joining %s failed: %s ended: %s", fields["topic"], fields["channel"], format_reason(reason))
+
+
+join_failed.attach(_log_join_failed)
+log(
+    unencodable,
+    logging.WARNING,
+    lambda fields: f"a broadcast of {fields['event']} to {fields['topic']} was dropped for some: {fields['why']}",
+)

@@ -1,0 +1,98 @@
+"""Broadcasts to channels: encoded once for each serializer, and handed to the transports past the channels.
+
+A channel subscribes to its topic with a `Fastlane`. A broadcast whose event it does not intercept goes to its transport
+at once, already encoded; only an intercepted one wakes the channel (Phoenix 1.8.12, Channel.Server.dispatch).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, final
+
+from phxactor.socket import events
+from phxactor.socket.messages import Broadcast, SocketPush
+from phxactor.socket.serializer import EncodeError, Serializer
+
+if TYPE_CHECKING:
+    from phxactor.pubsub import PubSub, Subscriber
+    from phxactor.runtime import Pid
+
+
+@final
+class Fastlane:
+    """The metadata of a channel's subscription: where broadcasts go, how they are written, and which ones do not."""
+
+    __slots__ = ("intercepts", "serializer", "transport_pid")
+
+    def __init__(self, transport_pid: Pid, serializer: Serializer, intercepts: frozenset[str]) -> None:
+        """Keep all three."""
+        self.transport_pid = transport_pid
+        self.serializer = serializer
+        self.intercepts = intercepts
+
+
+def dispatch(subscribers: Iterable[Subscriber], left_out: Pid | None, message: object) -> None:
+    """Hand a broadcast to subscribers: the `Dispatcher` of all that channels and endpoints broadcast.
+
+    One that a serializer cannot encode is dropped for the clients of that serializer, with the event `unencodable`; it
+    never hurts the broadcaster.
+    """
+    if not isinstance(message, Broadcast):
+        raise TypeError(f"only a Broadcast can be broadcast to channels, not {message!r:.200}")
+    event = message.event
+    encoded: dict[Serializer, SocketPush | None] = {}
+    last: Serializer | None = None
+    push: SocketPush | None = None
+    for subscriber in subscribers:
+        if subscriber.pid is left_out:
+            continue
+        lane = subscriber.metadata
+        if type(lane) is not Fastlane or event in lane.intercepts:
+            subscriber.pid.send(message)
+            continue
+        if lane.serializer is not last:
+            last = lane.serializer
+            if last not in encoded:
+                encoded[last] = _encode(last, message)
+            push = encoded[last]
+        if push is not None:
+            lane.transport_pid.send(push)
+
+
+def _encode(serializer: Serializer, message: Broadcast) -> SocketPush | None:
+    try:
+        return serializer.fastlane(message)
+    except EncodeError as error:
+        if events.unencodable.handlers:
+            events.unencodable.emit(topic=message.topic, event=message.event, why=str(error))
+        return None
+
+
+class Broadcaster:
+    """Broadcasts to the channels of one PubSub: what an endpoint can do, as sockets and channels see it.
+
+    A payload is what JSON can hold, or `bytes`. None of these waits, and none fails because of a subscriber.
+    """
+
+    def __init__(self, pubsub: PubSub) -> None:
+        self.pubsub = pubsub
+
+    def broadcast(self, topic: str, event: str, payload: object) -> None:
+        """Send an event to everybody on a topic, on all nodes."""
+        self.pubsub.broadcast(topic, Broadcast(topic, event, payload), dispatch)
+
+    def broadcast_from(self, pid: Pid, topic: str, event: str, payload: object) -> None:
+        """Do as `broadcast`, but leave out one process and its client."""
+        self.pubsub.broadcast_from(pid, topic, Broadcast(topic, event, payload), dispatch)
+
+    def local_broadcast(self, topic: str, event: str, payload: object) -> None:
+        """Do as `broadcast`, on this node only."""
+        self.pubsub.local_broadcast(topic, Broadcast(topic, event, payload), dispatch)
+
+    def subscribe(self, topic: str) -> None:
+        """Have broadcasts to a topic sent to the current process, as `Broadcast` messages."""
+        self.pubsub.subscribe(topic)
+
+    def unsubscribe(self, topic: str) -> None:
+        """End the current process's subscriptions to a topic."""
+        self.pubsub.unsubscribe(topic)

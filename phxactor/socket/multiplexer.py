@@ -1,0 +1,381 @@
+"""The multiplexer: which channel a client's message goes to, and what the client hears of its channels.
+
+Plain synchronous code, run inside a transport's port. The life of a topic on one connection:
+
+    (none) ── phx_join ──▶ Joining ── answered ok ──▶ Joined ── socket_close ─▶ (none), phx_close
+                 ▲            │  ▲                      │  └──── any other end ▶ (none), phx_error
+                 │            │  └── the old one has gone, its phx_close follows the new join's answer
+                 │            │                         │
+                 │            └─ refused, crashed, late ▶ (none), a reply with status error
+                 └──────────────── phx_join again ──────┘ the old channel is told {:shutdown, :duplicate_join}
+
+A join runs beside the socket: messages for its topic wait for the answer, all other topics go on.
+"""
+
+from __future__ import annotations
+
+import gc
+from collections.abc import Callable
+from typing import Final, Protocol, final
+
+import attrs
+
+from phxactor.otp import ChildSpec, DynamicSupervisor, Error, Ok
+from phxactor.runtime import (
+    KILL,
+    Answer,
+    Down,
+    From,
+    Monitor,
+    Pid,
+    Reason,
+    Shutdown,
+    Timer,
+    demonitor,
+)
+from phxactor.runtime.signals import exit_signal, monitor
+from phxactor.socket import events
+from phxactor.socket.messages import Broadcast, Message, Ref, Reply, SocketClose, SocketPush
+from phxactor.socket.serializer import EncodeError
+from phxactor.socket.socket import Socket
+
+DUPLICATE_GRACE: Final = 5.0
+"""Seconds that a replaced channel has to end before it is killed (C4)."""
+WAITING: Final = 1000
+"""Messages that may wait for the answer of their topic's join."""
+
+
+class Output(Protocol):
+    """What the multiplexer needs of its transport."""
+
+    def push(self, push: SocketPush) -> None:
+        """Send to the client."""
+
+    def stop(self, reason: Reason) -> None:
+        """End the connection, and with it the process."""
+
+
+@final
+class Joined:
+    """A topic with a living channel."""
+
+    __slots__ = ("join_ref", "monitor", "pid")
+
+    def __init__(self, pid: Pid, join_ref: Ref, watch: Monitor) -> None:
+        self.pid = pid
+        self.join_ref = join_ref
+        self.monitor = watch
+
+
+@final
+class Joining:
+    """A topic whose join has not been answered."""
+
+    __slots__ = ("answer", "began", "close", "from_", "message", "monitor", "old", "pid", "started", "timer", "waiting")
+
+    def __init__(self, message: Message, began: float) -> None:
+        self.message = message
+        self.began = began
+        self.old: Joined | None = None
+        """The channel that this join replaces, until it has ended."""
+        self.close: SocketPush | None = None
+        """The old channel's phx_close, which follows the answer."""
+        self.started: From | None = None
+        """Who the pool's supervisor answers."""
+        self.from_: From | None = None
+        """Who the channel answers."""
+        self.answer: object = None
+        """The channel's answer, if it came before the supervisor's."""
+        self.pid: Pid | None = None
+        self.monitor: Monitor | None = None
+        self.timer: Timer | None = None
+        self.waiting: list[Message] = []
+
+
+@attrs.frozen
+class Late:
+    """A timer's message: a join, or the end of the channel that it replaces, has taken too long."""
+
+    joining: Joining
+
+
+class Multiplexer:
+    """The channels of one connection."""
+
+    __slots__ = (
+        "_asked",
+        "_by_pid",
+        "_join_timeout",
+        "_max_channels",
+        "_output",
+        "_pid",
+        "_pool",
+        "_socket",
+        "_topics",
+    )
+
+    def __init__(
+        self, socket: Socket, output: Output, pool: Callable[[Pid], Pid], *, max_channels: int, join_timeout: float
+    ) -> None:
+        """Start without channels; `pool` says which supervisor starts the channels of a transport."""
+        self._socket = socket
+        self._output = output
+        self._pid = socket.transport_pid
+        self._pool = pool
+        self._max_channels = max_channels
+        self._join_timeout = join_timeout
+        self._topics: dict[str, Joined | Joining] = {}
+        self._by_pid: dict[Pid, tuple[str, Joined | Joining]] = {}
+        self._asked: dict[From, Joining] = {}
+
+    def __len__(self) -> int:
+        """Count the topics that are joined or being joined."""
+        return len(self._topics)
+
+    # ---------------------------------------------------------------------------------- from the client
+
+    def handle_in(self, message: Message) -> Pid | None:
+        """Take a client's message; returns the channel that got it, for the transport to watch its mailbox."""
+        entry = self._topics.get(message.topic)
+        if type(entry) is Joined and message.event != "phx_join":
+            ours, theirs = entry.join_ref, message.join_ref
+            if ours == theirs or ours is None or (theirs is None and message.event != "phx_leave"):
+                entry.pid.send(message)
+                return entry.pid
+            return None  # meant for a join that has been replaced
+        if entry is None:
+            self._handle_unjoined(message)
+        elif type(entry) is Joining:
+            self._wait(entry, message)
+        else:
+            self._replace(entry, message)
+        return None
+
+    def _handle_unjoined(self, message: Message) -> None:
+        if message.event == "phx_join":
+            joining = Joining(message, self._now())
+            self._topics[message.topic] = joining
+            self._start(joining)
+        elif message.event == "phx_leave" or (message.event == "heartbeat" and message.topic == "phoenix"):
+            self._reply(message, "ok", {})
+        else:
+            self._reply_unmatched(message)
+
+    def _wait(self, joining: Joining, message: Message) -> None:
+        if len(joining.waiting) < WAITING:
+            joining.waiting.append(message)
+        else:
+            self._reply(message, "error", {"reason": "too many messages before the join was answered"})
+
+    # -------------------------------------------------------------------------------------------- joins
+
+    def _start(self, joining: Joining) -> None:
+        """Ask the pool for a channel."""
+        message = joining.message
+        route = self._socket.routes.match(message.topic)
+        if route is None:
+            del self._topics[message.topic]
+            self._reply_unmatched(message)
+            self._resume(joining)
+        elif len(self._topics) > self._max_channels:
+            self._refuse(joining, {"reason": "too many channels joined"})
+        else:
+            join_ref = message.join_ref if message.join_ref is not None else message.ref
+            socket = self._socket.for_channel(message.topic, route, join_ref)
+            joining.from_ = From(self._pid)
+            joining.started = From(self._pid)
+            self._asked[joining.from_] = self._asked[joining.started] = joining
+            spec = _channel_spec(route.channel, (message.payload, joining.from_, socket))
+            joining.timer = self._pid.runtime.timers.add(self._join_timeout, self._pid.send, Late(joining))
+            DynamicSupervisor.request_child(self._pool(self._pid), spec, joining.started)
+
+    def _replace(self, old: Joined, message: Message) -> None:
+        """Join a joined topic: the old channel ends before the new one starts (C4)."""
+        joining = Joining(message, self._now())
+        joining.old = old
+        joining.close = self._socket.serializer.encode(Message(message.topic, "phx_close", {}, old.join_ref, old.join_ref))
+        self._topics[message.topic] = joining
+        self._by_pid[old.pid] = message.topic, joining
+        joining.timer = self._pid.runtime.timers.add(DUPLICATE_GRACE, self._pid.send, Late(joining))
+        exit_signal(old.pid, self._pid, Shutdown("duplicate_join"))
+
+    def _answered(self, ref: From, value: object) -> None:
+        """Take an answer of the pool's supervisor or of the channel, whichever comes first."""
+        joining = self._asked.pop(ref, None)
+        if joining is None:
+            return
+        if self._topics.get(joining.message.topic) is not joining:
+            if isinstance(value, Ok) and ref is joining.started:
+                exit_signal(value.value, self._pid, KILL)  # it was too late, and nobody knows it
+            return
+        if ref is joining.from_:
+            joining.answer = value if isinstance(value, Ok | Error) else Ok(value)
+            joining.from_ = None
+        else:
+            joining.started = None
+            if isinstance(value, Ok):
+                joining.pid = value.value
+                joining.monitor = monitor(self._pid, joining.pid)
+                self._by_pid[joining.pid] = joining.message.topic, joining
+            elif joining.answer is None or not isinstance(joining.answer, Error):
+                self._crashed(joining, value.reason if isinstance(value, Error) else value)
+                return
+        if isinstance(joining.answer, Error):
+            self._refuse(joining, joining.answer.reason)
+        elif joining.pid is not None and isinstance(joining.answer, Ok):
+            self._accept(joining, joining.pid, joining.answer.value)
+
+    def _accept(self, joining: Joining, pid: Pid, payload: object) -> None:
+        message = joining.message
+        try:
+            self._reply(message, "ok", {} if payload is None else payload)
+        except EncodeError as error:
+            exit_signal(pid, self._pid, KILL)
+            self._crashed(joining, str(error))
+            return
+        assert joining.monitor is not None  # noqa: S101 - made with the pid
+        joined = Joined(pid, message.join_ref, joining.monitor)
+        self._topics[message.topic] = joined
+        self._by_pid[pid] = message.topic, joined
+        self._settle(joining, "ok")
+        self._resume(joining)
+
+    def _refuse(self, joining: Joining, payload: object) -> None:
+        message = joining.message
+        try:
+            self._reply(message, "error", {} if payload is None else payload)
+        except EncodeError as error:
+            self._crashed(joining, str(error))
+            return
+        self._drop(joining)
+
+    def _crashed(self, joining: Joining, reason: Reason) -> None:
+        if events.join_failed.handlers:
+            route = self._socket.routes.match(joining.message.topic)
+            name = getattr(route.channel, "__name__", repr(route.channel)) if route else "?"
+            events.join_failed.emit(topic=joining.message.topic, channel=name, reason=reason)
+        self._reply(joining.message, "error", {"reason": "join crashed"})
+        self._drop(joining)
+
+    def _drop(self, joining: Joining) -> None:
+        """Forget a join that came to nothing."""
+        self._topics.pop(joining.message.topic, None)
+        if joining.pid is not None:
+            self._by_pid.pop(joining.pid, None)
+        if joining.monitor is not None:
+            demonitor(joining.monitor)
+        self._settle(joining, "error")
+        self._resume(joining)
+
+    def _settle(self, joining: Joining, status: str) -> None:
+        """Take back what was waiting for the answer, and tell."""
+        if joining.from_ is not None:
+            joining.from_.active = False
+            self._asked.pop(joining.from_, None)
+        if joining.timer is not None:
+            self._pid.runtime.timers.cancel(joining.timer)
+        if joining.close is not None:
+            self._output.push(joining.close)
+        if events.joined.handlers:
+            events.joined.emit(
+                topic=joining.message.topic,
+                status=status,
+                socket=self._socket.handler.__name__,
+                transport=self._socket.transport,
+                seconds=self._now() - joining.began,
+                level=self._socket.log_level,
+            )
+
+    def _resume(self, joining: Joining) -> None:
+        """Take the messages that waited, in order."""
+        for message in joining.waiting:
+            self.handle_in(message)
+
+    # ------------------------------------------------------------------------------------ from processes
+
+    def handle_info(self, message: object) -> None:
+        """Take what a process sent to the transport, other than an encoded message."""
+        match message:
+            case Answer():
+                self._answered(message.ref, message.value)
+            case Down():
+                self._down(message)
+            case SocketClose():
+                self._close(message.pid)
+            case Late():
+                self._late(message.joining)
+            case Broadcast(event="disconnect"):
+                self._output.stop(Shutdown("disconnected"))
+            case "garbage_collect":
+                found = gc.collect()
+                if events.collected.handlers:
+                    events.collected.emit(pid=self._pid, objects=found)
+            case _:
+                pass  # as in Phoenix: a transport drops what is not for it
+
+    def _down(self, down: Down) -> None:
+        topic, entry = self._by_pid.pop(down.object, (None, None))  # type: ignore[call-overload]
+        if topic is None or entry is None:
+            return
+        if isinstance(entry, Joined):
+            del self._topics[topic]
+            self._push(topic, "phx_error", {"reason": "channel_crash"}, entry.join_ref)
+        elif entry.old is not None and entry.old.pid is down.object:
+            self._old_has_gone(entry)
+        else:
+            entry.pid = entry.monitor = None
+            self._crashed(entry, down.reason)
+
+    def _old_has_gone(self, joining: Joining) -> None:
+        joining.old = None
+        if joining.timer is not None:
+            self._pid.runtime.timers.cancel(joining.timer)
+            joining.timer = None
+        self._start(joining)
+
+    def _close(self, pid: Pid) -> None:
+        """End a channel that said so before it exits."""
+        topic, entry = self._by_pid.get(pid, (None, None))
+        if topic is not None and isinstance(entry, Joined):
+            demonitor(entry.monitor, flush=True)
+            del self._topics[topic], self._by_pid[pid]
+            self._push(topic, "phx_close", {}, entry.join_ref)
+
+    def _late(self, joining: Joining) -> None:
+        if self._topics.get(joining.message.topic) is not joining:
+            return
+        if joining.old is not None:
+            exit_signal(joining.old.pid, self._pid, KILL)
+            return
+        if joining.pid is not None:
+            exit_signal(joining.pid, self._pid, KILL)
+        self._refuse(joining, {"reason": "join timed out"})
+
+    # ------------------------------------------------------------------------------------- to the client
+
+    def _reply(self, message: Message, status: str, payload: object) -> None:
+        reply = Reply(message.topic, status, payload, message.ref, message.join_ref)
+        self._output.push(self._socket.serializer.encode(reply))
+
+    def _reply_unmatched(self, message: Message) -> None:
+        reply = Reply(message.topic, "error", {"reason": "unmatched topic"}, message.ref)
+        self._output.push(self._socket.serializer.encode(reply))
+
+    def _push(self, topic: str, event: str, payload: object, join_ref: Ref) -> None:
+        self._output.push(self._socket.serializer.encode(Message(topic, event, payload, join_ref, join_ref)))
+
+    def _now(self) -> float:
+        return self._pid.runtime.now()
+
+
+def _channel_spec(handler: object, arguments: tuple[object, From, Socket]) -> ChildSpec:
+    """Say how a channel is started: by its `child_spec(arguments)`, or its `start_link(arguments)`.
+
+    It is always temporary: a channel comes back by being joined again.
+    """
+    child_spec = getattr(handler, "child_spec", None)
+    if child_spec is not None:
+        spec: ChildSpec = child_spec(arguments)
+        return spec if spec.restart == "temporary" else attrs.evolve(spec, restart="temporary")
+    start_link = handler.start_link  # type: ignore[attr-defined]  # checked when the route is made
+    return ChildSpec(id=handler, start=(start_link, (arguments,), {}), restart="temporary")

@@ -1,0 +1,151 @@
+"""Socket: the state of a connection, and the class in which a program says who may connect, and to which channels.
+
+    class UserSocket(Socket, log="debug"):
+        channels = [channel("room:*", RoomChannel)]
+
+        async def connect(self, params, connect_info):
+            self.assign(user_id=params["user_id"])      # return Error(...) to refuse
+
+        def identify(self):
+            return f"users_socket:{self.assigns.user_id}"
+
+Each connection has one; each of its channels has a copy, whose assigns are the channel's own (Phoenix 1.8).
+"""
+
+from __future__ import annotations
+
+import copy
+import inspect
+import logging
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any, ClassVar, Final, Self
+
+from phxactor.otp import Error, Ok
+from phxactor.socket.assigns import Assigns, assign
+from phxactor.socket.routes import Route, Routes
+
+if TYPE_CHECKING:
+    from phxactor.pubsub import PubSub
+    from phxactor.runtime import Pid
+    from phxactor.socket.fastlane import Broadcaster
+    from phxactor.socket.messages import Ref
+    from phxactor.socket.serializer import Serializer
+
+LEVELS: Final = {
+    "debug": logging.DEBUG,
+    "info": logging.INFO,
+    "warning": logging.WARNING,
+    "error": logging.ERROR,
+}
+
+
+class Socket:
+    """Subclass it, list the `channels`, write `connect` and `identify`.
+
+    Class options: `log`, the level at which connects and joins are logged (debug, info, warning, error; False: not at
+    all); `partitions`, how many supervisors its channels are spread over (default: one for each core). A wrong option,
+    or a topic pattern with a `*` elsewhere than at its end, is refused when the class is made.
+    """
+
+    channels: ClassVar[Sequence[Route]] = ()
+    """The topic routes, made by `channel(pattern, handler, assigns=...)`; the first that matches counts."""
+    routes: ClassVar[Routes] = Routes(())
+    log_level: ClassVar[int | None] = logging.INFO
+    partitions: ClassVar[int | None] = None
+    wants_connect_info: ClassVar[bool] = True
+
+    def __init_subclass__(
+        cls, *, log: str | bool | None = None, partitions: int | None = None, **kwargs: object
+    ) -> None:
+        super().__init_subclass__(**kwargs)
+        if log is False:
+            cls.log_level = None
+        elif log is not None:
+            if log not in LEVELS:
+                raise ValueError(f"log is one of {', '.join(LEVELS)}, or False, not {log!r}")
+            cls.log_level = LEVELS[str(log)]
+        if partitions is not None:
+            if type(partitions) is not int or partitions < 1:
+                raise ValueError(f"partitions is a whole number from 1, not {partitions!r}")
+            cls.partitions = partitions
+        cls.routes = Routes(cls.channels)
+        cls.wants_connect_info = _takes_connect_info(cls)
+
+    def __init__(
+        self, *, endpoint: Broadcaster, pubsub: PubSub, serializer: Serializer, transport: str, transport_pid: Pid
+    ) -> None:
+        """Made by a transport, before `connect`."""
+        self.endpoint = endpoint
+        """Where the socket is mounted."""
+        self.pubsub_server = pubsub
+        """Where its channels subscribe."""
+        self.serializer = serializer
+        """Encodes what goes to this client."""
+        self.transport = transport
+        """`"websocket"` or `"longpoll"`."""
+        self.transport_pid = transport_pid
+        """The process that holds the connection."""
+        self.handler: type[Socket] = type(self)
+        """The socket class."""
+        self.id: str | None = None
+        """What `identify` said."""
+        self.assigns = Assigns()
+        self.topic: str | None = None
+        """The channel's topic; None in the connection's own socket, as are all that follow."""
+        self.channel: object = None
+        """What the topic is routed to."""
+        self.channel_pid: Pid | None = None
+        self.joined = False
+        """Whether the channel's join has been accepted."""
+        self.join_ref: Ref = None
+        """The ref that the client gave when joining."""
+        self.ref: Ref = None
+        """The ref of the client's latest message to the channel."""
+
+    def assign(self, *args: Any, **named: Any) -> Self:  # noqa: ANN401 - any value may be assigned
+        """Add to `assigns`: by keywords, a name and a value, a mapping, or a function of the current assigns.
+
+        Raises TypeError for anything else.
+        """
+        self.assigns = assign(self.assigns, *args, **named)
+        return self
+
+    def for_channel(self, topic: str, route: Route, join_ref: Ref) -> Self:
+        """Make the copy with which a channel starts."""
+        twin = copy.copy(self)
+        twin.topic = topic
+        twin.channel = route.channel
+        twin.join_ref = join_ref
+        if route.assigns:
+            twin.assigns = assign(self.assigns, route.assigns)
+        return twin
+
+    # ------------------------------------------------------------------------------------------ callbacks
+
+    async def connect(self, params: Mapping[str, Any], connect_info: Mapping[str, Any]) -> Ok[None] | Error | None:
+        """Authenticate; return `Error(reason)` to refuse. `params` are the query's, without `vsn`.
+
+        It may be written without `connect_info`. Runs in the transport's process; one that raises is a refusal with
+        status 500, and a log.
+        """
+        return None
+
+    def identify(self) -> str | None:
+        """Say this connection's id, or None: Phoenix's `id/1`.
+
+        A broadcast of `disconnect` to that id ends all its connections and their channels.
+        """
+        return None
+
+
+def _takes_connect_info(cls: type[Socket]) -> bool:
+    parameters = [
+        parameter
+        for parameter in list(inspect.signature(cls.connect).parameters.values())[1:]
+        if parameter.kind is not inspect.Parameter.KEYWORD_ONLY
+    ]
+    if any(parameter.kind is inspect.Parameter.VAR_POSITIONAL for parameter in parameters):
+        return True
+    if len(parameters) not in (1, 2):
+        raise TypeError(f"{cls.__name__}.connect takes (self, params) or (self, params, connect_info)")
+    return len(parameters) == 2  # noqa: PLR2004 - params and connect_info

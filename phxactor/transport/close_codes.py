@@ -1,0 +1,53 @@
+"""The close codes of a WebSocket, and what each means to a client (RFC 6455 section 7.4): the one table of them."""
+
+from __future__ import annotations
+
+from enum import IntEnum
+
+from phxactor.runtime import NORMAL, SHUTDOWN, Reason, Shutdown
+
+
+class CloseCode(IntEnum):
+    """Codes that a server of this package sends. phoenix.js reconnects after all of them but 1000 (before 1.8.16)."""
+
+    NORMAL = 1000
+    """Answers a client's own 1000; never the server's wish."""
+    GOING_AWAY = 1001
+    """Disconnected by the server, as by a broadcast of `disconnect`."""
+    PROTOCOL_ERROR = 1002
+    """The client broke RFC 6455, or has been silent for too long."""
+    INVALID_DATA = 1007
+    """A text that is not UTF-8."""
+    TOO_BIG = 1009
+    """A message over `max_frame_size`."""
+    INTERNAL_ERROR = 1011
+    """A message that cannot be decoded, or a failure of ours."""
+    RESTART = 1012
+    """The server stops or restarts."""
+    TRY_AGAIN_LATER = 1013
+    """The client reads more slowly than it is written to."""
+
+
+DISCONNECTED = Shutdown("disconnected")
+BAD_MESSAGE = Shutdown("bad_message")
+NOT_UTF8 = Shutdown("not_utf8")
+TIMED_OUT = Shutdown("timeout")
+SLOW_CONSUMER = Shutdown("slow_consumer")
+
+_CODES: dict[Reason, CloseCode] = {
+    NORMAL: CloseCode.NORMAL,
+    SHUTDOWN: CloseCode.RESTART,
+    DISCONNECTED: CloseCode.GOING_AWAY,
+    BAD_MESSAGE: CloseCode.INTERNAL_ERROR,
+    NOT_UTF8: CloseCode.INVALID_DATA,
+    TIMED_OUT: CloseCode.PROTOCOL_ERROR,
+    SLOW_CONSUMER: CloseCode.TRY_AGAIN_LATER,
+}
+
+
+def close_code(reason: Reason) -> CloseCode:
+    """Say which code a transport that ends with this reason closes with."""
+    try:
+        return _CODES.get(reason, CloseCode.INTERNAL_ERROR)
+    except TypeError:  # a reason that cannot be a key is none of the table
+        return CloseCode.INTERNAL_ERROR

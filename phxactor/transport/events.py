@@ -1,0 +1,56 @@
+"""What transports tell: who came, who went, and what clients did wrong: one line each, never a traceback."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+from typing import Final
+
+from phxactor.runtime import format_reason
+from phxactor.telemetry import Event, log
+
+connected: Final = Event(
+    "phxactor.socket.connected",
+    "A client has connected: socket (the class's name), transport, peer, seconds, level (None: not to be logged).",
+)
+refused: Final = Event("phxactor.socket.refused", "A client was not let in: socket, transport, peer, why.")
+connect_failed: Final = Event(
+    "phxactor.socket.connect_failed", "`connect` or `identify` raised: socket, transport, peer, exception."
+)
+disconnected: Final = Event(
+    "phxactor.socket.disconnected", "A connection has ended: socket, transport, peer, reason, level."
+)
+bad_input: Final = Event(
+    "phxactor.transport.bad_input", "A client sent what cannot be read, and is disconnected: peer, why, code."
+)
+slow_consumer: Final = Event(
+    "phxactor.transport.slow_consumer", "A client read too slowly, and is disconnected: peer, waiting (bytes)."
+)
+
+_logger = logging.getLogger("phxactor.socket")
+
+
+def _log_connection(event: Event, fields: Mapping[str, object]) -> None:
+    level = fields["level"]
+    if isinstance(level, int) and _logger.isEnabledFor(level):
+        if event is connected:
+            line = f"CONNECTED {fields['peer']} to {fields['socket']} by {fields['transport']}"
+        else:
+            line = f"DISCONNECTED {fields['peer']} from {fields['socket']}: {format_reason(fields['reason'])}"
+        _logger.log(level, "%s", line, extra={"telemetry": dict(fields)})
+
+
+connected.attach(_log_connection)
+disconnected.attach(_log_connection)
+log(
+    refused,
+    logging.INFO,
+    lambda fields: f"REFUSED {fields['peer']} to {fields['socket']} by {fields['transport']}: {fields['why']}",
+)
+log(connect_failed, logging.ERROR, lambda fields: f"connecting {fields['peer']} to {fields['socket']} failed")
+log(bad_input, logging.WARNING, lambda fields: f"{fields['peer']} is closed with {fields['code']}: {fields['why']}")
+log(
+    slow_consumer,
+    logging.WARNING,
+    lambda fields: f"{fields['peer']} is closed with 1013: it reads too slowly, {fields['waiting']} bytes wait",
+)

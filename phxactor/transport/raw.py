@@ -1,0 +1,134 @@
+"""The process of a WebSocket connection without channels: one task reads, another takes what comes, in order."""
+
+from __future__ import annotations
+
+from typing import Final, final
+
+import attrs
+import trio
+
+from phxactor.otp import Stop
+from phxactor.runtime import NORMAL, Exit, Reason
+from phxactor.socket import BINARY, TEXT, SocketPush
+from phxactor.socket.raw import RawResult, RawSocket
+from phxactor.transport.close_codes import NOT_UTF8, close_code
+from phxactor.transport.websocket import Link, Silence, WebSocket
+
+AHEAD: Final = 32
+"""Messages that may be read before the first of them has been handled."""
+
+
+@attrs.frozen
+class Incoming:
+    """A message of the client, on its way to the handler."""
+
+    data: str | bytes
+
+
+@attrs.frozen
+class Ended:
+    """Behind the last message of the client: the connection ends, and why."""
+
+    reason: Reason
+
+
+@final
+class RawWebSocket(WebSocket):
+    """A `RawSocket`'s connection."""
+
+    __slots__ = ("_handler", "_room", "_waiting")
+
+    def __init__(self, link: Link, handler: RawSocket) -> None:
+        super().__init__(link)
+        self._handler = handler
+        self._waiting = 0
+        self._room: trio.Event | None = None
+
+    async def run(self, first: bytes) -> None:
+        """Be the process; `first` is what came behind the handshake's request."""
+        handler = self._handler
+        try:
+            await handler.init()
+            async with trio.open_nursery() as nursery:
+                nursery.start_soon(self._read, first)
+                reason = await self._serve()
+                nursery.cancel_scope.cancel()
+            self.send_close(close_code(reason))
+            await handler.terminate(reason)
+        finally:
+            self.finish()
+        if reason != NORMAL:
+            raise Exit(reason)
+
+    async def _serve(self) -> Reason:
+        """Take messages until the connection ends; say why it did."""
+        handler, pid = self._handler, self.pid
+        while True:
+            message = await pid.receive()
+            result: RawResult = None
+            match message:
+                case Incoming():
+                    result = await handler.handle_in(message.data)
+                    self._waiting -= 1
+                    if self._room is not None:
+                        self._room.set()
+                case SocketPush():
+                    self._push(message.opcode, message.data)
+                case Silence():
+                    self.check_silence()
+                case Ended():
+                    return message.reason
+                case _:
+                    result = await handler.handle_info(message)
+            if isinstance(result, Stop):
+                return result.reason
+            self._answer(result)
+
+    def _answer(self, result: object) -> None:
+        """Send what a handler returned."""
+        if isinstance(result, str):
+            self._push(TEXT, result.encode())
+        elif isinstance(result, bytes):
+            self._push(BINARY, result)
+        elif result is not None:
+            name = type(self._handler).__name__
+            raise TypeError(f"a handler of {name} returns text, bytes, Stop or None, not {result!r:.200}")
+
+    async def _read(self, first: bytes) -> None:
+        """Read until the connection ends, staying `AHEAD` of the handler at the most."""
+        connection = self.link.connection
+        data = first
+        try:
+            while not self.closing:
+                if data:
+                    self.take_bytes(data)
+                while self._waiting > AHEAD:
+                    self._room = trio.Event()
+                    await self._room.wait()
+                data = await connection.receive_some()
+                if not data:
+                    break
+        except trio.BrokenResourceError:
+            pass
+        self.closing = True
+        self.end(NORMAL)
+
+    def take_message(self, opcode: int, data: bytes) -> None:
+        """Queue it for the handler."""
+        try:
+            message = Incoming(data.decode() if opcode == TEXT else data)
+        except UnicodeDecodeError as error:
+            self.reject(f"text is not UTF-8 at byte {error.start}", NOT_UTF8)
+            return
+        self._waiting += 1
+        self.pid.send(message)
+
+    def end(self, reason: Reason) -> None:
+        """End once the handler has taken what came before."""
+        self.pid.send(Ended(reason))
+
+    def _push(self, opcode: int, data: bytes) -> None:
+        if not self.closing:
+            self.send(opcode, data)
+            if self.link.connection.size > self.link.max_output_bytes:
+                self.overflow()

@@ -1,0 +1,221 @@
+"""A WebSocket connection: frames in, frames out, and its end. What a message means is for those who extend it.
+
+    bytes ──▶ FrameSlicer ── plain frames ─────────────▶ take_message
+                   └─ all other frames ──▶ websockets' protocol object ──▶ take_message, pongs, close
+
+`MultiplexedWebSocket` is the transport of a `Socket` with channels, `RawWebSocket` that of a `RawSocket`.
+"""
+
+from __future__ import annotations
+
+import math
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from typing import Final
+
+import attrs
+import trio
+from websockets.extensions import Extension
+from websockets.frames import Frame, Opcode
+from websockets.protocol import Protocol, Side
+
+from phxactor.runtime import NORMAL, Pid, Reason, State, Timer
+from phxactor.runtime.signals import fatal
+from phxactor.transport import events
+from phxactor.transport.close_codes import BAD_MESSAGE, SLOW_CONSUMER, TIMED_OUT, CloseCode, close_code
+from phxactor.transport.connection import Connection
+from phxactor.transport.flusher import Flusher
+from phxactor.transport.frames import RAW, FrameSlicer, frame
+
+CLOSE: Final = 8
+"""The opcode of a close frame."""
+
+
+@attrs.frozen
+class Link:
+    """What a WebSocket is made on, once the handshake is done."""
+
+    pid: Pid
+    """The process of the connection."""
+    connection: Connection
+    flusher: Flusher
+    socket: str
+    """The name of the socket's class, for the log, as is all of the next two."""
+    peer: str
+    """The client's address."""
+    level: int | None
+    """The level at which connections are logged; None for not at all."""
+    extensions: Sequence[Extension]
+    """What was negotiated: empty, or permessage-deflate."""
+    timeout: float
+    """Seconds of silence after which it is closed."""
+    max_frame_size: int
+    """Bytes of a message, after inflation."""
+    max_output_bytes: int
+    """Bytes that may wait for a client that reads too slowly."""
+
+
+class Silence:
+    """A timer's message: look whether the client has been silent for too long."""
+
+
+SILENCE: Final = Silence()
+
+
+class WebSocket(ABC):
+    """The frames of one connection, and its end."""
+
+    __slots__ = ("_fragments", "_heard", "_opcode", "_protocol", "_slicer", "_timer", "closing", "link", "pid", "write")
+
+    def __init__(self, link: Link) -> None:
+        self.link = link
+        self.pid = link.pid
+        self.write = link.connection.write
+        self._slicer = FrameSlicer(link.max_frame_size)
+        self._protocol: Protocol | None = self._make_protocol() if link.extensions else None
+        self._fragments: list[bytes] = []
+        self._opcode = 0
+        self._heard = trio.current_time()
+        self._timer: Timer | None = None
+        self.closing = False
+        """Whether a close frame has been sent; nothing is, and nothing is taken, after it."""
+        if link.timeout != math.inf:
+            self._arm(link.timeout)
+
+    # --------------------------------------------------------------------------------------------- input
+
+    @abstractmethod
+    def take_message(self, opcode: int, data: bytes) -> None:
+        """Take a whole text (not checked to be UTF-8) or binary message."""
+
+    def take_bytes(self, data: bytes) -> None:
+        """Take what was read from the connection."""
+        self._heard = trio.current_time()
+        for opcode, payload in self._slicer.feed(data):
+            if self.closing:
+                return
+            if opcode != RAW:
+                self.take_message(opcode, payload)
+            else:
+                self._take_raw(payload)
+
+    def _take_raw(self, data: bytes) -> None:
+        """Leave a frame to `websockets`: control, fragmented, compressed, or wrong."""
+        protocol = self._protocol
+        if protocol is None:
+            protocol = self._protocol = self._make_protocol()
+        protocol.receive_data(data)
+        for received in protocol.events_received():
+            if not isinstance(received, Frame):
+                continue
+            opcode = received.opcode
+            if opcode is Opcode.TEXT or opcode is Opcode.BINARY:
+                self._opcode = int(opcode)
+            elif opcode is not Opcode.CONT:
+                continue
+            self._fragments.append(bytes(received.data))
+            if received.fin and not self.closing:
+                message, self._fragments = b"".join(self._fragments), []
+                self.take_message(self._opcode, message)
+        if self.closing:
+            return
+        self._write_out(protocol)
+        if protocol.eof_sent:
+            self.closing = True
+            if protocol.parser_exc is not None:
+                code = protocol.close_sent.code if protocol.close_sent else CloseCode.PROTOCOL_ERROR
+                self.blame(str(protocol.parser_exc), code)
+            self.end(NORMAL)
+
+    def _make_protocol(self) -> Protocol:
+        protocol = Protocol(Side.SERVER, max_size=self.link.max_frame_size)
+        protocol.extensions = list(self.link.extensions)
+        return protocol
+
+    # -------------------------------------------------------------------------------------------- output
+
+    def send(self, opcode: int, data: bytes) -> None:
+        """Send a message that was not framed before."""
+        protocol = self._protocol
+        if protocol is not None and protocol.extensions:
+            if self.closing:
+                return
+            if opcode == Opcode.TEXT:
+                protocol.send_text(data)
+            else:
+                protocol.send_binary(data)
+            self._write_out(protocol)
+        else:
+            self.write(frame(opcode, data))
+
+    def _write_out(self, protocol: Protocol) -> None:
+        for data in protocol.data_to_send():
+            if data:
+                self.write(data)
+
+    @property
+    def compressed(self) -> bool:
+        """Whether what is sent may be compressed, so that it cannot be framed once for all."""
+        return bool(self.link.extensions)
+
+    # ----------------------------------------------------------------------------------------------- end
+
+    def stop(self, reason: Reason) -> None:
+        """Send a close frame with the code of the reason, and end the process."""
+        self.send_close(close_code(reason))
+        self.end(reason)
+
+    def send_close(self, code: CloseCode) -> None:
+        """Send a close frame, unless one was sent."""
+        if not self.closing:
+            self.closing = True
+            self.write(frame(CLOSE, code.to_bytes(2, "big")))
+
+    def end(self, reason: Reason) -> None:
+        """End the process."""
+        fatal(self.pid, reason)
+
+    def reject(self, why: str, reason: Reason = BAD_MESSAGE) -> None:
+        """Disconnect a client that sent what cannot be read."""
+        self.blame(why, close_code(reason))
+        self.stop(reason)
+
+    def blame(self, why: str, code: int) -> None:
+        """Tell what a client did wrong."""
+        if events.bad_input.handlers:
+            events.bad_input.emit(peer=self.link.peer, why=why, code=int(code))
+
+    def overflow(self) -> None:
+        """Disconnect a client for which too much waits."""
+        if not self.closing:
+            if events.slow_consumer.handlers:
+                events.slow_consumer.emit(peer=self.link.peer, waiting=self.link.connection.size)
+            self.stop(SLOW_CONSUMER)
+
+    def finish(self) -> None:
+        """Leave the connection to the flusher, who sends what waits and closes it: the last act of the process."""
+        if self._timer is not None:
+            self.pid.runtime.timers.cancel(self._timer)
+        self.send_close(
+            close_code(self.pid.exit_reason) if self.pid.state is not State.ALIVE else CloseCode.INTERNAL_ERROR
+        )
+        self.link.flusher.finish(self.link.connection)
+        if events.disconnected.handlers:
+            link, reason = self.link, self.pid.exit_reason
+            events.disconnected.emit(
+                socket=link.socket, transport="websocket", peer=link.peer, reason=reason, level=link.level
+            )
+
+    # ------------------------------------------------------------------------------------------- silence
+
+    def check_silence(self) -> None:
+        """Close, or look again when the time may be over."""
+        left = self._heard + self.link.timeout - trio.current_time()
+        if left <= 0:
+            self.blame(f"it has been silent for {self.link.timeout:g} s", CloseCode.PROTOCOL_ERROR)
+            self.stop(TIMED_OUT)
+        else:
+            self._arm(left)
+
+    def _arm(self, seconds: float) -> None:
+        self._timer = self.pid.runtime.timers.add(seconds, self.pid.send, SILENCE)
