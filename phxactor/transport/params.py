@@ -1,0 +1,96 @@
+"""Query strings as Plug reads them: `a=1`, nested maps `a[b]=1`, lists `a[]=1&a[]=2`.
+
+The rules are those of Plug 1.16, which phoenix.js writes its params for. What comes last wins: a key given twice, and
+also what a key holds (`a[]=1&a[b]=2` is a map, `a[b]=2&a[]=1` a list). `a[][b]=1&a[][c]=2` is a list of one map.
+Brackets count after percent-decoding; a key that does not end in `]`, or begins with `[`, has no parts. Stricter than
+Plug: a `%` that encodes nothing is refused, and there are limits, since anybody can send a query.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Final, TypeAlias
+from urllib.parse import unquote_to_bytes
+
+Param: TypeAlias = "str | list[Param] | dict[str, Param]"
+"""A decoded value."""
+Params: TypeAlias = dict[str, Param]
+"""A decoded query; a key without `=` has the value `""`."""
+
+MAX_PARAMS: Final = 1000
+"""Parameters in one query."""
+MAX_DEPTH: Final = 32
+"""Parts of one key: `a[b][c]` has three."""
+
+_NOT_ENCODED: Final = re.compile("%(?![0-9A-Fa-f]{2}).{0,2}", re.DOTALL)
+
+
+class BadParams(ValueError):
+    """A query that cannot be decoded; says why."""
+
+
+class _Level:
+    """One level of nesting: what was assigned at it, in the order in which it came."""
+
+    __slots__ = ("below", "entries")
+
+    def __init__(self) -> None:
+        self.entries: list[tuple[str, str | _Level]] = []
+        self.below: dict[str, _Level] = {}
+
+    def assign(self, keys: list[str], value: str) -> None:
+        level = self
+        for key in keys[:-1]:
+            if key not in level.below:
+                level.below[key] = _Level()
+                level.entries.append((key, level.below[key]))
+            level = level.below[key]
+        level.entries.append((keys[-1], value))
+
+    def as_map(self) -> Params:
+        return {key: _finish(value) for key, value in self.entries}
+
+    def as_nested(self) -> Param:
+        """Make the list or the map that the last entry wants; below the top, an empty key is a list's."""
+        if self.entries[-1][0]:
+            return {key: _finish(value) for key, value in self.entries if key}
+        return [_finish(value) for key, value in self.entries if not key]
+
+
+def decode(query: str) -> Params:
+    """Read a query string, the part of a URL after its `?`.
+
+    Raises:
+        BadParams: an invalid percent-encoding, text that is not UTF-8, more than 1000 parameters or 32 parts in a key.
+
+    """
+    top = _Level()
+    for count, pair in enumerate(filter(None, query.split("&"))):
+        if count == MAX_PARAMS:
+            raise BadParams(f"more than {MAX_PARAMS} parameters")
+        key, _, value = pair.partition("=")
+        top.assign(_split_key(_decode_text(key)), _decode_text(value))
+    return top.as_map()
+
+
+def _finish(value: str | _Level) -> Param:
+    return value if isinstance(value, str) else value.as_nested()
+
+
+def _split_key(key: str) -> list[str]:
+    first, bracket, rest = key.partition("[")
+    if not (first and bracket and rest.endswith("]")):
+        return [key]
+    keys = [first, *rest[:-1].split("][", MAX_DEPTH)]
+    if len(keys) > MAX_DEPTH:
+        raise BadParams(f"a parameter is nested more than {MAX_DEPTH} deep")
+    return keys
+
+
+def _decode_text(text: str) -> str:
+    if wrong := _NOT_ENCODED.search(text):
+        raise BadParams(f"{wrong[0]!r} is no percent-encoding of a byte")
+    try:
+        return unquote_to_bytes(text.replace("+", " ")).decode()
+    except UnicodeDecodeError as error:
+        raise BadParams(f"a parameter is not UTF-8 ({error.reason})") from None

@@ -1,0 +1,102 @@
+"""A request as handlers and transports see it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from functools import cached_property
+from typing import Final, Literal, TypeAlias
+from urllib.parse import unquote_to_bytes
+
+import attrs
+
+from phxactor.transport.params import Params, decode
+
+Headers: TypeAlias = tuple[tuple[bytes, bytes], ...]
+"""Names in lower case, and values, in the order in which they came."""
+
+_ABSOLUTE: Final = re.compile(r"https?://(?P<authority>[^/?#]+)(?P<rest>.*)", re.IGNORECASE | re.DOTALL)
+
+
+@attrs.frozen
+class PeerData:
+    """The address that a connection comes from: the client's, or its proxy's."""
+
+    address: str
+    port: int
+
+    def __str__(self) -> str:
+        """Write it for the log."""
+        return f"{self.address}:{self.port}"
+
+
+@attrs.frozen
+class Request:
+    """An HTTP request, whole.
+
+    Raises:
+        ValueError: the target is neither a path, nor an `http` or `https` URL, nor `*`, or its path is not UTF-8.
+
+    """
+
+    method: str
+    """In upper case, as all methods are that HTTP knows."""
+    target: str = attrs.field(repr=False)  # may hold a token
+    """What stood in the request line, unchanged: most often a path and a query (RFC 9112 section 3.2)."""
+    headers: Headers = attrs.field(default=(), repr=False)
+    body: bytes = attrs.field(default=b"", repr=False)
+    peer: PeerData = attrs.field(kw_only=True)
+    scheme: Literal["http", "https"] = attrs.field(default="http", kw_only=True)
+    http_version: str = attrs.field(default="1.1", kw_only=True)
+    path_params: Mapping[str, str] = attrs.field(factory=dict, kw_only=True)
+    """What stood in place of the `{name}` segments of the route that was taken."""
+    authority: str | None = attrs.field(init=False, repr=False)
+    """The host, and the port if given, that the client meant: from the target, else the `Host` header."""
+    raw_path: str = attrs.field(init=False, repr=False)
+    """The path as it was sent."""
+    path: str = attrs.field(init=False)
+    """The path, percent-decoded: an encoded slash is a slash."""
+    query: str = attrs.field(init=False, repr=False)
+    """What followed the `?`, as it was sent; may be empty."""
+
+    @authority.default
+    def _authority(self) -> str | None:
+        absolute = _ABSOLUTE.fullmatch(self.target)
+        return absolute["authority"] if absolute else self.header("host")  # RFC 9112 section 3.2.2: the URL wins
+
+    @raw_path.default
+    def _raw_path(self) -> str:
+        absolute = _ABSOLUTE.fullmatch(self.target)
+        path = (absolute["rest"] if absolute else self.target).partition("?")[0]
+        if absolute and not path:
+            return "/"
+        if path.startswith("/") or self.target == "*":
+            return path
+        raise ValueError("the request target is neither a path nor a URL")
+
+    @path.default
+    def _path(self) -> str:
+        try:
+            return unquote_to_bytes(self.raw_path).decode()
+        except UnicodeDecodeError:
+            raise ValueError("the path is not UTF-8") from None
+
+    @query.default
+    def _query(self) -> str:
+        return self.target.partition("?")[2]
+
+    def header(self, name: str) -> str | None:
+        """Return a header's value, as latin-1, or `None`; several of one name are joined by commas (RFC 9110 5.3)."""
+        wanted = name.lower().encode("latin-1")
+        values = [value for key, value in self.headers if key == wanted]
+        return b", ".join(values).decode("latin-1") if values else None
+
+    @cached_property
+    def params(self) -> Params:
+        """The query, decoded as Plug does; see `phxactor.transport.params`.
+
+        Raises:
+            BadParams: it cannot be decoded.
+
+        """
+        return decode(self.query)
