@@ -1,0 +1,143 @@
+"""What can be set for a socket's WebSocket transport, checked when it is given."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable
+from math import isnan
+from typing import Final, Literal, TypeAlias, get_args
+
+import attrs
+
+from phxactor.socket.serializer import Serializer
+from phxactor.socket.versions import PHOENIX, Requirement, Serializers, versioned
+from phxactor.transport.origin import CheckOrigin, OriginCheck
+from phxactor.transport.request import Request
+from phxactor.transport.response import Response
+
+ConnectInfoKey: TypeAlias = Literal[
+    "peer_data",
+    "uri",
+    "user_agent",
+    "x_headers",
+    "trace_context_headers",
+    "sec_websocket_headers",
+    "auth_token",
+]
+"""What `connect` can be told of a connection; `phxactor.endpoint.connect_info` says what each of them is."""
+
+ErrorHandler: TypeAlias = Callable[[Request, object], Response]
+"""Makes the answer to a request that `connect` refused, from the request and the reason."""
+
+_CONNECT_INFO_KEYS: Final = get_args(ConnectInfoKey)
+_TOKEN: Final = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")
+
+
+def _path(_: object, field: attrs.Attribute[str], value: object) -> None:
+    if not isinstance(value, str):
+        raise TypeError(f"{field.name} is text, not {value!r}")
+    if not value.startswith("/") or "?" in value or "#" in value:
+        raise ValueError(f"{field.name} begins with a slash and has no query, such as '/websocket'; it is {value!r}")
+
+
+def _seconds(_: object, field: attrs.Attribute[float], value: object) -> None:
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
+        raise TypeError(f"{field.name} is a number of seconds, not {value!r}")
+    if isnan(value) or value <= 0:
+        raise ValueError(f"{field.name} is more than 0 seconds, or math.inf for no limit; it is {value!r}")
+
+
+def _at_least_one(_: object, field: attrs.Attribute[int], value: object) -> None:
+    if isinstance(value, bool) or not isinstance(value, int):
+        raise TypeError(f"{field.name} is a whole number, not {value!r}")
+    if value < 1:
+        raise ValueError(f"{field.name} is at least 1; it is {value!r}")
+
+
+def _flag(_: object, field: attrs.Attribute[bool], value: object) -> None:
+    if not isinstance(value, bool):
+        raise TypeError(f"{field.name} is True or False, not {value!r}")
+
+
+def _function(_: object, field: attrs.Attribute[ErrorHandler | None], value: object) -> None:
+    if value is not None and not callable(value):
+        raise TypeError(f"{field.name} is a function or None, not {value!r}")
+
+
+def _listed(given: object, what: str) -> None:
+    if isinstance(given, (str, bytes)) or not isinstance(given, Iterable):
+        raise TypeError(f"{what} is given as a list, not {given!r}")
+
+
+def _subprotocols(given: Iterable[str]) -> tuple[str, ...]:
+    _listed(given, "subprotocols")
+    names = tuple(given)
+    for name in names:
+        if not _TOKEN.fullmatch(name):
+            raise ValueError(f"{name!r} in subprotocols is no token of RFC 9110 section 5.6.2, such as 'ref.v1'")
+    return names
+
+
+def _connect_info(given: Iterable[ConnectInfoKey]) -> tuple[ConnectInfoKey, ...]:
+    _listed(given, "connect_info")
+    keys = tuple(given)
+    for key in keys:
+        if key not in _CONNECT_INFO_KEYS:
+            raise ValueError(f"{key!r} in connect_info is unknown: give any of {', '.join(_CONNECT_INFO_KEYS)}")
+    return keys
+
+
+def _check_origin(given: CheckOrigin | OriginCheck) -> OriginCheck:
+    return given if isinstance(given, OriginCheck) else OriginCheck(given)
+
+
+def _serializers(given: Iterable[tuple[Serializer, str | Requirement]] | None) -> Serializers:
+    return PHOENIX if given is None else versioned(given)
+
+
+@attrs.frozen(kw_only=True)
+class WebSocketOptions:
+    """How clients reach a socket by WebSocket. Defaults are those of Phoenix 1.8.12 where it has the option.
+
+    Raises:
+        TypeError: a value of a wrong type.
+        ValueError: a value that is not allowed; says what is.
+
+    """
+
+    path: str = attrs.field(default="/websocket", validator=_path)
+    """Where, below the path that the socket is mounted at."""
+    timeout: float = attrs.field(default=60.0, validator=_seconds)
+    """Seconds without anything received after which a connection is closed; `math.inf` for never."""
+    max_frame_size: int = attrs.field(default=1024 * 1024, validator=_at_least_one)
+    """Bytes of a message, after inflation; a longer one closes the connection with 1009. Phoenix has no limit."""
+    compress: bool = attrs.field(default=False, validator=_flag)
+    """Whether clients may have messages compressed (permessage-deflate, RFC 7692)."""
+    check_origin: OriginCheck = attrs.field(default=OriginCheck(rule=True), converter=_check_origin)
+    """Which pages may connect: `True` for those of the same host, `False` for all, a list of origins, or a function.
+
+    `phxactor.transport.origin.OriginCheck` says more.
+    """
+    subprotocols: tuple[str, ...] = attrs.field(default=(), converter=_subprotocols)
+    """Sub-protocols to choose from, the preferred one first.
+
+    A client that asks for others only is refused, one that asks for none is not. When this is empty, what the client
+    asks for is not looked at.
+    """
+    auth_token: bool = attrs.field(default=False, validator=_flag)
+    """Whether a token may come as a sub-protocol, as phoenix.js sends its `authToken`.
+
+    The sub-protocol `phoenix` is then known too, and `connect` is told the `auth_token`.
+    """
+    connect_info: tuple[ConnectInfoKey, ...] = attrs.field(default=(), converter=_connect_info)
+    """What `connect` is told of the connection."""
+    error_handler: ErrorHandler | None = attrs.field(default=None, validator=_function)
+    """Answers when `connect` refuses with a reason; an empty 403 without one."""
+    serializers: Serializers = attrs.field(default=None, converter=_serializers)
+    """What is spoken, as `[(serializer, "~> 2.0.0"), ...]`; Phoenix's V1 and V2 unless given."""
+    max_channels: int = attrs.field(default=100, validator=_at_least_one)
+    """Channels that one connection may have joined."""
+    join_timeout: float = attrs.field(default=30.0, validator=_seconds)
+    """Seconds that a channel has to answer a join before it is ended; `math.inf` for no limit."""
+    max_output_bytes: int = attrs.field(default=4 * 1024 * 1024, validator=_at_least_one)
+    """Bytes that may wait for a client that reads too slowly before it is closed with 1013."""

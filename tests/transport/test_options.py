@@ -1,0 +1,88 @@
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import attrs
+import pytest
+
+from phxactor.socket.serializer_v2 import V2JSONSerializer
+from phxactor.socket.versions import PHOENIX
+from phxactor.transport.options import WebSocketOptions
+from tests.transport.requests import request
+
+
+def test_the_defaults() -> None:
+    options = WebSocketOptions()
+    assert options.path == "/websocket"
+    assert options.timeout == 60.0
+    assert options.max_frame_size == 1_048_576
+    assert options.compress is False
+    assert options.check_origin.allows(request(origin="http://example.com"))
+    assert not options.check_origin.allows(request(origin="http://example.org"))
+    assert options.subprotocols == ()
+    assert options.auth_token is False
+    assert options.connect_info == ()
+    assert options.error_handler is None
+    assert options.serializers is PHOENIX
+    assert options.max_channels == 100
+    assert options.join_timeout == 30.0
+    assert options.max_output_bytes == 4_194_304
+
+
+def test_what_is_given_is_taken() -> None:
+    options = WebSocketOptions(
+        path="/ws/v1",
+        timeout=math.inf,
+        check_origin=["//example.org"],
+        subprotocols=["ref.v1", "ref.v2"],
+        connect_info=["uri", "peer_data"],
+        serializers=[(V2JSONSerializer(), "~> 2.0")],
+        max_channels=3,
+    )
+    assert options.path == "/ws/v1"
+    assert options.timeout == math.inf
+    assert options.check_origin.allows(request(origin="http://example.org"))
+    assert options.subprotocols == ("ref.v1", "ref.v2")
+    assert options.connect_info == ("uri", "peer_data")
+    assert [type(serializer) for serializer, _ in options.serializers] == [V2JSONSerializer]
+    assert options.max_channels == 3
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "error", "says"),
+    [
+        ("path", "websocket", ValueError, "slash"),
+        ("path", "/a?b", ValueError, "query"),
+        ("path", None, TypeError, "path is text"),
+        ("timeout", 0, ValueError, "timeout is more than 0"),
+        ("timeout", -1.0, ValueError, "more than 0"),
+        ("timeout", math.nan, ValueError, "more than 0"),
+        ("timeout", None, TypeError, "seconds"),
+        ("timeout", True, TypeError, "seconds"),
+        ("join_timeout", 0, ValueError, "join_timeout"),
+        ("max_frame_size", 0, ValueError, "at least 1"),
+        ("max_frame_size", 1.5, TypeError, "whole number"),
+        ("max_channels", 0, ValueError, "max_channels"),
+        ("max_channels", True, TypeError, "max_channels"),
+        ("max_output_bytes", -1, ValueError, "max_output_bytes"),
+        ("compress", 1, TypeError, "True or False"),
+        ("auth_token", "yes", TypeError, "auth_token"),
+        ("check_origin", ["example.com"], ValueError, "check_origin"),
+        ("subprotocols", "ref.v1", TypeError, "list"),
+        ("subprotocols", ["a b"], ValueError, "token"),
+        ("subprotocols", [""], ValueError, "token"),
+        ("connect_info", "uri", TypeError, "list"),
+        ("connect_info", ["cookies"], ValueError, "peer_data"),
+        ("error_handler", 403, TypeError, "function"),
+        ("serializers", [(V2JSONSerializer(), "2")], ValueError, "requirement"),
+    ],
+)
+def test_bad_options_fail_when_given(name: str, value: Any, error: type[Exception], says: str) -> None:  # noqa: ANN401 - or else mypy would refuse it first
+    with pytest.raises(error, match=says):
+        WebSocketOptions(**{name: value})
+
+
+def test_options_do_not_change() -> None:
+    with pytest.raises(attrs.exceptions.FrozenInstanceError):
+        WebSocketOptions().timeout = 1.0  # type: ignore[misc]
