@@ -1,0 +1,219 @@
+"""One connection that speaks HTTP/1.1: requests in, responses out, until one side has enough or it becomes a WebSocket.
+
+The protocol is h11's, from the parsing of heads to when a connection may be used again, and so is what counts as
+malformed (request smuggling among it). What is ours: limits of size and time, and an answer to those who break them.
+
+    idle ──first byte──> head ──> body ──> answer ──> idle
+      │ HEAD_TIMEOUT,     │ HEAD_TIMEOUT: 408   │ BODY_TIMEOUT: 408
+      │ then KEEP_ALIVE   │ MAX_HEAD: 431       │ max_body: 413
+      └> None             └> BadRequest         └> BadRequest
+"""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from email.utils import formatdate
+from http import HTTPStatus
+from typing import Final, Literal
+
+import h11
+import trio
+
+from phxactor.transport.request import PeerData, Request
+from phxactor.transport.response import Response
+from phxactor.transport.stream import Stream
+
+MAX_HEAD: Final = 64 * 1024
+"""Bytes of a request line and its headers."""
+MAX_BODY: Final = 8 * 1024 * 1024
+"""Bytes of a request's body, unless the connection was told otherwise."""
+HEAD_TIMEOUT: Final = 10.0
+"""Seconds until the first byte of the first request, and from the first byte of any to the end of its head."""
+BODY_TIMEOUT: Final = 60.0
+"""Seconds from the end of a head to the end of the body."""
+KEEP_ALIVE: Final = 60.0
+"""Seconds that a connection may be silent between two requests."""
+SEND_TIMEOUT: Final = 30.0
+"""Seconds that a client has to take each 64 KiB of an answer."""
+LINGER: Final = 1.0
+"""Seconds to read on after a refusal: closing at once would make the client's system drop the answer unread."""
+
+_CHUNK: Final = 64 * 1024
+_WITHOUT_BODY: Final = frozenset({HTTPStatus.NO_CONTENT, HTTPStatus.NOT_MODIFIED})
+
+
+class BadRequest(Exception):
+    """A client's mistake, answered already; all that is left is a line in the log, and to close the connection.
+
+    Args:
+        status: of the answer; there was none if the client was gone.
+        why: what was wrong.
+
+    """
+
+    def __init__(self, status: int, why: str) -> None:
+        super().__init__(f"{status}: {why}")
+        self.status = status
+        self.why = why
+
+
+class HTTPConnection:
+    """The server's side of one connection: `next_request` and `respond` in turn. Closing the stream is the caller's.
+
+    Args:
+        stream: a connected stream.
+        peer: where it comes from; every request says so.
+        scheme: `https` when the stream is encrypted, or a proxy says that its client's is.
+        max_body: bytes of a request's body.
+
+    """
+
+    def __init__(
+        self,
+        stream: Stream,
+        *,
+        peer: PeerData,
+        scheme: Literal["http", "https"] = "http",
+        max_body: int = MAX_BODY,
+    ) -> None:
+        self._stream = stream
+        self._peer = peer
+        self._scheme = scheme
+        self._max_body = max_body
+        self._h11 = h11.Connection(h11.SERVER, max_incomplete_event_size=MAX_HEAD)
+        self._silence = HEAD_TIMEOUT
+        self._method = ""
+        self._lost = False
+
+    async def next_request(self) -> Request | None:
+        """Read a request and its body; `None` when there will be no more: the client left, or said nothing for long.
+
+        Raises:
+            BadRequest: the client made a mistake, was too slow, or left halfway. It has had its answer.
+            RuntimeError: the last request has not been responded to.
+
+        """
+        try:
+            return await self._request()
+        except h11.RemoteProtocolError as error:
+            bad = BadRequest(error.error_status_hint, str(error))
+        except BadRequest as error:
+            bad = error
+        await self._refuse(bad)
+        raise bad
+
+    async def respond(self, response: Response) -> None:
+        """Send the answer to the last request; the client may be gone before it has all of it, which is no error.
+
+        Raises:
+            h11.LocalProtocolError: there is no request to respond to.
+
+        """
+        self._silence = KEEP_ALIVE
+        await self._send(response)
+
+    def trailing(self) -> bytes:
+        """Return what was received after the request: the first frames, when it asked for an upgrade."""
+        return self._h11.trailing_data[0]
+
+    async def _request(self) -> Request | None:
+        if not self._ready():
+            return None
+        head = await self._read_head()
+        if head is None:
+            return None
+        self._method = head.method.decode()
+        body = await self._read_body(head)
+        try:
+            return Request(
+                self._method,
+                head.target.decode(),
+                tuple(head.headers),
+                body,
+                peer=self._peer,
+                scheme=self._scheme,
+                http_version=head.http_version.decode(),
+            )
+        except ValueError as error:
+            raise BadRequest(HTTPStatus.BAD_REQUEST, str(error)) from None
+
+    def _ready(self) -> bool:
+        """Say whether another request may come, and prepare for it."""
+        states = {self._h11.our_state, self._h11.their_state}
+        if self._lost or states & {h11.MUST_CLOSE, h11.CLOSED, h11.ERROR}:
+            return False
+        if states == {h11.DONE}:
+            self._h11.start_next_cycle()
+            self._method = ""
+        elif states != {h11.IDLE}:
+            raise RuntimeError("respond to a request before asking for the next one")
+        return True
+
+    async def _read_head(self) -> h11.Request | None:
+        pending, ended = self._h11.trailing_data
+        if not pending and not ended:
+            with trio.move_on_after(self._silence):
+                await self._receive()
+                pending, ended = self._h11.trailing_data
+        if not pending:
+            return None
+        with trio.move_on_after(HEAD_TIMEOUT):
+            event = await self._event()
+            return event if isinstance(event, h11.Request) else None
+        raise BadRequest(HTTPStatus.REQUEST_TIMEOUT, f"no whole head within {HEAD_TIMEOUT:g} seconds")
+
+    async def _read_body(self, head: h11.Request) -> bytes:
+        body = bytearray()
+        expected = next((int(value) for name, value in head.headers if name == b"content-length"), 0)
+        with trio.move_on_after(BODY_TIMEOUT):
+            while max(expected, len(body)) <= self._max_body:
+                if self._h11.they_are_waiting_for_100_continue:
+                    await self._write(self._h11.send(h11.InformationalResponse(status_code=100, headers=[])))
+                event = await self._event()
+                if not isinstance(event, h11.Data):
+                    return bytes(body)
+                body += event.data
+            raise BadRequest(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, f"a body of more than {self._max_body} bytes")
+        raise BadRequest(HTTPStatus.REQUEST_TIMEOUT, f"no whole body within {BODY_TIMEOUT:g} seconds")
+
+    async def _event(self) -> h11.Event:
+        while True:
+            event = self._h11.next_event()
+            if isinstance(event, h11.Event):
+                return event
+            await self._receive()
+
+    async def _receive(self) -> None:
+        try:
+            data = await self._stream.receive_some(_CHUNK)
+        except trio.BrokenResourceError:
+            self._lost = True
+            data = b""
+        self._h11.receive_data(bytes(data))
+
+    async def _send(self, response: Response) -> None:
+        headers = [(b"date", formatdate(usegmt=True).encode()), *response.headers]
+        if response.status not in _WITHOUT_BODY:
+            headers.append((b"content-length", b"%d" % len(response.body)))
+        parts = [self._h11.send(h11.Response(status_code=response.status, headers=headers))]
+        if self._method != "HEAD" and response.status not in _WITHOUT_BODY:
+            parts.append(self._h11.send(h11.Data(data=response.body)))
+        parts.append(self._h11.send(h11.EndOfMessage()))
+        await self._write(b"".join(parts))
+
+    async def _write(self, data: bytes) -> None:
+        try:
+            for start in range(0, len(data), _CHUNK):
+                with trio.fail_after(SEND_TIMEOUT):
+                    await self._stream.send_all(data[start : start + _CHUNK])
+        except (trio.BrokenResourceError, trio.TooSlowError):
+            self._lost = True
+
+    async def _refuse(self, bad: BadRequest) -> None:
+        if self._lost or self._h11.our_state not in (h11.IDLE, h11.SEND_RESPONSE):
+            return
+        close = [("connection", "close")]
+        await self._send(Response.text(f"{bad.why}\n", status=bad.status, headers=close))
+        with trio.move_on_after(LINGER), suppress(trio.BrokenResourceError):
+            while await self._stream.receive_some(_CHUNK):
+                pass
