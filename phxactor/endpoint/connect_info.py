@@ -1,0 +1,72 @@
+"""What a socket's `connect` is told about the connection it decides on."""
+
+from __future__ import annotations
+
+from typing import TypedDict, assert_never
+
+from phxactor.transport.authority import DEFAULT_PORTS, Authority
+from phxactor.transport.options import ConnectInfoKey, WebSocketOptions
+from phxactor.transport.request import Request
+
+_TRACE_CONTEXT = ("traceparent", "tracestate")
+
+
+class URI(TypedDict):
+    """The fields of Elixir's `URI` that a request fills."""
+
+    scheme: str
+    host: str
+    port: int
+    path: str
+    query: str
+
+
+def connect_info(request: Request, options: WebSocketOptions, auth_token: str | None) -> dict[str, object]:
+    """Collect what `options.connect_info` names; with `options.auth_token`, the token too (Phoenix 1.8.12).
+
+    - `peer_data`: `{"address": ..., "port": ...}` of the connection, which may be a proxy's;
+    - `uri`: see `URI`; the host is empty when the client sent none;
+    - `user_agent`: the header, or `None`;
+    - `x_headers`, `sec_websocket_headers`: pairs of name and value of the headers whose names begin so;
+    - `trace_context_headers`: the same for `traceparent` and `tracestate`;
+    - `auth_token`: what came with the handshake, or `None`.
+    """
+    keys = options.connect_info
+    if options.auth_token:
+        keys = (*keys, "auth_token")
+    return {key: _value(key, request, auth_token) for key in keys}
+
+
+def _value(key: ConnectInfoKey, request: Request, auth_token: str | None) -> object:
+    match key:
+        case "peer_data":
+            return {"address": request.peer.address, "port": request.peer.port}
+        case "uri":
+            return _uri(request)
+        case "user_agent":
+            return request.header("user-agent")
+        case "x_headers":
+            return [pair for pair in _pairs(request) if pair[0].startswith("x-")]
+        case "trace_context_headers":
+            return [pair for pair in _pairs(request) if pair[0] in _TRACE_CONTEXT]
+        case "sec_websocket_headers":
+            return [pair for pair in _pairs(request) if pair[0].startswith("sec-websocket-")]
+        case "auth_token":
+            return auth_token
+        case _:
+            assert_never(key)
+
+
+def _pairs(request: Request) -> list[tuple[str, str]]:
+    return [(name.decode("latin-1"), value.decode("latin-1")) for name, value in request.headers]
+
+
+def _uri(request: Request) -> URI:
+    authority = Authority.parse(request.authority or "") or Authority("")
+    return {
+        "scheme": request.scheme,
+        "host": authority.host,
+        "port": authority.port or DEFAULT_PORTS[request.scheme],
+        "path": request.raw_path,
+        "query": request.query,
+    }
