@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
-
 import attrs
 
 from phxactor.socket import Socket
@@ -33,7 +31,11 @@ def mount(path: str, handler: type[Socket | RawSocket], *, websocket: WebSocketO
     """
     if not path.startswith("/") or path.endswith("/"):
         raise ValueError(f"a socket is mounted at a path such as '/socket', not {path!r}")
-    if not (inspect.isclass(handler) and issubclass(handler, Socket | RawSocket)):
+    try:
+        fits = issubclass(handler, Socket | RawSocket)
+    except TypeError:  # not even a class
+        fits = False
+    if not fits:
         raise TypeError(f"what is mounted at {path} is a subclass of Socket or RawSocket, not {handler!r}")
     if isinstance(websocket, bool):
         websocket_options = WebSocketOptions() if websocket else None
