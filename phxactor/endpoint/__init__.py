@@ -4,5 +4,6 @@ from phxactor.endpoint.endpoint import Endpoint
 from phxactor.endpoint.mount import Mount, mount
 from phxactor.endpoint.routes import get, post, route
 from phxactor.endpoint.serve import run
+from phxactor.endpoint.static import static
 
-__all__ = ["Endpoint", "Mount", "get", "mount", "post", "route", "run"]
+__all__ = ["Endpoint", "Mount", "get", "mount", "post", "route", "run", "static"]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TypedDict, assert_never
 
 from phxactor.transport.authority import DEFAULT_PORTS, Authority
+from phxactor.transport.handshake import AUTH_TOKEN_PREFIX
 from phxactor.transport.options import ConnectInfoKey, WebSocketOptions
 from phxactor.transport.request import Request
 
@@ -58,7 +59,15 @@ def _value(key: ConnectInfoKey, request: Request, auth_token: str | None) -> obj
 
 
 def _pairs(request: Request) -> list[tuple[str, str]]:
-    return [(name.decode("latin-1"), value.decode("latin-1")) for name, value in request.headers]
+    return [_without_token(name.decode("latin-1"), value.decode("latin-1")) for name, value in request.headers]
+
+
+def _without_token(name: str, value: str) -> tuple[str, str]:
+    """Take the token from among the sub-protocols, as Phoenix does: it is told as `auth_token`, if at all."""
+    if name == "sec-websocket-protocol" and AUTH_TOKEN_PREFIX in value:
+        offered = [part.strip() for part in value.split(",")]
+        value = ", ".join(part for part in offered if not part.startswith(AUTH_TOKEN_PREFIX))
+    return name, value
 
 
 def _uri(request: Request) -> URI:

@@ -81,7 +81,7 @@ class _RefusedError(Exception):
 def handshake(request: Request, options: WebSocketOptions) -> Accepted | Refused:
     """Decide on a request for a WebSocket; the origin is not looked at.
 
-    A refusal is 405 for other methods than GET, 400 for no or a malformed handshake, 426 for a version that is not 13
+    A refusal is 400 for another method than GET, and for no or a malformed handshake; 426 for a version that is not 13
     (RFC 6455 section 4.2.2), 403 when none of the sub-protocols that the client wants is among the options.
     """
     try:
@@ -96,7 +96,7 @@ def handshake(request: Request, options: WebSocketOptions) -> Accepted | Refused
 
 def _upgrade(request: Request, options: WebSocketOptions) -> tuple[ServerProtocol, HandshakeResponse]:
     if request.method != "GET":
-        raise _RefusedError(HTTPStatus.METHOD_NOT_ALLOWED, "a WebSocket begins with GET", [("allow", "GET")])
+        raise _RefusedError(HTTPStatus.BAD_REQUEST, "a WebSocket begins with GET")
     if request.http_version < "1.1":
         raise _RefusedError(HTTPStatus.BAD_REQUEST, "a WebSocket needs HTTP/1.1")
     protocol = ServerProtocol(extensions=[_DEFLATE] if options.compress else None)

@@ -51,6 +51,11 @@ def test_what_is_not_there() -> None:
     }
 
 
+def test_a_token_is_no_header() -> None:
+    made = request(sec_websocket_protocol="phoenix, base64url.bearer.phx.c2VjcmV0")
+    assert connect_info(made, ALL, "secret")["sec_websocket_headers"] == [("sec-websocket-protocol", "phoenix")]
+
+
 def test_only_what_was_asked_for() -> None:
     assert connect_info(request(user_agent="x"), WebSocketOptions(), "tok") == {}
     assert connect_info(request(user_agent="x"), WebSocketOptions(connect_info=["user_agent"]), "tok") == {

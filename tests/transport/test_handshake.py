@@ -60,8 +60,8 @@ def test_a_browser_names_more_connection_options() -> None:
     ("made", "status"),
     [
         (request("/socket/websocket"), 400),  # recorded from Phoenix 1.8.12
-        (request("/socket/websocket", "POST", **UPGRADE), 405),
-        (request("/socket/websocket", "HEAD", **UPGRADE), 405),
+        (request("/socket/websocket", "POST", **UPGRADE), 400),
+        (request("/socket/websocket", "HEAD", **UPGRADE), 400),
         (attrs.evolve(upgrade(), http_version="1.0"), 400),
         (upgrade(connection="keep-alive"), 400),
         (upgrade(upgrade="h2c"), 400),
