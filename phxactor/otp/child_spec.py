@@ -71,6 +71,17 @@ class ChildSpec:
         shutdown = self.grace() if self.shutdown is None else self.shutdown
         return attrs.evolve(self, shutdown=shutdown, modules=self.callback_modules())
 
+    def without_arguments(self) -> ChildSpec:
+        """Copy all but the start arguments: those of a child that never starts again need not be kept alive."""
+        function, args, kwargs = self.start
+        if not args and not kwargs:
+            return self
+        bare = object.__new__(ChildSpec)
+        for name in _FIELDS:
+            _set(bare, name, getattr(self, name))
+        _set(bare, "start", (function, (), {}))
+        return bare
+
     def callback_modules(self) -> tuple[object, ...]:
         """Return `modules`, by default the class whose method `start` is, else the function."""
         if self.modules is not None:
@@ -79,13 +90,16 @@ class ChildSpec:
         return (getattr(function, "__self__", function),)
 
 
+_FIELDS: Final = tuple(field.name for field in attrs.fields(ChildSpec))
+_set: Final = object.__setattr__
+
+
 @runtime_checkable
 class HasChildSpec(Protocol):
     """A class that says itself how it is supervised."""
 
-    @property
-    def child_spec(self) -> Callable[..., ChildSpec]:
-        """A function of the start arguments that makes the specification."""
+    def child_spec(self, *args: Any, **kwargs: Any) -> ChildSpec:  # noqa: ANN401
+        """Make the specification for these start arguments."""
 
 
 Child: TypeAlias = "ChildSpec | HasChildSpec | tuple[HasChildSpec, *tuple[object, ...]]"
@@ -97,17 +111,18 @@ def child_spec(child: Child, **overrides: Any) -> ChildSpec:  # noqa: ANN401
 
     Raises TypeError if it is no child, or if there is no such field; ValueError for values that cannot be meant so.
     """
-    if isinstance(child, ChildSpec):
-        spec = child
-    elif isinstance(child, tuple) and isinstance(child[0], HasChildSpec):
-        spec = child[0].child_spec(*child[1:])
-    elif isinstance(child, HasChildSpec):
-        spec = child.child_spec()
-    else:
-        raise TypeError(
-            f"{child!r} is no child: give a ChildSpec, a class with child_spec(), or a tuple of such a class "
-            "and its start arguments"
-        )
+    if type(child) is ChildSpec:
+        return attrs.evolve(child, **overrides) if overrides else child
+    match child:
+        case HasChildSpec():
+            spec = child.child_spec()
+        case (HasChildSpec() as behaviour, *args):
+            spec = behaviour.child_spec(*args)
+        case _:
+            raise TypeError(
+                f"{child!r} is no child: give a ChildSpec, a class with child_spec(), or a tuple of such a class "
+                "and its start arguments"
+            )
     if not isinstance(spec, ChildSpec):
         raise TypeError(f"child_spec() of {child!r} returned {spec!r}, and not a ChildSpec")
     return attrs.evolve(spec, **overrides) if overrides else spec

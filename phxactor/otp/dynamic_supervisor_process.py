@@ -73,6 +73,8 @@ class DynamicSupervisorProcess(SupervisingProcess[SuperviseDynamically]):
         else:
             started = await self.start_process(spec, self.extra_arguments)
             if type(started) is Ok:
+                if spec.restart == "temporary":
+                    spec = spec.without_arguments()
                 self.children[started.value] = SupervisedChild(spec, started.value)
         message.from_.reply(started)
 
@@ -112,17 +114,16 @@ class DynamicSupervisorProcess(SupervisingProcess[SuperviseDynamically]):
         """Tell all children to end at once, and wait until all have, each with its own time (D11)."""
         me, now = self.pid, self.pid.runtime.now()
         children, self.children = self.children, {}
-        waiting: dict[Pid, Monitor] = {}
+        waiting: dict[Monitor, Pid] = {}
         deadlines: dict[float, list[Pid]] = {}
         for pid, child in children.items():
-            if child.restarting:
-                continue
-            waiting[pid] = monitor(me, pid)
-            if child.spec.shutdown == BRUTAL_KILL:
-                pid.exit(KILL)
-            else:
-                pid.exit(SHUTDOWN)
-                deadlines.setdefault(now + child.spec.grace(), []).append(pid)
+            if not child.restarting:
+                waiting[monitor(me, pid)] = pid
+                if child.spec.shutdown == BRUTAL_KILL:
+                    pid.exit(KILL)
+                else:
+                    pid.exit(SHUTDOWN)
+                    deadlines.setdefault(now + child.spec.grace(), []).append(pid)
         reasons: dict[Pid, Reason] = {}
         while waiting:
             deadline = min(deadlines, default=math.inf)
@@ -134,11 +135,9 @@ class DynamicSupervisorProcess(SupervisingProcess[SuperviseDynamically]):
                 continue
             if type(message) is Exited:  # comes before the `Down`, and knows the reason of one that had ended before
                 reasons[message.pid] = message.reason
-            elif type(message) is Down and waiting.get(message.object) is message.ref:  # type: ignore[call-overload]
-                pid = message.ref.target or me
-                del waiting[pid]
-                reason = reasons.get(pid, message.reason)
-                self.report_shutdown(pid, children[pid].spec, reason, dynamic=True)
+            elif type(message) is Down and message.ref in waiting:
+                pid = waiting.pop(message.ref)
+                self.report_shutdown(pid, children[pid].spec, reasons.get(pid, message.reason), dynamic=True)
 
     # -------------------------------------------------------------------------------------- admin calls
 
@@ -154,7 +153,7 @@ class DynamicSupervisorProcess(SupervisingProcess[SuperviseDynamically]):
         message.from_.reply(Ok())
 
     async def on_get_child_spec(self, message: Call) -> None:
-        """Show the specification that a child was started with."""
+        """Show the specification that a child was started with, of a temporary one without the arguments."""
         pid = message.request
         child = self.children.get(pid) if isinstance(pid, Pid) else None
         message.from_.reply(Error("not_found") if child is None else Ok(child.spec.normalised()))
