@@ -6,7 +6,7 @@ from typing import TypedDict, assert_never
 
 from phxactor.transport.authority import DEFAULT_PORTS, Authority
 from phxactor.transport.handshake import AUTH_TOKEN_PREFIX
-from phxactor.transport.options import ConnectInfoKey, WebSocketOptions
+from phxactor.transport.options import ConnectInfoKey, SocketOptions
 from phxactor.transport.request import Request
 
 _TRACE_CONTEXT = ("traceparent", "tracestate")
@@ -22,7 +22,7 @@ class URI(TypedDict):
     query: str
 
 
-def connect_info(request: Request, options: WebSocketOptions, auth_token: str | None) -> dict[str, object]:
+def connect_info(request: Request, options: SocketOptions, auth_token: str | None) -> dict[str, object]:
     """Collect what `options.connect_info` names; with `options.auth_token`, the token too (Phoenix 1.8.12).
 
     - `peer_data`: `{"address": ..., "port": ...}` of the connection, which may be a proxy's;

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, TypeAlias
 
 from phxactor.endpoint import events
 from phxactor.endpoint.http import BadRequest, HTTPConnection
-from phxactor.endpoint.upgrade import Upgrade
+from phxactor.endpoint.upgrade import upgrade
 from phxactor.otp import Ok
 from phxactor.runtime import Pid, self_pid
 from phxactor.transport.connection import Connection
@@ -55,7 +55,7 @@ async def _speak_http(endpoint: Endpoint, connection: Connection, peer: PeerData
         while (request := await http.next_request()) is not None:
             mount = endpoint.websocket_at(request.path)
             if mount is not None and mount.websocket is not None:
-                made = await Upgrade(endpoint, mount.handler, mount.websocket, connection, request).decide()
+                made = await upgrade(endpoint, mount.handler, mount.websocket, connection, request)
                 if not isinstance(made, Response):
                     return made, http.trailing()
                 await http.respond(made)

@@ -96,7 +96,34 @@ def _serializers(given: Iterable[tuple[Serializer, str | Requirement]] | None) -
 
 
 @attrs.frozen(kw_only=True)
-class WebSocketOptions:
+class SocketOptions:
+    """What can be set for any transport of a socket."""
+
+    check_origin: OriginCheck = attrs.field(default=OriginCheck(rule=True), converter=_check_origin)
+    """Which pages may connect: `True` for those of the same host, `False` for all, a list of origins, or a function.
+
+    `phxactor.transport.origin.OriginCheck` says more.
+    """
+    auth_token: bool = attrs.field(default=False, validator=_flag)
+    """Whether `connect` is told the token that phoenix.js sends as its `authToken`.
+
+    By WebSocket it comes as a sub-protocol, and the sub-protocol `phoenix` is then known too; by long poll, in the
+    header `X-Phoenix-AuthToken`.
+    """
+    connect_info: tuple[ConnectInfoKey, ...] = attrs.field(default=(), converter=_connect_info)
+    """What `connect` is told of the connection."""
+    serializers: Serializers = attrs.field(default=None, converter=_serializers)
+    """What is spoken, as `[(serializer, "~> 2.0.0"), ...]`; Phoenix's V1 and V2 unless given."""
+    max_channels: int = attrs.field(default=100, validator=_at_least_one)
+    """Channels that one connection may have joined."""
+    join_timeout: float = attrs.field(default=30.0, validator=_seconds)
+    """Seconds that a channel has to answer a join before it is ended; `math.inf` for no limit."""
+    max_output_bytes: int = attrs.field(default=4 * 1024 * 1024, validator=_at_least_one)
+    """Bytes that may wait for a client that reads too slowly before it is disconnected."""
+
+
+@attrs.frozen(kw_only=True)
+class WebSocketOptions(SocketOptions):
     """How clients reach a socket by WebSocket. Defaults are those of Phoenix 1.8.12 where it has the option.
 
     Raises:
@@ -113,31 +140,27 @@ class WebSocketOptions:
     """Bytes of a message, after inflation; a longer one closes the connection with 1009. Phoenix has no limit."""
     compress: bool = attrs.field(default=False, validator=_flag)
     """Whether clients may have messages compressed (permessage-deflate, RFC 7692)."""
-    check_origin: OriginCheck = attrs.field(default=OriginCheck(rule=True), converter=_check_origin)
-    """Which pages may connect: `True` for those of the same host, `False` for all, a list of origins, or a function.
-
-    `phxactor.transport.origin.OriginCheck` says more.
-    """
     subprotocols: tuple[str, ...] = attrs.field(default=(), converter=_subprotocols)
     """Sub-protocols to choose from, the preferred one first.
 
     A client that asks for others only is refused, one that asks for none is not. When this is empty, what the client
     asks for is not looked at.
     """
-    auth_token: bool = attrs.field(default=False, validator=_flag)
-    """Whether a token may come as a sub-protocol, as phoenix.js sends its `authToken`.
-
-    The sub-protocol `phoenix` is then known too, and `connect` is told the `auth_token`.
-    """
-    connect_info: tuple[ConnectInfoKey, ...] = attrs.field(default=(), converter=_connect_info)
-    """What `connect` is told of the connection."""
     error_handler: ErrorHandler | None = attrs.field(default=None, validator=_function)
     """Answers when `connect` refuses with a reason; an empty 403 without one."""
-    serializers: Serializers = attrs.field(default=None, converter=_serializers)
-    """What is spoken, as `[(serializer, "~> 2.0.0"), ...]`; Phoenix's V1 and V2 unless given."""
-    max_channels: int = attrs.field(default=100, validator=_at_least_one)
-    """Channels that one connection may have joined."""
-    join_timeout: float = attrs.field(default=30.0, validator=_seconds)
-    """Seconds that a channel has to answer a join before it is ended; `math.inf` for no limit."""
-    max_output_bytes: int = attrs.field(default=4 * 1024 * 1024, validator=_at_least_one)
-    """Bytes that may wait for a client that reads too slowly before it is closed with 1013."""
+
+
+@attrs.frozen(kw_only=True)
+class LongPollOptions(SocketOptions):
+    """How clients reach a socket by long polling. Defaults are those of Phoenix 1.8.12 where it has the option.
+
+    Raises:
+        TypeError: a value of a wrong type.
+        ValueError: a value that is not allowed; says what is.
+
+    """
+
+    path: str = attrs.field(default="/longpoll", validator=_path)
+    """Where, below the path that the socket is mounted at."""
+    window: float = attrs.field(default=10.0, validator=_seconds)
+    """Seconds that a poll waits for messages; a session that is not polled for one and a half of it ends."""

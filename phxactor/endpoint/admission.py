@@ -1,0 +1,138 @@
+"""Letting a client in, by whatever transport: origin, query, version, `connect`, `identify`, in this order."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from http import HTTPStatus
+from typing import TYPE_CHECKING, Final
+
+import attrs
+
+from phxactor.endpoint.connect_info import connect_info
+from phxactor.otp import Error
+from phxactor.runtime import self_pid
+from phxactor.socket import Socket
+from phxactor.socket.raw import RawSocket
+from phxactor.socket.versions import select
+from phxactor.transport import events
+from phxactor.transport.options import SocketOptions
+from phxactor.transport.params import BadParams, Params
+from phxactor.transport.request import Request
+from phxactor.transport.response import Response
+
+if TYPE_CHECKING:
+    from phxactor.endpoint.endpoint import Endpoint
+    from phxactor.transport.options import ErrorHandler
+
+FORBIDDEN: Final = Response(HTTPStatus.FORBIDDEN)
+
+
+class RefusedError(Exception):
+    """The client is not let in; carries the answer, and why, for the log."""
+
+    def __init__(self, response: Response, why: str) -> None:
+        super().__init__(why)
+        self.response = response
+        self.why = why
+
+
+@attrs.frozen
+class Admission:
+    """One client's request for a socket."""
+
+    endpoint: Endpoint
+    handler: type[Socket | RawSocket]
+    options: SocketOptions
+    request: Request
+    transport: str
+    """`"websocket"` or `"longpoll"`."""
+    error_handler: ErrorHandler | None = None
+
+    def check_origin(self) -> None:
+        """Raise RefusedError for a page that may not connect."""
+        if not self.options.check_origin.allows(self.request):
+            raise RefusedError(FORBIDDEN, f"the origin {self.request.header('origin')!r:.200} is not allowed")
+
+    async def connect(self, auth_token: str | None) -> Socket | RawSocket:
+        """Make the socket, and have the program decide; runs in the process that will be its transport."""
+        if issubclass(self.handler, Socket):
+            return await self.connect_multiplexed(self.handler, auth_token)
+        return await self.connect_raw(self.handler, auth_token)
+
+    async def connect_multiplexed(self, handler: type[Socket], auth_token: str | None) -> Socket:
+        """Do it for a socket with channels."""
+        params = self._params()
+        serializer = select(params.get("vsn"), self.options.serializers)
+        if serializer is None:
+            raise RefusedError(FORBIDDEN, f"the version {params.get('vsn')!r:.80} of the protocol is not spoken")
+        socket = handler(
+            endpoint=self.endpoint,
+            pubsub=self.endpoint.pubsub,
+            serializer=serializer,
+            transport=self.transport,
+            transport_pid=self_pid(),
+        )
+        info = connect_info(self.request, self.options, auth_token)
+        # A connect may be written without connect_info; the class knows.
+        arguments = (params, info) if handler.wants_connect_info else (params,)
+
+        async def decide() -> object:
+            result = await socket.connect(*arguments)
+            socket.id = None if isinstance(result, Error) else socket.identify()
+            return result
+
+        await self._ask(decide)
+        if socket.id is not None:
+            socket.pubsub_server.subscribe(socket.id)
+        return socket
+
+    async def connect_raw(self, handler: type[RawSocket], auth_token: str | None) -> RawSocket:
+        """Do it for a socket without channels."""
+        params = self._params()
+        info = connect_info(self.request, self.options, auth_token)
+        raw = handler(endpoint=self.endpoint, transport=self.transport, transport_pid=self_pid())
+        await self._ask(lambda: raw.connect(params, info))
+        return raw
+
+    def tell_connected(self, began: float, level: int | None) -> None:
+        """Tell that the client has connected."""
+        if events.connected.handlers:
+            events.connected.emit(
+                socket=self.handler.__name__,
+                transport=self.transport,
+                peer=str(self.request.peer),
+                seconds=self_pid().runtime.now() - began,
+                level=level,
+            )
+
+    def tell_refused(self, why: str) -> None:
+        """Tell that the client was not let in."""
+        if events.refused.handlers:
+            events.refused.emit(
+                socket=self.handler.__name__, transport=self.transport, peer=str(self.request.peer), why=why
+            )
+
+    def _params(self) -> Params:
+        try:
+            return self.request.params
+        except BadParams as error:
+            raise RefusedError(Response.text(f"{error}\n", status=HTTPStatus.BAD_REQUEST), str(error)) from None
+
+    async def _ask(self, connect: Callable[[], Awaitable[object]]) -> None:
+        """Run the program's `connect`; a refusal or a failure of it is the answer to the request."""
+        try:
+            result = await connect()
+            if not isinstance(result, Error):
+                return
+            reason = result.reason
+            answer = FORBIDDEN if self.error_handler is None else self.error_handler(self.request, reason)
+        except Exception as error:  # noqa: BLE001 - the failure of a program is told, and answered with 500
+            if events.connect_failed.handlers:
+                events.connect_failed.emit(
+                    socket=self.handler.__name__,
+                    transport=self.transport,
+                    peer=str(self.request.peer),
+                    exception=error,
+                )
+            raise RefusedError(Response(HTTPStatus.INTERNAL_SERVER_ERROR), "connect raised") from None
+        raise RefusedError(answer, f"connect refused: {reason!r:.200}")
