@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import math
-from typing import Protocol, TypeAlias, runtime_checkable
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Protocol, TypeAlias, TypeVar, runtime_checkable
 
 import attrs
 
+from phxactor.otp.results import Ok
 from phxactor.runtime import (
     NOPROC,
     Answer,
+    Crash,
     Down,
     Exit,
     From,
@@ -22,6 +25,11 @@ from phxactor.runtime import (
     whereis,
 )
 from phxactor.runtime.signals import monitor
+
+if TYPE_CHECKING:
+    from phxactor.otp.process import ServerProcess
+
+R = TypeVar("R")
 
 CALL_TIMEOUT = 5.0
 """Seconds that a call waits, unless told otherwise (G23)."""
@@ -85,6 +93,29 @@ class Cast:
         return f"Cast({self.request!r})"
 
 
+class SystemRequest:
+    """A request to the process of a server itself, not to its callbacks (OTP-SEMANTICS section 12).
+
+    `request(process, from_)` runs in the server's process; what it returns is the answer, what it raises fails the
+    one who asked, and an `Exit` ends the server.
+    """
+
+    __slots__ = ("from_", "request")
+
+    def __init__(self, request: Callable[[ServerProcess, From], object], from_: From) -> None:
+        """Keep both."""
+        self.request = request
+        self.from_ = from_
+
+    def run(self, process: ServerProcess) -> None:
+        """Do it, in the server's process."""
+        try:
+            answer: Ok[object] | Crash = Ok(self.request(process, self.from_))
+        except Exception as error:  # noqa: BLE001 - it is the asker's function: he gets it (Y2)
+            answer = Crash(error)
+        self.from_.reply(answer)
+
+
 def locate(server: Server) -> Pid | None:
     """Find the process behind an address; None if there is none."""
     if isinstance(server, Pid):
@@ -105,13 +136,12 @@ async def call(server: Server, request: object, timeout: float | None = CALL_TIM
 async def request_reply(
     function: str,
     server: Server,
-    request: object,
-    make: type[Call],
+    request: R,
+    make: Callable[[R, From], object],
     timeout: float | None,
 ) -> object:
     """Send `make(request, from_)` and wait for its answer: the common way of `call` and of the system requests."""
-    if timeout is not None and not 0 <= timeout <= math.inf:
-        raise ValueError(f"a timeout is a number of seconds from 0, or None, not {timeout!r}")
+    checked_timeout(timeout)
     me = self_pid()
     pid = locate(server)
     if pid is None:
@@ -125,10 +155,10 @@ async def request_reply(
     try:
         answer = await me.receive_ref(ref, seen, None if timeout == math.inf else timeout)
     except TimeoutError:
-        _forget(me, ref)
+        forget(me, ref)
         raise Exit(("timeout", Called(function, server, request, timeout))) from None
     except BaseException:
-        _forget(me, ref)
+        forget(me, ref)
         raise
     if type(answer) is Answer:
         demonitor(ref, flush=True)  # the server may have ended since
@@ -137,7 +167,13 @@ async def request_reply(
     raise Exit((reason, Called(function, server, request, timeout)))
 
 
-def _forget(me: Pid, ref: Monitor) -> None:
+def checked_timeout(timeout: float | None) -> None:
+    """Raise ValueError for what is no time-out (G26)."""
+    if timeout is not None and not 0 <= timeout <= math.inf:
+        raise ValueError(f"a timeout is a number of seconds from 0, or None, not {timeout!r}")
+
+
+def forget(me: Pid, ref: Monitor) -> None:
     """Leave neither `Down` nor answer of a call that is given up (G24, TM26)."""
     demonitor(ref)
     mailbox = me.mailbox
@@ -148,7 +184,10 @@ def _forget(me: Pid, ref: Monitor) -> None:
 
 def cast(server: Server, request: object) -> None:
     """Tell without waiting; never raises, whatever has become of the server (G35)."""
-    pid = locate(server)
+    try:
+        pid = locate(server)
+    except Exception:  # noqa: BLE001 - whatever an address kept elsewhere raises, e.g. for an unknown registry
+        return
     if pid is not None:
         pid.send(Cast(request))
 

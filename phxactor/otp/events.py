@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import reprlib
 from collections.abc import Mapping
 from typing import Final
 
@@ -11,8 +12,22 @@ from phxactor.telemetry import Event, log
 
 terminated: Final = Event(
     "phxactor.server.terminated",
-    "A server ended abnormally by its own callbacks (L2): pid, server, reason, message (the last one), exception.",
+    "A server ended abnormally by its own callbacks (L2): pid, name, server (its class), label, reason, message (the "
+    "last one), state, client (who waits for the answer to it, or None), log (the last debug events), exception.",
 )
+crash_report: Final = Event(
+    "phxactor.process.crash_report",
+    "The process of a server or task ended abnormally by its own code (L2): pid, name, label, initial_call, ancestors, "
+    "callers, reason, messages (that wait), links, neighbours (links that do not trap exits), dictionary, trapping, "
+    "exception (None if another report had it).",
+)
+task_terminated: Final = Event(
+    "phxactor.task.terminated",
+    "A task ended abnormally by its own code (L6): pid, name, label, owner (who started it), callers, function, args, "
+    "reason, exception.",
+)
+traced: Final = Event("phxactor.server.traced", "What a server does for which `system.trace` is on: pid, event.")
+labelled: Final = Event("phxactor.process.labelled", "A process was given a label (L12): pid, label.")
 unexpected: Final = Event(
     "phxactor.server.unexpected", "A message came that no callback takes (G37): pid, server, message."
 )
@@ -23,13 +38,42 @@ def _reason(fields: Mapping[str, object]) -> str:
     return format_reason(reason)
 
 
-log(
-    terminated,
-    logging.ERROR,
-    lambda fields: f"{fields['pid']!r} terminating: {_reason(fields)}; last message: {fields['message']!r:.500}",
-)
+_shorten = reprlib.Repr()
+_shorten.maxstring = _shorten.maxother = 200
+brief: Final = _shorten.repr
+"""Shows any value in a few hundred characters, also one that is huge or whose repr raises."""
+
+
+def _terminated(fields: Mapping[str, object]) -> str:
+    client = "" if fields["client"] is None else f" from {fields['client']!r}"
+    return (
+        f"{fields['pid']!r} terminating: {_reason(fields)}; "
+        f"last message: {brief(fields['message'])}{client}; state: {brief(fields['state'])}"
+    )
+
+
+def _crash_report(fields: Mapping[str, object]) -> str:
+    messages, links = fields["messages"], fields["links"]
+    return (
+        f"{fields['pid']!r} ({fields['initial_call']}) crashed: {_reason(fields)}; ancestors: {fields['ancestors']!r}; "
+        f"callers: {fields['callers']!r}; messages waiting: {len(messages) if isinstance(messages, tuple) else 0}; "
+        f"links: {links!r}; traps exits: {fields['trapping']}"
+    )
+
+
+def _task_terminated(fields: Mapping[str, object]) -> str:
+    return (
+        f"task {fields['pid']!r} started from {fields['owner']!r} terminating: {_reason(fields)}; "
+        f"function: {fields['function']}, args: {brief(fields['args'])}"
+    )
+
+
+log(terminated, logging.ERROR, _terminated)
+log(crash_report, logging.ERROR, _crash_report)
+log(task_terminated, logging.ERROR, _task_terminated)
 log(
     unexpected,
     logging.ERROR,
-    lambda fields: f"{fields['pid']!r} got a message that it does not handle: {fields['message']!r:.500}",
+    lambda fields: f"{fields['pid']!r} got a message that it does not handle: {brief(fields['message'])}",
 )
+log(traced, logging.INFO, lambda fields: f"{fields['pid']!r}: {brief(fields['event'])}")

@@ -30,6 +30,7 @@ from phxactor.otp import events
 from phxactor.otp.call import call, cast
 from phxactor.otp.child_spec import ChildSpec
 from phxactor.otp.process import ServerProcess
+from phxactor.otp.reports import Status
 from phxactor.otp.results import Continue, Error, Flags, Hibernate, Ignore, NoReply, Ok, Reply, Stop, Timeout
 from phxactor.otp.start import start, stop
 from phxactor.runtime import From, Pid, Reason, self_pid
@@ -58,7 +59,10 @@ class GenServer:
         """Set the state up; the starter waits for it. `Stop`, `Error` and `IGNORE` mean: not started (G1 to G9)."""
 
     async def handle_call(self, request: object, from_: From) -> Reply | NoReply | Stop | None:
-        """Answer a `call` with `Reply(value)`, or later with `from_.reply(value)` (G27, G28)."""
+        """Answer a `call` with `Reply(value)`, or return `NoReply()` and answer with `from_.reply(value)` (G27, G28).
+
+        None is an error, so that a `match` without a matching case ends the server, as in Elixir.
+        """
         raise NotImplementedError(f"{type(self).__qualname__} handles no call, and got {request!r:.200}")
 
     async def handle_cast(self, request: object) -> NoReply | Stop | None:
@@ -80,6 +84,23 @@ class GenServer:
 
         Not called for an exit signal to a server that does not trap exits, nor for a kill.
         """
+
+    # ------------------------------------------------------------------------------------- for the system
+
+    def format_status(self, status: Status) -> Status:
+        """Hide what reports and `system.get_status` must not show: return `attrs.evolve(status, state=...)` (L13)."""
+        return status
+
+    def system_get_state(self) -> object:
+        """Return what `system.get_state` shows: by default a dict of the attributes."""
+        return dict(vars(self))
+
+    def system_replace_state(self, state: object) -> None:
+        """Take what `system.replace_state` made of that."""
+        if not isinstance(state, dict):
+            raise TypeError(f"the state of {type(self).__qualname__} is a dict of its attributes, not {state!r:.200}")
+        vars(self).clear()
+        vars(self).update(state)
 
     # -------------------------------------------------------------------------------------------- starting
 

@@ -5,8 +5,12 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Mapping
 from typing import TYPE_CHECKING, ClassVar, TypeAlias
 
-from phxactor.otp import events
-from phxactor.otp.call import Call, Cast, Name
+import attrs
+from trio.lowlevel import checkpoint
+
+from phxactor.otp.call import Call, Cast, Name, SystemRequest
+from phxactor.otp.debug import Continued, Debug
+from phxactor.otp.reports import crash_report, terminate_report
 from phxactor.otp.results import (
     UNSET,
     Continue,
@@ -22,7 +26,6 @@ from phxactor.otp.results import (
 )
 from phxactor.runtime import (
     NORMAL,
-    Crash,
     Exit,
     Exited,
     From,
@@ -34,6 +37,7 @@ from phxactor.runtime import (
     own,
     self_pid,
 )
+from phxactor.runtime.process import judge
 
 if TYPE_CHECKING:
     from phxactor.otp.gen_server import GenServer
@@ -43,23 +47,13 @@ Handler: TypeAlias = "Callable[..., Awaitable[Outcome]]"
 """A method of a `ServerProcess` (unbound: the table is the class's, not each process's) that takes one message."""
 
 
-class StopRequest:
-    """The system message behind `stop` (G74)."""
-
-    __slots__ = ("from_", "request")
-
-    def __init__(self, request: object, from_: From) -> None:
-        """`request` is the reason to stop with."""
-        self.request = request
-        self.from_ = from_
-
-
 class ServerProcess:
     """One server's loop. `handlers` says what takes a message of which type; all others go to `handle_info`."""
 
     __slots__ = (
         "answer",
         "args",
+        "debug",
         "failure",
         "kwargs",
         "name",
@@ -67,7 +61,9 @@ class ServerProcess:
         "pid",
         "server",
         "started",
+        "suspended",
         "wait",
+        "wait_again",
     )
 
     def __init__(
@@ -85,6 +81,10 @@ class ServerProcess:
         self.parent: Pid | None = None
         """Whose exit ends it: who spawned it, if linked (G18)."""
         self.wait: Timeout | None = None
+        self.wait_again: Timeout | None = None
+        """What to wait for after a system message that came during a `Timeout` (G42, G45)."""
+        self.suspended = False
+        self.debug: Debug | None = None
         self.answer: tuple[From, object] | None = None
         """A reply that is sent once `terminate` has run."""
 
@@ -93,7 +93,15 @@ class ServerProcess:
         self.pid = pid = self_pid()
         if pid.links and pid.parent in pid.links:
             self.parent = pid.parent
-        then = await self.init()
+        try:
+            then = await self.init()
+        except BaseException as error:
+            if pid.state is not State.ALIVE:
+                raise
+            reason, _ = judge(error)
+            if not is_benign(reason):
+                crash_report(pid, reason, told=False)  # L5
+            raise Exit(reason) from None
         if self.started is not None:
             self.started.reply(Ok(pid))
             self.started = None
@@ -148,7 +156,10 @@ class ServerProcess:
                 else:
                     message = await self.receive_or_time_out(self.wait)
                 handler = handlers.get(type(message))
-                outcome = await (info(message) if handler is None else handler(self, message))
+                if self.debug is not None:
+                    outcome = await self.watched(self.debug, handler, message)
+                else:
+                    outcome = await (info(message) if handler is None else handler(self, message))
                 if outcome is not None:
                     await self.act(outcome)
         except BaseException as error:
@@ -157,12 +168,30 @@ class ServerProcess:
             await self.end(error, message)
 
     async def receive_or_time_out(self, wait: Timeout) -> object:
-        """Take a message, or the time-out's own; either spends the time-out (G40)."""
+        """Take a message, or the time-out's own; either spends the time-out (G40), but for a system message (G42)."""
         self.wait = None
-        try:
-            return await self.pid.receive(wait.seconds)
-        except TimeoutError:
+        pid, own_message = self.pid, wait.message is not UNSET
+        if own_message and wait.seconds <= 0:  # ahead of what waits in the mailbox (G45)
+            await checkpoint()
             return wait.message
+        deadline = pid.runtime.now() + wait.seconds
+        try:
+            message = await pid.receive(wait.seconds)
+        except TimeoutError:
+            return wait.message if own_message else "timeout"
+        if type(message) is SystemRequest:
+            left = deadline - pid.runtime.now() if own_message else wait.seconds
+            self.wait_again = attrs.evolve(wait, seconds=left)
+        return message
+
+    async def watched(self, debug: Debug, handler: Handler | None, message: object) -> Outcome:
+        """Handle a message and tell who watches the server (Y6)."""
+        if type(message) is not SystemRequest:
+            debug.took(message)
+        outcome = await (self.server.handle_info(message) if handler is None else handler(self, message))
+        if type(message) is not SystemRequest:
+            debug.returned()
+        return outcome
 
     async def act(self, outcome: Outcome) -> None:
         """Do what a callback other than `handle_call` said (G38)."""
@@ -176,12 +205,15 @@ class ServerProcess:
     async def proceed(self, then: Then) -> None:
         """Do what comes before the next message."""
         while isinstance(then, Continue):
+            if self.debug is not None:
+                self.debug.tell(Continued(then.argument))
             outcome = await self.server.handle_continue(then.argument)
             if outcome is None:
                 return
             if not isinstance(outcome, NoReply):
                 await self.act(outcome)
             then = outcome.then if isinstance(outcome, NoReply) else None
+            await checkpoint()  # a server that always continues must not keep others from running, nor outlive a kill
         self.wait = then if isinstance(then, Timeout) else None
 
     # -------------------------------------------------------------------------------------------- messages
@@ -189,12 +221,17 @@ class ServerProcess:
     async def on_call(self, message: Call) -> Outcome:
         """Run `handle_call` and send its answer."""
         outcome = await self.server.handle_call(message.request, message.from_)
-        if outcome is None or isinstance(outcome, NoReply):
-            return outcome
-        if isinstance(outcome, Reply):
+        if type(outcome) is Reply:
+            if self.debug is not None:
+                self.debug.answers(outcome.value, message.from_.owner)
             message.from_.reply(outcome.value)
             return None if outcome.then is None else NoReply(outcome.then)
-        if outcome.reply is not UNSET:
+        if outcome is None:  # most likely a `match` without a matching case: whoever asked should not wait in vain
+            raise NotImplementedError(
+                f"{type(self.server).__qualname__}.handle_call returned None for {message.request!r:.200}: "
+                "it returns Reply(...), Stop(...), or NoReply() to answer later"
+            )
+        if isinstance(outcome, Stop) and outcome.reply is not UNSET:
             self.answer = message.from_, outcome.reply
         return outcome
 
@@ -208,39 +245,46 @@ class ServerProcess:
             raise Exit(message.reason)
         return await self.server.handle_info(message)
 
-    async def on_stop(self, message: StopRequest) -> Outcome:
-        """End as asked (G58); whoever asked sees it by a monitor."""
-        raise Exit(message.request)
+    async def on_system(self, message: SystemRequest) -> Outcome:
+        """Do what `phxactor.otp.system` asks for; while suspended, take nothing else but the parent's end (Y3)."""
+        again, self.wait_again = self.wait_again, None
+        message.run(self)
+        while self.suspended:
+            overtaking = await self.pid.receive_matching(self.overtakes)
+            if isinstance(overtaking, SystemRequest):
+                overtaking.run(self)
+            else:
+                await self.on_exited(overtaking)  # type: ignore[arg-type]
+        return None if again is None else NoReply(again)
+
+    def overtakes(self, message: object) -> bool:
+        """Tell whether a suspended server takes this message."""
+        return type(message) is SystemRequest or (type(message) is Exited and message.pid is self.parent)
 
     # ------------------------------------------------------------------------------------------------- end
 
     async def end(self, error: BaseException, message: object) -> None:
         """Run `terminate`, report an abnormal end, send an answer that was promised (G29), and exit."""
-        reason: Reason = error.reason if isinstance(error, Exit) else Crash(error)
-        failure = None if isinstance(error, Exit) else error
+        reason, failure = judge(error)
         try:
             await self.server.terminate(reason)
         except BaseException as second:
             if self.pid.state is not State.ALIVE:
                 raise
-            reason = second.reason if isinstance(second, Exit) else Crash(second)  # G63
-            failure = None if isinstance(second, Exit) else second
-        finally:
-            if self.answer is not None:
-                self.answer[0].reply(self.answer[1])
-        if not is_benign(reason) and events.terminated.handlers:
-            events.terminated.emit(
-                pid=self.pid,
-                server=type(self.server).__qualname__,
-                reason=reason,
-                message=message,
-                exception=failure,
-            )
+            reason, failure = judge(second)  # G63
+        if not is_benign(reason):
+            self.report_end(reason, message, failure)
+        if self.answer is not None:
+            self.answer[0].reply(self.answer[1])
         raise Exit(reason) from None
+
+    def report_end(self, reason: Reason, message: object, failure: BaseException | None) -> None:
+        """Tell of an abnormal end by the server's own callbacks (L2); `message` is the last one it took."""
+        crash_report(self.pid, terminate_report(self, message, reason), told=True)
 
     handlers: ClassVar[Mapping[type, Handler]] = {
         Call: on_call,
         Cast: on_cast,
         Exited: on_exited,
-        StopRequest: on_stop,
+        SystemRequest: on_system,
     }

@@ -80,10 +80,14 @@ class Continue:
 
 @attrs.frozen
 class Timeout:
-    """Hand `message` to `handle_info` if no message comes within `seconds` (G39 to G43)."""
+    """Hand `"timeout"` to `handle_info` if no message comes within `seconds`; any message cancels it (G39 to G43).
+
+    With a `message` of its own it is OTP's newer time-out: that message is handed over, for 0 seconds even before any
+    that waits, and a system message does not start it anew (G45).
+    """
 
     seconds: float
-    message: object = "timeout"
+    message: object = UNSET
 
 
 @final
@@ -98,7 +102,7 @@ Then = Continue | Timeout | Hibernate | None
 """What a server does before it takes the next message."""
 
 
-@attrs.frozen
+@attrs.define  # not frozen: one is made for each call, and frozen attrs classes cost twice as much to make
 class Reply:
     """`{:reply, value, state, then}`: answer the call."""
 
@@ -106,7 +110,7 @@ class Reply:
     then: Then = None
 
 
-@attrs.frozen
+@attrs.define
 class NoReply:
     """`{:noreply, state, then}`; None alone says the same without a `then`."""
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from phxactor.otp.call import Called, Server, locate
-from phxactor.otp.process import ServerProcess, StopRequest
+from collections.abc import Callable
+
+from phxactor.otp.call import Called, Server, SystemRequest, Via, checked_timeout, forget, locate
+from phxactor.otp.process import ServerProcess
 from phxactor.otp.results import Error, Ignore, Ok
 from phxactor.runtime import (
     KILL,
@@ -12,6 +14,7 @@ from phxactor.runtime import (
     Answer,
     Down,
     Exit,
+    From,
     Pid,
     Reason,
     demonitor,
@@ -26,6 +29,10 @@ async def start(process: ServerProcess, *, link: bool, timeout: float | None) ->
 
     With `link`, a caller that does not trap exits dies with a server that does not start (G4).
     """
+    checked_timeout(timeout)
+    name = process.name
+    if not (name is None or isinstance(name, str | Via)):
+        raise TypeError(f"a name is a text, or a name kept elsewhere such as Registry.via(...), not {name!r}")
     me = self_pid()
     pid = me.runtime.spawn(process.run, link=link, initial_call=f"{type(process.server).__qualname__}.init")
     seen = len(me.mailbox)
@@ -33,10 +40,18 @@ async def start(process: ServerProcess, *, link: bool, timeout: float | None) ->
     try:
         answer = await me.receive_ref(ref, seen, timeout)
     except TimeoutError:
+        process.started = None
         unlink(pid, flush=True)
         pid.exit(KILL)
         await me.receive_ref(ref, seen, None)
         return Error("timeout")
+    except BaseException:
+        if me.alive:  # cancelled by its own code, so that nobody would know of the process
+            process.started = None
+            unlink(pid, flush=True)
+            pid.exit(KILL)
+            forget(me, ref)
+        raise
     if isinstance(answer, Answer):
         demonitor(ref, flush=True)
         return Ok(pid)
@@ -53,6 +68,7 @@ async def stop(server: Server, reason: Reason = NORMAL, timeout: float | None = 
     Raises `Exit((reason, Called(...)))` if it ends with another reason, is not there, is the caller, or takes more than
     `timeout` seconds: then it is not killed, and goes on ending.
     """
+    checked_timeout(timeout)
     called = Called("GenServer.stop", server, reason, timeout)
     me, pid = self_pid(), locate(server)
     if pid is None:
@@ -61,13 +77,22 @@ async def stop(server: Server, reason: Reason = NORMAL, timeout: float | None = 
         raise Exit(("calling_self", called))
     seen = len(me.mailbox)
     ref = monitor(me, pid)
-    pid.send(StopRequest(reason, ref))
+    pid.send(SystemRequest(_exit_with(reason), ref))
     try:
         down = await me.receive_ref(ref, seen, timeout)
     except TimeoutError:
         raise Exit(("timeout", called)) from None
     finally:
-        demonitor(ref, flush=True)
+        forget(me, ref)
     ended: Reason = down.reason if isinstance(down, Down) else None
     if ended != reason:
         raise Exit((ended, called))
+
+
+def _exit_with(reason: Reason) -> Callable[[ServerProcess, From], object]:
+    """Make the request behind `stop`: nobody answers it, whoever asked sees the end by a monitor (G58)."""
+
+    def request(_: ServerProcess, __: From) -> object:
+        raise Exit(reason)
+
+    return request

@@ -1,0 +1,217 @@
+"""Requests to the process of a server, whatever its callbacks are: Erlang's `sys` (OTP-SEMANTICS section 12).
+
+    from phxactor.otp import system
+
+    await system.get_state(server)
+
+Each goes through the mailbox in order, and waits `timeout` seconds for the answer. A process that is no server never
+answers. A viewer reads `Pid.statistics()` and the runtime's tables instead: that is no message (Y12).
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable
+from typing import TypeVar
+
+import attrs
+
+from phxactor.otp.call import CALL_TIMEOUT, Server, SystemRequest, request_reply
+from phxactor.otp.debug import DONE, Debug, DebugEvent, DebugFunction, ServerStatistics
+from phxactor.otp.process import ServerProcess
+from phxactor.otp.reports import Status, status
+from phxactor.otp.results import Ok
+from phxactor.runtime import NORMAL, Crash, Exit, From, Pid, Reason
+
+__all__ = [
+    "DONE",
+    "RequestError",
+    "ServerStatus",
+    "get_log",
+    "get_state",
+    "get_status",
+    "install",
+    "log",
+    "remove",
+    "replace_state",
+    "resume",
+    "statistics",
+    "suspend",
+    "terminate",
+    "trace",
+]
+
+T = TypeVar("T")
+
+
+class RequestError(RuntimeError):
+    """What the server was asked to do raised, with the exception as `__cause__`; the server lives on (Y2)."""
+
+
+@attrs.frozen
+class ServerStatus:
+    """A server at one moment (Y5)."""
+
+    pid: Pid
+    module: type
+    """The class of its callbacks."""
+    name: object
+    """The registered name, or None."""
+    dictionary: dict[object, object]
+    """The process dictionary."""
+    suspended: bool
+    parent: Pid
+    """Whose exit ends it; itself, if it was started without a link (G18)."""
+    debug: tuple[str, ...]
+    """What watches it: log, trace, statistics, and install for each function."""
+    status: Status
+    """State and log, as `format_status` lets them be seen."""
+
+
+async def get_state(server: Server, timeout: float | None = CALL_TIMEOUT) -> object:
+    """Return the server's state: a dict of its attributes, or what its `system_get_state` makes of them (Y2)."""
+    return await _request("get_state", server, lambda process: process.server.system_get_state(), timeout)
+
+
+async def replace_state(
+    server: Server, function: Callable[[object], object], timeout: float | None = CALL_TIMEOUT
+) -> object:
+    """Make `function(state)` the server's state, in its process, and return it; if it raises, the state stays (Y2)."""
+
+    def replace(process: ServerProcess) -> object:
+        state = function(process.server.system_get_state())
+        process.server.system_replace_state(state)
+        return state
+
+    return await _request("replace_state", server, replace, timeout)
+
+
+async def suspend(server: Server, timeout: float | None = CALL_TIMEOUT) -> None:
+    """Have the server take nothing but system messages and its parent's end, until `resume` (Y3, Y4)."""
+    await _request("suspend", server, lambda process: _set_suspended(process, suspended=True), timeout)
+
+
+async def resume(server: Server, timeout: float | None = CALL_TIMEOUT) -> None:
+    """Let a suspended server go on with what waits in its mailbox, in order (Y3)."""
+    await _request("resume", server, lambda process: _set_suspended(process, suspended=False), timeout)
+
+
+async def get_status(server: Server, timeout: float | None = CALL_TIMEOUT) -> ServerStatus:
+    """Return what there is to know about the server (Y5)."""
+    return await _request("get_status", server, _status, timeout)
+
+
+async def terminate(server: Server, reason: Reason = NORMAL, timeout: float | None = CALL_TIMEOUT) -> None:
+    """Have the server end as by `stop`, and return before it has (Y8)."""
+
+    def end(_: ServerProcess, from_: From) -> object:
+        from_.reply(Ok())
+        raise Exit(reason)
+
+    await request_reply("system.terminate", server, end, SystemRequest, timeout)
+
+
+# -------------------------------------------------------------------------------------------------- watching
+
+
+async def trace(server: Server, *, on: bool = True, timeout: float | None = CALL_TIMEOUT) -> None:
+    """Tell each event to `phxactor.server.traced`, which logs it at INFO (Y6)."""
+
+    def change(debug: Debug) -> None:
+        debug.traced = on
+
+    await _watch("trace", server, change, timeout)
+
+
+async def log(server: Server, length: int = 10, timeout: float | None = CALL_TIMEOUT) -> None:
+    """Keep the last `length` events, for `get_log` and for reports; 0 for none (Y6)."""
+
+    def change(debug: Debug) -> None:
+        debug.log = deque(debug.log or (), maxlen=length) if length else None
+
+    await _watch("log", server, change, timeout)
+
+
+async def get_log(server: Server, timeout: float | None = CALL_TIMEOUT) -> tuple[DebugEvent, ...]:
+    """Return the events that `log` has kept, oldest first."""
+    return await _watch("get_log", server, lambda debug: tuple(debug.log or ()), timeout)
+
+
+async def install(
+    server: Server, function: DebugFunction, key: object = None, timeout: float | None = CALL_TIMEOUT
+) -> None:
+    """Call `function(event)` in the server at each event, until it returns `DONE` or raises (Y6).
+
+    `key` is for `remove`, by default the function; a key that is in use keeps its function.
+    """
+
+    def change(debug: Debug) -> None:
+        debug.functions.setdefault(function if key is None else key, function)
+
+    await _watch("install", server, change, timeout)
+
+
+async def remove(server: Server, key: object, timeout: float | None = CALL_TIMEOUT) -> None:
+    """Remove an installed function."""
+
+    def change(debug: Debug) -> None:
+        debug.functions.pop(key, None)
+
+    await _watch("remove", server, change, timeout)
+
+
+async def statistics(
+    server: Server, *, on: bool | None = None, timeout: float | None = CALL_TIMEOUT
+) -> ServerStatistics | None:
+    """Switch the counting on or off, and return the counts, or None while it is off (Y7)."""
+
+    def change(debug: Debug) -> ServerStatistics | None:
+        if on is not None:
+            debug.count(on=on)
+        return debug.statistics()
+
+    return await _watch("statistics", server, change, timeout)
+
+
+# ------------------------------------------------------------------------------------------------------ inner
+
+
+async def _request(function: str, server: Server, request: Callable[[ServerProcess], T], timeout: float | None) -> T:
+    def run(process: ServerProcess, _: From) -> T:
+        return request(process)
+
+    answer = await request_reply(f"system.{function}", server, run, SystemRequest, timeout)
+    if isinstance(answer, Crash):
+        raise RequestError(f"system.{function} of {server!r} failed: {answer!r}") from answer.exception
+    value: T = answer.value  # type: ignore[attr-defined]
+    return value
+
+
+async def _watch(function: str, server: Server, change: Callable[[Debug], T], timeout: float | None) -> T:
+    """Change or ask who watches the server; one that nobody watches any more goes at full speed again."""
+
+    def request(process: ServerProcess) -> T:
+        debug = process.debug or Debug(process)
+        result = change(debug)
+        process.debug = debug if debug.watching() else None
+        return result
+
+    return await _request(function, server, request, timeout)
+
+
+def _set_suspended(process: ServerProcess, *, suspended: bool) -> None:
+    process.suspended = suspended
+
+
+def _status(process: ServerProcess) -> ServerStatus:
+    pid, debug = process.pid, process.debug
+    return ServerStatus(
+        pid=pid,
+        module=type(process.server),
+        name=pid.name if process.name is None else process.name,
+        dictionary=dict(pid.dictionary or {}),
+        suspended=process.suspended,
+        parent=process.parent or pid,
+        debug=() if debug is None else debug.options(),
+        status=status(process),
+    )
