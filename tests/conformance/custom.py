@@ -22,7 +22,7 @@ from phxactor import (
     self_pid,
 )
 from phxactor.otp import IGNORE
-from phxactor.runtime import NORMAL
+from phxactor.runtime import NOPROC, NORMAL
 
 
 class CustomChannel(GenServer):
@@ -56,7 +56,7 @@ class CustomChannel(GenServer):
             case Broadcast():
                 self.push(message.event, message.payload)
             case Down(ref=self.watch, reason=reason):
-                return Stop(Shutdown("closed") if reason == NORMAL else reason)
+                return Stop(Shutdown("closed") if reason in (NORMAL, NOPROC) else reason)
         return None
 
     def reply(self, message: Message, payload: object) -> None:

@@ -1,6 +1,8 @@
 """The conformance app: every behaviour that the recorded transcripts of Phoenix play against, and the benchmarks drive.
 
-python -m tests.conformance.zoo --port 4100
+    python -m tests.conformance.zoo --port 4100
+
+Its first line of output says where it listens.
 """
 
 from __future__ import annotations
@@ -11,6 +13,7 @@ import logging
 import math
 import os
 import resource
+from collections.abc import Mapping
 from http import HTTPStatus
 from pathlib import Path
 from typing import Final, cast
@@ -46,7 +49,9 @@ from phxactor import (
     trap_exit,
 )
 from phxactor.channel import HandleResult, JoinResult, Payload
+from phxactor.endpoint.events import listening
 from phxactor.runtime import Crash, Reason
+from phxactor.telemetry import Event
 from tests.conformance.custom import CustomChannel
 
 SECRET_KEY_BASE = "phxactor-reference-secret-key-base-0123456789-0123456789-01234567"
@@ -429,6 +434,11 @@ endpoint = Endpoint(
 )
 
 
+def print_address(_: Event, fields: Mapping[str, object]) -> None:
+    """Tell whoever has started this program where it listens."""
+    print(fields["url"], flush=True)  # noqa: T201 - for people and for the tests alike
+
+
 def main() -> None:
     """Serve until told to stop."""
     parser = argparse.ArgumentParser(description="serve the conformance app")
@@ -436,6 +446,7 @@ def main() -> None:
     parser.add_argument("--port", type=int, default=4100, help="0 takes any that is free")
     arguments = parser.parse_args()
     logging.basicConfig(level=logging.WARNING)
+    listening.attach(print_address)
     phxactor.run(endpoint, host=arguments.host, port=arguments.port)
 
 

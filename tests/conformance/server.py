@@ -1,0 +1,53 @@
+"""The zoo as a process of its own, as clients in any language find it."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import attrs
+
+ROOT = Path(__file__).parents[2]
+STOPS_WITHIN = 10.0
+"""Seconds that the zoo has to end in order."""
+
+
+@attrs.frozen
+class Zoo:
+    """A zoo that runs."""
+
+    url: str
+    process: subprocess.Popen[str]
+    log: Path
+    """What it has written to its standard error."""
+
+
+@contextmanager
+def serve_zoo(folder: Path, *arguments: str) -> Iterator[Zoo]:
+    """Start the zoo on a free port; afterwards it must end in order, and by itself."""
+    log = folder / "zoo.log"
+    with log.open("w") as errors:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "tests.conformance.zoo", "--port", "0", *arguments],
+            cwd=ROOT,
+            stdout=subprocess.PIPE,
+            stderr=errors,
+            text=True,
+        )
+    assert process.stdout is not None
+    with process.stdout:
+        try:
+            url = process.stdout.readline().strip()
+            assert url, f"the zoo has not started: {log.read_text()}"
+            yield Zoo(url, process, log)
+            assert process.poll() is None, f"the zoo has ended by itself: {log.read_text()}"
+        finally:
+            process.terminate()
+            try:
+                process.wait(STOPS_WITHIN)
+            finally:
+                process.kill()
+    assert process.returncode == 0, log.read_text()
