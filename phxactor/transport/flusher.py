@@ -11,7 +11,7 @@ import trio
 from trio.lowlevel import Abort, RaiseCancelT, checkpoint, current_task, reschedule, wait_task_rescheduled
 
 from phxactor.otp import ChildSpec, Ok
-from phxactor.runtime import Exited, Pid, self_pid, set_port, trap_exit
+from phxactor.runtime import Exit, Exited, Pid, self_pid, set_port, trap_exit
 from phxactor.transport.connection import READ_SIZE, Connection
 
 SLICE = 500
@@ -29,7 +29,8 @@ class Flusher:
         self._dirty: list[Connection] = []
         self._waiter: trio.lowlevel.Task | None = None
         self._nursery: trio.Nursery | None = None
-        self._stopping = False
+        self._stopping: Exited | None = None
+        """What told it to stop."""
 
     def child_spec(self) -> ChildSpec:
         """Say how a supervisor starts it."""
@@ -60,10 +61,11 @@ class Flusher:
     async def run(self) -> None:
         """Be the process."""
         trap_exit()
+        self._stopping = None
         set_port(self._told)
         try:
             async with trio.open_nursery() as self._nursery:
-                while not self._stopping:
+                while self._stopping is None:
                     if not self._dirty:
                         self._waiter = current_task()
                         await wait_task_rescheduled(self._stop_waiting)
@@ -79,6 +81,7 @@ class Flusher:
         finally:
             self._nursery = None
             self._waiter = None
+        raise Exit(self._stopping.reason)
 
     async def _drain(self, connection: Connection, scope: trio.CancelScope) -> None:
         """Write to a connection that takes less than it is given, until it has caught up."""
@@ -110,7 +113,7 @@ class Flusher:
     def _told(self, message: object) -> None:
         """Stop in order when the supervisor says so: what waits is sent first."""
         if isinstance(message, Exited):
-            self._stopping = True
+            self._stopping = message
             if self._waiter is not None:
                 waiter, self._waiter = self._waiter, None
                 reschedule(waiter)
