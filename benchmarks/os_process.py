@@ -1,0 +1,57 @@
+"""A process as the kernel accounts for it: CPU time, time spent waiting for a core, memory. Linux only."""
+
+from __future__ import annotations
+
+import os
+import resource
+import time
+from pathlib import Path
+
+import attrs
+
+
+@attrs.frozen
+class OsProcess:
+    """Any process of this machine that is there."""
+
+    pid: int
+
+    def cpu_ns(self) -> int:
+        """Return the CPU time so far, user and system, of all its threads, also those that have ended.
+
+        From its own clock, to the nanosecond; the number of that clock is as clock_getcpuclockid(3) makes it.
+        """
+        return time.clock_gettime_ns((~self.pid << 3) | 2)
+
+    def waited_ns(self) -> int:
+        """Return for how long its main thread could have run, while others had the core."""
+        return int(Path(f"/proc/{self.pid}/schedstat").read_text().split()[1])
+
+    def rss_kb(self) -> float:
+        """Return its resident memory."""
+        return int(Path(f"/proc/{self.pid}/statm").read_text().split()[1]) * resource.getpagesize() / 1024
+
+
+@attrs.frozen
+class Cores:
+    """Where what is measured runs, and where what drives it does."""
+
+    server: int
+    load: int
+
+    @property
+    def apart(self) -> bool:
+        """Whether each has its own."""
+        return self.server != self.load
+
+
+def cores() -> Cores:
+    """Choose from the cores that we may use; the first one has most of the machine's interrupts, so it drives."""
+    allowed = sorted(os.sched_getaffinity(0))
+    return Cores(server=allowed[-1], load=allowed[0])
+
+
+def raise_file_limit() -> None:
+    """Allow as many open files as the system lets us, here and in what is started from here."""
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))

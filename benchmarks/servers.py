@@ -1,0 +1,94 @@
+"""The servers that are measured: each is started for one run of one load, alone on its core."""
+
+from __future__ import annotations
+
+import os
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Final
+
+import attrs
+
+from benchmarks.load.dialects import Fault
+
+ROOT: Final = Path(__file__).parents[1]
+"""The checkout: `tests` is not part of what gets installed."""
+START: Final = 20.0
+"""Seconds that a server may take to accept its first connection."""
+STOP: Final = 20.0
+"""Seconds that it may take to end."""
+
+
+@attrs.frozen
+class Kind:
+    """A server that can be started, and how it is spoken to."""
+
+    name: str
+    module: str
+    dialect: str
+
+
+FLOOR: Final = Kind("floor", "benchmarks.floor", "raw")
+PHXACTOR: Final = Kind("phxactor", "tests.conformance.zoo", "phoenix")
+
+
+@attrs.frozen
+class Server:
+    """A server that runs."""
+
+    kind: Kind
+    pid: int
+    port: int
+
+
+@contextmanager
+def serving(kind: Kind, core: int) -> Iterator[Server]:
+    """Start a server on a core, and stop it. What it wrote meanwhile is shown when a `Fault` comes out of the block."""
+    port = _free_port()
+    with tempfile.TemporaryFile() as output:
+        process = subprocess.Popen(
+            [sys.executable, "-m", kind.module, f"--port={port}"], cwd=ROOT, stdout=output, stderr=output
+        )
+        os.sched_setaffinity(process.pid, {core})  # before it has threads: they inherit it
+        try:
+            _wait_for(process, port)
+            yield Server(kind, process.pid, port)
+        except Fault as fault:
+            output.seek(0)
+            said = output.read().decode(errors="replace").strip()
+            raise Fault(f"{fault}; {kind.name} said: {said[-2000:]}" if said else str(fault)) from None
+        finally:
+            _stop(process)
+
+
+def _free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as probe:
+        port: int = probe.getsockname()[1]
+        return port
+
+
+def _wait_for(process: subprocess.Popen[bytes], port: int) -> None:
+    deadline = time.monotonic() + START
+    while process.poll() is None and time.monotonic() < deadline:
+        try:
+            socket.create_connection(("127.0.0.1", port)).close()
+        except OSError:
+            time.sleep(0.02)
+        else:
+            return
+    raise Fault("it does not start")
+
+
+def _stop(process: subprocess.Popen[bytes]) -> None:
+    process.terminate()
+    try:
+        process.wait(STOP)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()
