@@ -37,6 +37,7 @@ class Flusher:
         return ChildSpec(id="flusher", start=(self._start_link, (), {}))
 
     def _start_link(self) -> Ok[Pid]:
+        self._stopping = None  # it may be a restart
         return Ok(self_pid().runtime.spawn(self.run, link=True, initial_call="Flusher"))
 
     def mark(self, connection: Connection) -> None:
@@ -61,7 +62,6 @@ class Flusher:
     async def run(self) -> None:
         """Be the process."""
         trap_exit()
-        self._stopping = None
         set_port(self._told)
         try:
             async with trio.open_nursery() as self._nursery:
