@@ -21,7 +21,8 @@ from phxactor.runtime.current import (
 )
 from phxactor.runtime.errors import Exit, NameTakenError, NoProcessError, NotAProcessError
 from phxactor.runtime.messages import Answer, Down, Exited, From, Monitor, Ref
-from phxactor.runtime.pid import MailboxStatistics, Pid, Port, State
+from phxactor.runtime.opening import open_runtime
+from phxactor.runtime.pid import Pid, Port
 from phxactor.runtime.reasons import (
     KILL,
     KILLED,
@@ -34,7 +35,10 @@ from phxactor.runtime.reasons import (
     format_reason,
     is_benign,
 )
-from phxactor.runtime.runtime import Runtime, RuntimeStatistics, disown, open_runtime, own
+from phxactor.runtime.receiving import MailboxStatistics
+from phxactor.runtime.run import run
+from phxactor.runtime.runtime import Runtime, RuntimeStatistics, disown, own
+from phxactor.runtime.state import State
 from phxactor.runtime.timers import Timer
 
 __all__ = [
@@ -74,6 +78,7 @@ __all__ = [
     "own",
     "receive",
     "register",
+    "run",
     "self_pid",
     "send",
     "send_after",

@@ -7,8 +7,9 @@ from collections.abc import Awaitable, Callable
 from phxactor.runtime import signals
 from phxactor.runtime.errors import Exit, NoProcessError
 from phxactor.runtime.messages import Exited, Monitor
-from phxactor.runtime.pid import Pid, Port, State
+from phxactor.runtime.pid import Pid, Port
 from phxactor.runtime.runtime import current_process
+from phxactor.runtime.state import ALIVE
 from phxactor.runtime.timers import Timer
 
 self_pid = current_process
@@ -31,18 +32,18 @@ def spawn_monitor(body: Callable[..., Awaitable[object]], *args: object) -> tupl
     return pid, signals.monitor(owner, pid)
 
 
-async def receive(
+def receive(
     match: Callable[[object], bool] | None = None,
     *,
     timeout: float | None = None,
-) -> object:
+) -> Awaitable[object]:
     """Take the oldest message, or the oldest for which `match` is true (N2).
 
     Raises TimeoutError when none has come within `timeout` seconds from now (N3, N4).
     """
     if match is None:
-        return await current_process().receive(timeout)
-    return await current_process().receive_matching(match, timeout)
+        return current_process().receive(timeout)
+    return current_process().receive_matching(match, timeout)
 
 
 def send(destination: Pid | str, message: object) -> None:
@@ -111,10 +112,17 @@ def whereis(name: str) -> Pid | None:
 
 
 def send_after(destination: Pid | str, message: object, seconds: float) -> Timer:
-    """Send a message after at least so many seconds; to a name, whoever has it then (TI1, TI6, TI7)."""
+    """Send a message after at least so many seconds; to a name, whoever has it then (TI1, TI6, TI7).
+
+    Raises ValueError for a negative time.
+    """
+    if not seconds >= 0:
+        raise ValueError(f"a time is a number of seconds from 0, not {seconds!r}")
     runtime = current_process().runtime
     if isinstance(destination, Pid):
-        return runtime.timers.add(seconds, destination.send, message)
+        timer = runtime.timers.add(seconds, destination.send, message)
+        timer.destination = destination
+        return timer
     names = runtime.names
 
     def deliver(late: object) -> None:
@@ -126,13 +134,16 @@ def send_after(destination: Pid | str, message: object, seconds: float) -> Timer
 
 
 def cancel_timer(timer: Timer) -> float | None:
-    """Return the seconds that were left, or None if it has fired or was cancelled: its message stays (TI3)."""
+    """Return the seconds that were left, or None if it has fired, was cancelled, or is for a dead process (TI3, TI6).
+
+    A message that it has sent stays where it is. Any process may cancel it (TI4).
+    """
     return current_process().runtime.timers.cancel(timer)
 
 
 def _alive() -> Pid:
     """Return the current process; raises its `Exit` again when it is ending (TM4)."""
     owner = current_process()
-    if owner.state is not State.ALIVE:
+    if owner.state is not ALIVE:
         raise Exit(owner.exit_reason)
     return owner

@@ -17,6 +17,13 @@ cleanup_failed: Final = Event(
     "phxactor.process.cleanup_failed",
     "An exception came out of a process that was already ending, and was not adopted: pid, exception.",
 )
+zombie: Final = Event(
+    "phxactor.process.zombie",
+    "A killed process has not ended in time and is taken for dead, though its task still runs: pid, reason.",
+)
+timer_failed: Final = Event("phxactor.timer.failed", "What a timer called has raised: exception.")
 
 log(crashed, logging.ERROR, lambda fields: f"{fields['pid']!r} crashed")
 log(cleanup_failed, logging.ERROR, lambda fields: f"the cleanup of {fields['pid']!r}, which was ending, failed")
+log(zombie, logging.ERROR, lambda fields: f"{fields['pid']!r} was killed and does not end: it shields itself, or waits")
+log(timer_failed, logging.ERROR, lambda _: "what a timer called has raised")

@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 from phxactor.runtime import events
 from phxactor.runtime.errors import NameTakenError
-from phxactor.runtime.pid import Pid, State
+from phxactor.runtime.pid import Pid
+from phxactor.runtime.state import ALIVE
+
+RESERVED: Final = frozenset({"false", "nil", "true", "undefined"})
+"""Atoms that Elixir refuses as names (NM1)."""
 
 
 class Names:
@@ -18,15 +24,15 @@ class Names:
         """Give a process a name.
 
         Raises NameTakenError if the name has an owner (the same process too), the process has a name, or is
-        gone; ValueError if the name is empty.
+        gone; ValueError if the name is empty or reserved.
         """
-        if not name:
-            raise ValueError("a name is a text that is not empty")
+        if not name or name in RESERVED:
+            raise ValueError(f"{name!r} cannot be a name: it is empty, or means something else in Elixir")
         if name in self._pids:
             raise NameTakenError(f"the name {name!r} belongs to {self._pids[name]!r}")
         if pid.name is not None:
             raise NameTakenError(f"{pid!r} has a name already")
-        if pid.state is not State.ALIVE:
+        if pid.state is not ALIVE:
             raise NameTakenError(f"{pid!r} has ended")
         self._pids[name] = pid
         pid.name = name

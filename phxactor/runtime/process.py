@@ -3,23 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from contextvars import ContextVar
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 import trio
 
 from phxactor.runtime import events, signals
 from phxactor.runtime.errors import Exit
-from phxactor.runtime.pid import Pid, State
+from phxactor.runtime.pid import Pid, current
 from phxactor.runtime.reasons import NORMAL, Crash, Reason
+from phxactor.runtime.state import ALIVE, DEAD
 
 if TYPE_CHECKING:
     from phxactor.runtime.runtime import Runtime
 
-current: Final[ContextVar[Pid]] = ContextVar("phxactor.current")
-"""The process that runs; sub-tasks of a process inherit it."""
 
-
+@trio.lowlevel.enable_ki_protection  # Ctrl-C is for `main`, not for whoever happens to run (TM33)
 async def run_process(
     runtime: Runtime, pid: Pid, body: Callable[..., Awaitable[object]], args: tuple[object, ...]
 ) -> None:
@@ -30,18 +28,20 @@ async def run_process(
     with trio.CancelScope() as scope:
         pid.scope = scope
         try:
-            if pid.state is State.ALIVE:
+            if pid.state is ALIVE:
                 await body(*args)
         except Exit as error:
             reason = error.reason
         except BaseException as error:  # noqa: BLE001 - every way of ending becomes an exit reason
             failure = error
     if failure is not None:
-        reason, failure = judge(failure)
-    if pid.state is State.EXITING:
+        reason, failure = judge(without_our_frame(failure))
+    if pid.state is not ALIVE:
         # The reason was decided when the signal came; what the cleanup raised is told, not adopted (TM5).
-        if failure is not None and events.cleanup_failed.handlers:
+        if failure is not None and not is_cancellation(failure) and events.cleanup_failed.handlers:
             events.cleanup_failed.emit(pid=pid, exception=failure)
+        if pid.state is DEAD:
+            runtime.zombies.undead.discard(pid)
         reason = pid.exit_reason
     elif failure is not None and events.crashed.handlers:
         events.crashed.emit(pid=pid, exception=failure)
@@ -49,22 +49,36 @@ async def run_process(
 
 
 def judge(error: BaseException) -> tuple[Reason, BaseException | None]:
-    """Turn what came out of a body into an exit reason, and the failure to tell about, if it is one.
+    """Turn what came out of a body into an exit reason, and the failure to tell about, if there is one.
 
-    A group stands for its only leaf that is no cancellation, or for the first `Exit` among its leaves (TM23).
+    A group stands for its only leaf that is no cancellation, or for the first `Exit` among its leaves: what else is
+    in it is told, not adopted (TM23). A cancellation that no signal explains is a crash too (TM15).
     """
-    leaves = [leaf for leaf in _leaves(error) if not isinstance(leaf, trio.Cancelled)]
+    leaves = _leaves(error)
     exits = [leaf for leaf in leaves if isinstance(leaf, Exit)]
     if exits:
-        return exits[0].reason, None
-    if not leaves:  # a bare cancellation: the process's own scope, or a foreign one (TM15)
-        return Crash(error), None
+        return exits[0].reason, None if len(exits) == len(leaves) else error
     if len(leaves) == 1:
         return Crash(leaves[0]), leaves[0]
     return Crash(error), error
 
 
+def is_cancellation(error: BaseException) -> bool:
+    """Tell whether there is nothing but trio's `Cancelled` in it."""
+    return not _leaves(error)
+
+
+def without_our_frame(error: BaseException) -> BaseException:
+    """Take the frame that caught it out of its traceback.
+
+    That frame knows the pid, which keeps the exception as its exit reason: a dead process would be garbage only
+    for the cycle collector.
+    """
+    trace = error.__traceback__
+    return error if trace is None else error.with_traceback(trace.tb_next)
+
+
 def _leaves(error: BaseException) -> list[BaseException]:
     if isinstance(error, BaseExceptionGroup):
         return [leaf for part in error.exceptions for leaf in _leaves(part)]
-    return [error]
+    return [] if isinstance(error, trio.Cancelled) else [error]

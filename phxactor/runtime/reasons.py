@@ -48,6 +48,11 @@ class Crash:
         return format_reason(self)
 
 
+def is_normal(reason: Reason) -> bool:
+    """Tell whether a reason is `NORMAL`; any value may be asked, also one that cannot be compared."""
+    return isinstance(reason, str) and reason == NORMAL
+
+
 def is_benign(reason: Reason) -> TypeGuard[str | Shutdown]:
     """Tell whether a reason is `NORMAL`, `SHUTDOWN` or a `Shutdown`: nothing to report, nothing to restart."""
     if isinstance(reason, str):
@@ -59,15 +64,25 @@ _ATOM = re.compile(r"[A-Za-z_][A-Za-z0-9_]*[?!]?\Z")
 
 
 def format_reason(reason: Reason) -> str:
-    """Write a reason as Elixir would: `:normal`, `{:shutdown, :closed}`; a crash as `(ValueError) text`."""
+    """Write a reason as Elixir would: `:normal`, `{:shutdown, :closed}`; a crash as `(ValueError) text`.
+
+    Never raises: a reason is shown where something has gone wrong already.
+    """
+    try:
+        return _format(reason)
+    except Exception:  # noqa: BLE001 - of somebody's __repr__ or __str__
+        return object.__repr__(reason)
+
+
+def _format(reason: Reason) -> str:
     match reason:
         case str():
             return f":{reason}" if _ATOM.match(reason) else repr(reason)
         case Shutdown(detail=detail):
-            return f"{{:shutdown, {format_reason(detail)}}}"
+            return f"{{:shutdown, {_format(detail)}}}"
         case Crash(exception=exception):
             return f"({type(exception).__name__}) {exception}"
         case tuple():
-            return "{" + ", ".join(format_reason(part) for part in reason) + "}"
+            return "{" + ", ".join(_format(part) for part in reason) + "}"
         case _:
             return repr(reason)

@@ -1,4 +1,4 @@
-"""The runtime: the table of processes, the shielded nursery they run in, and the way it all ends.
+"""The runtime: the table of processes, and what starts, tells and ends them.
 
     open_runtime()                   the caller becomes the first process, `main`
       host task, shielded            an outer cancellation does not reach the processes (TM30)
@@ -9,9 +9,9 @@ The tree of processes is made of links, never of nested nurseries.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from collections.abc import Awaitable, Callable
 from contextvars import Context
+from functools import partial
 from itertools import count
 
 import attrs
@@ -21,13 +21,13 @@ from phxactor.runtime import events, signals
 from phxactor.runtime.errors import Exit, NotAProcessError
 from phxactor.runtime.messages import Monitor
 from phxactor.runtime.names import Names
-from phxactor.runtime.pid import Pid, State
-from phxactor.runtime.process import current, run_process
-from phxactor.runtime.reasons import KILL, NORMAL, SHUTDOWN, Crash, Reason
+from phxactor.runtime.pid import Pid, current
+from phxactor.runtime.process import run_process, without_our_frame
+from phxactor.runtime.reasons import KILL, SHUTDOWN, Crash, Reason
+from phxactor.runtime.receiving import Receiver
+from phxactor.runtime.state import ALIVE, DEAD, EXITING
 from phxactor.runtime.timers import Timers
-
-STOP_TIMEOUT = 60.0
-"""Seconds that `main`'s children have, together, for an orderly stop before they are killed."""
+from phxactor.runtime.zombies import Zombies
 
 
 @attrs.frozen
@@ -36,6 +36,8 @@ class RuntimeStatistics:
 
     processes: int
     """Processes that have not wholly ended, `main` included."""
+    zombies: int
+    """Processes that were given up, and whose tasks still run."""
     names: int
     """Registered names."""
     timers: int
@@ -47,21 +49,22 @@ class RuntimeStatistics:
 class Runtime:
     """A world of processes; `open_runtime` makes one."""
 
-    def __init__(self, nursery: trio.Nursery) -> None:
+    def __init__(self, nursery: trio.Nursery, kill_grace: float) -> None:
         """Prepare the tables; `nursery` is the shielded one in which every process will run."""
         self.processes: dict[int, Pid] = {}
         self.names = Names()
         self.timers = Timers()
+        self.zombies = Zombies(self, kill_grace)
         self.port_depth = 0
-        self._nursery = nursery
+        # In an empty context: a process inherits nothing from the one that spawns it (P18).
+        start_soon: Callable[..., None] = nursery.start_soon
+        self._start_soon = partial(Context().run, start_soon, run_process, self)
         self._numbers = count(1)
-        self._context = Context()  # empty: a process inherits nothing from the one that spawns it (P18)
         self._token = trio.lowlevel.current_trio_token()
         nursery.start_soon(self.timers.run, name="phxactor timers")
         self.outside = self._make("outside", None)
-        """Stands for code that is no process, such as a signal handler: the sender of its signals."""
-        self.outside.trapping = True
-        self.outside.port = _ignore
+        """Stands for code that is no process, such as a signal handler: the sender of its signals. It takes none."""
+        self.outside.state = DEAD
         del self.processes[self.outside.number]
         self.main = self._make("main", self.outside)
         """The process of the task that opened the runtime."""
@@ -70,6 +73,7 @@ class Runtime:
         """Count what there is now."""
         return RuntimeStatistics(
             processes=len(self.processes),
+            zombies=len(self.zombies.undead),
             names=len(self.names.all()),
             timers=len(self.timers),
             messages=sum(len(pid.mailbox) for pid in self.processes.values()),
@@ -93,18 +97,16 @@ class Runtime:
         With `link`, it is linked to the caller from its first moment (P20). Raises `Exit` in a process that is ending.
         """
         parent = current.get(self.outside)
-        if parent.state is not State.ALIVE:
+        if parent.state is not ALIVE and parent is not self.outside:
             raise Exit(parent.exit_reason)
-        pid = self._make(initial_call or str(getattr(body, "__qualname__", body)), parent)
+        call = initial_call or getattr(body, "__qualname__", None) or str(body)
+        pid = self._make(call, parent)
         if link:
             signals.link(parent, pid)
         if events.spawned.handlers:
             events.spawned.emit(pid=pid, parent=parent, linked=link)
-        self._context.run(self._start, pid, body, args)
+        self._start_soon(pid, body, args, name=call)
         return pid
-
-    def _start(self, pid: Pid, body: Callable[..., Awaitable[object]], args: tuple[object, ...]) -> None:
-        self._nursery.start_soon(run_process, self, pid, body, args, name="phxactor process")
 
     def _make(self, initial_call: str, parent: Pid | None) -> Pid:
         pid = Pid(self, next(self._numbers), initial_call, parent)
@@ -113,14 +115,15 @@ class Runtime:
 
     def forget(self, pid: Pid) -> None:
         """Remove a process that has ended from the table, and its name."""
-        self.names.release(pid)
-        self.processes.pop(pid.number, None)
+        if pid.name is not None:
+            self.names.release(pid)
+        del self.processes[pid.number]
 
     def exit(self, target: Pid, reason: Reason) -> None:
         """Send an exit signal from the current process, or from outside; see `Pid.exit`."""
         source = current.get(self.outside)
         signals.exit_signal(target, source, reason)
-        if source is target and target.state is not State.ALIVE:
+        if source is target and target.state is not ALIVE and target is not self.outside:
             raise Exit(target.exit_reason)
 
     def monitor(self, target: Pid | str) -> Monitor:
@@ -129,7 +132,7 @@ class Runtime:
             return signals.monitor(current_process(), self.names.whereis(target), target)
         return signals.monitor(current_process(), target)
 
-    def take_in(self, pid: Pid) -> None:
+    def take_in(self, pid: Receiver) -> None:
         """Let a process that is about to receive have the answers of monitors on the dead first (M9)."""
         signals.take_in(pid)
 
@@ -138,17 +141,19 @@ class Runtime:
         if isinstance(error, Exit):
             signals.fatal(pid, error.reason)
             return
-        if events.crashed.handlers:
-            events.crashed.emit(pid=pid, exception=error)
+        without_our_frame(error)
+        event = events.crashed if pid.state is ALIVE else events.cleanup_failed
+        if event.handlers:
+            event.emit(pid=pid, exception=error)
         signals.fatal(pid, Crash(error))
 
     def run_soon(self, function: Callable[[], object]) -> None:
-        """Call a synchronous function in the next pass of the scheduler; from any thread (TM34)."""
+        """Call a synchronous function in the next pass of the scheduler; from any thread (TM34). It must not raise."""
         self._token.run_sync_soon(function)
 
     async def ended(self, pid: Pid) -> Reason:
         """Wait, from anywhere, until a process has wholly ended, and return its reason."""
-        if pid.state is not State.DEAD:
+        if pid.state is not DEAD:
             gone = trio.Event()
 
             def release(_: Pid) -> None:
@@ -163,34 +168,47 @@ class Runtime:
 
     # ------------------------------------------------------------------------------------------- the end
 
+    @trio.lowlevel.enable_ki_protection
     async def stop(self, reason: Reason, timeout: float) -> None:
         """End every process: `main`'s children in order, last started first, then whoever is left, then `main`.
 
         Each child is told `SHUTDOWN` by its parent and is wholly gone before the next is told (S50). After
         `timeout` seconds, and for processes that are nobody's children, it is `KILL`.
         """
+        main = self.main
+        if main.state is ALIVE:
+            main.state = EXITING
+            main.exit_reason = reason
         with trio.move_on_after(timeout):
             for pid in reversed(list(self.processes.values())):
-                if pid.parent is self.main:
-                    signals.exit_signal(pid, self.main, SHUTDOWN)
+                if pid.parent is main:
+                    signals.exit_signal(pid, main, SHUTDOWN)
                     await self.ended(pid)
-        left = [pid for pid in reversed(self.processes.values()) if pid is not self.main]
-        for pid in left:
+        while left := self.others():
+            self.kill()
+            for pid in left:
+                await self.ended(pid)
+        signals.bury(self, main, reason)
+
+    def kill(self) -> None:
+        """Send `KILL` to every process but `main`, the youngest first."""
+        for pid in self.others():
             signals.exit_signal(pid, self.outside, KILL)
-        for pid in left:
-            await self.ended(pid)
-        signals.bury(self, self.main, reason)
 
-
-def _ignore(_: object) -> None:
-    """Take a message that is for nobody."""
+    def others(self) -> list[Pid]:
+        """List all processes but `main`, the youngest first."""
+        return [pid for pid in reversed(self.processes.values()) if pid is not self.main]
 
 
 def own(pid: Pid, release: Callable[[Pid], None]) -> None:
     """Have `release(pid)` called when the process ends, before anybody hears of its end (P14).
 
-    For tables that list processes, as Registry and PubSub do. It must not raise and cannot wait.
+    For tables that list processes, as Registry and PubSub do. It cannot wait. Of a process that has ended already, it
+    is called at once.
     """
+    if pid.state is DEAD:
+        release(pid)
+        return
     if pid.resources is None:
         pid.resources = {}
     pid.resources[release] = None
@@ -208,44 +226,3 @@ def current_process() -> Pid:
     if pid is None:
         raise NotAProcessError("only a process can do this: spawn one, or use phxactor.open_runtime()")
     return pid
-
-
-@asynccontextmanager
-async def open_runtime(*, stop_timeout: float = STOP_TIMEOUT) -> AsyncIterator[Runtime]:
-    """Open a runtime, and make the calling task its first process, `main`, until the block is left.
-
-    On the way out, whatever the way, `main`'s children are stopped in order. When `main` is ended by a signal, the
-    block is cancelled and `Exit` with the reason comes out of it, unless the reason is `NORMAL` or `SHUTDOWN`.
-    """
-    reason: Reason = NORMAL
-    failure: BaseException | None = None
-    async with trio.open_nursery() as around:
-        nursery: trio.Nursery = await around.start(_host)
-        runtime = Runtime(nursery)
-        main = runtime.main
-        before = current.set(main)
-        try:
-            with trio.CancelScope() as main.scope:
-                yield runtime
-        except Exit as error:
-            reason = error.reason
-        except BaseException as error:  # noqa: BLE001 - raised again below, outside of the nursery's group
-            reason, failure = Crash(error), error
-        finally:
-            current.reset(before)
-        if main.state is State.EXITING:
-            reason = main.exit_reason
-        with trio.CancelScope(shield=True):
-            await runtime.stop(reason, stop_timeout)
-        nursery.cancel_scope.cancel()
-    if failure is not None:
-        raise failure
-    if reason not in (NORMAL, SHUTDOWN):
-        raise Exit(reason)
-
-
-async def _host(task_status: trio.TaskStatus[trio.Nursery]) -> None:
-    with trio.CancelScope(shield=True):
-        async with trio.open_nursery() as nursery:
-            task_status.started(nursery)
-            await trio.sleep_forever()

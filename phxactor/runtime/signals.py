@@ -1,8 +1,6 @@
 """Exit signals, links, monitors, and the end of a process: plain synchronous code over the process records.
 
-The life of a process, and what each step does (OTP-SEMANTICS sections 1 to 3, TM16, TM17):
-
-    ALIVE ── fatal signal, or the body ended ──▶ EXITING ── the task has unwound ──▶ DEAD
+What moves a process through its life (`state`):
 
     fatal     notes the reason (the first one stands, P15) and cancels the task
     bury      frees the name and what the process owns, forgets its monitors, tells its links and then its watchers
@@ -18,42 +16,50 @@ from typing import TYPE_CHECKING
 from phxactor.runtime import events
 from phxactor.runtime.errors import NoProcessError
 from phxactor.runtime.messages import Down, Exited, Monitor
-from phxactor.runtime.pid import Pid, State
-from phxactor.runtime.reasons import KILL, KILLED, NOPROC, NORMAL, Reason, format_reason
+from phxactor.runtime.pid import Pid
+from phxactor.runtime.reasons import KILL, KILLED, NOPROC, Reason, format_reason, is_normal
+from phxactor.runtime.state import ALIVE, DEAD, EXITING
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from phxactor.runtime.receiving import Receiver
     from phxactor.runtime.runtime import Runtime
 
 
 def fatal(pid: Pid, reason: Reason) -> None:
     """Make the process end with `reason`; a process that is ending already keeps its first one."""
-    if pid.state is not State.ALIVE:
+    if pid.state is not ALIVE:
         return
-    pid.state = State.EXITING
+    pid.state = EXITING
     pid.exit_reason = reason
     if pid.scope is not None:
         pid.scope.cancel(reason=f"{pid!r} exits: {format_reason(reason)}")
+        pid.wake()  # a receive in a shield
 
 
 def exit_signal(target: Pid, source: Pid, reason: Reason) -> None:
     """Deliver an explicit exit signal (X4 to X7, P9)."""
-    if target.state is not State.ALIVE:
+    if target.state is DEAD:
         return
-    if reason == KILL:
+    if isinstance(reason, str) and reason == KILL:
         fatal(target, KILLED)
+        target.runtime.zombies.watch(target)
+    elif target.state is not ALIVE:
+        return
     elif target.trapping:
         target.send(Exited(source, reason))
-    elif reason != NORMAL or source is target:
+    elif source is target or not is_normal(reason):
         fatal(target, reason)
 
 
 def _link_signal(target: Pid, source: Pid, reason: Reason) -> None:
     """Deliver the end of a linked process (X1 to X3, X9)."""
-    if target.state is not State.ALIVE:
+    if target.state is not ALIVE:
         return
     if target.trapping:
         target.send(Exited(source, reason))
-    elif reason != NORMAL:
+    elif not is_normal(reason):
         fatal(target, reason)
 
 
@@ -65,12 +71,12 @@ def link(owner: Pid, other: Pid) -> None:
     """
     if owner is other:
         return
-    if other.state is State.DEAD:
+    if other.state is DEAD:
         if not owner.trapping:
             raise NoProcessError(f"cannot link to {other!r}: it has ended")
         owner.send(Exited(other, NOPROC))
         return
-    late = other.state is State.EXITING
+    late = other.state is EXITING
     if owner.links is None:
         owner.links = {}
     if other.links is None:
@@ -91,31 +97,37 @@ def unlink(owner: Pid, other: Pid) -> None:
 
 
 def monitor(owner: Pid, target: Pid | None, name: object = None) -> Monitor:
-    """Watch a process: one `Down` will come (M1); from a dead one (None for an unknown name) with `NOPROC` (M2)."""
+    """Watch a process: one `Down` will come (M1); from a dead one (None for an unknown name) with `NOPROC` (M2).
+
+    A monitor of oneself never fires, and is not active (M6).
+    """
     watch = Monitor(owner, target, name)
+    if target is owner:
+        watch.active = False
+        return watch
     if owner.monitors is None:
         owner.monitors = {}
     owner.monitors[watch] = None
-    if target is None or target.state is State.DEAD:
+    if target is None or target.state is DEAD:
         if owner.arriving is None:
             owner.arriving = []
             owner.runtime.run_soon(lambda: take_in(owner))
         owner.arriving.append(watch)
-    elif target is not owner:  # a monitor of oneself never fires (M6)
-        watch.late = target.state is State.EXITING
+    else:
+        watch.late = target.state is EXITING
         if target.watchers is None:
             target.watchers = {}
         target.watchers[watch] = None
     return watch
 
 
-def take_in(owner: Pid) -> None:
+def take_in(owner: Receiver) -> None:
     """Deliver the `Down`s of monitors that were made on dead processes, but for those removed meanwhile (M9)."""
     arriving, owner.arriving = owner.arriving, None
     for watch in arriving or ():
         if watch.active:
             _spend(watch)
-            owner.send(Down(watch, _monitored(watch), NOPROC))
+            watch.owner.send(Down(watch, _monitored(watch), NOPROC))
 
 
 def demonitor(watch: Monitor, *, flush: bool = False) -> bool:
@@ -151,22 +163,48 @@ def _monitored(watch: Monitor) -> object:
 
 
 def bury(runtime: Runtime, pid: Pid, reason: Reason) -> None:
-    """End a process for good, in the order of TM17, without a checkpoint."""
-    if pid.state is State.DEAD:
+    """End a process for good, in the order of TM17, without a checkpoint; never raises."""
+    if pid.state is DEAD:
         return
-    pid.state = State.DEAD
+    if pid.state is EXITING:
+        runtime.zombies.ended(pid)
+    pid.state = DEAD
     pid.exit_reason = reason
-    pid.scope = pid.port = pid.waiter = pid.dictionary = pid.arriving = pid.parent = None
+    pid.scope = pid.port = pid.waiter = pid.dictionary = pid.arriving = None
     pid.mailbox.clear()
     runtime.forget(pid)
-    resources, pid.resources = pid.resources, None
-    for release in resources or ():
-        release(pid)
-    monitors, pid.monitors = pid.monitors, None
-    for watch in monitors or ():
+    if pid.resources is not None:
+        _release(pid, pid.resources)
+    if pid.monitors is not None:
+        _forget_monitors(pid.monitors)
+        pid.monitors = None
+    if pid.links is not None or pid.watchers is not None:
+        _tell(pid, reason)
+    if events.exited.handlers:
+        events.exited.emit(pid=pid, reason=reason)
+    pid.parent = pid.lineage = None  # a chain of the dead must not keep itself
+    pid.ancestors = pid.callers = ()
+
+
+def _release(pid: Pid, resources: dict[Callable[[Pid], None], None]) -> None:
+    pid.resources = None
+    for release in resources:
+        try:
+            release(pid)
+        except Exception as error:  # noqa: BLE001 - whatever it is, the others must hear of this end
+            if events.cleanup_failed.handlers:
+                events.cleanup_failed.emit(pid=pid, exception=error)
+
+
+def _forget_monitors(monitors: dict[Monitor, None]) -> None:
+    for watch in monitors:
         watch.active = False
         if watch.target is not None and watch.target.watchers is not None:
             watch.target.watchers.pop(watch, None)
+
+
+def _tell(pid: Pid, reason: Reason) -> None:
+    """Tell the links, then the watchers (X21), each in the order in which they came to be."""
     links, pid.links = pid.links, None
     for other, late in (links or {}).items():
         if other.links is not None:
@@ -177,5 +215,3 @@ def bury(runtime: Runtime, pid: Pid, reason: Reason) -> None:
         if watch.active:
             _spend(watch)
             watch.owner.send(Down(watch, _monitored(watch), NOPROC if watch.late else reason))
-    if events.exited.handlers:
-        events.exited.emit(pid=pid, reason=reason)

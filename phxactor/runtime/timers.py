@@ -9,9 +9,17 @@ from collections.abc import Callable
 from heapq import heapify, heappop, heappush
 from itertools import count
 from math import inf
-from typing import Final
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import trio
+
+from phxactor.runtime import events
+from phxactor.runtime.state import DEAD
+
+if TYPE_CHECKING:
+    from phxactor.runtime.pid import Pid
+
+Argument = TypeVar("Argument")
 
 _COMPACT_ABOVE: Final = 512
 """Cancelled timers stay in the heap until they are due, or until they are this many and the majority."""
@@ -20,13 +28,15 @@ _COMPACT_ABOVE: Final = 512
 class Timer:
     """One call that is due at `deadline`; what `send_after` returns."""
 
-    __slots__ = ("argument", "callback", "deadline", "pending")
+    __slots__ = ("argument", "callback", "deadline", "destination", "pending")
 
-    def __init__(self, deadline: float, callback: Callable[[object], None], argument: object) -> None:
-        """Made by `Timers.add`."""
+    def __init__(self, deadline: float, callback: Callable[[Any], object], argument: object) -> None:
+        """Made by `Timers.add`, which knows that they fit."""
         self.deadline = deadline
         self.callback = callback
         self.argument = argument
+        self.destination: Pid | None = None
+        """The process that a message is for: the timer ends with it (TI6)."""
         self.pending = True
 
 
@@ -44,7 +54,7 @@ class Timers:
         """Count the timers that are pending."""
         return len(self._heap) - self._cancelled
 
-    def add(self, seconds: float, callback: Callable[[object], None], argument: object) -> Timer:
+    def add(self, seconds: float, callback: Callable[[Argument], object], argument: Argument) -> Timer:
         """Call `callback(argument)` after at least so many seconds, never within this call (TI2)."""
         timer = Timer(trio.current_time() + seconds, callback, argument)
         heappush(self._heap, (timer.deadline, next(self._numbers), timer))
@@ -54,7 +64,7 @@ class Timers:
         return timer
 
     def cancel(self, timer: Timer) -> float | None:
-        """Return the seconds that were left, or None if it has fired or was cancelled (TI3)."""
+        """Return the seconds that were left, or None if it has fired, was cancelled, or is for the dead (TI3, TI6)."""
         if not timer.pending:
             return None
         timer.pending = False
@@ -64,20 +74,34 @@ class Timers:
             self._heap = [entry for entry in self._heap if entry[2].pending]
             heapify(self._heap)
             self._cancelled = 0
+        if timer.destination is not None and timer.destination.state is DEAD:
+            return None
         return max(0.0, timer.deadline - trio.current_time())
 
     async def run(self) -> None:
         """Fire timers for ever: the body of the runtime's timer task."""
         while True:
-            heap = self._heap
-            with trio.CancelScope(deadline=heap[0][0] if heap else inf) as self._scope:
+            self._discard_cancelled()
+            with trio.CancelScope(deadline=self._heap[0][0] if self._heap else inf) as self._scope:
                 await trio.sleep_forever()
             self._scope = None
-            now = trio.current_time()
-            while self._heap and self._heap[0][0] <= now:
+            now, made_later = trio.current_time(), next(self._numbers)
+            while self._heap and self._heap[0][0] <= now and self._heap[0][1] < made_later:
                 timer = heappop(self._heap)[2]
                 if timer.pending:
-                    timer.pending = False
-                    timer.callback(timer.argument)
+                    self._fire(timer)
                 else:
                     self._cancelled -= 1
+
+    def _discard_cancelled(self) -> None:
+        while self._heap and not self._heap[0][2].pending:
+            heappop(self._heap)
+            self._cancelled -= 1
+
+    def _fire(self, timer: Timer) -> None:
+        timer.pending = False
+        try:
+            timer.callback(timer.argument)
+        except Exception as error:  # noqa: BLE001 - the timers of all others must go on
+            if events.timer_failed.handlers:
+                events.timer_failed.emit(exception=error)

@@ -1,0 +1,53 @@
+"""Running a program: `main` is its first process, and the signals of the operating system stop it in order."""
+
+from __future__ import annotations
+
+import signal
+import threading
+from collections.abc import AsyncIterator, Awaitable, Callable
+from typing import Final
+
+import trio
+
+from phxactor.runtime.errors import Exit
+from phxactor.runtime.opening import open_runtime
+from phxactor.runtime.reasons import KILL, KILLED, SHUTDOWN
+from phxactor.runtime.runtime import Runtime
+
+_SIGNALS: Final = (signal.SIGINT, signal.SIGTERM)
+
+
+def run(main: Callable[..., Awaitable[object]], *args: object) -> None:
+    """Run `await main(*args)` as the first process of a new runtime, until it returns and all others have been stopped.
+
+    SIGINT (Ctrl-C) or SIGTERM is an exit signal `SHUTDOWN` to `main`: an orderly stop, after which this returns. A
+    second one kills whatever is still there, and raises `Exit`; a third does what it does to any program. What `main`
+    raises is raised here. In another thread than the main one, no signals are received.
+    """
+    trio.run(_run, main, args)
+
+
+async def _run(main: Callable[..., Awaitable[object]], args: tuple[object, ...]) -> None:
+    if threading.current_thread() is not threading.main_thread():
+        async with open_runtime():
+            await main(*args)
+        return
+    patience = [SHUTDOWN, KILL]
+    with trio.open_signal_receiver(*_SIGNALS) as arrivals:
+        async with open_runtime() as runtime:
+            trio.lowlevel.spawn_system_task(_obey, arrivals, runtime, patience)  # lasts until the program ends
+            await main(*args)
+    if not patience:
+        raise Exit(KILLED)
+
+
+async def _obey(arrivals: AsyncIterator[int], runtime: Runtime, patience: list[str]) -> None:
+    """Turn signals of the operating system into exit signals, as long as there are any."""
+    async for _ in arrivals:
+        reason = patience.pop(0)
+        runtime.main.exit(reason)
+        if reason == KILL:
+            runtime.kill()
+            break
+    for number in _SIGNALS:
+        signal.signal(number, signal.SIG_DFL)

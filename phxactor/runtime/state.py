@@ -1,0 +1,32 @@
+"""The life of a process, as one table (OTP-SEMANTICS section 1, TM16, TM17).
+
+    ALIVE ── fatal signal, or the body has ended ──▶ EXITING ── the task has unwound ──▶ DEAD
+
+                     ALIVE       EXITING                               DEAD
+    alive            yes         no, at once (P12)                     no
+    name, links      kept        kept (P11, P13)                       gone, before anybody hears of it (P14)
+    messages         taken       not taken any more (TM13)             dropped (P16)
+    exit signals     obeyed      ignored, the first one stands (P15)   ignored (P17)
+    new monitors     watch       will answer `NOPROC` at the end (M4)  answer `NOPROC` (M2)
+
+A process that was killed and whose task does not unwind is buried all the same after a while: see `zombies`.
+"""
+
+from __future__ import annotations
+
+from enum import IntEnum
+from typing import Final
+
+
+class State(IntEnum):
+    """Where a process is in its life: it only moves downwards, and dies once."""
+
+    ALIVE = 0
+    EXITING = 1
+    """A fatal signal or an end of the body is certain: not alive, but still holding its name and links (P11)."""
+    DEAD = 2
+
+
+ALIVE: Final = State.ALIVE
+EXITING: Final = State.EXITING
+DEAD: Final = State.DEAD
