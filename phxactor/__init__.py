@@ -45,7 +45,7 @@ from phxactor.runtime import (
 )
 from phxactor.socket import Broadcast, Message, Reply, Socket, SocketClose, channel
 from phxactor.socket.raw import RawSocket
-from phxactor.transport.options import WebSocketOptions
+from phxactor.transport.options import LongPollOptions, WebSocketOptions
 from phxactor.transport.request import Request
 from phxactor.transport.response import Response
 
@@ -66,6 +66,7 @@ __all__ = [
     "From",
     "GenServer",
     "Ignore",
+    "LongPollOptions",
     "Message",
     "NoReply",
     "Ok",

@@ -4,14 +4,17 @@ Endpoint (rest_for_one)
 ├─ PubSub         the process that the topic tables live with
 ├─ UserSocket     PartitionSupervisor: the pool, n DynamicSupervisors over channels
 ├─ Flusher        writes to all connections
+├─ Sessions       DynamicSupervisor over long-poll sessions, if a socket has them
 ├─ Connections    PartitionSupervisor: n DynamicSupervisors over connections
 └─ Listener       accepts
 """
 
 from __future__ import annotations
 
+import secrets
 from collections.abc import Sequence
 
+from phxactor.endpoint import longpoll
 from phxactor.endpoint.listener import Address, listen
 from phxactor.endpoint.mount import Mount
 from phxactor.endpoint.routes import Route, Routes
@@ -33,6 +36,7 @@ class Endpoint(Broadcaster):
         sockets: made by `mount`.
         routes: plain HTTP handlers, made by `get`, `post`, `route` or `static`.
         pubsub: one of the endpoint's own, unless given.
+        secret_key_base: what tokens are signed with, at least 20 bytes; a new one at every start, unless given.
         host, port: where to listen, unless `start_link` or `child_spec` say otherwise; port 0 is any that is free.
 
     Raises:
@@ -46,24 +50,31 @@ class Endpoint(Broadcaster):
         sockets: Sequence[Mount] = (),
         routes: Sequence[Route] = (),
         pubsub: PubSub | None = None,
+        secret_key_base: str | None = None,
         host: str = "127.0.0.1",
         port: int = DEFAULT_PORT,
     ) -> None:
         super().__init__(pubsub if pubsub is not None else PubSub())
         self.sockets = tuple(sockets)
         self.routes = Routes(routes)
+        self.secret_key_base = secret_key_base if secret_key_base is not None else secrets.token_urlsafe(48)
+        """What tokens are signed and encrypted with."""
         self.host = host
         self.port = port
         self.address: Address | None = None
         """Where it listens, once it does."""
         self.flusher = Flusher()
         self._websockets: dict[str, Mount] = {}
+        self._longpolls: dict[str, Mount] = {}
         for one in self.sockets:
-            path = one.websocket_path
-            if path is not None:
-                if path in self._websockets:
+            for path, table in ((one.websocket_path, self._websockets), (one.longpoll_path, self._longpolls)):
+                if path in self._websockets or path in self._longpolls:
                     raise ValueError(f"two sockets are mounted at {path}")
-                self._websockets[path] = one
+                if path is not None:
+                    table[path] = one
+        self.sessions = longpoll.Sessions()
+        """The long-poll sessions."""
+        self._sessions_supervisor: Pid | None = None
         self._pools: dict[type[Socket], Pid] = {}
         self._connections: Pid | None = None
 
@@ -81,10 +92,12 @@ class Endpoint(Broadcaster):
             self.port = port
         handlers = {one.handler for one in self.sockets}
         pools = [handler for handler in handlers if issubclass(handler, Socket)]
+        sessions = [ChildSpec(id="sessions", start=(self._start_sessions, (), {}), type="supervisor")]
         children = [
             self.pubsub.child_spec(),
             *(self._pool_spec(handler) for handler in sorted(pools, key=lambda handler: handler.__qualname__)),
             self.flusher.child_spec(),
+            *(sessions if self._longpolls else ()),
             ChildSpec(id="connections", start=(self._start_connections, (), {}), type="supervisor"),
             ChildSpec(id="listener", start=(listen, (self,), {})),
         ]
@@ -100,6 +113,12 @@ class Endpoint(Broadcaster):
         started = await PartitionSupervisor.start_link(DynamicSupervisor, name, partitions=handler.partitions)
         if isinstance(started, Ok):
             self._pools[handler] = started.value
+        return started
+
+    async def _start_sessions(self) -> Ok[Pid] | Error | Ignore:
+        started = await DynamicSupervisor.start_link()
+        if isinstance(started, Ok):
+            self._sessions_supervisor = started.value
         return started
 
     async def _start_connections(self) -> Ok[Pid] | Error | Ignore:
@@ -118,6 +137,13 @@ class Endpoint(Broadcaster):
         """Return the supervisor that a transport's channels are started by."""
         return PartitionSupervisor.child(self._pools[handler], transport.number)
 
+    @property
+    def sessions_supervisor(self) -> Pid:
+        """The supervisor of the long-poll sessions."""
+        if self._sessions_supervisor is None:
+            raise RuntimeError("the endpoint has not been started, or no socket is mounted with longpoll")
+        return self._sessions_supervisor
+
     def supervisor_of(self, number: int) -> Pid:
         """Return the supervisor that the connection with this number is started by."""
         if self._connections is None:
@@ -125,5 +151,8 @@ class Endpoint(Broadcaster):
         return PartitionSupervisor.child(self._connections, number)
 
     async def answer(self, request: Request) -> Response:
-        """Answer a plain HTTP request."""
+        """Answer a request that does not ask for a WebSocket."""
+        mount = self._longpolls.get(request.path)
+        if mount is not None and mount.longpoll is not None:
+            return await longpoll.answer(self, mount, mount.longpoll, request)
         return await self.routes.answer(request)

@@ -25,7 +25,7 @@ from phxactor.transport.stream import Stream
 
 MAX_HEAD: Final = 64 * 1024
 """Bytes of a request line and its headers."""
-MAX_BODY: Final = 8 * 1024 * 1024
+MAX_BODY: Final = 10 * 1024 * 1024
 """Bytes of a request's body, unless the connection was told otherwise."""
 HEAD_TIMEOUT: Final = 10.0
 """Seconds until the first byte of the first request, and from the first byte of any to the end of its head."""

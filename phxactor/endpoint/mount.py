@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from typing import TypeVar
+
 import attrs
 
 from phxactor.socket import Socket
 from phxactor.socket.raw import RawSocket
-from phxactor.transport.options import WebSocketOptions
+from phxactor.transport.options import LongPollOptions, WebSocketOptions
+
+Options = TypeVar("Options", WebSocketOptions, LongPollOptions)
 
 
 @attrs.frozen
@@ -16,18 +20,30 @@ class Mount:
     path: str
     handler: type[Socket | RawSocket]
     websocket: WebSocketOptions | None
+    longpoll: LongPollOptions | None
 
     @property
     def websocket_path(self) -> str | None:
         """The whole path of its WebSocket; None without one."""
         return None if self.websocket is None else self.path + self.websocket.path
 
+    @property
+    def longpoll_path(self) -> str | None:
+        """The whole path of its long poll; None without one."""
+        return None if self.longpoll is None else self.path + self.longpoll.path
 
-def mount(path: str, handler: type[Socket | RawSocket], *, websocket: WebSocketOptions | bool = True) -> Mount:
+
+def mount(
+    path: str,
+    handler: type[Socket | RawSocket],
+    *,
+    websocket: WebSocketOptions | bool = True,
+    longpoll: LongPollOptions | bool = False,
+) -> Mount:
     """Mount a socket class, as Phoenix's `socket` does: `mount("/socket", UserSocket)`.
 
-    `websocket` is True for the default options, `WebSocketOptions(...)`, or False for none. One class may be mounted at
-    several paths. Raises ValueError or TypeError for what cannot be.
+    `websocket` and `longpoll` are True for the default options, `WebSocketOptions(...)` and `LongPollOptions(...)`, or
+    False for none. One class may be mounted at several paths. Raises ValueError or TypeError for what cannot be.
     """
     if not path.startswith("/") or path.endswith("/"):
         raise ValueError(f"a socket is mounted at a path such as '/socket', not {path!r}")
@@ -37,10 +53,16 @@ def mount(path: str, handler: type[Socket | RawSocket], *, websocket: WebSocketO
         fits = False
     if not fits:
         raise TypeError(f"what is mounted at {path} is a subclass of Socket or RawSocket, not {handler!r}")
-    if isinstance(websocket, bool):
-        websocket_options = WebSocketOptions() if websocket else None
-    elif isinstance(websocket, WebSocketOptions):
-        websocket_options = websocket
-    else:
-        raise TypeError(f"websocket is True, False or WebSocketOptions(...), not {websocket!r}")
-    return Mount(path, handler, websocket_options)
+    by_websocket = _options(websocket, WebSocketOptions, "websocket")
+    by_longpoll = _options(longpoll, LongPollOptions, "longpoll")
+    if by_longpoll is not None and not issubclass(handler, Socket):
+        raise TypeError(f"long polling is for sockets with channels: {handler.__name__} has none")
+    return Mount(path, handler, by_websocket, by_longpoll)
+
+
+def _options(given: Options | bool, kind: type[Options], name: str) -> Options | None:  # noqa: FBT001 - as it was given
+    if isinstance(given, bool):
+        return kind() if given else None
+    if not isinstance(given, kind):
+        raise TypeError(f"{name} is True, False or {kind.__name__}(...), not {given!r}")
+    return given

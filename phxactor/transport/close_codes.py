@@ -33,6 +33,8 @@ BAD_MESSAGE = Shutdown("bad_message")
 NOT_UTF8 = Shutdown("not_utf8")
 TIMED_OUT = Shutdown("timeout")
 SLOW_CONSUMER = Shutdown("slow_consumer")
+INACTIVE = Shutdown("closed")
+"""A long-poll session that is not polled any more: for its channels, a connection that was closed."""
 
 _CODES: dict[Reason, CloseCode] = {
     NORMAL: CloseCode.NORMAL,

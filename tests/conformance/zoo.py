@@ -23,11 +23,13 @@ import orjson
 import trio
 
 import phxactor
+import phxactor.token
 from phxactor import (
     Channel,
     Endpoint,
     Error,
     Exit,
+    LongPollOptions,
     Ok,
     RawSocket,
     Request,
@@ -375,6 +377,8 @@ def refused(request: Request, reason: object) -> Response:
 
 CONNECT_INFO: Final = ("peer_data", "uri", "user_agent", "x_headers")
 OPEN = WebSocketOptions(check_origin=False, connect_info=CONNECT_INFO)
+OPEN_POLL = LongPollOptions(check_origin=False, connect_info=CONNECT_INFO)
+STRICT_POLL = LongPollOptions(check_origin=["//example.com", "//*.example.org"], window=1.0, auth_token=True)
 ECHO = WebSocketOptions(
     check_origin=False,
     compress=True,
@@ -418,18 +422,36 @@ async def stats(request: Request) -> Response:
     )
 
 
+async def token(request: Request) -> Response:
+    """Sign, verify, encrypt or decrypt, with what the query says."""
+    params = request.params
+    operation = getattr(phxactor.token, request.path_params["operation"], None)
+    if operation is None or "salt" not in params:
+        return Response.text("not found\n", status=HTTPStatus.NOT_FOUND)
+    options = {name: int(str(params[name])) for name in ("max_age", "signed_at") if name in params}
+    if "data" in params:
+        data = orjson.loads(str(params["data"])) if params.get("json") == "1" else params["data"]
+        return Response.text(operation(SECRET_KEY_BASE, str(params["salt"]), data, **options))
+    verified = operation(SECRET_KEY_BASE, str(params["salt"]), params.get("token"), **options)
+    if isinstance(verified, Ok):
+        return Response.json({"ok": verified.value})
+    return Response.json({"error": verified.reason})
+
+
 endpoint = Endpoint(
+    secret_key_base=SECRET_KEY_BASE,
     sockets=[
-        mount("/socket", UserSocket, websocket=OPEN),
-        mount("/strict", UserSocket, websocket=STRICT),
+        mount("/socket", UserSocket, websocket=OPEN, longpoll=OPEN_POLL),
+        mount("/strict", UserSocket, websocket=STRICT, longpoll=STRICT_POLL),
         mount("/few", UserSocket, websocket=attrs.evolve(OPEN, compress=True, max_channels=3)),
-        mount("/many", UserSocket, websocket=attrs.evolve(OPEN, max_channels=1_000_000)),
+        mount("/many", UserSocket, websocket=attrs.evolve(OPEN, max_channels=1_000_000), longpoll=OPEN_POLL),
         mount("/echo", EchoSocket, websocket=ECHO),
     ],
     routes=[
         post("/admin/disconnect", disconnect),
         post("/admin/broadcast", broadcast),
         get("/admin/stats", stats),
+        get("/token/{operation}", token),
     ],
 )
 

@@ -1,0 +1,180 @@
+"""A long-poll session: the transport of a client that has no connection of its own (Phoenix.Transports.LongPoll 1.8).
+
+    GET  ── Poll ──────▶ session process ── what channels have sent, or nothing after the window ──▶ answer
+    POST ── Publish ──▶  (port: Multiplexer) ──▶ channels
+
+Requests come and go, each in the process of its own connection; the session lives until it has not been polled for one
+and a half windows. What channels send waits in it for the next poll, in order.
+"""
+
+from __future__ import annotations
+
+from base64 import b64encode
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Final, final
+
+import attrs
+import trio
+
+from phxactor.otp.call import Call
+from phxactor.runtime import From, Pid, Reason, Timer, set_port
+from phxactor.runtime.signals import fatal
+from phxactor.socket import TEXT, DecodeError, Socket, SocketPush
+from phxactor.socket.multiplexer import Multiplexer
+from phxactor.transport import events
+from phxactor.transport.close_codes import BAD_MESSAGE, INACTIVE, SLOW_CONSUMER, close_code
+
+if TYPE_CHECKING:
+    from phxactor.transport.options import LongPollOptions
+
+EXPIRY: Final = 1.5
+"""Windows without a poll after which a session ends."""
+
+
+@attrs.frozen
+class Poll:
+    """A call: answered by a list of messages, JSON as text and binary as base64; an empty one after the window."""
+
+
+@attrs.frozen
+class Publish:
+    """A call: `messages` of the client as `(opcode, data)`; answered by True, or False if one cannot be read."""
+
+    messages: list[tuple[int, bytes]]
+
+
+@final
+class WindowOver:
+    """A timer's message: the waiting poll has waited for long enough."""
+
+
+@final
+class Unpolled:
+    """A timer's message: look whether the session has not been polled for too long."""
+
+
+WINDOW_OVER: Final = WindowOver()
+UNPOLLED: Final = Unpolled()
+
+
+@final
+class LongPollSession:
+    """One client's session; the output of its multiplexer."""
+
+    def __init__(self, socket: Socket, options: LongPollOptions, pool: Callable[[Pid], Pid], peer: str) -> None:
+        self.pid = socket.transport_pid
+        self.socket = socket
+        self.options = options
+        self.peer = peer
+        self._multiplexer = Multiplexer(
+            socket, self, pool, max_channels=options.max_channels, join_timeout=options.join_timeout
+        )
+        self._messages: list[str] = []
+        self._size = 0
+        self._polling: From | None = None
+        self._window: Timer | None = None
+        self._polled = trio.current_time()
+        self._answering = False
+
+    async def run(self) -> None:
+        """Be the process."""
+        self._arm_expiry(self.options.window * EXPIRY)
+        set_port(self.port)
+        try:
+            await trio.sleep_forever()
+        finally:
+            if events.disconnected.handlers:
+                events.disconnected.emit(
+                    socket=self.socket.handler.__name__,
+                    transport="longpoll",
+                    peer=self.peer,
+                    reason=self.pid.exit_reason,
+                    level=self.socket.log_level,
+                )
+
+    def port(self, message: object) -> None:
+        """Take what requests and processes send to this one."""
+        match message:
+            case SocketPush():
+                self.push(message)
+            case Call(request=Poll()):
+                self._poll(message.from_)
+            case Call(request=Publish(messages=messages)):
+                self._publish(messages, message.from_)
+            case WindowOver():
+                self._answer([])
+            case Unpolled():
+                self._expire()
+            case _:
+                self._multiplexer.handle_info(message)
+
+    # --------------------------------------------------------------------------------------------- output
+
+    def push(self, push: SocketPush) -> None:
+        """Keep a message for the client; it ends a session for which too much waits."""
+        text = push.data.decode() if push.opcode == TEXT else b64encode(push.data).decode()
+        self._messages.append(text)
+        self._size += len(text)
+        if self._size > self.options.max_output_bytes:
+            if events.slow_consumer.handlers:
+                events.slow_consumer.emit(peer=self.peer, waiting=self._size)
+            self.stop(SLOW_CONSUMER)
+        elif self._polling is not None and not self._answering:
+            self._answering = True
+            self.pid.runtime.run_soon(self._answer_now)  # with all that comes in this pass
+
+    def stop(self, reason: Reason) -> None:
+        """End the session; requests that wait for it are answered that it is gone."""
+        fatal(self.pid, reason)
+
+    # --------------------------------------------------------------------------------------------- polls
+
+    def _poll(self, from_: From) -> None:
+        self._answer([])  # an older poll that still waits: its client has given it up
+        self._polling = from_
+        if self._messages:
+            self._answer_now()
+        else:
+            self._window = self.pid.runtime.timers.add(self.options.window, self.pid.send, WINDOW_OVER)
+
+    def _answer_now(self) -> None:
+        """Answer the poll that waits with everything there is."""
+        self._answering = False
+        if self._polling is not None:
+            messages, self._messages, self._size = self._messages, [], 0
+            self._answer(messages)
+
+    def _answer(self, messages: list[str]) -> None:
+        polling, self._polling = self._polling, None
+        if polling is not None:
+            polling.reply(messages)
+            self._polled = trio.current_time()
+        if self._window is not None:
+            self.pid.runtime.timers.cancel(self._window)
+            self._window = None
+
+    def _expire(self) -> None:
+        left = self._polled + self.options.window * EXPIRY - trio.current_time()
+        if self._polling is not None:
+            self._arm_expiry(self.options.window * EXPIRY)
+        elif left > 0:
+            self._arm_expiry(left)
+        else:
+            self.stop(INACTIVE)
+
+    def _arm_expiry(self, seconds: float) -> None:
+        self.pid.runtime.timers.add(seconds, self.pid.send, UNPOLLED)
+
+    # ------------------------------------------------------------------------------------------ publishes
+
+    def _publish(self, messages: list[tuple[int, bytes]], from_: From) -> None:
+        try:
+            for opcode, data in messages:
+                self._multiplexer.handle_in(self.socket.serializer.decode(data, opcode))
+        except DecodeError as error:
+            if events.bad_input.handlers:
+                events.bad_input.emit(peer=self.peer, why=str(error), code=int(close_code(BAD_MESSAGE)))
+            from_.reply(value=False)
+            self.stop(BAD_MESSAGE)
+        else:
+            from_.reply(value=True)
