@@ -76,7 +76,7 @@ class DynamicSupervisorProcess(SupervisingProcess[SuperviseDynamically]):
                 if spec.restart == "temporary":
                     spec = spec.without_arguments()
                 self.children[started.value] = SupervisedChild(spec, started.value)
-        message.from_.reply(started)
+        self.answer_call(message, started)
 
     async def on_child_exited(self, message: Exited) -> None:
         """Start a child again that ended, or forget it (D5)."""
@@ -146,21 +146,22 @@ class DynamicSupervisorProcess(SupervisingProcess[SuperviseDynamically]):
         pid = message.request
         child = self.children.pop(pid, None) if isinstance(pid, Pid) else None
         if child is None:
-            message.from_.reply(Error("not_found"))
+            self.answer_call(message, Error("not_found"))
             return
         if child.pid is not None and not child.restarting:
             await self.shut_down(child.pid, child.spec)
-        message.from_.reply(Ok())
+        self.answer_call(message, Ok())
 
     async def on_get_child_spec(self, message: Call) -> None:
         """Show the specification that a child was started with, of a temporary one without the arguments."""
         pid = message.request
         child = self.children.get(pid) if isinstance(pid, Pid) else None
-        message.from_.reply(Error("not_found") if child is None else Ok(child.spec.normalised()))
+        self.answer_call(message, Error("not_found") if child is None else Ok(child.spec.normalised()))
 
     async def on_which_children(self, message: Call) -> None:
         """List the children (D13)."""
-        message.from_.reply(
+        self.answer_call(
+            message,
             [
                 ChildInfo(
                     None,
@@ -169,13 +170,15 @@ class DynamicSupervisorProcess(SupervisingProcess[SuperviseDynamically]):
                     child.spec.callback_modules(),
                 )
                 for pid, child in self.children.items()
-            ]
+            ],
         )
 
     async def on_count_children(self, message: Call) -> None:
         """Count the children (D14)."""
         children = self.children.values()
-        message.from_.reply(count([child.spec for child in children], sum(not child.restarting for child in children)))
+        self.answer_call(
+            message, count([child.spec for child in children], sum(not child.restarting for child in children))
+        )
 
     async def on_cast(self, message: Cast) -> None:
         """Ignore a cast, and tell: none is known (S70)."""

@@ -12,9 +12,8 @@ from collections.abc import Mapping
 from inspect import isawaitable
 from typing import ClassVar, Generic, TypeVar, cast
 
-import trio
-
 from phxactor.otp import supervisor_events as events
+from phxactor.otp.call import Call
 from phxactor.otp.child_spec import BRUTAL_KILL, ChildSpec, Started
 from phxactor.otp.intensity import Intensity
 from phxactor.otp.process import Handler, Outcome, ServerProcess
@@ -26,13 +25,13 @@ from phxactor.runtime import (
     NOPROC,
     NORMAL,
     SHUTDOWN,
-    Crash,
     Exit,
     Exited,
     Pid,
     Reason,
     State,
 )
+from phxactor.runtime.process import judge
 from phxactor.runtime.signals import monitor, unlink
 
 F = TypeVar("F", bound=Flags)
@@ -121,6 +120,12 @@ class SupervisingProcess(ServerProcess, Generic[F]):
         await self.shut_all_down()
         await super().end(error, message)
 
+    def answer_call(self, message: Call, value: object) -> None:
+        """Answer an admin call."""
+        if self.debug is not None:
+            self.debug.answers(value, message.from_.owner)
+        message.from_.reply(value)
+
     # ------------------------------------------------------------------------------------------- single children
 
     async def start_process(self, spec: ChildSpec, prepended: tuple[object, ...] = ()) -> Started:
@@ -133,14 +138,10 @@ class SupervisingProcess(ServerProcess, Generic[F]):
             started = function(*prepended, *args, **kwargs)
             if type(started) is not Ok and isawaitable(started):
                 started = await started
-        except Exit as error:
+        except BaseException as error:
             if self.pid.state is not State.ALIVE:
                 raise
-            started = Error(error.reason)
-        except trio.Cancelled:
-            raise
-        except BaseException as error:  # noqa: BLE001 - whatever it is, this child did not start
-            started = Error(Crash(error))
+            started = Error(judge(error)[0])
         if type(started) is Ok and isinstance(started.value, Pid):
             if events.child_started.handlers:
                 events.child_started.emit(supervisor=self.pid, spec=spec, pid=started.value)

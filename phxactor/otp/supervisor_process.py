@@ -170,7 +170,7 @@ class SupervisorProcess(SupervisingProcess[Supervise]):
     async def on_start_child(self, message: Call) -> None:
         """Start one more child, as the last in start order (S77 to S80)."""
         spec: ChildSpec = message.request  # type: ignore[assignment]
-        message.from_.reply(await self.add_child(spec))
+        self.answer_call(message, await self.add_child(spec))
 
     async def add_child(self, spec: ChildSpec) -> Ok[Pid | None] | Error:
         """Start one more child and keep it, unless that fails."""
@@ -196,47 +196,48 @@ class SupervisorProcess(SupervisingProcess[Supervise]):
         child = self.children.get(message.request)
         if child is not None:
             await self.stop_child(child)
-        message.from_.reply(Error("not_found") if child is None else Ok())
+        self.answer_call(message, Error("not_found") if child is None else Ok())
 
     async def on_restart_child(self, message: Call) -> None:
         """Start a child that is down (S82)."""
         child = self.children.get(message.request)
         if child is None or child.pid is not None or child.restarting:
-            message.from_.reply(not_down(child))
+            self.answer_call(message, not_down(child))
             return
         started = await self.start_child(child)
-        message.from_.reply(Ok(None) if isinstance(started, Ignore) else started)
+        self.answer_call(message, Ok(None) if isinstance(started, Ignore) else started)
 
     async def on_delete_child(self, message: Call) -> None:
         """Forget a child that is down (S83)."""
         child = self.children.get(message.request)
         if child is None or child.pid is not None or child.restarting:
-            message.from_.reply(not_down(child))
+            self.answer_call(message, not_down(child))
             return
         del self.children[child.spec.id]
-        message.from_.reply(Ok())
+        self.answer_call(message, Ok())
 
     async def on_get_child_spec(self, message: Call) -> None:
         """Show a specification, by id or by pid (S84)."""
         key = message.request
         child = self.pids.get(key) if isinstance(key, Pid) else None
         child = child or self.children.get(key)
-        message.from_.reply(Error("not_found") if child is None else Ok(child.spec.normalised()))
+        self.answer_call(message, Error("not_found") if child is None else Ok(child.spec.normalised()))
 
     async def on_which_children(self, message: Call) -> None:
         """List the children, last started first (S75)."""
-        message.from_.reply(
+        self.answer_call(
+            message,
             [
                 ChildInfo(child.spec.id, state(child), child.spec.type, child.spec.callback_modules())
                 for child in reversed(self.children.values())
-            ]
+            ],
         )
 
     async def on_count_children(self, message: Call) -> None:
         """Count the children; those whose end was not noticed (S15) are not active (S76)."""
         children = self.children.values()
         active = sum(child.pid is not None and child.pid.alive for child in children)
-        message.from_.reply(count([child.spec for child in children], active))
+        self.answer_call(message, count([child.spec for child in children], active))
 
     handlers: ClassVar[Mapping[type, Handler]] = {
         **SupervisingProcess.handlers,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 
+import attrs
 import pytest
 import trio
 from trio.testing import MockClock, wait_all_tasks_blocked
@@ -18,6 +19,7 @@ from phxactor.otp import (
     Ok,
     Supervisor,
     child_spec,
+    system,
 )
 from phxactor.runtime import NORMAL, Exit, Pid, open_runtime, self_pid, spawn
 
@@ -203,3 +205,33 @@ async def test_statistics_of_what_is_no_supervisor_exit_with_noproc(log: Log) ->
                 DynamicSupervisor.statistics(wrong)
             assert isinstance(caught.value.reason, tuple)
             assert caught.value.reason[0] == "noproc"
+
+
+async def test_Y9_the_state_of_a_supervisor_is_its_statistics_and_cannot_be_replaced(log: Log) -> None:
+    async with supervised(worker(log, "a")) as supervisor:
+        assert await system.get_state(supervisor) == Supervisor.statistics(supervisor)
+        with pytest.raises(system.RequestError):
+            await system.replace_state(supervisor, lambda state: state)
+        assert supervisor.alive
+
+
+async def test_Y9_a_suspended_supervisor_restarts_nothing(log: Log) -> None:
+    async with supervised(worker(log, "a")) as supervisor:
+        await system.suspend(supervisor)
+        await crash(log, "a")
+        assert log.starts["a"] == 1
+        await system.resume(supervisor)
+        await wait_all_tasks_blocked()
+        assert log.starts["a"] == 2
+
+
+async def test_Y6_answers_of_a_supervisor_are_told_to_who_watches_it(log: Log) -> None:
+    async with supervised(worker(log, "a")) as supervisor:
+        await system.log(supervisor)
+        counted = await Supervisor.count_children(supervisor)
+        assert any(counted in vars_of(event) for event in await system.get_log(supervisor))
+
+
+def vars_of(event: object) -> tuple[object, ...]:
+    """List the fields of a debug event."""
+    return attrs.astuple(event, recurse=False)  # type: ignore[arg-type]
