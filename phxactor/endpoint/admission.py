@@ -125,7 +125,9 @@ class Admission:
             if not isinstance(result, Error):
                 return
             reason = result.reason
-            answer = FORBIDDEN if self.error_handler is None else self.error_handler(self.request, reason)
+            answer = FORBIDDEN
+            if self.error_handler is not None and reason is not None:
+                answer = self.error_handler(self.request, reason)
         except Exception as error:  # noqa: BLE001 - the failure of a program is told, and answered with 500
             if events.connect_failed.handlers:
                 events.connect_failed.emit(

@@ -132,6 +132,13 @@ class Multiplexer:
         """Count the topics that are joined or being joined."""
         return len(self._topics)
 
+    def settled(self) -> bool:
+        """Tell whether no join waits for an answer, and every channel has nothing left to do."""
+        return all(
+            type(entry) is Joined and not entry.pid.mailbox and (entry.pid.waiter is not None or not entry.pid.alive)
+            for entry in self._topics.values()
+        )
+
     # ---------------------------------------------------------------------------------- from the client
 
     def handle_in(self, message: Message) -> Pid | None:
@@ -156,8 +163,10 @@ class Multiplexer:
             joining = Joining(message, self._now())
             self._topics[message.topic] = joining
             self._start(joining)
-        elif message.event == "phx_leave" or (message.event == "heartbeat" and message.topic == "phoenix"):
+        elif message.event == "phx_leave":
             self._reply(message, "ok", {})
+        elif message.event == "heartbeat" and message.topic == "phoenix":
+            self._output.push(self._socket.serializer.encode(Reply("phoenix", "ok", {}, message.ref)))
         else:
             self._reply_unmatched(message)
 
@@ -193,7 +202,9 @@ class Multiplexer:
         """Join a joined topic: the old channel ends before the new one starts (C4)."""
         joining = Joining(message, self._now())
         joining.old = old
-        joining.close = self._socket.serializer.encode(Message(message.topic, "phx_close", {}, old.join_ref, old.join_ref))
+        joining.close = self._socket.serializer.encode(
+            Message(message.topic, "phx_close", {}, old.join_ref, old.join_ref)
+        )
         self._topics[message.topic] = joining
         self._by_pid[old.pid] = message.topic, joining
         joining.timer = self._pid.runtime.timers.add(DUPLICATE_GRACE, self._pid.send, Late(joining))

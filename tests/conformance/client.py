@@ -67,6 +67,7 @@ class Client:
         self._fragments: list[bytes] = []
         self._opcode = Opcode.TEXT
         self._ended = False
+        self._sending = trio.Lock()  # whoever reads answers pings and closes
 
     @classmethod
     async def open(
@@ -253,11 +254,12 @@ class Client:
                 self._events.append(data.decode() if self._opcode is Opcode.TEXT else data)
 
     async def _flush(self) -> None:
-        for data in self.protocol.data_to_send():
-            if data:
-                await self.stream.send_all(data)
-            else:
-                await self.stream.send_eof()
+        async with self._sending:
+            for data in self.protocol.data_to_send():
+                if data:
+                    await self.stream.send_all(data)
+                else:
+                    await self.stream.send_eof()
 
 
 def _rejected(error: Exception) -> Exception:

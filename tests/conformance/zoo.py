@@ -438,6 +438,11 @@ async def token(request: Request) -> Response:
     return Response.json({"error": verified.reason})
 
 
+async def nothing(request: Request) -> Response:
+    """Answer what the reference app has no route for: it knows no 405."""
+    return Response.text("not found\n", status=HTTPStatus.NOT_FOUND)
+
+
 endpoint = Endpoint(
     secret_key_base=SECRET_KEY_BASE,
     sockets=[
@@ -451,6 +456,9 @@ endpoint = Endpoint(
         post("/admin/disconnect", disconnect),
         post("/admin/broadcast", broadcast),
         get("/admin/stats", stats),
+        get("/admin/disconnect", nothing),
+        get("/admin/broadcast", nothing),
+        post("/admin/stats", nothing),
         get("/token/{operation}", token),
     ],
 )

@@ -1,0 +1,377 @@
+"""Plays scenarios against a server that serves the zoo, and compares what it answers with what was recorded.
+
+    python -m tests.conformance.player http://127.0.0.1:4100 [-f FILE] [-k TEXT]
+
+A scenario names its clients and lists steps; its record of a step holds what each client got because of it. A step is
+over when all that was recorded has come, and nothing more comes for a while. Scenarios that share a topic are played
+one after the other, all others at once. How a step is written: see `Scenario`.
+"""
+
+from __future__ import annotations
+
+import argparse
+import base64
+import sys
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import AsyncExitStack
+from pathlib import Path
+from typing import Any, Final, Self, TypeAlias
+from urllib.parse import urlencode, urlsplit
+
+import attrs
+import orjson
+import trio
+
+from tests.conformance.client import PATIENCE, Client, Closed, Event, Pong, Rejected
+
+TRANSCRIPTS: Final = Path(__file__).with_name("transcripts.json")
+"""Recorded from Phoenix 1.8.12."""
+SETTLE: Final = 0.1
+"""Seconds to wait at the end for what should not come."""
+BRIEF: Final = 0.01
+"""The same within a scenario, where what comes too late shows at the next step."""
+AT_ONCE: Final = 40
+"""Groups of scenarios that are played at the same time: more would only make the machine late."""
+VOLATILE: Final = frozenset({"phx_ref", "phx_ref_prev", "token"})
+"""Fields whose text is never the same twice."""
+
+WAITING: Final = {
+    "lp_": "long polling waits for its issue",
+    "origin_lp": "long polling waits for its issue",
+    "presence_": "presence waits for its issue",
+}
+"""Beginnings of the names of scenarios that cannot be played yet, and why."""
+
+Step: TypeAlias = Mapping[str, Any]
+Record: TypeAlias = dict[str, Any]
+
+
+@attrs.frozen
+class Scenario:
+    """What is played, and what was recorded.
+
+    A client is `{path, params, vsn, headers, origin, subprotocols, user_agent, compress}`, all of them optional. A
+    step names its client with `on` (`a` unless given), who connects with its first step, and does one of: `send` JSON,
+    send `text`, send `binary` (base64) or `fragments`, `ping`, `close` with a code, `abort`, `wait` for seconds; or,
+    without a client, it is an `http` request (method and path, with a `body`) or `raw_http`. `reopen` connects anew.
+    A step with `quiet` 0 is not waited for: what comes of it counts for the next step.
+    """
+
+    name: str
+    about: str
+    steps: Sequence[Step]
+    records: Sequence[Record]
+    clients: Mapping[str, Mapping[str, Any]] = attrs.field(factory=dict)
+    unordered: bool = False
+    """Whether the events of a step may come in any order."""
+    quiet: float | None = None
+
+    @classmethod
+    def read(cls, fields: Mapping[str, Any]) -> Self:
+        """Make one of JSON."""
+        return cls(**fields)
+
+    @property
+    def waits(self) -> str | None:
+        """Why it cannot be played yet."""
+        return next((why for beginning, why in WAITING.items() if self.name.startswith(beginning)), None)
+
+    def topics(self) -> set[str]:
+        """Name what it shares with other scenarios."""
+        found = set()
+        for step in self.steps:
+            match step.get("send"):
+                case [_, _, str(topic), *_] | {"topic": str(topic)}:
+                    found.add(topic)
+        if any("room:terminate:" in topic for topic in found):
+            found.add("audit:log")
+        return found - {"phoenix"}
+
+    def wanted(self) -> Iterator[tuple[Sequence[Step], Record]]:
+        """Gather the steps that are not waited for with the one that is, and say what comes of them together."""
+        steps: list[Step] = []
+        record: Record = {}
+        for step, more in zip(self.steps, self.records, strict=True):
+            steps.append(step)
+            for name, events in more.items():
+                record[name] = [*record.get(name, ()), *events] if isinstance(events, list) else events
+            if step.get("quiet", self.quiet) != 0:
+                yield steps, record
+                steps, record = [], {}
+
+    def differences(self, played: Sequence[Record]) -> list[str]:
+        """Compare; a line for what was wanted and for what came, of each step that differs."""
+        lines = []
+        for (steps, want), got in zip(self.wanted(), played, strict=True):
+            if _comparable(want, unordered=self.unordered) != _comparable(got, unordered=self.unordered):
+                lines += [*map(str, steps), f"  want {want}", f"  got  {got}"]
+        return lines
+
+
+def load(path: Path = TRANSCRIPTS) -> list[Scenario]:
+    """Read scenarios from a file."""
+    return [Scenario.read(fields) for fields in orjson.loads(path.read_bytes())]
+
+
+def _comparable(record: Record, *, unordered: bool) -> object:
+    if not unordered:
+        return record
+    return {name: sorted(map(repr, events)) if isinstance(events, list) else events for name, events in record.items()}
+
+
+# ---------------------------------------------------------------------------------------------------- clients
+
+
+def _stable(value: object) -> object:
+    """Replace what is never the same twice."""
+    match value:
+        case dict():
+            return {
+                key: f"<{key}>" if key in VOLATILE and isinstance(item, str) else _stable(item)
+                for key, item in value.items()
+            }
+        case list():
+            return [_stable(item) for item in value]
+        case _:
+            return value
+
+
+def _recorded(event: Event) -> Record:
+    """Write an event as transcripts do."""
+    match event:
+        case Closed(code=code):
+            return {"closed": code}
+        case Pong(data=data):
+            return {"pong": data.decode()}
+        case bytes():
+            return {"binary": base64.b64encode(event).decode()}
+    try:
+        return {"text": _stable(orjson.loads(event))}
+    except ValueError:
+        return {"raw": event}
+
+
+class Actor:
+    """A client of a scenario, and what it has got since the last record."""
+
+    def __init__(self, url: str, spec: Mapping[str, Any], stack: AsyncExitStack, nursery: trio.Nursery) -> None:
+        self._url = url
+        self._spec = spec
+        self._stack = stack
+        self._nursery = nursery
+        self._client: Client | None = None
+        self.opened = False
+        self.events: list[Record] = []
+        self.stirred = trio.Event()
+
+    async def open(self) -> None:
+        """Connect; a refusal is an event too."""
+        self.opened = True
+        spec = self._spec
+        params = dict(spec.get("params", {}))
+        if spec.get("vsn", "2.0.0") is not None:
+            params["vsn"] = spec.get("vsn", "2.0.0")
+        url = self._url.replace("http", "ws", 1) + spec.get("path", "/socket/websocket") + "?" + urlencode(params)
+        try:
+            client = await Client.open(
+                url,
+                origin=spec.get("origin"),
+                subprotocols=spec.get("subprotocols"),
+                headers=spec.get("headers"),
+                user_agent=spec.get("user_agent"),
+                compress=spec.get("compress", False),
+            )
+        except Rejected as rejected:
+            self._client = None
+            self._add({"rejected": rejected.status})
+            return
+        self._client = await self._stack.enter_async_context(client)
+        chosen = {} if client.subprotocol is None else {"subprotocol": client.subprotocol}
+        self._add({"open": True} | chosen)
+        self._nursery.start_soon(self._listen, client)
+
+    async def act(self, step: Step) -> None:
+        """Do what a step says."""
+        client = self._client
+        if client is None:
+            return
+        try:
+            match step:
+                case {"send": message}:
+                    await client.send(orjson.dumps(message).decode())
+                case {"text": text}:
+                    await client.send(str(text))
+                case {"binary": data}:
+                    await client.send(base64.b64decode(data))
+                case {"fragments": parts}:
+                    await client.send_fragments(parts)
+                case {"ping": data}:
+                    await client.ping(data.encode())
+                case {"close": code}:
+                    await client.close(code or 1000)
+                case {"abort": _}:
+                    await client.abort()
+                case _:
+                    raise ValueError(f"nobody knows how to play {step}")
+        except (trio.BrokenResourceError, trio.ClosedResourceError):
+            self._add({"send_failed": True})
+
+    async def _listen(self, client: Client) -> None:
+        event: Event | None = None
+        while not isinstance(event, Closed):
+            event = await client.receive()
+            self._add(_recorded(event))
+
+    def _add(self, record: Record) -> None:
+        self.events.append(record)
+        self.stirred.set()
+        self.stirred = trio.Event()
+
+
+async def request(url: str, step: Step) -> Record:
+    """Send an HTTP request, or raw bytes; return the status and the headers that the step wants to see."""
+    parts = urlsplit(url)
+    if "raw_http" in step:
+        data = step["raw_http"].replace("\n", "\r\n").replace("$HOST", parts.netloc).encode()
+    else:
+        (method, path), body = step["http"], step.get("body", "").encode()
+        head = f"{method} {path} HTTP/1.1\r\nhost: {parts.netloc}\r\nconnection: close\r\ncontent-length: {len(body)}"
+        data = head.encode() + b"\r\n\r\n" + body
+    stream = await trio.open_tcp_stream(parts.hostname or "", parts.port or 80)
+    answer = b""
+    async with stream:
+        await stream.send_all(data)
+        with trio.fail_after(PATIENCE):
+            while some := await stream.receive_some():
+                answer += some
+                if b"\r\n\r\n" in answer and answer.startswith(b"HTTP/1.1 101"):
+                    break  # the end of a WebSocket would have to be waited for
+    head, _, payload = answer.decode().partition("\r\n\r\n")
+    status, *lines = head.split("\r\n")
+    headers = {name.lower(): value.strip() for name, _, value in (line.partition(":") for line in lines)}
+    record: Record = {"http": int(status.split()[1])}
+    if step.get("body_shown"):
+        record["body"] = payload
+    return record | {name: headers.get(name.lower(), "").lower() or None for name in step.get("show", ())}
+
+
+# ---------------------------------------------------------------------------------------------------- playing
+
+
+async def play(url: str, scenario: Scenario) -> list[Record]:
+    """Play a scenario; return what came at each step that is waited for."""
+    played: list[Record] = []
+    async with AsyncExitStack() as stack, trio.open_nursery() as nursery:
+        specs = scenario.clients or {"a": {}}
+        actors = {name: Actor(url, spec, stack, nursery) for name, spec in specs.items()}
+        moments = list(scenario.wanted())
+        for number, (steps, want) in enumerate(moments, 1):
+            record: Record = {}
+            for step in steps:
+                if "http" in step or "raw_http" in step:
+                    record["http"] = await request(url, step)
+                elif "wait" not in step:
+                    actor = actors[step.get("on", "a")]
+                    if not actor.opened or step.get("reopen"):
+                        await actor.open()
+                    await actor.act(step)
+                elif not want:
+                    await trio.sleep(step["wait"])
+            await _settle(actors, want, SETTLE if number == len(moments) else BRIEF)
+            for name, actor in actors.items():
+                if actor.events:
+                    record[name], actor.events = actor.events, []
+            played.append(record)
+        nursery.cancel_scope.cancel()
+    return played
+
+
+async def _settle(actors: Mapping[str, Actor], want: Record, seconds: float) -> None:
+    """Wait until what is wanted has come, and nothing else does."""
+    with trio.move_on_after(PATIENCE):
+        for name, actor in actors.items():
+            while len(actor.events) < len(want.get(name, ())):
+                await actor.stirred.wait()
+    deadline = trio.current_time() + PATIENCE
+    while trio.current_time() < deadline:
+        stirred = [actor.stirred for actor in actors.values()]
+        with trio.move_on_after(seconds) as still:
+            async with trio.open_nursery() as nursery:
+                for event in stirred:
+                    nursery.start_soon(_end_with, event, nursery)
+        if still.cancelled_caught or not actors:
+            return
+
+
+async def _end_with(event: trio.Event, nursery: trio.Nursery) -> None:
+    await event.wait()
+    nursery.cancel_scope.cancel()
+
+
+def groups(scenarios: Iterable[Scenario]) -> list[list[Scenario]]:
+    """Gather scenarios that share topics."""
+    gathered: list[tuple[set[str], list[Scenario]]] = []
+    for scenario in scenarios:
+        topics, members = scenario.topics(), [scenario]
+        for group in [group for group in gathered if group[0] & topics]:
+            gathered.remove(group)
+            topics |= group[0]
+            members = group[1] + members
+        gathered.append((topics, members))
+    return [members for _, members in gathered]
+
+
+async def play_all(
+    url: str, scenarios: Iterable[Scenario], report: Callable[[Scenario, list[str]], None]
+) -> dict[str, list[str]]:
+    """Play all that can be played; return the differences of each, and report them as they come."""
+    results: dict[str, list[str]] = {}
+    limit = trio.CapacityLimiter(AT_ONCE)
+
+    async def play_group(members: list[Scenario]) -> None:
+        for scenario in members:
+            async with limit:
+                try:
+                    with trio.fail_after(6 * PATIENCE):
+                        differences = scenario.differences(await play(url, scenario))
+                except Exception as error:  # noqa: BLE001 - one that cannot be played must not hide the others
+                    differences = [f"could not be played: {error!r}"]
+            results[scenario.name] = differences
+            report(scenario, differences)
+
+    async with trio.open_nursery() as nursery:
+        # The longest first: the end waits for it.
+        for group in sorted(groups(one for one in scenarios if one.waits is None), key=len, reverse=True):
+            nursery.start_soon(play_group, group)
+    return results
+
+
+def main() -> int:
+    """Play a file against a server, and tell."""
+    parser = argparse.ArgumentParser(description="play recorded scenarios against a server of the zoo")
+    parser.add_argument("url", help="such as http://127.0.0.1:4100")
+    parser.add_argument("-f", "--file", type=Path, default=TRANSCRIPTS, help="by default the recorded transcripts")
+    parser.add_argument("-k", metavar="TEXT", default="", help="only scenarios whose name contains this")
+    arguments = parser.parse_args()
+    scenarios = [one for one in load(arguments.file) if arguments.k in one.name]
+    for one in scenarios:
+        if one.waits is not None:
+            _say(f"waits  {one.name}: {one.waits}")
+
+    def report(scenario: Scenario, differences: list[str]) -> None:
+        _say(f"{'DIFFERS' if differences else 'agrees'} {scenario.name}: {scenario.about}")
+        for line in differences:
+            _say(f"    {line:.1000}")
+
+    results = trio.run(play_all, arguments.url.rstrip("/"), scenarios, report)
+    agree = sum(not differences for differences in results.values())
+    _say(f"{agree} of {len(results)} agree")
+    return 0 if agree == len(results) else 1
+
+
+def _say(line: str) -> None:
+    print(line, flush=True)  # noqa: T201 - this is a program for people, too
+
+
+if __name__ == "__main__":
+    sys.exit(main())
