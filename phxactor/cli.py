@@ -1,0 +1,148 @@
+"""The command line: `phxactor demo`, `phxactor serve`, `phxactor top`."""
+
+from __future__ import annotations
+
+import importlib
+import logging
+import sys
+from collections.abc import Mapping
+from importlib.metadata import version
+from pathlib import Path
+from typing import Annotated, Literal, TypeAlias
+
+from cyclopts import App, Parameter
+from cyclopts.validators import Number
+
+import phxactor
+from phxactor import Endpoint, Exit
+from phxactor.demos import DEMOS
+from phxactor.endpoint.endpoint import DEFAULT_PORT
+from phxactor.endpoint.events import listening
+from phxactor.observer.top import watch
+from phxactor.otp.supervisor_events import start_error
+from phxactor.telemetry import Event
+
+LogLevel: TypeAlias = Literal["debug", "info", "warning", "error"]
+Port: TypeAlias = Annotated[int, Parameter(validator=Number(gte=0, lte=65535))]
+
+app = App(
+    name="phxactor",
+    version=lambda: version("phxactor"),
+    help="Phoenix Sockets and Channels for Python, on supervised trio processes.",
+)
+
+
+def main() -> None:
+    """Run the command line."""
+    try:
+        app()
+    except Exit as end:  # the tree has come down, and what its reports said is in the log
+        raise SystemExit(f"the program ended: {end}") from None
+
+
+@app.command
+def demo(
+    name: str = "chat",
+    *,
+    host: str | None = None,
+    port: Port | None = None,
+    show: Annotated[bool, Parameter(name="--list", negative="")] = False,
+) -> None:
+    """Run a demo until it ends, or until Ctrl-C.
+
+    Args:
+        name: which one; `--list` names them.
+        host: where the chat listens: 127.0.0.1 unless given.
+        port: where the chat listens: 4000 unless given; 0 is any that is free.
+        show: list the demos.
+    """
+    if show:
+        print(_demos())
+        return
+    chosen = DEMOS.get(name)
+    if chosen is None:
+        raise SystemExit(f"there is no demo {name!r}; there are:\n{_demos()}")
+    if chosen.serves:
+        log_to_stderr("info")
+        chosen.run(host or "127.0.0.1", DEFAULT_PORT if port is None else port)
+        print("stopped")
+    elif host is None and port is None:
+        chosen.run()
+    else:
+        raise SystemExit(f"the demo {name!r} serves nothing: leave --host and --port out")
+
+
+@app.command
+def serve(
+    target: str,
+    *,
+    host: str | None = None,
+    port: Port | None = None,
+    log_level: LogLevel = "info",
+) -> None:
+    """Serve an endpoint until Ctrl-C or SIGTERM.
+
+    Args:
+        target: `module:name` of an Endpoint, such as `chat:endpoint` for the one in chat.py.
+        host: where to listen, if not where the endpoint says.
+        port: where to listen; 0 is any that is free.
+        log_level: what is logged.
+    """
+    endpoint = find_endpoint(target)
+    log_to_stderr(log_level)
+    phxactor.run(endpoint, host=host, port=port)
+    print("stopped")
+
+
+@app.command
+def top(target: str = "4000", *, interval: float = 1.0, once: bool = False) -> None:
+    """Show the processes of a running program as a tree, until Ctrl-C.
+
+    Args:
+        target: a port of this machine, or a URL, where the program has mounted `observer_routes()`.
+        interval: seconds between two pictures.
+        once: show one picture and end, as when the output is no terminal.
+    """
+    watch(target, interval=interval, once=once or not sys.stdout.isatty())
+
+
+def find_endpoint(target: str) -> Endpoint:
+    """Import what `module:name` names; modules of the working directory count. Raises SystemExit if it is none."""
+    module_name, _, name = target.partition(":")
+    if not module_name or not name:
+        raise SystemExit(f"give module:name, such as chat:endpoint for the one in chat.py, not {target!r}")
+    sys.path.insert(0, str(Path.cwd()))
+    try:
+        module = importlib.import_module(module_name)
+    except ModuleNotFoundError as error:
+        if error.name is None or not f"{module_name}.".startswith(f"{error.name}."):
+            raise
+        raise SystemExit(f"there is no module {error.name!r} in {Path.cwd()} or on Python's path") from None
+    found = getattr(module, name, None)
+    if not isinstance(found, Endpoint):
+        what = "is missing" if found is None else f"is a {type(found).__name__}"
+        raise SystemExit(f"{name!r} of {module_name} {what}; it should be an Endpoint")
+    return found
+
+
+def log_to_stderr(level: LogLevel) -> None:
+    """Log with time and level; until the endpoint listens, why it could not start is for the last line to say."""
+    logging.basicConfig(
+        level=level.upper(), format="%(asctime)s %(levelname)-7s %(message)s", datefmt="%H:%M:%S", stream=sys.stderr
+    )
+    reports = logging.getLogger(start_error.name)
+    reports.disabled = True
+
+    def enable(_: Event, __: Mapping[str, object]) -> None:
+        reports.disabled = False
+
+    listening.attach(enable)
+
+
+def _demos() -> str:
+    width = max(map(len, DEMOS))
+    return "\n".join(f"  {name.ljust(width)}  {one.summary}" for name, one in DEMOS.items())
+
+
+if __name__ == "__main__":
+    main()

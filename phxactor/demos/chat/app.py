@@ -1,0 +1,47 @@
+"""The chat as a program: a history, and an endpoint with a socket and a page."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Final
+
+import phxactor
+from phxactor import Endpoint, Socket, Supervisor, channel, mount
+from phxactor.demos.chat.channel import ChatChannel
+from phxactor.demos.chat.history import NAME, History
+from phxactor.endpoint.serve import serve
+from phxactor.endpoint.static import static
+from phxactor.observer import TreeChannel, observer_routes
+from phxactor.otp.label import set_label
+
+STATIC: Final = Path(__file__).parent / "static"
+PHOENIX: Final = STATIC / "phoenix.mjs"
+"""phoenix.js as released: fetched by `make demo`, and part of a wheel."""
+
+
+class ChatSocket(Socket):
+    """One browser tab."""
+
+    channels = (channel("chat:lobby", ChatChannel), channel("tree", TreeChannel))
+
+    async def connect(self, params: Mapping[str, Any], connect_info: Mapping[str, Any]) -> None:
+        set_label("a WebSocket")
+
+
+def run(host: str, port: int) -> None:
+    """Serve the chat until told to stop; raises SystemExit if phoenix.js is missing, or the address in use."""
+    if not PHOENIX.exists():
+        raise SystemExit("the chat demo needs phoenix.js, which is not in the repository: run `make demo` there")
+    endpoint = Endpoint(
+        sockets=[mount("/socket", ChatSocket)],
+        routes=[*observer_routes(), static("/", STATIC)],
+        host=host,
+        port=port,
+    )
+    phxactor.run(_main, endpoint)
+
+
+async def _main(endpoint: Endpoint) -> None:
+    (await Supervisor.start_link([History.child_spec(name=NAME)], name="chat")).unwrap()
+    await serve(endpoint)

@@ -1,0 +1,88 @@
+"""A circuit of links: five processes in a ring, each linked to the next, and what the end of one does to the others.
+
+a ── b ── c
+└─ e ── d ┘
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from phxactor import Down, Exited, Pid, link, monitor, receive, self_pid, spawn, trap_exit
+from phxactor.demos.story import Story, perform
+from phxactor.runtime import format_reason
+
+NAMES: Final = "abcde"
+PAUSE: Final = 1.0
+"""Seconds in which nothing may happen before a round is over."""
+
+
+async def member(owner: Pid, traps: str) -> None:
+    """Be one of the five; tells its owner what it hears of others' ends."""
+    trap_exit(bool(traps))
+    while True:
+        match await receive():
+            case ("link", Pid() as other):
+                link(other)
+                owner.send("linked")
+            case "finish" | Exited(reason="shutdown"):
+                return
+            case Exited(pid, reason):
+                owner.send(("heard", self_pid(), pid, reason))
+
+
+async def ring(trapping: str = "") -> dict[str, Pid]:
+    """Make a ring, by name; those named in `trapping` trap exits."""
+    circuit = {name: spawn(member, self_pid(), name if name in trapping else "") for name in NAMES}
+    for name, before in zip(NAMES, NAMES[-1] + NAMES, strict=False):
+        circuit[name].send(("link", circuit[before]))
+        await receive(lambda message: message == "linked")
+        monitor(circuit[name])
+    return circuit
+
+
+async def aftermath(story: Story, circuit: dict[str, Pid]) -> None:
+    """Wait until nothing happens any more, and tell what did; its order within an instant is the scheduler's."""
+    names = {pid: name for name, pid in circuit.items()}
+    lines = []
+    while True:
+        try:
+            message = await receive(timeout=PAUSE)
+        except TimeoutError:
+            break
+        match message:
+            case Down(object=Pid() as pid, reason=reason):
+                lines.append(f"  {names[pid]} has ended: {format_reason(reason)}")
+            case ("heard", Pid() as pid, Pid() as other, reason):
+                lines.append(
+                    f"  {names[pid]} lives, and has heard of the end of {names[other]}: {format_reason(reason)}"
+                )
+    for line in sorted(lines):
+        story.tell(line)
+
+
+async def main() -> None:
+    """Play three rounds."""
+    story = Story()
+
+    story.tell("five processes in a ring of links; c burns out")
+    circuit = await ring()
+    circuit["c"].exit("burnt_out")
+    await aftermath(story, circuit)
+
+    story.tell("another ring, in which a traps exits; c burns out")
+    circuit = await ring(trapping="a")
+    circuit["c"].exit("burnt_out")
+    await aftermath(story, circuit)
+
+    story.tell("a third ring, in which nobody traps exits; c has done its work, and returns")
+    circuit = await ring()
+    circuit["c"].send("finish")
+    await aftermath(story, circuit)
+    left = ", ".join(name for name, pid in circuit.items() if pid.alive)
+    story.tell(f"a normal end takes nobody down: {left} go on")
+
+
+def run() -> None:
+    """Run the demo."""
+    perform(main)

@@ -1,0 +1,83 @@
+"""Telling what happens in a tree of processes while it happens: what the demos for a terminal have in common."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Awaitable, Callable, Mapping
+from types import TracebackType
+from typing import Self
+
+import trio
+
+import phxactor
+from phxactor import Pid
+from phxactor.otp.supervisor_events import child_started, gave_up
+from phxactor.runtime import format_reason
+from phxactor.runtime.events import exited
+from phxactor.telemetry import Event
+
+
+def perform(main: Callable[[], Awaitable[None]]) -> None:
+    """Run a demo until it ends by itself or by Ctrl-C."""
+    finished = False
+
+    async def perform() -> None:
+        nonlocal finished
+        await main()
+        finished = True
+
+    phxactor.run(perform)
+    print("the end" if finished else "stopped")
+
+
+def called(pid: Pid) -> str:
+    """Name a process, with its number."""
+    return f"{pid.name or pid.initial_call} <{pid.number}>"
+
+
+class Story:
+    """Prints lines with the time since it began; as a context manager, by itself, what becomes of all `processes`.
+
+    The logs, which tell the same in a program's words, are silent meanwhile.
+    """
+
+    def __init__(self, *, processes: bool = True) -> None:
+        self.processes = processes
+        self.began = trio.current_time()
+        self.logger = logging.getLogger("phxactor")
+        self.level = self.logger.level
+
+    def tell(self, line: str) -> None:
+        """Print a line."""
+        print(f"{trio.current_time() - self.began:5.1f} s  {line}", flush=True)
+
+    def __enter__(self) -> Self:
+        self.logger.setLevel(logging.CRITICAL + 1)
+        if self.processes:
+            exited.attach(self.on_exited)
+            child_started.attach(self.on_child_started)
+            gave_up.attach(self.on_gave_up)
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        exited.detach(self.on_exited)
+        child_started.detach(self.on_child_started)
+        gave_up.detach(self.on_gave_up)
+        self.logger.setLevel(self.level)
+
+    def on_exited(self, _: Event, fields: Mapping[str, object]) -> None:
+        """Tell of the end of a process."""
+        if isinstance(pid := fields["pid"], Pid):
+            self.tell(f"- {called(pid)} ended: {format_reason(fields['reason'])}")
+
+    def on_child_started(self, _: Event, fields: Mapping[str, object]) -> None:
+        """Tell of a start."""
+        if isinstance(pid := fields["pid"], Pid):
+            self.tell(f"+ {called(pid)} started")
+
+    def on_gave_up(self, _: Event, fields: Mapping[str, object]) -> None:
+        """Tell of a supervisor that ran out of patience."""
+        if isinstance(pid := fields["supervisor"], Pid):
+            self.tell(f"! {called(pid)} gives up: too many restarts")

@@ -1,0 +1,109 @@
+"""The picture on a channel: `channel("tree", TreeChannel)`, and a page shows what runs while it changes.
+
+A custom channel: an actor that keeps the contract of channels by itself (docs/custom-channels.md).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+from phxactor.observer.render import tree
+from phxactor.observer.snapshot import snapshot
+from phxactor.otp import GenServer, Ok, Stop
+from phxactor.runtime import (
+    NOPROC,
+    NORMAL,
+    Down,
+    From,
+    Pid,
+    Shutdown,
+    Timer,
+    cancel_timer,
+    monitor,
+    own,
+    self_pid,
+    send_after,
+)
+from phxactor.runtime.events import exited, spawned
+from phxactor.socket import Message, Reply, Socket, SocketClose
+from phxactor.telemetry import Event
+
+INTERVAL: Final = 1.0
+"""Seconds between two pictures at the least, and between two looks for changes that nobody tells of."""
+SETTLE: Final = 0.05
+"""Seconds between a change and the look at it: a crash is seldom the only thing that happens."""
+
+
+class TreeChannel(GenServer):
+    """Answers the join with the tree as text, and pushes it as `tree` when it has changed: `{"text": ...}`.
+
+    As soon as a process has come or gone, but never twice within `INTERVAL`.
+    """
+
+    async def init(self, arguments: tuple[object, From, Socket]) -> None:
+        """Join: look for the first time."""
+        _, from_, self.socket = arguments
+        self.pid = self_pid()
+        self.watch = monitor(self.socket.transport_pid)
+        self.told = False
+        """Whether a change has been told of since the last look."""
+        for event in (spawned, exited):
+            event.attach(self.changed)
+        own(self.pid, self.detach)
+        self.text = tree(snapshot())
+        self.pushed = self.pid.runtime.now() - INTERVAL  # the first picture has this very channel half started in it
+        self.timer: Timer | None = None
+        self.look_after(SETTLE)
+        from_.reply(Ok({"text": self.text}))
+
+    def changed(self, _: Event, fields: Mapping[str, object]) -> None:
+        """Take note that a process has come or gone; runs in whichever process did it."""
+        pid = fields["pid"]
+        if not self.told and isinstance(pid, Pid) and pid.runtime is self.pid.runtime:
+            self.told = True
+            self.pid.send("changed")
+
+    def detach(self, _: Pid) -> None:
+        """Hear of no more changes, once the process has ended."""
+        for event in (spawned, exited):
+            event.detach(self.changed)
+
+    async def handle_info(self, message: object) -> Stop | None:
+        """Look again; end with the client or its connection."""
+        match message:
+            case "changed":
+                self.look_after(max(SETTLE, self.pushed + INTERVAL - self.pid.runtime.now()))
+            case "look":
+                self.look()
+            case Message(event="phx_leave"):
+                self.answer(message, "ok", {})
+                self.socket.transport_pid.send(SocketClose(self.pid, Shutdown("left")))
+                return Stop(Shutdown("left"))
+            case Message():
+                self.answer(message, "error", {"reason": "the tree only speaks"})
+            case Down(ref=self.watch, reason=reason):
+                return Stop(Shutdown("closed") if reason in (NORMAL, NOPROC) else reason)
+        return None
+
+    def look_after(self, seconds: float) -> None:
+        """Look next in so many seconds."""
+        if self.timer is not None:
+            cancel_timer(self.timer)
+        self.timer = send_after(self.pid, "look", seconds)
+
+    def look(self) -> None:
+        """Push the tree if it has changed."""
+        self.told = False
+        self.look_after(INTERVAL)
+        text = tree(snapshot())
+        if text != self.text:
+            self.text = text
+            self.pushed = self.pid.runtime.now()
+            push = Message(str(self.socket.topic), "tree", {"text": text}, None, self.socket.join_ref)
+            self.socket.transport_pid.send(self.socket.serializer.encode(push))
+
+    def answer(self, message: Message, status: str, payload: dict[str, Any]) -> None:
+        """Answer a message of the client."""
+        reply = Reply(message.topic, status, payload, message.ref, message.join_ref)
+        self.socket.transport_pid.send(self.socket.serializer.encode(reply))
