@@ -52,7 +52,7 @@ async def _speak_http(endpoint: Endpoint, connection: Connection, peer: PeerData
     """Answer requests until there are no more, or one has become a WebSocket."""
     http = HTTPConnection(connection, peer=peer)
     try:
-        while (request := await http.next_request()) is not None:
+        while (request := await _next_request(endpoint, http)) is not None:
             mount = endpoint.websocket_at(request.path)
             if mount is not None and mount.websocket is not None:
                 made = await upgrade(endpoint, mount.handler, mount.websocket, connection, request)
@@ -65,6 +65,16 @@ async def _speak_http(endpoint: Endpoint, connection: Connection, peer: PeerData
         if events.bad_request.handlers:
             events.bad_request.emit(peer=str(peer), status=int(bad.status), why=bad.why)
     return None
+
+
+async def _next_request(endpoint: Endpoint, http: HTTPConnection) -> Request | None:
+    """Wait for a request; meanwhile the drainer may end the connection, and nothing is lost."""
+    pid = self_pid()
+    endpoint.idle.add(pid)
+    try:
+        return None if endpoint.draining else await http.next_request()
+    finally:
+        endpoint.idle.discard(pid)
 
 
 async def _answer(endpoint: Endpoint, request: Request) -> Response:

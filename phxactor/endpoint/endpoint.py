@@ -6,7 +6,8 @@ Endpoint (rest_for_one)
 ├─ Flusher        writes to all connections
 ├─ Sessions       DynamicSupervisor over long-poll sessions, if a socket has them
 ├─ Connections    PartitionSupervisor: n DynamicSupervisors over connections
-└─ Listener       accepts
+├─ Listener       accepts
+└─ Drainer        last, so the first to be stopped: empties the house
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ import secrets
 from collections.abc import Sequence
 
 from phxactor.endpoint import longpoll
+from phxactor.endpoint.drainer import DrainOptions, drainer_spec
 from phxactor.endpoint.listener import Address, listen
 from phxactor.endpoint.mount import Mount
 from phxactor.endpoint.routes import Route, Routes
@@ -37,6 +39,8 @@ class Endpoint(Broadcaster):
         routes: plain HTTP handlers, made by `get`, `post`, `route` or `static`.
         pubsub: one of the endpoint's own, unless given.
         secret_key_base: what tokens are signed with, at least 20 bytes; a new one at every start, unless given.
+        drain: how it empties itself when it is told to stop.
+        name: tells it from another endpoint in one program.
         host, port: where to listen, unless `start_link` or `child_spec` say otherwise; port 0 is any that is free.
 
     Raises:
@@ -51,10 +55,13 @@ class Endpoint(Broadcaster):
         routes: Sequence[Route] = (),
         pubsub: PubSub | None = None,
         secret_key_base: str | None = None,
+        drain: DrainOptions | None = None,
+        name: str = "endpoint",
         host: str = "127.0.0.1",
         port: int = DEFAULT_PORT,
     ) -> None:
         super().__init__(pubsub if pubsub is not None else PubSub())
+        self.name = name
         self.sockets = tuple(sockets)
         self.routes = Routes(routes)
         self.secret_key_base = secret_key_base if secret_key_base is not None else secrets.token_urlsafe(48)
@@ -63,6 +70,13 @@ class Endpoint(Broadcaster):
         self.port = port
         self.address: Address | None = None
         """Where it listens, once it does."""
+        self.drain = drain if drain is not None else DrainOptions()
+        """How it empties itself when it is told to stop."""
+        self.draining = False
+        """Whether it does."""
+        self.idle: set[Pid] = set()
+        """Connections that wait for a request, and lose nothing when they are ended."""
+        self.listener: Pid | None = None
         self.flusher = Flusher()
         self._websockets: dict[str, Mount] = {}
         self._longpolls: dict[str, Mount] = {}
@@ -86,6 +100,7 @@ class Endpoint(Broadcaster):
 
     async def start_link(self, *, host: str | None = None, port: int | None = None) -> Ok[Pid] | Error | Ignore:
         """Start the tree, linked to the caller; `Error` names an address that cannot be had."""
+        self.draining = False
         if host is not None:
             self.host = host
         if port is not None:
@@ -100,6 +115,7 @@ class Endpoint(Broadcaster):
             *(sessions if self._longpolls else ()),
             ChildSpec(id="connections", start=(self._start_connections, (), {}), type="supervisor"),
             ChildSpec(id="listener", start=(listen, (self,), {})),
+            drainer_spec(self, self.drain),
         ]
         return await Supervisor.start_link(children, strategy="rest_for_one")
 
@@ -109,7 +125,7 @@ class Endpoint(Broadcaster):
         )
 
     async def _start_pool(self, handler: type[Socket]) -> Ok[Pid] | Error | Ignore:
-        name = f"{handler.__module__}.{handler.__qualname__}.channels"
+        name = f"{self.name}.{handler.__module__}.{handler.__qualname__}.channels"
         started = await PartitionSupervisor.start_link(DynamicSupervisor, name, partitions=handler.partitions)
         if isinstance(started, Ok):
             self._pools[handler] = started.value
@@ -122,12 +138,21 @@ class Endpoint(Broadcaster):
         return started
 
     async def _start_connections(self) -> Ok[Pid] | Error | Ignore:
-        started = await PartitionSupervisor.start_link(DynamicSupervisor, "phxactor.connections")
+        started = await PartitionSupervisor.start_link(DynamicSupervisor, f"{self.name}.connections")
         if isinstance(started, Ok):
             self._connections = started.value
         return started
 
     # -------------------------------------------------------------------------------- for its processes
+
+    async def transports(self) -> list[Pid]:
+        """List the connections and the long-poll sessions."""
+        supervisors = [] if self._sessions_supervisor is None else [self._sessions_supervisor]
+        if self._connections is not None:
+            partitions = await PartitionSupervisor.which_children(self._connections)
+            supervisors += [partition.pid for partition in partitions if isinstance(partition.pid, Pid)]
+        children = [child for one in supervisors for child in await DynamicSupervisor.which_children(one)]
+        return [child.pid for child in children if isinstance(child.pid, Pid)]
 
     def websocket_at(self, path: str) -> Mount | None:
         """Return what is mounted at a WebSocket's path."""

@@ -8,6 +8,7 @@ from typing import Final
 from phxactor.telemetry import Event, log
 
 listening: Final = Event("phxactor.endpoint.listening", "The endpoint accepts connections: url.")
+draining: Final = Event("phxactor.endpoint.draining", "The endpoint stops, and lets its clients go: transports.")
 bad_request: Final = Event("phxactor.http.bad_request", "A client made a mistake in HTTP: peer, status, why.")
 handler_failed: Final = Event(
     "phxactor.http.handler_failed", "A plain HTTP handler raised, and 500 was answered: method, path, exception."
@@ -17,6 +18,7 @@ accept_failed: Final = Event(
 )
 
 log(listening, logging.INFO, lambda fields: f"listening on {fields['url']}")
+log(draining, logging.INFO, lambda fields: f"stopping; {fields['transports']} connections are told")
 log(bad_request, logging.WARNING, lambda fields: f"{fields['peer']} was answered {fields['status']}: {fields['why']}")
 log(handler_failed, logging.ERROR, lambda fields: f"{fields['method']} {fields['path']} failed")
 log(accept_failed, logging.ERROR, lambda fields: f"cannot accept a connection: {fields['why']}")

@@ -49,7 +49,8 @@ def listen(endpoint: Endpoint) -> Ok[Pid] | Error:
         return Error(f"the address {Address(endpoint.host, endpoint.port)} {why}")
     sock.settimeout(0)
     endpoint.address = Address(endpoint.host, sock.getsockname()[1])
-    return Ok(self_pid().runtime.spawn(_accept, endpoint, sock, link=True, initial_call="Listener"))
+    endpoint.listener = self_pid().runtime.spawn(_accept, endpoint, sock, link=True, initial_call="Listener")
+    return Ok(endpoint.listener)
 
 
 async def _accept(endpoint: Endpoint, sock: socket.socket) -> None:

@@ -89,6 +89,17 @@ class SocketPush:
 
 
 @final
+class Drain:
+    """The type of `DRAIN`."""
+
+    __slots__ = ()
+
+
+DRAIN: Final = Drain()
+"""What tells a transport to finish: it reads nothing more, and ends once its channels have answered what it read."""
+
+
+@final
 @attrs.define
 class SocketClose:
     """`{:socket_close, pid, reason}`: what a channel sends its transport before it exits gracefully.

@@ -33,12 +33,14 @@ BAD_MESSAGE = Shutdown("bad_message")
 NOT_UTF8 = Shutdown("not_utf8")
 TIMED_OUT = Shutdown("timeout")
 SLOW_CONSUMER = Shutdown("slow_consumer")
+DRAINING = Shutdown("draining")
 INACTIVE = Shutdown("closed")
 """A long-poll session that is not polled any more: for its channels, a connection that was closed."""
 
 _CODES: dict[Reason, CloseCode] = {
     NORMAL: CloseCode.NORMAL,
     SHUTDOWN: CloseCode.RESTART,
+    DRAINING: CloseCode.RESTART,
     DISCONNECTED: CloseCode.GOING_AWAY,
     BAD_MESSAGE: CloseCode.INTERNAL_ERROR,
     NOT_UTF8: CloseCode.INVALID_DATA,

@@ -20,13 +20,16 @@ from phxactor.otp.call import Call
 from phxactor.runtime import From, Pid, Reason, Timer, set_port
 from phxactor.runtime.signals import fatal
 from phxactor.socket import TEXT, DecodeError, Socket, SocketPush
+from phxactor.socket.messages import DRAIN, Drain
 from phxactor.socket.multiplexer import Multiplexer
 from phxactor.transport import events
-from phxactor.transport.close_codes import BAD_MESSAGE, INACTIVE, SLOW_CONSUMER, close_code
+from phxactor.transport.close_codes import BAD_MESSAGE, DRAINING, INACTIVE, SLOW_CONSUMER, close_code
 
 if TYPE_CHECKING:
     from phxactor.transport.options import LongPollOptions
 
+SETTLE: Final = 0.01
+"""Seconds between two looks at whether the channels of a session that is to be ended are done."""
 EXPIRY: Final = 1.5
 """Windows without a poll after which a session ends."""
 
@@ -105,6 +108,8 @@ class LongPollSession:
                 self._answer([])
             case Unpolled():
                 self._expire()
+            case Drain():
+                self._drain()
             case _:
                 self._multiplexer.handle_info(message)
 
@@ -164,6 +169,13 @@ class LongPollSession:
 
     def _arm_expiry(self, seconds: float) -> None:
         self.pid.runtime.timers.add(seconds, self.pid.send, UNPOLLED)
+
+    def _drain(self) -> None:
+        """End once the channels have answered what was published, and a waiting poll has it."""
+        if self._multiplexer.settled() and not self._answering:
+            self.stop(DRAINING)
+        else:
+            self.pid.runtime.timers.add(SETTLE, self.pid.send, DRAIN)
 
     # ------------------------------------------------------------------------------------------ publishes
 

@@ -11,11 +11,14 @@ from collections.abc import Callable
 from typing import Final, final
 
 import trio
+from trio.lowlevel import wait_readable
 
-from phxactor.runtime import Pid, State, set_port
+from phxactor.runtime import Pid, set_port
 from phxactor.socket import DecodeError, InvalidUTF8, Socket, SocketPush
+from phxactor.socket.messages import DRAIN
 from phxactor.socket.multiplexer import Multiplexer
-from phxactor.transport.close_codes import BAD_MESSAGE, NOT_UTF8
+from phxactor.transport.close_codes import BAD_MESSAGE, DRAINING, NOT_UTF8
+from phxactor.transport.connection import READ_SIZE
 from phxactor.transport.frames import frame
 from phxactor.transport.websocket import Link, Silence, WebSocket
 
@@ -23,6 +26,8 @@ HIGH_WATER: Final = 1000
 """Messages waiting for one channel above which nothing more is read from its client."""
 LOW_WATER: Final = 100
 """Messages waiting for that channel below which reading goes on."""
+SETTLE: Final = 0.01
+"""Seconds between two looks at whether the channels of a connection that is to be closed are done."""
 CATCH_UP: Final = 0.005
 """Seconds between two looks at a channel that has to catch up."""
 
@@ -31,7 +36,7 @@ CATCH_UP: Final = 0.005
 class MultiplexedWebSocket(WebSocket):
     """A `Socket`'s connection."""
 
-    __slots__ = ("_behind", "_decode", "_max_output", "_multiplexer", "_shared_frames")
+    __slots__ = ("_behind", "_decode", "_draining", "_max_output", "_multiplexer", "_shared_frames")
 
     def __init__(
         self, link: Link, socket: Socket, pool: Callable[[Pid], Pid], *, max_channels: int, join_timeout: float
@@ -41,24 +46,31 @@ class MultiplexedWebSocket(WebSocket):
         self._max_output = link.max_output_bytes
         self._shared_frames = not self.compressed
         self._multiplexer = Multiplexer(socket, self, pool, max_channels=max_channels, join_timeout=join_timeout)
+        self._draining = False
         self._behind: Pid | None = None
         """A channel that has to catch up before anything more is read."""
 
     async def run(self, first: bytes) -> None:
         """Be the process; `first` is what came behind the handshake's request."""
-        pid, connection = self.pid, self.link.connection
+        sock = self.link.connection.sock
         set_port(self.port)
         try:
             self.read(first)
-            while pid.state is State.ALIVE:
-                data = await connection.receive_some()
+            while True:
+                await wait_readable(sock)  # first wait, then read: `Connection.receive_some` without its call
+                if self._draining:
+                    await trio.sleep_forever()
+                try:
+                    data = sock.recv(READ_SIZE)
+                except BlockingIOError:
+                    continue
                 if not data:
+                    self.closing = True
                     break
                 self.read(data)
                 if self._behind is not None:
                     await self.catch_up(self._behind)
-            self.closing = True
-        except trio.BrokenResourceError:
+        except OSError:  # reset by the client
             self.closing = True
         finally:
             self.finish()
@@ -97,8 +109,18 @@ class MultiplexedWebSocket(WebSocket):
             self.push(message)
         elif type(message) is Silence:
             self.check_silence()
+        elif message is DRAIN:
+            self.drain()
         else:
             self._multiplexer.handle_info(message)
+
+    def drain(self) -> None:
+        """Read nothing more; close once the channels have answered what was read."""
+        self._draining = True
+        if self._multiplexer.settled():
+            self.stop(DRAINING)
+        else:
+            self.pid.runtime.timers.add(SETTLE, self.pid.send, DRAIN)
 
     def push(self, push: SocketPush) -> None:
         """Send an encoded message; what many get is framed once."""

@@ -10,8 +10,9 @@ import trio
 from phxactor.otp import Stop
 from phxactor.runtime import NORMAL, Exit, Reason
 from phxactor.socket import BINARY, TEXT, SocketPush
+from phxactor.socket.messages import Drain
 from phxactor.socket.raw import RawResult, RawSocket
-from phxactor.transport.close_codes import NOT_UTF8, close_code
+from phxactor.transport.close_codes import DRAINING, NOT_UTF8, close_code
 from phxactor.transport.websocket import Link, Silence, WebSocket
 
 AHEAD: Final = 32
@@ -76,6 +77,8 @@ class RawWebSocket(WebSocket):
                     self._push(message.opcode, message.data)
                 case Silence():
                     self.check_silence()
+                case Drain():
+                    return DRAINING
                 case Ended():
                     return message.reason
                 case _:
