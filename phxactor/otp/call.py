@@ -59,7 +59,8 @@ class Called:
     """Which call failed: stands beside the reason in the exit of the caller (G20 to G23)."""
 
     function: str
-    server: Server
+    server: object
+    """Whom it was for: an address, or of a task its pid."""
     request: object = None
     timeout: float | None = None
 
