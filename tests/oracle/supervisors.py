@@ -8,25 +8,18 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Mapping
 from itertools import groupby
-from typing import Any, Final, Literal, TypeAlias
+from typing import Any, Final, Literal
 
 import trio
 from trio.testing import MockClock, wait_all_tasks_blocked
 
 from phxactor.otp import (
-    IGNORE,
     ChildSpec,
     DynamicSupervisor,
     Error,
-    GenServer,
     Ignore,
     Ok,
-    Started,
-    Stop,
-    Supervise,
-    SuperviseDynamically,
     Supervisor,
     call,
     cast,
@@ -36,9 +29,7 @@ from phxactor.otp import (
 from phxactor.runtime import (
     Crash,
     Exit,
-    Exited,
     Pid,
-    Reason,
     Shutdown,
     link,
     open_runtime,
@@ -47,13 +38,9 @@ from phxactor.runtime import (
     spawn,
     trap_exit,
 )
+from tests.oracle.supervised import Source, start_tree, start_worker
 from tests.oracle.terms import from_reason, to_reason
 
-Source: TypeAlias = Mapping[str, Any]
-"""A supervisor's or a worker's specification, as the record writes it."""
-
-PERIOD: Final = 10**9
-"""Seconds of the restart intensity: for ever."""
 QUIET: Final = 10_000.0
 """Seconds in which every shutdown of a whole tree is over."""
 MILLISECONDS: Final = 1000
@@ -270,85 +257,3 @@ async def link_and_end(other: Pid) -> None:
     """Be a stranger who links himself and crashes."""
     link(other)
     raise Exit("boom")
-
-
-# -------------------------------------------------------------------------------------------- the processes
-
-
-class Tree(Supervisor):
-    """A supervisor of the record."""
-
-    async def init(self, world: World, source: Source) -> Supervise:
-        world.born(source)
-        return Supervise(
-            [world.specification(child) for child in source.get("children", ())],
-            strategy=source["sup"],
-            max_restarts=source["max"],
-            max_seconds=PERIOD,
-            auto_shutdown=source.get("auto", "never"),
-        )
-
-
-class DynamicTree(DynamicSupervisor):
-    """A dynamic supervisor of the record."""
-
-    async def init(self, world: World, source: Source) -> SuperviseDynamically:
-        world.born(source)
-        return SuperviseDynamically(
-            max_children=source.get("max_children", math.inf), max_restarts=source["max"], max_seconds=PERIOD
-        )
-
-
-async def start_tree(world: World, source: Source) -> Started:
-    """Start a supervisor, of either kind."""
-    tree = DynamicTree if source["sup"] == "dynamic" else Tree
-    return await tree.start_link(world, source)
-
-
-class Worker(GenServer):
-    """A worker of the record: ends as it is told."""
-
-    async def init(self, world: World, source: Source, step: str) -> Stop | Ignore | None:
-        self.world, self.source = world, source
-        trap_exit(source.get("trap", False) or source.get("stubborn", False))
-        match step:
-            case "ignore":
-                world.begin("ignore", source)
-                return IGNORE
-            case "stop":
-                world.begin("stop", source)
-                return Stop("refused")
-            case "raise":
-                world.begin("raise", source)
-                raise RuntimeError("planned")
-        self.number = world.born(source)
-        return None
-
-    async def handle_cast(self, request: object) -> None:
-        if isinstance(request, BaseException):
-            raise request
-
-    async def handle_info(self, message: object) -> None:
-        if isinstance(message, Exited):
-            self.write("exit", message.reason)
-
-    async def terminate(self, reason: Reason) -> None:
-        self.write("term", reason)
-        if self.source.get("stubborn") and reason == "shutdown":
-            await trio.sleep_forever()
-
-    def write(self, kind: str, reason: Reason) -> None:
-        """Log what happens to it."""
-        self.world.log.append([kind, self.source["id"], self.number, self.world.term(reason)])
-
-
-async def start_worker(world: World, source: Source) -> Started:
-    """Start a worker, as its plan says for this time."""
-    plan = source.get("plan", ["ok"])
-    step = plan[min(world.starts[source["id"]], len(plan) - 1)]
-    if step == "error":
-        world.begin("error", source)
-        return Error("refused")
-    begin = Worker.start if step == "unlinked" else Worker.start_link
-    started = await begin(world, source, step)
-    return Ok(started.value, info="extra") if step == "info" and isinstance(started, Ok) else started

@@ -11,7 +11,7 @@ import attrs
 import trio
 from trio.testing import MockClock, wait_all_tasks_blocked
 
-from phxactor.otp import ChildSpec, Error, GenServer, NoReply, Ok, Started, Stop, Supervisor, cast
+from phxactor.otp import ChildSpec, DynamicSupervisor, Error, GenServer, NoReply, Ok, Started, Stop, Supervisor, cast
 from phxactor.runtime import Exit, Pid, Reason, open_runtime, own, self_pid, trap_exit
 
 
@@ -111,6 +111,14 @@ async def supervised(*children: ChildSpec, **flags: Any) -> AsyncIterator[Pid]: 
     async with open_runtime():
         trap_exit()
         yield (await Supervisor.start_link(children, **flags)).unwrap()
+
+
+@asynccontextmanager
+async def pool(**flags: Any) -> AsyncIterator[Pid]:  # noqa: ANN401
+    """Run a dynamic supervisor, whose parent is the body of the test, which traps exits."""
+    async with open_runtime():
+        trap_exit()
+        yield (await DynamicSupervisor.start_link(**flags)).unwrap()
 
 
 def simulate(body: Callable[[], Awaitable[None]]) -> None:

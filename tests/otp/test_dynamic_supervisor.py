@@ -1,11 +1,9 @@
-"""DynamicSupervisor: D1 to D17, and what it shares with Supervisor."""
+"""Children of a DynamicSupervisor: D1 to D10, D13 to D15, D17."""
 
 from __future__ import annotations
 
 import gc
 import weakref
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
-from contextlib import asynccontextmanager
 from typing import Any
 
 import pytest
@@ -24,22 +22,13 @@ from phxactor.otp import (
     Ok,
     SuperviseDynamically,
     Supervisor,
-    call,
-    cast,
     child_spec,
-    stop,
 )
-from phxactor.otp.child_spec import Restart
-from phxactor.otp.supervisor_events import shutdown_error
 from phxactor.runtime import (
-    KILL,
-    KILLED,
     NORMAL,
     SHUTDOWN,
-    Answer,
     Crash,
     Exit,
-    Exited,
     From,
     Pid,
     Reason,
@@ -47,27 +36,17 @@ from phxactor.runtime import (
     open_runtime,
     receive,
     self_pid,
-    set_port,
     spawn,
     spawn_link,
     trap_exit,
 )
-from phxactor.telemetry import Event
 
-from .supervision import REFUSED, Log, Worker, crash, start_worker, worker
+from .supervision import REFUSED, Log, Worker, crash, pool, start_worker, worker
 
 start_child = DynamicSupervisor.start_child
 which_children = DynamicSupervisor.which_children
 count_children = DynamicSupervisor.count_children
 terminate_child = DynamicSupervisor.terminate_child
-
-
-@asynccontextmanager
-async def pool(**flags: Any) -> AsyncIterator[Pid]:  # noqa: ANN401
-    """Run a dynamic supervisor, whose parent is the body of the test, which traps exits."""
-    async with open_runtime():
-        trap_exit()
-        yield (await DynamicSupervisor.start_link(**flags)).unwrap()
 
 
 async def test_D1_it_starts_without_children_and_restarts_each_for_itself(log: Log) -> None:
@@ -259,82 +238,6 @@ async def test_D10_a_restart_that_ignores_removes_the_child(log: Log) -> None:
         assert await which_children(supervisor) == []
 
 
-async def test_D11_on_shutdown_all_children_are_told_at_once_each_with_its_own_time(
-    log: Log, autojump_clock: MockClock
-) -> None:
-    async with pool() as supervisor:
-        for id_, seconds, shutdown in (("quick", 1.0, 5), ("slow", 10.0, 3), ("slower", 10.0, 20), ("kill", 9.0, 0)):
-            await start_child(supervisor, worker(log, id_, trap=True, terminating=seconds, shutdown=shutdown))
-        await start_child(supervisor, worker(log, "brutal", trap=True, terminating=1.0, shutdown="brutal_kill"))
-        await start_child(supervisor, worker(log, "plain"))
-        ends: dict[object, float] = {}
-        for worker_id, pid in log.pids.items():
-            spawn(note_end, ends, worker_id, pid)
-        await wait_all_tasks_blocked()
-        await stop(supervisor)
-        await wait_all_tasks_blocked()
-        assert {id_: round(time) for id_, time in ends.items()} == {
-            "quick": 1,
-            "slow": 3,
-            "slower": 10,
-            "kill": 0,
-            "brutal": 0,
-            "plain": 0,
-        }
-        reasons = {id_: pid.exit_reason for id_, pid in log.pids.items()}
-        assert reasons == {
-            "quick": SHUTDOWN,
-            "slow": KILLED,
-            "slower": SHUTDOWN,
-            "kill": KILLED,
-            "brutal": KILLED,
-            "plain": SHUTDOWN,
-        }
-
-
-async def note_end(ends: dict[object, float], id_: object, pid: Pid) -> None:
-    """Write down when a process ends."""
-    await pid.runtime.ended(pid)
-    ends[id_] = trio.current_time()
-
-
-async def test_D12_children_that_end_otherwise_on_shutdown_are_reported(log: Log, autojump_clock: MockClock) -> None:
-    reasons: dict[object, Reason] = {}
-
-    def handler(_: Event, fields: Mapping[str, object]) -> None:
-        reasons[getattr(fields["spec"], "id", None)] = fields["reason"]
-
-    shutdown_error.attach(handler)
-    async with pool() as supervisor:
-        ends: list[tuple[str, Restart, Reason]] = [
-            ("detail", "permanent", Shutdown("x")),
-            ("normal", "permanent", NORMAL),
-            ("transient", "transient", NORMAL),
-            ("wrong", "temporary", "boom"),
-        ]
-        for id_, restart, reason in ends:
-            await start_child(
-                supervisor, ChildSpec(id=id_, start=(start_body, (on_shutdown, reason), {}), restart=restart)
-            )
-        await start_child(supervisor, worker(log, "slow", trap=True, terminating=10.0, shutdown=1))
-        await wait_all_tasks_blocked()
-        await stop(supervisor)
-    shutdown_error.detach(handler)
-    assert reasons == {"normal": NORMAL, "wrong": "boom", "slow": KILLED}
-
-
-async def start_body(body: Callable[..., Awaitable[object]], *args: object) -> Ok[Pid]:
-    """Start a process that is no server."""
-    return Ok(spawn_link(body, *args))
-
-
-async def on_shutdown(reason: Reason) -> None:
-    """When told to end, end with a reason of one's own."""
-    trap_exit()
-    await receive()
-    raise Exit(reason)
-
-
 async def test_D13_which_children_has_no_ids(log: Log) -> None:
     async with pool() as supervisor:
         spec = worker(log, "a", modules=(Worker,))
@@ -357,107 +260,8 @@ async def test_D15_the_caller_is_not_linked_to_the_child(log: Log) -> None:
         assert set(child.links or ()) == {supervisor}
 
 
-async def test_D16_too_many_restarts_end_it(log: Log, autojump_clock: MockClock) -> None:
-    async with pool() as supervisor:
-        for id_ in "ab":
-            await start_child(supervisor, worker(log, id_))
-        for _ in range(4):
-            await crash(log, "a")
-        assert await receive() == Exited(supervisor, SHUTDOWN)
-        assert not log.pids["b"].alive
-
-
-async def test_D16_signals_to_it_are_as_to_a_supervisor(log: Log) -> None:
-    async with pool() as supervisor:
-        await start_child(supervisor, worker(log, "a", trap=True))
-        spawn(exits, supervisor)
-        await wait_all_tasks_blocked()
-        assert supervisor.alive
-        supervisor.exit("enough")
-        assert await receive() == Exited(supervisor, "enough")
-        assert ("stop", "a", SHUTDOWN) in log.entries
-    async with pool() as supervisor:
-        await start_child(supervisor, worker(log, "a", trap=True))
-        supervisor.exit(KILL)
-        assert await receive() == Exited(supervisor, KILLED)
-        await wait_all_tasks_blocked()
-        assert ("stop", "a", KILLED) in log.entries
-
-
-async def exits(pid: Pid) -> None:
-    """Be a stranger who sends an exit signal."""
-    pid.exit("boom")
-
-
-async def test_S70_it_ignores_an_unknown_cast_but_an_unknown_call_crashes_it() -> None:
-    async with pool() as supervisor:
-        supervisor.send("hello")
-        cast(supervisor, "hello")
-        await wait_all_tasks_blocked()
-        assert supervisor.alive
-        with pytest.raises(Exit):
-            await call(supervisor, "hello")
-        assert isinstance(supervisor.exit_reason, Crash)
-
-
 async def test_D17_significant_children_are_rejected(log: Log) -> None:
     async with pool() as supervisor:
         refused = await start_child(supervisor, worker(log, "a", restart="transient", significant=True))
         assert refused == Error(("invalid_significant", True))
         assert log.starts["a"] == 0
-
-
-async def test_a_port_can_ask_for_a_child_and_gets_the_answer_as_a_message(log: Log) -> None:
-    answers: list[Answer] = []
-
-    async def body() -> None:
-        set_port(port)
-        await trio.sleep_forever()
-
-    def port(message: object) -> None:
-        if isinstance(message, Answer):
-            answers.append(message)
-        else:
-            DynamicSupervisor.request_child(supervisor, message, asked[0])  # type: ignore[arg-type]
-
-    async with pool(max_children=1) as supervisor:
-        pid = spawn(body)
-        await wait_all_tasks_blocked()
-        asked = [From(pid)]
-        pid.send(worker(log, "a"))
-        await wait_all_tasks_blocked()
-        pid.send(worker(log, "b"))
-        await wait_all_tasks_blocked()
-        assert [(answer.ref, answer.value) for answer in answers] == [
-            (asked[0], Ok(log.pids["a"])),
-            (asked[0], Error("max_children")),
-        ]
-
-
-async def test_a_start_function_that_answers_at_once_makes_the_supervisor_wait_for_nothing() -> None:
-    order: list[str] = []
-
-    async def body() -> None:
-        order.append("child runs")
-
-    def start(number: int) -> Ok[Pid]:
-        order.append(f"start {number}")
-        return Ok(spawn_link(body))
-
-    async with pool() as supervisor:
-        for number in range(3):
-            spec = ChildSpec(id=number, start=(start, (number,), {}), restart="temporary")
-            DynamicSupervisor.request_child(supervisor, spec, From(self_pid()))
-        await wait_all_tasks_blocked()
-        assert order == [*(f"start {number}" for number in range(3)), *(["child runs"] * 3)]
-        assert await count_children(supervisor) == ChildCount(specs=0, active=0, supervisors=0, workers=0)
-
-
-async def test_statistics_count_the_restarts_of_each_child(log: Log) -> None:
-    async with pool() as supervisor:
-        for id_ in "ab":
-            await start_child(supervisor, worker(log, id_))
-        await crash(log, "a")
-        statistics = DynamicSupervisor.statistics(supervisor)
-        assert {child.pid: child.restarts for child in statistics.children} == {log.pids["a"]: 1, log.pids["b"]: 0}
-        assert statistics.restarts == 1

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 import trio
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from trio.testing import MockClock
 
@@ -150,6 +150,7 @@ async def test_S32_every_attempt_to_start_a_child_again_counts(log: Log, autojum
         assert log.starts["a"] == 1 + 3
 
 
+@settings(deadline=None)
 @given(st.integers(0, 3), st.lists(st.tuples(st.sampled_from("abc"), st.integers(0, 3000)), max_size=12))
 def test_S40_S43_random_crashes_end_a_supervisor_when_the_model_says_so(
     max_restarts: int, crashes: list[tuple[str, int]]

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import attrs
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from trio.testing import wait_all_tasks_blocked
 
@@ -133,6 +133,7 @@ def tree(
     return model, specs
 
 
+@settings(deadline=None)
 @given(strategies, plans, steps)
 def test_S25_S26_S27_S28_S29_S32_S33_S50_children_start_and_end_in_the_order_of_the_model(
     strategy: Strategy, children: list[tuple[Restart, list[str]]], commands: list[tuple[str, str]]
@@ -160,6 +161,7 @@ def test_S25_S26_S27_S28_S29_S32_S33_S50_children_start_and_end_in_the_order_of_
     simulate(body)
 
 
+@settings(deadline=None)
 @given(plans)
 def test_S10_S12_children_start_in_order_and_end_in_reverse_when_one_refuses(
     children: list[tuple[Restart, list[str]]],

@@ -1,0 +1,84 @@
+"""Children asked for by code that cannot wait, and the picture of a DynamicSupervisor."""
+
+from __future__ import annotations
+
+import trio
+from trio.testing import wait_all_tasks_blocked
+
+from phxactor.otp import (
+    ChildCount,
+    ChildSpec,
+    DynamicSupervisor,
+    Error,
+    Ok,
+)
+from phxactor.runtime import (
+    Answer,
+    From,
+    Pid,
+    self_pid,
+    set_port,
+    spawn,
+    spawn_link,
+)
+
+from .supervision import Log, crash, pool, worker
+
+start_child = DynamicSupervisor.start_child
+count_children = DynamicSupervisor.count_children
+
+
+async def test_a_port_can_ask_for_a_child_and_gets_the_answer_as_a_message(log: Log) -> None:
+    answers: list[Answer] = []
+
+    async def body() -> None:
+        set_port(port)
+        await trio.sleep_forever()
+
+    def port(message: object) -> None:
+        if isinstance(message, Answer):
+            answers.append(message)
+        else:
+            DynamicSupervisor.request_child(supervisor, message, asked[0])  # type: ignore[arg-type]
+
+    async with pool(max_children=1) as supervisor:
+        pid = spawn(body)
+        await wait_all_tasks_blocked()
+        asked = [From(pid)]
+        pid.send(worker(log, "a"))
+        await wait_all_tasks_blocked()
+        pid.send(worker(log, "b"))
+        await wait_all_tasks_blocked()
+        assert [(answer.ref, answer.value) for answer in answers] == [
+            (asked[0], Ok(log.pids["a"])),
+            (asked[0], Error("max_children")),
+        ]
+
+
+async def test_a_start_function_that_answers_at_once_makes_the_supervisor_wait_for_nothing() -> None:
+    order: list[str] = []
+
+    async def body() -> None:
+        order.append("child runs")
+
+    def start(number: int) -> Ok[Pid]:
+        order.append(f"start {number}")
+        return Ok(spawn_link(body))
+
+    async with pool() as supervisor:
+        for number in range(3):
+            spec = ChildSpec(id=number, start=(start, (number,), {}), restart="temporary")
+            DynamicSupervisor.request_child(supervisor, spec, From(self_pid()))
+        await wait_all_tasks_blocked()
+        assert order == [*(f"start {number}" for number in range(3)), *(["child runs"] * 3)]
+        assert await count_children(supervisor) == ChildCount(specs=0, active=0, supervisors=0, workers=0)
+
+
+async def test_statistics_count_the_restarts_of_each_child(log: Log) -> None:
+    async with pool() as supervisor:
+        for id_ in "ab":
+            await start_child(supervisor, worker(log, id_))
+        await crash(log, "a")
+        statistics = DynamicSupervisor.statistics(supervisor)
+        assert {child.pid: child.restarts for child in statistics.children} == {log.pids["a"]: 1, log.pids["b"]: 0}
+        assert statistics.restarts == 1
