@@ -27,16 +27,14 @@ def write(floors: Sequence[Figures], results: Sequence[Result], cores: Cores) ->
     lines = [
         table(rows),
         "",
-        "Medians (and ranges) of the server's CPU time, per echo, delivery or client that joined.",
+        "Medians (and the middle half) of the server's CPU time, per echo, delivery or client that joined.",
     ]
     if not cores.apart:
         lines.append("There is one core for the server and the load: only the ratios say something.")
     everything = [*floors, *(run.figures for result in results for run in result.runs)]
     waited = spread(figures.server_waited for figures in everything)
     if waited.median > NOISE:
-        lines.append(
-            f"Noise: others had the server's core for {waited.median:.0%} of the time ({waited.high:.0%} at most)."
-        )
+        lines.append(f"Noise: others had the server's core for {waited.median:.0%} of the time.")
     lines += [f"No figure for {result.case.name}: {result.fault}" for result in results if result.fault is not None]
     return "\n".join(lines)
 
@@ -71,11 +69,12 @@ def _side(figures: Sequence[Figures]) -> tuple[str, str, str]:
 
 
 def _verdicts(case: Case, found: Spread, unit: str) -> tuple[str, str, str, str]:
-    target = ("", "") if case.target is None else (f"{case.target:g}{unit}", _verdict(found, case.target))
-    return (*target, f"{case.goal:g}{unit}", _verdict(found, case.goal))
+    target = ("", "") if case.target is None else (f"{case.target:g}{unit}", verdict(found, case.target))
+    return (*target, f"{case.goal:g}{unit}", verdict(found, case.goal))
 
 
-def _verdict(found: Spread, limit: float) -> str:
+def verdict(found: Spread, limit: float) -> str:
+    """Say whether the median holds."""
     return "ok" if found.median <= limit else "over"
 
 

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from statistics import median
+from statistics import quantiles
 
 import attrs
 
 
 @attrs.frozen
 class Spread:
-    """The median of some figures, and how far they lie apart."""
+    """The median of some figures, and between what the middle half of them lies."""
 
     median: float
     low: float
@@ -26,7 +26,8 @@ class Spread:
 def spread(figures: Iterable[float]) -> Spread:
     """Make one of at least one figure."""
     found = list(figures)
-    return Spread(median(found), min(found), max(found))
+    low, middle, high = quantiles(found, n=4, method="inclusive") if len(found) > 1 else found * 3
+    return Spread(middle, low, high)
 
 
 def digits(figure: float) -> str:
