@@ -98,9 +98,13 @@ class MultiplexedWebSocket(WebSocket):
             self._behind = channel
 
     async def catch_up(self, channel: Pid) -> None:
-        """Read nothing until the channel has little left to do: TCP tells the client to wait."""
-        while channel.alive and len(channel.mailbox) > LOW_WATER:  # noqa: ASYNC110 - rare; an event would cost every message
+        """Read nothing until the channel has little left to do: TCP tells the client to wait.
+
+        It is looked at again and again, since that is rare, and an event would cost every message.
+        """
+        while channel.alive and len(channel.mailbox) > LOW_WATER:
             await trio.sleep(CATCH_UP)
+            self._heard = trio.current_time()  # it is not the client who is silent
         self._behind = None
 
     def port(self, message: object) -> None:

@@ -12,7 +12,7 @@ from phxactor.runtime import NORMAL, Exit, Reason
 from phxactor.socket import BINARY, TEXT, SocketPush
 from phxactor.socket.messages import Drain
 from phxactor.socket.raw import RawResult, RawSocket
-from phxactor.transport.close_codes import DRAINING, NOT_UTF8, close_code
+from phxactor.transport.close_codes import BAD_MESSAGE, DRAINING, NOT_UTF8, close_code
 from phxactor.transport.websocket import Link, Silence, WebSocket
 
 AHEAD: Final = 32
@@ -24,6 +24,14 @@ class Incoming:
     """A message of the client, on its way to the handler."""
 
     data: str | bytes
+
+
+@attrs.frozen
+class Owed:
+    """What the protocol owes the client behind the answers to its messages: pongs, or the last close frame."""
+
+    data: bytes
+    last: bool
 
 
 @attrs.frozen
@@ -48,6 +56,7 @@ class RawWebSocket(WebSocket):
     async def run(self, first: bytes) -> None:
         """Be the process; `first` is what came behind the handshake's request."""
         handler = self._handler
+        reason: Reason = NORMAL
         try:
             await handler.init()
             async with trio.open_nursery() as nursery:
@@ -57,7 +66,7 @@ class RawWebSocket(WebSocket):
             self.send_close(close_code(reason))
             await handler.terminate(reason)
         finally:
-            self.finish()
+            self.finish(reason)
         if reason != NORMAL:
             raise Exit(reason)
 
@@ -70,9 +79,10 @@ class RawWebSocket(WebSocket):
             match message:
                 case Incoming():
                     result = await handler.handle_in(message.data)
-                    self._waiting -= 1
-                    if self._room is not None:
-                        self._room.set()
+                    self._make_room()
+                case Owed():
+                    self._make_room()
+                    super().respond(message.data, last=message.last)
                 case SocketPush():
                     self._push(message.opcode, message.data)
                 case Silence():
@@ -102,7 +112,7 @@ class RawWebSocket(WebSocket):
         connection = self.link.connection
         data = first
         try:
-            while not self.closing:
+            while not self.deaf:
                 if data:
                     self.take_bytes(data)
                 while self._waiting > AHEAD:
@@ -113,8 +123,13 @@ class RawWebSocket(WebSocket):
                     break
         except trio.BrokenResourceError:
             pass
-        self.closing = True
+        self.deaf = True
         self.end(NORMAL)
+
+    def _make_room(self) -> None:
+        self._waiting -= 1
+        if self._room is not None:
+            self._room.set()
 
     def take_message(self, opcode: int, data: bytes) -> None:
         """Queue it for the handler."""
@@ -125,6 +140,20 @@ class RawWebSocket(WebSocket):
             return
         self._waiting += 1
         self.pid.send(message)
+
+    def respond(self, data: bytes, *, last: bool) -> None:
+        """Send it behind the answers to what came before, as if everything were handled when it comes."""
+        if self._waiting:
+            self._waiting += 1
+            self.pid.send(Owed(data, last))
+        else:
+            super().respond(data, last=last)
+
+    def reject(self, why: str, reason: Reason = BAD_MESSAGE) -> None:
+        """Disconnect a client that sent what cannot be read, once what came before has been handled."""
+        self.blame(why, close_code(reason))
+        self.deaf = True
+        self.end(reason)
 
     def end(self, reason: Reason) -> None:
         """End once the handler has taken what came before."""

@@ -9,6 +9,7 @@
 from __future__ import annotations
 
 import math
+import sys
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from typing import Final
@@ -19,7 +20,7 @@ from websockets.extensions import Extension
 from websockets.frames import Frame, Opcode
 from websockets.protocol import Protocol, Side
 
-from phxactor.runtime import NORMAL, Pid, Reason, State, Timer
+from phxactor.runtime import NORMAL, Crash, Pid, Reason, State, Timer
 from phxactor.runtime.signals import fatal
 from phxactor.transport import events
 from phxactor.transport.close_codes import BAD_MESSAGE, SLOW_CONSUMER, TIMED_OUT, CloseCode, close_code
@@ -65,7 +66,19 @@ SILENCE: Final = Silence()
 class WebSocket(ABC):
     """The frames of one connection, and its end."""
 
-    __slots__ = ("_fragments", "_heard", "_opcode", "_protocol", "_slicer", "_timer", "closing", "link", "pid", "write")
+    __slots__ = (
+        "_fragments",
+        "_heard",
+        "_opcode",
+        "_protocol",
+        "_slicer",
+        "_timer",
+        "closing",
+        "deaf",
+        "link",
+        "pid",
+        "write",
+    )
 
     def __init__(self, link: Link) -> None:
         self.link = link
@@ -78,7 +91,9 @@ class WebSocket(ABC):
         self._heard = trio.current_time()
         self._timer: Timer | None = None
         self.closing = False
-        """Whether a close frame has been sent; nothing is, and nothing is taken, after it."""
+        """Whether a close frame has been sent; nothing is after it."""
+        self.deaf = False
+        """Whether nothing more is taken from the client."""
         if link.timeout != math.inf:
             self._arm(link.timeout)
 
@@ -92,7 +107,7 @@ class WebSocket(ABC):
         """Take what was read from the connection."""
         self._heard = trio.current_time()
         for opcode, payload in self._slicer.feed(data):
-            if self.closing:
+            if self.deaf:
                 return
             if opcode != RAW:
                 self.take_message(opcode, payload)
@@ -114,18 +129,18 @@ class WebSocket(ABC):
             elif opcode is not Opcode.CONT:
                 continue
             self._fragments.append(bytes(received.data))
-            if received.fin and not self.closing:
+            if received.fin and not self.deaf:
                 message, self._fragments = b"".join(self._fragments), []
                 self.take_message(self._opcode, message)
-        if self.closing:
+        if self.deaf:
             return
-        self._write_out(protocol)
+        answer = b"".join(protocol.data_to_send())
         if protocol.eof_sent:
-            self.closing = True
+            self.deaf = True
             if protocol.parser_exc is not None:
                 code = protocol.close_sent.code if protocol.close_sent else CloseCode.PROTOCOL_ERROR
                 self.blame(str(protocol.parser_exc), code)
-            self.end(NORMAL)
+        self.respond(answer, last=protocol.eof_sent)
 
     def _make_protocol(self) -> Protocol:
         protocol = Protocol(Side.SERVER, max_size=self.link.max_frame_size)
@@ -136,22 +151,21 @@ class WebSocket(ABC):
 
     def send(self, opcode: int, data: bytes) -> None:
         """Send a message that was not framed before."""
-        protocol = self._protocol
-        if protocol is not None and protocol.extensions:
-            if self.closing:
-                return
-            if opcode == Opcode.TEXT:
-                protocol.send_text(data)
-            else:
-                protocol.send_binary(data)
-            self._write_out(protocol)
-        else:
+        extensions = self.link.extensions
+        if not extensions:
             self.write(frame(opcode, data))
+        elif not self.closing:
+            self.write(Frame(Opcode(opcode), data).serialize(mask=False, extensions=extensions))
 
-    def _write_out(self, protocol: Protocol) -> None:
-        for data in protocol.data_to_send():
-            if data:
-                self.write(data)
+    def respond(self, data: bytes, *, last: bool) -> None:
+        """Send what the protocol owes the client: pongs, and the close frame, which is the last."""
+        if data and not self.closing:
+            self.write(data)
+            if self.link.connection.size > self.link.max_output_bytes:
+                self.overflow()
+        if last:
+            self.closing = True
+            self.end(NORMAL)
 
     @property
     def compressed(self) -> bool:
@@ -167,6 +181,7 @@ class WebSocket(ABC):
 
     def send_close(self, code: CloseCode) -> None:
         """Send a close frame, unless one was sent."""
+        self.deaf = True
         if not self.closing:
             self.closing = True
             self.write(frame(CLOSE, code.to_bytes(2, "big")))
@@ -192,16 +207,21 @@ class WebSocket(ABC):
                 events.slow_consumer.emit(peer=self.link.peer, waiting=self.link.connection.size)
             self.stop(SLOW_CONSUMER)
 
-    def finish(self) -> None:
-        """Leave the connection to the flusher, who sends what waits and closes it: the last act of the process."""
+    def finish(self, reason: Reason = NORMAL) -> None:
+        """Leave the connection to the flusher, who sends what waits and closes it: the last act of the process.
+
+        `reason` is why it ends, unless a signal or an exception says otherwise.
+        """
         if self._timer is not None:
             self.pid.runtime.timers.cancel(self._timer)
-        self.send_close(
-            close_code(self.pid.exit_reason) if self.pid.state is not State.ALIVE else CloseCode.INTERNAL_ERROR
-        )
+        if self.pid.state is not State.ALIVE:
+            reason = self.pid.exit_reason
+        elif (error := sys.exception()) is not None:
+            reason = Crash(error)
+        self.send_close(close_code(reason))
         self.link.flusher.finish(self.link.connection)
         if events.disconnected.handlers:
-            link, reason = self.link, self.pid.exit_reason
+            link = self.link
             events.disconnected.emit(
                 socket=link.socket, transport="websocket", peer=link.peer, reason=reason, level=link.level
             )

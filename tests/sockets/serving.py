@@ -1,0 +1,81 @@
+"""An endpoint in the process of the test, on a free port, and what is left when its clients have gone."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from typing import Any
+
+import attrs
+import pytest
+import trio
+
+from phxactor import Endpoint, RawSocket, Socket, WebSocketOptions, mount
+from phxactor.runtime import Runtime, open_runtime
+from tests.conformance.client import PATIENCE, Client
+
+
+@attrs.frozen
+class Server:
+    """An endpoint that serves."""
+
+    endpoint: Endpoint
+    runtime: Runtime
+
+    @property
+    def port(self) -> int:
+        assert self.endpoint.address is not None
+        return self.endpoint.address.port
+
+    def url(self, path: str) -> str:
+        return f"ws://127.0.0.1:{self.port}{path}"
+
+    async def connect(self, path: str = "/socket/websocket?vsn=2.0.0", **options: Any) -> Client:  # noqa: ANN401
+        """Connect a client."""
+        return await Client.open(self.url(path), **options)
+
+    async def request(self, data: bytes) -> tuple[int, bytes]:
+        """Send bytes to the port; return the status of the answer, 0 without one, and the whole of it."""
+        answer = b""
+        async with await trio.open_tcp_stream("127.0.0.1", self.port) as stream:
+            await stream.send_all(data)
+            with trio.fail_after(PATIENCE):
+                while some := await stream.receive_some():
+                    answer += some
+        return int(answer.split(b" ", 2)[1]) if answer.startswith(b"HTTP/1.1 ") else 0, answer
+
+    def processes(self) -> int:
+        return self.runtime.statistics().processes
+
+
+@asynccontextmanager
+async def serving(endpoint: Endpoint) -> AsyncIterator[Server]:
+    """Serve an endpoint."""
+    async with open_runtime() as runtime:
+        (await endpoint.start_link(port=0)).unwrap()
+        yield Server(endpoint, runtime)
+
+
+def mounted(handler: type[Socket | RawSocket], options: WebSocketOptions | None = None) -> Endpoint:
+    """Make an endpoint with one socket, at `/socket`."""
+    return Endpoint(sockets=[mount("/socket", handler, websocket=options or WebSocketOptions(check_origin=False))])
+
+
+async def eventually(condition: Callable[[], object], within: float = PATIENCE) -> None:
+    """Wait until something is true: what happens behind a real socket tells nobody when it is done."""
+    with trio.move_on_after(within):
+        while not condition():  # noqa: ASYNC110 - it is anything, so nobody can set an event
+            await trio.sleep(0.002)
+    assert condition()
+
+
+async def in_time(awaitable: Awaitable[Any]) -> Any:  # noqa: ANN401
+    """Await with patience."""
+    with trio.fail_after(PATIENCE):
+        return await awaitable
+
+
+def complaints(caplog: pytest.LogCaptureFixture, level: int = logging.WARNING) -> list[logging.LogRecord]:
+    """List what phxactor has logged, from a level on."""
+    return [record for record in caplog.records if record.name.startswith("phxactor") and record.levelno >= level]
