@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Mapping
 from typing import TYPE_CHECKING, ClassVar, TypeAlias
 
-import attrs
 from trio.lowlevel import checkpoint
 
 from phxactor.otp.call import Call, Cast, Name, SystemRequest
@@ -55,6 +54,7 @@ class ServerProcess:
         "args",
         "debug",
         "failure",
+        "interrupted",
         "kwargs",
         "name",
         "parent",
@@ -63,7 +63,6 @@ class ServerProcess:
         "started",
         "suspended",
         "wait",
-        "wait_again",
     )
 
     def __init__(
@@ -81,8 +80,8 @@ class ServerProcess:
         self.parent: Pid | None = None
         """Whose exit ends it: who spawned it, if linked (G18)."""
         self.wait: Timeout | None = None
-        self.wait_again: Timeout | None = None
-        """What to wait for after a system message that came during a `Timeout` (G42, G45)."""
+        self.interrupted: tuple[Timeout, float] | None = None
+        """The `Timeout` during which a system message came, and when it would be due (G42, G45)."""
         self.suspended = False
         self.debug: Debug | None = None
         self.answer: tuple[From, object] | None = None
@@ -180,8 +179,7 @@ class ServerProcess:
         except TimeoutError:
             return wait.message if own_message else "timeout"
         if type(message) is SystemRequest:
-            left = deadline - pid.runtime.now() if own_message else wait.seconds
-            self.wait_again = attrs.evolve(wait, seconds=left)
+            self.interrupted = wait, deadline
         return message
 
     async def watched(self, debug: Debug, handler: Handler | None, message: object) -> Outcome:
@@ -247,7 +245,7 @@ class ServerProcess:
 
     async def on_system(self, message: SystemRequest) -> Outcome:
         """Do what `phxactor.otp.system` asks for; while suspended, take nothing else but the parent's end (Y3)."""
-        again, self.wait_again = self.wait_again, None
+        interrupted, self.interrupted = self.interrupted, None
         message.run(self)
         while self.suspended:
             overtaking = await self.pid.receive_matching(self.overtakes)
@@ -255,7 +253,12 @@ class ServerProcess:
                 overtaking.run(self)
             else:
                 await self.on_exited(overtaking)  # type: ignore[arg-type]
-        return None if again is None else NoReply(again)
+        if interrupted is None:
+            return None
+        wait, deadline = interrupted
+        if wait.message is not UNSET:
+            wait = Timeout(deadline - self.pid.runtime.now(), wait.message)
+        return NoReply(wait)
 
     def overtakes(self, message: object) -> bool:
         """Tell whether a suspended server takes this message."""
