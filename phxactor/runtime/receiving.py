@@ -106,6 +106,7 @@ class Receiver:
                 raise TimeoutError
             if self.state is not ALIVE:  # killed between the wake-up and now: take no further message (TM13)
                 await self._rest()
+        self.budget -= 1
         message = self.mailbox[0]
         del self.mailbox[0]
         return message
