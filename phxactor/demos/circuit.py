@@ -55,7 +55,7 @@ async def aftermath(story: Story, circuit: dict[str, Pid]) -> None:
                 lines.append(f"  {names[pid]} has ended: {format_reason(reason)}")
             case ("heard", Pid() as pid, Pid() as other, reason):
                 lines.append(
-                    f"  {names[pid]} lives, and has heard of the end of {names[other]}: {format_reason(reason)}"
+                    f"  {names[pid]} lives, and hears that {names[other]} has ended: {format_reason(reason)}"
                 )
     for line in sorted(lines):
         story.tell(line)
