@@ -36,7 +36,7 @@ class Connection:
         self.dirty = False
         """Whether the flusher knows that something waits."""
         self.drain_scope: trio.CancelScope | None = None
-        """While the kernel takes no more: the scope of the flusher's task that waits until it does."""
+        """While the kernel takes no more, or the end is near: the scope of the flusher's task that writes to it."""
         self.finishing = False
         """Whether it is to be closed once everything is written."""
         self.closed = False

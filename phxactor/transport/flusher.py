@@ -54,6 +54,9 @@ class Flusher:
         if connection.drain_scope is not None:
             connection.drain_scope.deadline = trio.current_time() + LINGER  # its task goes on to `_finish`
         elif self._nursery is not None:
+            connection.drain_scope = (
+                trio.CancelScope()
+            )  # two tasks cannot wait for one socket, so `run` leaves it alone
             self._nursery.start_soon(self._finish, connection)
         else:
             connection.flush()
@@ -92,9 +95,10 @@ class Flusher:
                     connection.flush()
             except (OSError, trio.ClosedResourceError):
                 connection.closed = True
-        connection.drain_scope = None
         if connection.finishing:
             await self._finish(connection)
+        else:
+            connection.drain_scope = None
 
     async def _finish(self, connection: Connection) -> None:
         try:

@@ -43,7 +43,7 @@ def serve_zoo(folder: Path, *arguments: str) -> Iterator[Zoo]:
             url = process.stdout.readline().strip()
             assert url, f"the zoo has not started: {log.read_text()}"
             yield Zoo(url, process, log)
-            assert process.poll() is None, f"the zoo has ended by itself: {log.read_text()}"
+            assert process.poll() in (None, 0), f"the zoo has ended by itself: {log.read_text()}"
         finally:
             process.terminate()
             try:
