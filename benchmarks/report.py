@@ -35,7 +35,7 @@ def write(floors: Sequence[Figures], results: Sequence[Result], cores: Cores) ->
     waited = spread(figures.server_waited for figures in everything)
     if waited.median > NOISE:
         lines.append(f"Noise: others had the server's core for {waited.median:.0%} of the time.")
-    lines += [f"No figure for {result.case.name}: {result.fault}" for result in results if result.fault is not None]
+    lines += [f"No figure for {each.case.name}: {each.fault.splitlines()[0]}" for each in results if each.fault]
     return "\n".join(lines)
 
 

@@ -62,7 +62,7 @@ def serving(kind: Kind, core: int) -> Iterator[Server]:
         except Fault as fault:
             output.seek(0)
             said = output.read().decode(errors="replace").strip()
-            raise Fault(f"{fault}; {kind.name} said: {said[-2000:]}" if said else str(fault)) from None
+            raise Fault(f"{fault}\n{kind.name} said:\n{said[-2000:]}" if said else str(fault)) from None
         finally:
             _stop(process)
 
