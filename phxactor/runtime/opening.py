@@ -34,7 +34,7 @@ async def open_runtime(*, stop_timeout: float = STOP_TIMEOUT, kill_grace: float 
     reason: Reason = NORMAL
     failure: BaseException | None = None
     async with trio.open_nursery() as around:
-        nursery: trio.Nursery = await around.start(_host)
+        nursery = await _open_shielded(around)
         runtime = Runtime(nursery, kill_grace)
         main = runtime.main
         before = current.set(main)
@@ -72,8 +72,19 @@ async def _stop(runtime: Runtime, reason: Reason, timeout: float) -> KeyboardInt
     return interrupt
 
 
-async def _host(task_status: trio.TaskStatus[trio.Nursery]) -> None:
-    with trio.CancelScope(shield=True):
-        async with trio.open_nursery() as nursery:
-            task_status.started(nursery)
-            await trio.sleep_forever()
+async def _open_shielded(around: trio.Nursery) -> trio.Nursery:
+    """Open a nursery in a task of its own, which an outer cancellation does not reach (TM30)."""
+    opened: list[trio.Nursery] = []
+    ready = trio.Event()
+
+    async def host() -> None:
+        with trio.CancelScope(shield=True):
+            async with trio.open_nursery() as nursery:
+                opened.append(nursery)
+                ready.set()
+                await trio.sleep_forever()
+
+    around.start_soon(host, name="phxactor runtime")
+    with trio.CancelScope(shield=True):  # Nursery.start would wait for ever, where all is cancelled
+        await ready.wait()
+    return opened[0]

@@ -200,14 +200,14 @@ class Receiver:
 
     async def _wait_until(self, deadline: float, wanted: Ref | None) -> bool:
         """Wait for a message, but no longer than until `deadline`; tell whether that has passed."""
-        left = deadline - self.runtime.now()
-        if left <= 0:
+        timers = self.runtime.timers
+        if deadline <= self.runtime.now():
             await checkpoint()
             return True
-        timer = self.runtime.timers.add(left, self.wake, None)
+        timer = timers.add_at(deadline, self.wake, None)
         try:
             self._prepare_to_wait(wanted)
             await wait_task_rescheduled(self._stop_waiting)
             return not timer.pending
         finally:
-            self.runtime.timers.cancel(timer)
+            timers.discard(timer)

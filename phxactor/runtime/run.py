@@ -32,22 +32,22 @@ async def _run(main: Callable[..., Awaitable[object]], args: tuple[object, ...])
         async with open_runtime():
             await main(*args)
         return
-    patience = [SHUTDOWN, KILL]
+    forced = trio.Event()
     with trio.open_signal_receiver(*_SIGNALS) as arrivals:
         async with open_runtime() as runtime:
-            trio.lowlevel.spawn_system_task(_obey, arrivals, runtime, patience)  # lasts until the program ends
+            trio.lowlevel.spawn_system_task(_obey, arrivals, runtime, forced)  # until the program ends
             await main(*args)
-    if not patience:
+    if forced.is_set():
         raise Exit(KILLED)
 
 
-async def _obey(arrivals: AsyncIterator[int], runtime: Runtime, patience: list[str]) -> None:
-    """Turn signals of the operating system into exit signals, as long as there are any."""
-    async for _ in arrivals:
-        reason = patience.pop(0)
-        runtime.main.exit(reason)
-        if reason == KILL:
-            runtime.kill()
-            break
+async def _obey(arrivals: AsyncIterator[int], runtime: Runtime, forced: trio.Event) -> None:
+    """Turn the signals of the operating system into exit signals."""
+    await anext(arrivals)
+    runtime.main.exit(SHUTDOWN)
+    await anext(arrivals)
+    forced.set()
+    runtime.main.exit(KILL)
+    runtime.kill()
     for number in _SIGNALS:
         signal.signal(number, signal.SIG_DFL)

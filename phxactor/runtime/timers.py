@@ -56,7 +56,11 @@ class Timers:
 
     def add(self, seconds: float, callback: Callable[[Argument], object], argument: Argument) -> Timer:
         """Call `callback(argument)` after at least so many seconds, never within this call (TI2)."""
-        timer = Timer(trio.current_time() + seconds, callback, argument)
+        return self.add_at(trio.current_time() + seconds, callback, argument)
+
+    def add_at(self, deadline: float, callback: Callable[[Argument], object], argument: Argument) -> Timer:
+        """Do as `add`, at a time of the clock."""
+        timer = Timer(deadline, callback, argument)
         heappush(self._heap, (timer.deadline, next(self._numbers), timer))
         scope = self._scope
         if scope is not None and timer.deadline < scope.deadline:
@@ -67,6 +71,15 @@ class Timers:
         """Return the seconds that were left, or None if it has fired, was cancelled, or is for the dead (TI3, TI6)."""
         if not timer.pending:
             return None
+        self.discard(timer)
+        if timer.destination is not None and timer.destination.state is DEAD:
+            return None
+        return max(0.0, timer.deadline - trio.current_time())
+
+    def discard(self, timer: Timer) -> None:
+        """Cancel a timer, for who does not ask what was left: each call with a time-out does."""
+        if not timer.pending:
+            return
         timer.pending = False
         timer.argument = None
         self._cancelled += 1
@@ -74,9 +87,6 @@ class Timers:
             self._heap = [entry for entry in self._heap if entry[2].pending]
             heapify(self._heap)
             self._cancelled = 0
-        if timer.destination is not None and timer.destination.state is DEAD:
-            return None
-        return max(0.0, timer.deadline - trio.current_time())
 
     async def run(self) -> None:
         """Fire timers for ever: the body of the runtime's timer task."""
