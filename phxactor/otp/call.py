@@ -19,12 +19,12 @@ from phxactor.runtime import (
     Monitor,
     Pid,
     Reason,
-    State,
     demonitor,
     self_pid,
     whereis,
 )
 from phxactor.runtime.signals import monitor
+from phxactor.runtime.state import DEAD
 
 if TYPE_CHECKING:
     from phxactor.otp.process import ServerProcess
@@ -151,7 +151,7 @@ async def request_reply(
         raise Exit(("calling_self", Called(function, server, request, timeout)))
     seen = len(me.mailbox)
     ref = monitor(me, pid)  # one fresh monitor a call, made before the request is sent (G32)
-    if pid.state is not State.DEAD:
+    if pid.state is not DEAD:
         pid.send(make(request, ref))
     try:
         answer = await me.receive_ref(ref, seen, None if timeout == math.inf else timeout)
