@@ -1,0 +1,132 @@
+"""What a process costs, and that a dead one costs nothing."""
+
+from __future__ import annotations
+
+import gc
+import logging
+import tracemalloc
+import weakref
+from collections.abc import Iterator
+
+import pytest
+
+from phxactor.runtime import (
+    KILL,
+    Crash,
+    demonitor,
+    link,
+    monitor,
+    open_runtime,
+    own,
+    receive,
+    register,
+    signals,
+    spawn,
+    unlink,
+)
+from tests.runtime.actors import Actor, port_actor, settled
+
+
+@pytest.fixture
+def no_collector() -> Iterator[None]:
+    """Leave all to reference counts: what then stays is in a cycle."""
+    logging.disable()  # a record of a crash that pytest keeps would keep its process
+    gc.collect()
+    gc.disable()
+    yield
+    gc.enable()
+    logging.disable(logging.NOTSET)
+
+
+async def _returns() -> None:
+    pass
+
+
+async def _crashes() -> None:
+    raise ValueError
+
+
+async def _crashes_in_depth() -> None:
+    await _crashes()
+
+
+async def _spawns() -> None:
+    spawn(_returns)
+    register("busy")
+    await receive()
+
+
+@pytest.mark.parametrize("body", [_returns, _crashes, _crashes_in_depth, _spawns, receive])
+async def test_a_dead_process_is_freed_at_once(body: object, no_collector: None) -> None:
+    assert callable(body)
+    async with open_runtime():
+        pid = spawn(body)
+        await settled()
+        pid.exit(KILL)
+        await settled()
+        assert not pid.alive
+        trace = weakref.ref(pid)
+        del pid
+        assert trace() is None
+
+
+async def test_a_crash_that_is_kept_keeps_no_process(no_collector: None) -> None:
+    async with open_runtime():
+        pid = spawn(_crashes_in_depth)
+        await settled()
+        crash = pid.exit_reason
+        assert isinstance(crash, Crash)
+        trace = weakref.ref(pid)
+        del pid
+        assert trace() is None
+        assert crash.exception.__traceback__ is not None
+
+
+async def test_friends_of_the_dead_keep_nothing_of_it(no_collector: None) -> None:
+    async with open_runtime():
+        friend = await port_actor(lambda _: None, trap=True)
+        pid = spawn(receive)
+        await settled()
+        for _ in range(3):
+            signals.link(friend.pid, pid)
+            signals.monitor(friend.pid, pid)
+            signals.monitor(pid, friend.pid)
+        own(pid, lambda _: None)
+        pid.exit("boom")
+        await settled()
+        assert not friend.pid.links
+        assert not friend.pid.monitors
+        assert not friend.pid.watchers
+        trace = weakref.ref(pid)
+        del pid
+        assert trace() is None
+
+
+async def test_what_is_undone_leaves_nothing() -> None:
+    async with open_runtime() as runtime:
+        one, other = Actor(), Actor()
+        await settled()
+        await one.do(link, other.pid)
+        await one.do(unlink, other.pid)
+        ref = await one.do(monitor, other.pid)
+        await one.do(demonitor, ref)
+        for pid in (one.pid, other.pid):
+            assert not pid.links
+            assert not pid.monitors
+            assert not pid.watchers
+        assert runtime.statistics().timers == 0
+
+
+async def test_an_idle_process_takes_less_than_4_kilobytes() -> None:
+    count = 200
+    async with open_runtime():
+        gc.collect()
+        tracemalloc.start()
+        before, _ = tracemalloc.get_traced_memory()
+        for _ in range(count):
+            spawn(receive)
+        await settled()
+        gc.collect()
+        after, _ = tracemalloc.get_traced_memory()
+        tracemalloc.stop()
+    assert (after - before) / count < 4096
