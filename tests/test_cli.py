@@ -1,0 +1,255 @@
+"""The command line: what it does, and how it says what is wrong."""
+
+from __future__ import annotations
+
+import os
+import pty
+import signal
+import subprocess
+from importlib.metadata import version
+from pathlib import Path
+from urllib.request import urlopen
+
+import pytest
+
+from phxactor import cli
+from phxactor.demos import DEMOS
+from phxactor.demos.chat import app as chat
+from phxactor.observer.routes import read
+from phxactor.observer.top import Unreachable, locate
+from tests.demos.program import PATIENCE, command, environment, run, serving
+
+APP = """
+from phxactor import Channel, Endpoint, Socket, channel, mount
+from phxactor.observer import observer_routes
+
+class Room(Channel):
+    pass
+
+class UserSocket(Socket):
+    channels = [channel("room:*", Room)]
+
+endpoint = Endpoint(sockets=[mount("/socket", UserSocket)], routes=observer_routes())
+number = 5
+"""
+
+with_asset = pytest.mark.skipif(not chat.PHOENIX.exists(), reason="phoenix.js has not been fetched: `make test` does")
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    (tmp_path / "my_app.py").write_text(APP)
+    (tmp_path / "broken_app.py").write_text("import no_such_module_at_all\n")
+    return tmp_path
+
+
+# ------------------------------------------------------------------------------------------------- in general
+
+
+def test_help_names_the_commands() -> None:
+    code, out, _ = run("--help")
+    assert code == 0
+    assert all(name in out for name in ("demo", "serve", "top"))
+
+
+def test_version() -> None:
+    assert run("--version") == (0, f"{version('phxactor')}\n", "")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["dmeo"], 'Did you mean "demo"'),
+        (["demo", "--prot", "1"], "Did you mean --port"),
+        (["demo", "--port", "many"], 'unable to convert "many" into int'),
+        (["demo", "--port", "70000"], "--port"),
+        (["serve"], "requires an argument"),
+        (["serve", "a:b", "--log-level", "loud"], "loud"),
+    ],
+)
+def test_a_typo_is_explained(arguments: list[str], words: str) -> None:
+    code, out, err = run(*arguments)
+    assert (code != 0, out) == (True, "")
+    assert words in err
+    assert "Traceback" not in err
+
+
+# ------------------------------------------------------------------------------------------------------- demo
+
+
+def test_the_demos_are_listed() -> None:
+    code, out, _ = run("demo", "--list")
+    assert code == 0
+    assert [line.split()[0] for line in out.splitlines()] == list(DEMOS)
+
+
+def test_an_unknown_demo() -> None:
+    code, out, err = run("demo", "caht")
+    assert (code, out) == (1, "")
+    assert err.startswith("there is no demo 'caht'; there are:\n  chat ")
+
+
+def test_a_demo_that_does_not_serve_takes_no_port() -> None:
+    assert run("demo", "pool", "--port", "1") == (
+        1,
+        "",
+        "the demo 'pool' serves nothing: leave --host and --port out\n",
+    )
+
+
+def test_a_demo_without_phoenix_says_what_to_do(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(chat, "PHOENIX", tmp_path / "phoenix.mjs")
+    with pytest.raises(SystemExit, match=r"^the chat demo needs phoenix\.js.*`make demo`") as error:
+        chat.run("127.0.0.1", 0)
+    assert "\n" not in str(error.value)
+
+
+@pytest.mark.socket
+@with_asset
+def test_the_chat_stops_in_order() -> None:
+    with serving("demo", "--port", "0") as program:
+        page = urlopen(f"{program.url}/", timeout=PATIENCE).read().decode()  # noqa: S310 - our own server
+        assert "<title>phxactor" in page
+        code, printed = program.stop()
+    assert code == 0
+    assert printed.endswith("stopped\n")
+    assert "ERROR" not in printed
+
+
+@pytest.mark.socket
+@with_asset
+def test_a_port_in_use() -> None:
+    with serving("demo", "--port", "0") as program:
+        code, out, err = run("demo", "--port", program.port)
+    assert (code, out, err) == (1, "", f"the address {program.url} is in use\n")
+
+
+@pytest.mark.slow
+def test_a_story_ends_by_ctrl_c_too() -> None:
+    process = subprocess.Popen(command("demo", "pool"), stdout=subprocess.PIPE, text=True, env=environment())
+    assert process.stdout is not None
+    with process.stdout as stdout:
+        assert "worker 1" in stdout.readline()
+        process.send_signal(signal.SIGINT)
+        assert stdout.read().splitlines()[-1] == "stopped"
+    assert process.wait(PATIENCE) == 0
+
+
+# ------------------------------------------------------------------------------------------------------ serve
+
+
+@pytest.mark.socket
+@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM])
+def test_serve(how: signal.Signals, folder: Path) -> None:
+    with serving("serve", "my_app:endpoint", "--port", "0", cwd=folder) as program:
+        answer = urlopen(f"{program.url}/observer.json", timeout=PATIENCE).read()  # noqa: S310 - our own server
+        assert "UserSocket channels" in {row.id for row in read(answer).rows}
+        code, printed = program.stop(how)
+    assert code == 0
+    assert printed.endswith("stopped\n")
+    assert "ERROR" not in printed
+
+
+@pytest.mark.parametrize(
+    ("target", "words"),
+    [
+        ("my_app", "give module:name, such as chat:endpoint for the one in chat.py, not 'my_app'"),
+        (":endpoint", "give module:name, such as chat:endpoint for the one in chat.py, not ':endpoint'"),
+        ("my_app:", "give module:name, such as chat:endpoint for the one in chat.py, not 'my_app:'"),
+        ("my_ap:endpoint", "there is no module 'my_ap' in {folder} or on Python's path"),
+        ("my_app.deeper:endpoint", "there is no module 'my_app.deeper' in {folder} or on Python's path"),
+        ("my_app:endpiont", "'endpiont' of my_app is missing; it should be an Endpoint"),
+        ("my_app:number", "'number' of my_app is a int; it should be an Endpoint"),
+    ],
+)
+def test_a_target_that_is_none(target: str, words: str, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(folder)
+    monkeypatch.syspath_prepend(folder)
+    with pytest.raises(SystemExit) as error:
+        cli.find_endpoint(target)
+    assert str(error.value) == words.format(folder=folder)
+
+
+def test_a_module_that_fails_shows_where(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(folder)
+    monkeypatch.syspath_prepend(folder)
+    with pytest.raises(ModuleNotFoundError, match="no_such_module_at_all"):
+        cli.find_endpoint("broken_app:endpoint")
+
+
+# -------------------------------------------------------------------------------------------------------- top
+
+
+@pytest.mark.parametrize(
+    ("target", "url"),
+    [
+        ("4000", "http://127.0.0.1:4000/observer"),
+        ("example.org:8080", "http://example.org:8080/observer"),
+        ("http://example.org/", "http://example.org/observer"),
+        ("https://example.org/admin/tree", "https://example.org/admin/tree"),
+    ],
+)
+def test_top_finds_the_picture(target: str, url: str) -> None:
+    assert locate(target).geturl() == url
+
+
+@pytest.mark.parametrize("target", ["", "0", "70000", "ftp://example.org", "http://", "http://x:y"])
+def test_top_needs_an_address(target: str) -> None:
+    with pytest.raises(Unreachable, match="is neither a port nor a URL"):
+        locate(target)
+
+
+@pytest.mark.socket
+def test_top_once(folder: Path) -> None:
+    with serving("serve", "my_app:endpoint", "--port", "0", cwd=folder) as program:
+        code, out, err = run("top", program.port)
+    assert (code, err) == (0, "")
+    summary, blank, *lines = out.splitlines()
+    assert summary.startswith(f"{program.url}/observer: ")
+    assert blank == ""
+    assert lines[0].split() == ["PROCESS", "PID", "STATE", "MAILBOX", "RESTARTS"]
+    assert any("UserSocket channels" in line for line in lines)
+    assert max(map(len, lines)) <= 100
+
+
+@pytest.mark.socket
+def test_top_of_nobody(folder: Path) -> None:
+    with serving("serve", "my_app:endpoint", "--port", "0", cwd=folder) as program:
+        code, out, err = run("top", f"{program.url}/elsewhere")
+        assert (code, out) == (1, "")
+        assert err == f"no observer at {program.url}/elsewhere (404): mount observer_routes() there\n"
+        program.stop()
+    code, out, err = run("top", program.port)
+    assert (code, out) == (1, "")
+    assert err.startswith(f"nobody answers at {program.url}/observer: ")
+    assert err.count("\n") == 1
+
+
+@pytest.mark.socket
+@pytest.mark.slow
+def test_top_goes_on_until_ctrl_c(folder: Path) -> None:
+    """In a terminal: it leaves the screen as it was, and a program that ends does not end it."""
+    with serving("serve", "my_app:endpoint", "--port", "0", cwd=folder) as program:
+        ours, theirs = pty.openpty()
+        top = subprocess.Popen(
+            command("top", program.port, "--interval", "0.05"), stdout=theirs, stderr=theirs, env=environment()
+        )
+        os.close(theirs)
+        seen = read_until(ours, "listener", "listener")
+        assert seen.startswith("\x1b[?1049h")
+        program.stop()
+        read_until(ours, "nobody answers")
+        top.send_signal(signal.SIGINT)
+        assert read_until(ours, "\x1b[?1049l").endswith("\x1b[?25h\x1b[?1049l")
+        assert top.wait(PATIENCE) == 0
+        os.close(ours)
+
+
+def read_until(terminal: int, *texts: str) -> str:
+    """Read from a terminal until all these texts have come, one after the other."""
+    seen, position = "", 0
+    for text in texts:
+        while (found := seen.find(text, position)) < 0:
+            seen += os.read(terminal, 65536).decode()
+        position = found + len(text)
+    return seen
