@@ -14,7 +14,8 @@ joined: Final = Event(
     "A join was answered: topic, status, socket (its class's name), transport, seconds, level (None: is not logged).",
 )
 join_failed: Final = Event(
-    "phxactor.channel.join_failed", "A channel's process ended before it answered its join: topic, channel, reason."
+    "phxactor.channel.join_failed",
+    "A channel's process ended before its join was answered: topic, channel, reason, exception (None in most cases).",
 )
 unencodable: Final = Event(
     "phxactor.broadcast.unencodable",
@@ -46,9 +47,16 @@ joined.attach(_log_join)
 
 
 def _log_join_failed(_: Event, fields: Mapping[str, object]) -> None:
-    reason = fields["reason"]
-    if not isinstance(reason, Crash):  # the process itself has told of a crash, with its traceback
-        _logger.error("joining %s failed: %s ended: %s", fields["topic"], fields["channel"], format_reason(reason))
+    reason, exception = fields["reason"], fields["exception"]
+    if isinstance(reason, Crash) and exception is None:
+        return  # the process itself has told of it, with its traceback
+    logging.getLogger(join_failed.name).error(
+        "joining %s failed: %s ended: %s",
+        fields["topic"],
+        fields["channel"],
+        format_reason(reason),
+        exc_info=exception if isinstance(exception, BaseException) else None,
+    )
 
 
 join_failed.attach(_log_join_failed)

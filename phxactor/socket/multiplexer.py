@@ -15,15 +15,19 @@ A join runs beside the socket: messages for its topic wait for the answer, all o
 from __future__ import annotations
 
 import gc
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable, Mapping
+from inspect import iscoroutinefunction
 from typing import Final, Protocol, final
 
 import attrs
+import trio
 
 from phxactor.otp import ChildSpec, DynamicSupervisor, Error, Ok
+from phxactor.otp.child_spec import Started
 from phxactor.runtime import (
     KILL,
     Answer,
+    Crash,
     Down,
     From,
     Monitor,
@@ -43,6 +47,9 @@ DUPLICATE_GRACE: Final = 5.0
 """Seconds that a replaced channel has to end before it is killed (C4)."""
 WAITING: Final = 1000
 """Messages that may wait for the answer of their topic's join."""
+
+TOO_LATE: Final = Error("join_timeout")
+"""What the start of a channel answers that has taken longer than a join may."""
 
 
 class Output(Protocol):
@@ -71,7 +78,19 @@ class Joined:
 class Joining:
     """A topic whose join has not been answered."""
 
-    __slots__ = ("answer", "began", "close", "from_", "message", "monitor", "old", "pid", "started", "timer", "waiting")
+    __slots__ = (
+        "admitted",
+        "began",
+        "close",
+        "from_",
+        "message",
+        "monitor",
+        "old",
+        "pid",
+        "started",
+        "timer",
+        "waiting",
+    )
 
     def __init__(self, message: Message, began: float) -> None:
         self.message = message
@@ -84,8 +103,8 @@ class Joining:
         """Who the pool's supervisor answers."""
         self.from_: From | None = None
         """Who the channel answers."""
-        self.answer: object = None
-        """The channel's answer, if it came before the supervisor's."""
+        self.admitted = False
+        """Whether the client has been told ok."""
         self.pid: Pid | None = None
         self.monitor: Monitor | None = None
         self.timer: Timer | None = None
@@ -138,6 +157,15 @@ class Multiplexer:
             type(entry) is Joined and not entry.pid.mailbox and (entry.pid.waiter is not None or not entry.pid.alive)
             for entry in self._topics.values()
         )
+
+    def end(self) -> None:
+        """End the joins that wait for an answer, with the connection; channels see its end by themselves."""
+        for entry in self._topics.values():
+            if type(entry) is Joining:
+                if entry.timer is not None:
+                    self._pid.runtime.timers.cancel(entry.timer)
+                if entry.pid is not None:
+                    exit_signal(entry.pid, self._pid, Shutdown("closed"))
 
     # ---------------------------------------------------------------------------------- from the client
 
@@ -194,7 +222,11 @@ class Multiplexer:
             joining.from_ = From(self._pid)
             joining.started = From(self._pid)
             self._asked[joining.from_] = self._asked[joining.started] = joining
-            spec = _channel_spec(route.channel, (message.payload, joining.from_, socket))
+            try:
+                spec = _channel_spec(route.channel, (message.payload, joining.from_, socket), self._join_timeout)
+            except Exception as error:  # noqa: BLE001 - the program's; it concerns this join alone
+                self._crashed(joining, Crash(error), error)
+                return
             joining.timer = self._pid.runtime.timers.add(self._join_timeout, self._pid.send, Late(joining))
             DynamicSupervisor.request_child(self._pool(self._pid), spec, joining.started)
 
@@ -220,53 +252,68 @@ class Multiplexer:
                 exit_signal(value.value, self._pid, KILL)  # it was too late, and nobody knows it
             return
         if ref is joining.from_:
-            joining.answer = value if isinstance(value, Ok | Error) else Ok(value)
             joining.from_ = None
+            if isinstance(value, Error):
+                self._refuse(joining, value.reason)
+            else:
+                self._admit(joining, value.value if isinstance(value, Ok) else value)
         else:
             joining.started = None
             if isinstance(value, Ok):
                 joining.pid = value.value
                 joining.monitor = monitor(self._pid, joining.pid)
                 self._by_pid[joining.pid] = joining.message.topic, joining
-            elif joining.answer is None or not isinstance(joining.answer, Error):
+                if joining.admitted:
+                    self._accept(joining)
+            elif value is TOO_LATE:
+                self._late(joining)
+            else:
                 self._crashed(joining, value.reason if isinstance(value, Error) else value)
-                return
-        if isinstance(joining.answer, Error):
-            self._refuse(joining, joining.answer.reason)
-        elif joining.pid is not None and isinstance(joining.answer, Ok):
-            self._accept(joining, joining.pid, joining.answer.value)
 
-    def _accept(self, joining: Joining, pid: Pid, payload: object) -> None:
-        message = joining.message
+    def _admit(self, joining: Joining, payload: object) -> None:
+        """Answer with ok; a custom channel may do so before the pool has said which process it is."""
         try:
-            self._reply(message, "ok", {} if payload is None else payload)
+            self._reply(joining.message, "ok", {} if payload is None else payload)
         except EncodeError as error:
-            exit_signal(pid, self._pid, KILL)
+            if joining.pid is not None:
+                exit_signal(joining.pid, self._pid, KILL)
             self._crashed(joining, str(error))
             return
-        assert joining.monitor is not None  # noqa: S101 - made with the pid
-        joined = Joined(pid, message.join_ref, joining.monitor)
-        self._topics[message.topic] = joined
-        self._by_pid[pid] = message.topic, joined
+        joining.admitted = True
+        self._close_old(joining)
+        if joining.pid is not None:
+            self._accept(joining)
+
+    def _accept(self, joining: Joining) -> None:
+        """Begin: the client has its answer, and the channel is known."""
+        pid, watch = joining.pid, joining.monitor
+        assert pid is not None and watch is not None  # noqa: S101, PT018 - both were set at once
+        topic = joining.message.topic
+        joined = Joined(pid, joining.message.join_ref, watch)
+        self._topics[topic] = joined
+        self._by_pid[pid] = topic, joined
         self._settle(joining, "ok")
         self._resume(joining)
 
     def _refuse(self, joining: Joining, payload: object) -> None:
+        """Answer with an error; one that has been admitted hears phx_error instead."""
         message = joining.message
         try:
-            self._reply(message, "error", {} if payload is None else payload)
+            if joining.admitted:
+                self._push(message.topic, "phx_error", {"reason": "channel_crash"}, message.join_ref)
+            else:
+                self._reply(message, "error", {} if payload is None else payload)
         except EncodeError as error:
             self._crashed(joining, str(error))
             return
         self._drop(joining)
 
-    def _crashed(self, joining: Joining, reason: Reason) -> None:
+    def _crashed(self, joining: Joining, reason: Reason, exception: Exception | None = None) -> None:
         if events.join_failed.handlers:
             route = self._socket.routes.match(joining.message.topic)
             name = getattr(route.channel, "__name__", repr(route.channel)) if route else "?"
-            events.join_failed.emit(topic=joining.message.topic, channel=name, reason=reason)
-        self._reply(joining.message, "error", {"reason": "join crashed"})
-        self._drop(joining)
+            events.join_failed.emit(topic=joining.message.topic, channel=name, reason=reason, exception=exception)
+        self._refuse(joining, {"reason": "join crashed"})
 
     def _drop(self, joining: Joining) -> None:
         """Forget a join that came to nothing."""
@@ -285,8 +332,7 @@ class Multiplexer:
             self._asked.pop(joining.from_, None)
         if joining.timer is not None:
             self._pid.runtime.timers.cancel(joining.timer)
-        if joining.close is not None:
-            self._output.push(joining.close)
+        self._close_old(joining)
         if events.joined.handlers:
             events.joined.emit(
                 topic=joining.message.topic,
@@ -296,6 +342,12 @@ class Multiplexer:
                 seconds=self._now() - joining.began,
                 level=self._socket.log_level,
             )
+
+    def _close_old(self, joining: Joining) -> None:
+        """Tell of the end of the channel that was replaced, behind the answer to the new join (Phoenix 1.8.12)."""
+        if joining.close is not None:
+            self._output.push(joining.close)
+            joining.close = None
 
     def _resume(self, joining: Joining) -> None:
         """Take the messages that waited, in order."""
@@ -379,14 +431,35 @@ class Multiplexer:
         return self._pid.runtime.now()
 
 
-def _channel_spec(handler: object, arguments: tuple[object, From, Socket]) -> ChildSpec:
+def _channel_spec(handler: object, arguments: tuple[object, From, Socket], seconds: float) -> ChildSpec:
     """Say how a channel is started: by its `child_spec(arguments)`, or its `start_link(arguments)`.
 
-    It is always temporary: a channel comes back by being joined again.
+    It is always temporary: a channel comes back by being joined again. One whose start waits is given up after so many
+    seconds, for its supervisor waits with it.
     """
     child_spec = getattr(handler, "child_spec", None)
     if child_spec is not None:
-        spec: ChildSpec = child_spec(arguments)
-        return spec if spec.restart == "temporary" else attrs.evolve(spec, restart="temporary")
-    start_link = handler.start_link  # type: ignore[attr-defined]  # checked when the route is made
-    return ChildSpec(id=handler, start=(start_link, (arguments,), {}), restart="temporary")
+        spec = child_spec(arguments)
+        if not isinstance(spec, ChildSpec):
+            raise TypeError(f"child_spec of {handler!r:.100} returned {spec!r:.100}, and not a ChildSpec")
+    else:
+        start_link = handler.start_link  # type: ignore[attr-defined]  # checked when the socket's class was made
+        spec = ChildSpec(id=handler, start=(start_link, (arguments,), {}), restart="temporary")
+    if iscoroutinefunction(spec.start[0]):
+        return ChildSpec(
+            id=spec.id,
+            start=(_start_in_time, (seconds, *spec.start), {}),
+            restart="temporary",
+            shutdown=spec.shutdown,
+            type=spec.type,
+            modules=spec.callback_modules(),
+        )
+    return spec if spec.restart == "temporary" else attrs.evolve(spec, restart="temporary")
+
+
+async def _start_in_time(
+    seconds: float, start: Callable[..., Awaitable[Started]], args: tuple[object, ...], kwargs: Mapping[str, object]
+) -> Started:
+    with trio.move_on_after(seconds):
+        return await start(*args, **kwargs)
+    return TOO_LATE

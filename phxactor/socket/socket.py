@@ -69,6 +69,12 @@ class Socket:
                 raise ValueError(f"partitions is a whole number from 1, not {partitions!r}")
             cls.partitions = partitions
         cls.routes = Routes(cls.channels)
+        for route in cls.routes.routes:
+            if not any(callable(getattr(route.channel, name, None)) for name in ("child_spec", "start_link")):
+                raise TypeError(
+                    f"{cls.__name__}: {route.pattern!r} is routed to {route.channel!r}, which is no Channel, "
+                    "and has neither start_link nor child_spec"
+                )
         cls.wants_connect_info = _takes_connect_info(cls)
 
     def __init__(

@@ -86,6 +86,7 @@ class LongPollSession:
         try:
             await trio.sleep_forever()
         finally:
+            self._multiplexer.end()
             if events.disconnected.handlers:
                 events.disconnected.emit(
                     socket=self.socket.handler.__name__,

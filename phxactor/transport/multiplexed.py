@@ -73,6 +73,7 @@ class MultiplexedWebSocket(WebSocket):
         except OSError:  # reset by the client
             self.closing = True
         finally:
+            self._multiplexer.end()
             self.finish()
 
     def read(self, data: bytes) -> None:

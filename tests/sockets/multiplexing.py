@@ -1,0 +1,151 @@
+"""A multiplexer without a connection: what a client would send goes in, what it would hear is noted."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from typing import cast
+
+import orjson
+import trio
+import trio.testing
+
+from phxactor import Message, Pid, Socket
+from phxactor.otp import DynamicSupervisor
+from phxactor.pubsub import PubSub
+from phxactor.runtime import Exit, Reason, Runtime, open_runtime, self_pid, set_port
+from phxactor.socket import Broadcaster, Route, SocketPush, V1JSONSerializer, V2JSONSerializer
+from phxactor.socket.multiplexer import Multiplexer
+
+OK: dict[str, object] = {"status": "ok", "response": {}}
+
+
+def refusal(reason: str) -> dict[str, object]:
+    """Make the payload of a reply that refuses."""
+    return {"status": "error", "response": {"reason": reason}}
+
+
+def reply(ref: object, topic: str, payload: object = None, *, join_ref: object = ...) -> list[object]:
+    return [ref if join_ref is ... else join_ref, ref, topic, "phx_reply", OK if payload is None else payload]
+
+
+def close(ref: object, topic: str) -> list[object]:
+    return [ref, ref, topic, "phx_close", {}]
+
+
+def error(ref: object, topic: str) -> list[object]:
+    return [ref, ref, topic, "phx_error", {"reason": "channel_crash"}]
+
+
+class Wire:
+    """One connection: its multiplexer, and what has been pushed to its client."""
+
+    mux: Multiplexer
+    pid: Pid
+    socket: Socket
+
+    def __init__(self, runtime: Runtime, pool: Pid, pubsub: PubSub) -> None:
+        self.runtime = runtime
+        self.pool = pool
+        self.pubsub = pubsub
+        self.heard: list[object] = []
+        self.stopped: list[Reason] = []
+
+    # The multiplexer's `Output`.
+
+    def push(self, push: SocketPush) -> None:
+        self.heard.append(orjson.loads(push.data) if push.opcode == 1 else push.data)
+
+    def stop(self, reason: Reason) -> None:
+        self.stopped.append(reason)
+        raise Exit(reason)
+
+    # What tests do.
+
+    def say(self, join_ref: object, ref: object, topic: str, event: str, payload: object = None) -> None:
+        """Send as the client."""
+        message = Message(topic, event, {} if payload is None else payload, ref, join_ref)  # type: ignore[arg-type]
+        self.mux.handle_in(message)
+
+    def join(self, topic: str, ref: object = "1") -> None:
+        self.say(ref, ref, topic, "phx_join")
+
+    async def hear(self) -> list[object]:
+        """Wait until nothing happens any more; return what the client heard since the last time."""
+        await trio.testing.wait_all_tasks_blocked()
+        heard, self.heard = self.heard, []
+        return heard
+
+    async def hang_up(self) -> None:
+        """End the connection."""
+        self.pid.send("hang up")
+        await trio.testing.wait_all_tasks_blocked()
+
+
+def _channels_of(*routes: Route) -> type[Socket]:
+    return cast("type[Socket]", type("UserSocket", (Socket,), {"channels": routes}))
+
+
+@asynccontextmanager
+async def wires(
+    *routes: Route, count: int = 1, vsn: int = 2, max_channels: int = 100, join_timeout: float = 30.0
+) -> AsyncIterator[list[Wire]]:
+    """Open connections to a socket with these routes."""
+    handler = _channels_of(*routes)
+    async with open_runtime() as runtime:
+        pool, pubsub = (await DynamicSupervisor.start_link()).unwrap(), PubSub()
+        made = [Wire(runtime, pool, pubsub) for _ in range(count)]
+
+        async def transport(wire: Wire) -> None:
+            wire.pid = self_pid()
+            wire.socket = handler(
+                endpoint=Broadcaster(pubsub),
+                pubsub=pubsub,
+                serializer=V2JSONSerializer() if vsn == 2 else V1JSONSerializer(),
+                transport="websocket",
+                transport_pid=wire.pid,
+            )
+            wire.mux = Multiplexer(
+                wire.socket, wire, lambda _: pool, max_channels=max_channels, join_timeout=join_timeout
+            )
+            over = trio.Event()
+            set_port(_port(wire, over.set))
+            try:
+                await over.wait()
+            finally:
+                wire.mux.end()
+
+        for wire in made:
+            runtime.spawn(transport, wire)
+        await trio.testing.wait_all_tasks_blocked()
+        yield made
+
+
+def _port(wire: Wire, hang_up: Callable[[], None]) -> Callable[[object], None]:
+    def port(message: object) -> None:
+        if isinstance(message, SocketPush):
+            wire.push(message)
+        elif message == "hang up":
+            hang_up()
+        else:
+            wire.mux.handle_info(message)
+
+    return port
+
+
+@asynccontextmanager
+async def wire(
+    *routes: Route, vsn: int = 2, max_channels: int = 100, join_timeout: float = 30.0
+) -> AsyncIterator[Wire]:
+    """Open one connection."""
+    async with wires(*routes, vsn=vsn, max_channels=max_channels, join_timeout=join_timeout) as (only,):
+        yield only
+
+
+def only_the_connection_is_left(it: Wire) -> None:
+    """See that nothing is left but main, the pool and the connection."""
+    statistics = it.runtime.statistics()
+    assert statistics.processes == 3
+    assert statistics.timers == 0
+    assert len(it.mux) == 0
+    assert it.pubsub.statistics().topics == 0
