@@ -8,7 +8,7 @@ from phxactor.endpoint.admission import Admission, RefusedError
 from phxactor.runtime import self_pid
 from phxactor.socket import Socket
 from phxactor.socket.raw import RawSocket
-from phxactor.transport.connection import Connection
+from phxactor.transport.base_connection import BaseConnection
 from phxactor.transport.handshake import Accepted, Refused, handshake
 from phxactor.transport.multiplexed import MultiplexedWebSocket
 from phxactor.transport.options import WebSocketOptions
@@ -25,7 +25,7 @@ async def upgrade(
     endpoint: Endpoint,
     handler: type[Socket | RawSocket],
     options: WebSocketOptions,
-    connection: Connection,
+    connection: BaseConnection,
     request: Request,
 ) -> MultiplexedWebSocket | RawWebSocket | Response:
     """Let the client in and answer its handshake, or return the answer that refuses it."""
@@ -56,7 +56,7 @@ async def upgrade(
 
 
 def _link(
-    admission: Admission, options: WebSocketOptions, accepted: Accepted, connection: Connection, level: int | None
+    admission: Admission, options: WebSocketOptions, accepted: Accepted, connection: BaseConnection, level: int | None
 ) -> Link:
     return Link(
         pid=self_pid(),

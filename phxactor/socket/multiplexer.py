@@ -169,22 +169,23 @@ class Multiplexer:
 
     # ---------------------------------------------------------------------------------- from the client
 
-    def handle_in(self, message: Message) -> Pid | None:
-        """Take a client's message; returns the channel that got it, for the transport to watch its mailbox."""
+    def caught_up(self) -> bool:
+        """Tell whether no message of the client waits, in a channel's mailbox or for the answer of a join."""
+        return not any(entry.pid.mailbox if type(entry) is Joined else entry.waiting for entry in self._topics.values())
+
+    def handle_in(self, message: Message) -> None:
+        """Take a client's message."""
         entry = self._topics.get(message.topic)
         if type(entry) is Joined and message.event != "phx_join":
             ours, theirs = entry.join_ref, message.join_ref
             if ours == theirs or ours is None or (theirs is None and message.event != "phx_leave"):
-                entry.pid.send(message)
-                return entry.pid
-            return None  # meant for a join that has been replaced
-        if entry is None:
+                entry.pid.send(message)  # any other is meant for a join that has been replaced
+        elif entry is None:
             self._handle_unjoined(message)
         elif type(entry) is Joining:
             self._wait(entry, message)
         else:
             self._replace(entry, message)
-        return None
 
     def _handle_unjoined(self, message: Message) -> None:
         if message.event == "phx_join":

@@ -1,4 +1,4 @@
-"""A connection: a non-blocking socket, what waits to be written to it, and who is told when something does.
+"""A connection over a non-blocking socket: TCP or Unix, unencrypted. Nearly all are, so this is the fast one.
 
 Reading waits first and then reads: trying first costs a system call that fails nearly always. Writing is synchronous:
 `write` appends, and the flusher sends all that has gathered with one call.
@@ -7,68 +7,68 @@ Reading waits first and then reads: trying first costs a system call that fails 
 from __future__ import annotations
 
 import socket
-from typing import TYPE_CHECKING, Final, final
+from typing import TYPE_CHECKING, final
 
 import trio
+from trio.lowlevel import wait_readable
+
+from phxactor.transport.base_connection import READ_SIZE, BaseConnection, Take
 
 if TYPE_CHECKING:
     from phxactor.transport.flusher import Flusher
 
-READ_SIZE: Final = 65536
-"""Bytes that one read takes at most."""
-
 
 @final
-class Connection:
-    """One accepted TCP or Unix connection. It is also a `Stream`, for HTTP."""
+class Connection(BaseConnection):
+    """One accepted connection."""
 
-    __slots__ = ("_flusher", "_output", "_send", "closed", "dirty", "drain_scope", "finishing", "size", "sock")
+    __slots__ = ("_send", "_sock")
 
     def __init__(self, sock: socket.socket, flusher: Flusher) -> None:
         """Take over a connected socket."""
+        super().__init__(flusher)
         sock.settimeout(0)
-        self.sock = sock
+        self._sock = sock
         self._send = sock.send
-        self._flusher = flusher
-        self._output: list[bytes] = []
-        self.size = 0
-        """Bytes that wait to be written."""
-        self.dirty = False
-        """Whether the flusher knows that something waits."""
-        self.drain_scope: trio.CancelScope | None = None
-        """While the kernel takes no more, or the end is near: the scope of the flusher's task that writes to it."""
-        self.finishing = False
-        """Whether it is to be closed once everything is written."""
-        self.closed = False
 
     async def receive_some(self, max_bytes: int = READ_SIZE, /) -> bytes:
         """Wait for bytes; none at all means the end. Raises trio.BrokenResourceError on a reset."""
         while True:
-            await trio.lowlevel.wait_readable(self.sock)
+            await wait_readable(self._sock)
             try:
-                return self.sock.recv(max_bytes)
+                return self._sock.recv(max_bytes)
             except BlockingIOError:
                 continue
             except OSError as error:
                 raise trio.BrokenResourceError(str(error)) from error
+
+    async def feed(self, take: Take, max_bytes: int = READ_SIZE) -> None:
+        """Read to the end; `receive_some` again and again, without its calls. Raises as it does."""
+        sock = self._sock
+        receive = sock.recv
+        while True:
+            await wait_readable(sock)
+            try:
+                data = receive(max_bytes)
+            except BlockingIOError:
+                continue
+            except OSError as error:
+                raise trio.BrokenResourceError(str(error)) from error
+            if not data:
+                return
+            held = take(data)
+            if held is not None:
+                await held
 
     async def send_all(self, data: bytes, /) -> None:
         """Write, and wait until the kernel has taken everything. Raises trio.BrokenResourceError."""
         self._output.append(data)
         self.size += len(data)
         await trio.lowlevel.checkpoint()
-        while self.size and not self.flush():
-            await trio.lowlevel.wait_writable(self.sock)
+        if self.size and not self.flush():
+            await self.drain()
         if self.closed:
             raise trio.BrokenResourceError("the connection is gone")
-
-    def write(self, data: bytes) -> None:
-        """Have bytes sent in this pass of the scheduler; dropped once the connection is gone."""
-        self._output.append(data)
-        self.size += len(data)
-        if not self.dirty:
-            self.dirty = True
-            self._flusher.mark(self)
 
     def flush(self) -> bool:
         """Send what waits, with one system call; False if the kernel did not take everything."""
@@ -90,14 +90,29 @@ class Connection:
         self.size = len(data) - sent
         return False
 
-    def shut_down_writing(self) -> None:
-        """Say that no more comes; the client's side stays open."""
-        self.sock.shutdown(socket.SHUT_WR)
+    async def drain(self) -> None:
+        """Write as the kernel takes it."""
+        try:
+            while self.size:
+                await trio.lowlevel.wait_writable(self._sock)
+                self.flush()
+        except trio.ClosedResourceError:
+            self.drop_output()
+
+    async def hang_up(self) -> None:
+        """Write what waits, close our side, and read until the client has closed his."""
+        try:
+            if self.size and not self.flush():
+                await self.drain()
+            if not self.closed:
+                self._sock.shutdown(socket.SHUT_WR)
+                while await self.receive_some():
+                    pass
+        except (OSError, trio.BrokenResourceError, trio.ClosedResourceError):
+            self.drop_output()
 
     def close(self) -> None:
         """Close at once; what waits is lost."""
-        self.closed = True
-        self._output.clear()
-        self.size = 0
-        trio.lowlevel.notify_closing(self.sock)
-        self.sock.close()
+        self.drop_output()
+        trio.lowlevel.notify_closing(self._sock)
+        self._sock.close()

@@ -12,7 +12,7 @@ from trio.lowlevel import Abort, RaiseCancelT, checkpoint, current_task, resched
 
 from phxactor.otp import ChildSpec, Ok
 from phxactor.runtime import Exit, Exited, Pid, self_pid, set_port, trap_exit
-from phxactor.transport.connection import READ_SIZE, Connection
+from phxactor.transport.base_connection import BaseConnection
 
 SLICE = 500
 """Connections that are written to before others get a turn: some 3 ms."""
@@ -26,7 +26,7 @@ class Flusher:
     """The list of connections that have output, and the process that empties it."""
 
     def __init__(self) -> None:
-        self._dirty: list[Connection] = []
+        self._dirty: list[BaseConnection] = []
         self._waiter: trio.lowlevel.Task | None = None
         self._nursery: trio.Nursery | None = None
         self._stopping: Exited | None = None
@@ -40,7 +40,7 @@ class Flusher:
         self._stopping = None  # it may be a restart
         return Ok(self_pid().runtime.spawn(self.run, link=True, initial_call="Flusher"))
 
-    def mark(self, connection: Connection) -> None:
+    def mark(self, connection: BaseConnection) -> None:
         """Have a connection written to in this pass."""
         self._dirty.append(connection)
         waiter = self._waiter
@@ -48,15 +48,13 @@ class Flusher:
             self._waiter = None
             reschedule(waiter)
 
-    def finish(self, connection: Connection) -> None:
+    def finish(self, connection: BaseConnection) -> None:
         """Send what waits, say that no more comes, and close once the client has too, or `LINGER` is over."""
         connection.finishing = True
         if connection.drain_scope is not None:
             connection.drain_scope.deadline = trio.current_time() + LINGER  # its task goes on to `_finish`
         elif self._nursery is not None:
-            connection.drain_scope = (
-                trio.CancelScope()
-            )  # two tasks cannot wait for one socket, so `run` leaves it alone
+            connection.drain_scope = trio.CancelScope()  # two tasks cannot write to one, so `run` leaves it alone
             self._nursery.start_soon(self._finish, connection)
         else:
             connection.flush()
@@ -86,31 +84,19 @@ class Flusher:
             self._waiter = None
         raise Exit(self._stopping.reason)
 
-    async def _drain(self, connection: Connection, scope: trio.CancelScope) -> None:
+    async def _drain(self, connection: BaseConnection, scope: trio.CancelScope) -> None:
         """Write to a connection that takes less than it is given, until it has caught up."""
         with scope:
-            try:
-                while connection.size:
-                    await trio.lowlevel.wait_writable(connection.sock)
-                    connection.flush()
-            except (OSError, trio.ClosedResourceError):
-                connection.closed = True
+            await connection.drain()
         if connection.finishing:
             await self._finish(connection)
         else:
             connection.drain_scope = None
 
-    async def _finish(self, connection: Connection) -> None:
+    async def _finish(self, connection: BaseConnection) -> None:
         try:
             with trio.move_on_after(LINGER):
-                while connection.size and not connection.flush():
-                    await trio.lowlevel.wait_writable(connection.sock)
-                if not connection.closed:
-                    connection.shut_down_writing()
-                    while await connection.receive_some(READ_SIZE):
-                        pass
-        except (OSError, trio.BrokenResourceError, trio.ClosedResourceError):
-            pass
+                await connection.hang_up()
         finally:
             connection.close()
 

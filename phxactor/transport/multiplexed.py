@@ -7,36 +7,38 @@ connection's output, which the flusher sends once a pass.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
+from itertools import chain, repeat
 from typing import Final, final
 
 import trio
-from trio.lowlevel import wait_readable
 
 from phxactor.runtime import Pid, set_port
 from phxactor.socket import DecodeError, InvalidUTF8, Socket, SocketPush
 from phxactor.socket.messages import DRAIN
 from phxactor.socket.multiplexer import Multiplexer
+from phxactor.transport.base_connection import READ_SIZE
 from phxactor.transport.close_codes import BAD_MESSAGE, DRAINING, NOT_UTF8
-from phxactor.transport.connection import READ_SIZE
 from phxactor.transport.frames import frame
 from phxactor.transport.websocket import Link, Silence, WebSocket
 
-HIGH_WATER: Final = 1000
-"""Messages waiting for one channel above which nothing more is read from its client."""
-LOW_WATER: Final = 100
-"""Messages waiting for that channel below which reading goes on."""
+WINDOW: Final = 65536
+"""Bytes of messages that are handed out before it is asked whether the channels keep up."""
+COMPRESSED_READ: Final = 4096
+"""Bytes that one read takes of a connection with compression: inflated, they may be a thousand times as many."""
 SETTLE: Final = 0.01
 """Seconds between two looks at whether the channels of a connection that is to be closed are done."""
 CATCH_UP: Final = 0.005
-"""Seconds between two looks at a channel that has to catch up."""
+"""Seconds between two looks at channels that have to catch up."""
+GLANCES: Final = 3
+"""Looks before that, one a pass of the scheduler: nearly always they have caught up by then."""
 
 
 @final
 class MultiplexedWebSocket(WebSocket):
     """A `Socket`'s connection."""
 
-    __slots__ = ("_behind", "_decode", "_draining", "_max_output", "_multiplexer", "_shared_frames")
+    __slots__ = ("_decode", "_draining", "_max_output", "_multiplexer", "_shared_frames", "_window")
 
     def __init__(
         self, link: Link, socket: Socket, pool: Callable[[Pid], Pid], *, max_channels: int, join_timeout: float
@@ -47,37 +49,27 @@ class MultiplexedWebSocket(WebSocket):
         self._shared_frames = not self.compressed
         self._multiplexer = Multiplexer(socket, self, pool, max_channels=max_channels, join_timeout=join_timeout)
         self._draining = False
-        self._behind: Pid | None = None
-        """A channel that has to catch up before anything more is read."""
+        self._window = WINDOW
+        """Bytes of messages that are still handed out before the channels are looked at."""
 
     async def run(self, first: bytes) -> None:
         """Be the process; `first` is what came behind the handshake's request."""
-        sock = self.link.connection.sock
         set_port(self.port)
         try:
-            self.read(first)
-            while True:
-                await wait_readable(sock)  # first wait, then read: `Connection.receive_some` without its call
-                if self._draining:
-                    await trio.sleep_forever()
-                try:
-                    data = sock.recv(READ_SIZE)
-                except BlockingIOError:
-                    continue
-                if not data:
-                    self.closing = True
-                    break
-                self.read(data)
-                if self._behind is not None:
-                    await self.catch_up(self._behind)
-        except OSError:  # reset by the client
+            held = self.take(first)
+            if held is not None:
+                await held
+            await self.link.connection.feed(self.take, COMPRESSED_READ if self.compressed else READ_SIZE)
+            self.closing = True
+        except trio.BrokenResourceError:  # reset by the client
             self.closing = True
         finally:
-            self._multiplexer.end()
             self.finish()
 
-    def read(self, data: bytes) -> None:
+    def take(self, data: bytes) -> Awaitable[None] | None:
         """Take what was read; what processes send meanwhile queues, and is taken right after."""
+        if self._draining:
+            return self.hold()
         pid = self.pid
         pid.port_busy = True
         try:
@@ -86,6 +78,7 @@ class MultiplexedWebSocket(WebSocket):
             pid.port_busy = False
         if pid.mailbox:
             pid.run_port_queue()
+        return None if self._window > 0 else self.hold()
 
     def take_message(self, opcode: int, data: bytes) -> None:
         """Decode a message and hand it to its channel."""
@@ -94,19 +87,22 @@ class MultiplexedWebSocket(WebSocket):
         except DecodeError as error:
             self.reject(str(error), NOT_UTF8 if isinstance(error, InvalidUTF8) else BAD_MESSAGE)
             return
-        channel = self._multiplexer.handle_in(message)
-        if channel is not None and len(channel.mailbox) > HIGH_WATER:
-            self._behind = channel
+        self._window -= len(data)
+        self._multiplexer.handle_in(message)
 
-    async def catch_up(self, channel: Pid) -> None:
-        """Read nothing until the channel has little left to do: TCP tells the client to wait.
+    async def hold(self) -> None:
+        """Read nothing until no message waits for a channel or for the answer of a join: TCP tells the client to wait.
 
         It is looked at again and again, since that is rare, and an event would cost every message.
         """
-        while channel.alive and len(channel.mailbox) > LOW_WATER:
-            await trio.sleep(CATCH_UP)
+        if self._draining:
+            await trio.sleep_forever()
+        for pause in chain(repeat(0.0, GLANCES), repeat(CATCH_UP)):
+            await trio.sleep(pause)
+            if self._multiplexer.caught_up():
+                break
             self._heard = trio.current_time()  # it is not the client who is silent
-        self._behind = None
+        self._window = WINDOW
 
     def port(self, message: object) -> None:
         """Take what a process sends to this one."""

@@ -15,8 +15,10 @@ from phxactor.socket.raw import RawResult, RawSocket
 from phxactor.transport.close_codes import BAD_MESSAGE, DRAINING, NOT_UTF8, close_code
 from phxactor.transport.websocket import Link, Silence, WebSocket
 
-AHEAD: Final = 32
-"""Messages that may be read before the first of them has been handled."""
+AHEAD: Final = 65536
+"""Bytes of messages that may wait for the handler before nothing more is read."""
+OVERHEAD: Final = 64
+"""Bytes that a message counts in addition, so that empty ones count too."""
 
 
 @attrs.frozen
@@ -51,6 +53,7 @@ class RawWebSocket(WebSocket):
         super().__init__(link)
         self._handler = handler
         self._waiting = 0
+        """Bytes of messages that wait for the handler."""
         self._room: trio.Event | None = None
 
     async def run(self, first: bytes) -> None:
@@ -79,9 +82,9 @@ class RawWebSocket(WebSocket):
             match message:
                 case Incoming():
                     result = await handler.handle_in(message.data)
-                    self._make_room()
+                    self._make_room(message.data)
                 case Owed():
-                    self._make_room()
+                    self._make_room(message.data)
                     super().respond(message.data, last=message.last)
                 case SocketPush():
                     self._push(message.opcode, message.data)
@@ -116,8 +119,8 @@ class RawWebSocket(WebSocket):
                 if data:
                     self.take_bytes(data)
                 while self._waiting > AHEAD:
-                    self._room = trio.Event()
-                    await self._room.wait()
+                    self._room = room = trio.Event()
+                    await room.wait()
                 data = await connection.receive_some()
                 if not data:
                     break
@@ -126,25 +129,27 @@ class RawWebSocket(WebSocket):
         self.deaf = True
         self.end(NORMAL)
 
-    def _make_room(self) -> None:
-        self._waiting -= 1
+    def _make_room(self, data: str | bytes) -> None:
+        self._waiting -= len(data) + OVERHEAD
         if self._room is not None:
             self._room.set()
+            self._room = None
+            self._heard = trio.current_time()  # it was not the client who was silent
 
     def take_message(self, opcode: int, data: bytes) -> None:
         """Queue it for the handler."""
         try:
-            message = Incoming(data.decode() if opcode == TEXT else data)
+            message = data.decode() if opcode == TEXT else data
         except UnicodeDecodeError as error:
             self.reject(f"text is not UTF-8 at byte {error.start}", NOT_UTF8)
             return
-        self._waiting += 1
-        self.pid.send(message)
+        self._waiting += len(message) + OVERHEAD
+        self.pid.send(Incoming(message))
 
     def respond(self, data: bytes, *, last: bool) -> None:
         """Send it behind the answers to what came before, as if everything were handled when it comes."""
         if self._waiting:
-            self._waiting += 1
+            self._waiting += len(data) + OVERHEAD
             self.pid.send(Owed(data, last))
         else:
             super().respond(data, last=last)

@@ -23,8 +23,8 @@ from websockets.protocol import Protocol, Side
 from phxactor.runtime import NORMAL, Crash, Pid, Reason, State, Timer
 from phxactor.runtime.signals import fatal
 from phxactor.transport import events
+from phxactor.transport.base_connection import BaseConnection
 from phxactor.transport.close_codes import BAD_MESSAGE, SLOW_CONSUMER, TIMED_OUT, CloseCode, close_code
-from phxactor.transport.connection import Connection
 from phxactor.transport.flusher import Flusher
 from phxactor.transport.frames import RAW, FrameSlicer, frame
 
@@ -38,7 +38,7 @@ class Link:
 
     pid: Pid
     """The process of the connection."""
-    connection: Connection
+    connection: BaseConnection
     flusher: Flusher
     socket: str
     """The name of the socket's class, for the log, as is all of the next two."""
@@ -86,7 +86,7 @@ class WebSocket(ABC):
         self.write = link.connection.write
         self._slicer = FrameSlicer(link.max_frame_size)
         self._protocol: Protocol | None = self._make_protocol() if link.extensions else None
-        self._fragments: list[bytes] = []
+        self._fragments = bytearray()
         self._opcode = 0
         self._heard = trio.current_time()
         self._timer: Timer | None = None
@@ -128,9 +128,9 @@ class WebSocket(ABC):
                 self._opcode = int(opcode)
             elif opcode is not Opcode.CONT:
                 continue
-            self._fragments.append(bytes(received.data))
+            self._fragments += received.data  # in place: a list of tiny ones would take forty times their size
             if received.fin and not self.deaf:
-                message, self._fragments = b"".join(self._fragments), []
+                message, self._fragments = bytes(self._fragments), bytearray()
                 self.take_message(self._opcode, message)
         if self.deaf:
             return

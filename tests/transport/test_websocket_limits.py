@@ -14,8 +14,10 @@ import trio
 
 from phxactor import Channel, Endpoint, Ok, Pid, Socket, WebSocketOptions, channel, mount, on, self_pid
 from phxactor.channel import Payload
-from phxactor.transport import multiplexed
+from phxactor.transport.base_connection import READ_SIZE
 from phxactor.transport.connection import Connection
+from phxactor.transport.multiplexed import WINDOW
+from phxactor.transport.raw import AHEAD, OVERHEAD
 from tests.conformance.client import Client, Closed
 from tests.conformance.server import serve_zoo
 from tests.conformance.zoo import EchoSocket
@@ -172,9 +174,9 @@ async def test_nothing_is_read_while_a_channel_has_to_catch_up() -> None:
 
         async with trio.open_nursery() as nursery:
             nursery.start_soon(send)
-            await eventually(lambda: len(Gate.pid.mailbox) > multiplexed.HIGH_WATER)
+            await eventually(lambda: len(Gate.pid.mailbox) > 1000)
             await trio.sleep(0.5)  # more than the time-out: it is not the client who is silent
-            assert len(Gate.pid.mailbox) < multiplexed.HIGH_WATER + 65536 // (len(flood) // messages) + 1
+            assert len(Gate.pid.mailbox) < 2 * (WINDOW + READ_SIZE) // (len(flood) // messages)
             Gate.opened.set()
             await in_time(sent.wait())
         await eventually(lambda: len(Gate.seen) == messages)
@@ -191,7 +193,7 @@ async def test_a_raw_socket_is_read_no_faster_than_it_handles() -> None:
                 assert await client.next() == "x" * 1000
                 if not number % 500:
                     waiting.append(server.runtime.statistics().messages)
-        assert max(waiting) < 32 + 65536 // 1000 + 5
+        assert max(waiting) < (AHEAD + READ_SIZE) // (1000 + OVERHEAD) + 5
 
 
 # -------------------------------------------------------------------------------------------------- the process

@@ -1,0 +1,90 @@
+"""A connection over any of trio's streams: TLS, or in memory for tests. Each write that is flushed costs a task."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final, final
+
+import trio
+
+from phxactor.transport.base_connection import READ_SIZE, BaseConnection, Take
+
+if TYPE_CHECKING:
+    from phxactor.transport.flusher import Flusher
+
+CHUNK: Final = 65536
+"""Bytes that are handed to the stream at once: TLS keeps them a second time, encrypted, until they are taken."""
+
+
+@final
+class StreamConnection(BaseConnection):
+    """One client's end of a stream; it closes the stream."""
+
+    __slots__ = ("_stream",)
+
+    def __init__(self, stream: trio.abc.Stream, flusher: Flusher) -> None:
+        """Take over a connected stream."""
+        super().__init__(flusher)
+        self._stream = stream
+
+    async def receive_some(self, max_bytes: int = READ_SIZE, /) -> bytes:
+        """Wait for bytes; none at all means the end. Raises trio.BrokenResourceError on a reset."""
+        return bytes(await self._stream.receive_some(max_bytes))
+
+    async def feed(self, take: Take, max_bytes: int = READ_SIZE) -> None:
+        """Read to the end. Raises trio.BrokenResourceError on a reset."""
+        while data := await self.receive_some(max_bytes):
+            held = take(data)
+            if held is not None:
+                await held
+
+    async def send_all(self, data: bytes, /) -> None:
+        """Write, and wait until the stream has taken everything. Raises trio.BrokenResourceError."""
+        try:
+            await self._stream.send_all(data)
+        except (trio.BrokenResourceError, trio.ClosedResourceError) as error:
+            self.drop_output()
+            raise trio.BrokenResourceError("the connection is gone") from error
+
+    def flush(self) -> bool:
+        """Leave all to `drain`: a stream takes nothing without waiting."""
+        if self.closed:
+            self.drop_output()
+        return not self.size
+
+    async def drain(self) -> None:
+        """Write as the stream takes it; after a write that was broken off, nothing can be written any more."""
+        try:
+            while self._output:
+                data = memoryview(b"".join(self._output))
+                self._output.clear()
+                for start in range(0, len(data), CHUNK):
+                    chunk = data[start : start + CHUNK]
+                    await self._stream.send_all(chunk)
+                    self.size -= len(chunk)
+        except (trio.BrokenResourceError, trio.ClosedResourceError):
+            self.drop_output()
+        except BaseException:
+            self.drop_output()
+            raise
+
+    async def hang_up(self) -> None:
+        """Write what waits, say that no more comes, where the stream can, and read until the client does."""
+        if not self.closed:
+            await self.drain()
+        if self.closed:
+            return
+        stream = self._stream
+        try:
+            if isinstance(stream, trio.SSLStream):
+                self._stream, _ = await stream.unwrap()
+            elif isinstance(stream, trio.abc.HalfCloseableStream):
+                await stream.send_eof()
+                while await stream.receive_some(READ_SIZE):
+                    pass
+        except (trio.BrokenResourceError, trio.ClosedResourceError):
+            self.drop_output()
+
+    def close(self) -> None:
+        """Close at once; what waits is lost."""
+        self.drop_output()
+        trio.lowlevel.spawn_system_task(trio.aclose_forcefully, self._stream)
