@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 
 from phxactor.otp import (
     Called,
+    Error,
     GenServer,
     NoReply,
     Ok,
@@ -151,18 +152,11 @@ class Asker:
 
 
 class Slow(GenServer):
-    """Starts slowly, or not at all, or ends as soon as it has started."""
+    """Takes its time to start, or not to start."""
 
-    async def init(self, what: str, delay: int) -> Stop | None:
+    async def init(self, what: str, delay: int) -> Stop | Error:
         await trio.sleep(delay)
-        match what:
-            case "stop":
-                return Stop(NORMAL)
-            case "killed":
-                raise Exit(NORMAL)
-            case "raise" if self_pid().parent is not None and self_pid().parent.trapping:
-                raise ValueError
-        raise Exit(NORMAL)
+        return Stop(NORMAL) if what == "stop" else Error(what)
 
 
 def assert_clean(pid: Pid) -> None:
