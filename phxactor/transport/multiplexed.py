@@ -64,6 +64,7 @@ class MultiplexedWebSocket(WebSocket):
         except trio.BrokenResourceError:  # reset by the client
             self.closing = True
         finally:
+            self._multiplexer.end()
             self.finish()
 
     def take(self, data: bytes) -> Awaitable[None] | None:
