@@ -25,7 +25,7 @@ from phxactor.runtime import (
     trap_exit,
 )
 from tests.otp import end, end_of, mail, settled
-from tests.otp.test_task import ending, exits, later, pid_of
+from tests.otp.tasks import ending, exits, later, pid_of
 
 
 async def supervisor(max_children: float = math.inf) -> Pid:
