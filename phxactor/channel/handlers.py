@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Awaitable, Callable, Mapping
-from typing import Any, TypeAlias, TypeVar, cast, get_type_hints
+from dataclasses import is_dataclass
+from typing import Any, TypeAlias, TypeVar, cast, get_type_hints, is_typeddict
 
+import attrs
 import cattrs
 from cattrs.preconf.orjson import make_converter
 
@@ -29,7 +31,8 @@ def on(event: str) -> Callable[[F], F]:
     """Have a method take a client's event: `async def handler(self, payload)`.
 
     Where the payload is annotated with a class (attrs, dataclass, TypedDict, ...), it is structured by cattrs; one that
-    does not fit is answered with status error, and says where. The method returns a `HandleResult`.
+    does not fit is answered with status error, and says where. `bytes` is a binary message. The method returns a
+    `HandleResult`.
     """
     return _marker("on", event)
 
@@ -58,7 +61,7 @@ def _marker(kind: str, event: str) -> Callable[[F], F]:
 def collect(cls: type, kind: str) -> dict[str, Method]:
     """Find the handlers of one kind of a class and its bases, by event.
 
-    Raises TypeError when two methods of one class take one event, or an annotation cannot be read.
+    Raises TypeError when two methods of one class take one event, or an annotation cannot be read or structured.
     """
     found: dict[str, Method] = {}
     for base in reversed(cls.__mro__):
@@ -88,13 +91,26 @@ def _structured(cls: type, name: str) -> Method:
         ) from None
     if wanted in _RAW or getattr(wanted, "__origin__", None) in _RAW:
         return method
-    structure = _converter.get_structure_hook(wanted)
+    try:
+        structure = _take_bytes if wanted is bytes else _converter.get_structure_hook(wanted)
+    except cattrs.StructureHandlerNotFoundError as error:
+        raise TypeError(f"{cls.__name__}.{name}: {parameters[1].name} cannot be structured: {error}") from None
+    from_object = attrs.has(wanted) or is_dataclass(wanted) or is_typeddict(wanted)
 
     async def handler(channel: object, payload: object) -> object:
         try:
             value = structure(payload, wanted)
         except Exception as error:  # noqa: BLE001 - hooks raise what they like, and it is told to the client
+            if from_object and not isinstance(payload, dict):
+                raise PayloadError(["expected an object @ payload"]) from None
             raise PayloadError(cattrs.transform_error(error, path="payload")) from None
         return await method(channel, value)
 
     return handler
+
+
+def _take_bytes(payload: object, _: type[bytes]) -> bytes:
+    """Let the payload of a binary message pass; cattrs would read text, as JSON has no bytes."""
+    if not isinstance(payload, bytes):
+        raise TypeError(f"expected a binary message, not {type(payload).__name__}")
+    return payload
