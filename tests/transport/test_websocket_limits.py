@@ -164,7 +164,7 @@ async def test_a_client_that_stops_reading_for_a_while_loses_nothing() -> None:
 async def test_nothing_is_read_while_a_channel_has_to_catch_up() -> None:
     messages = 40_000
     flood = b"".join(frame(TEXT, b'["1",null,"room:1","count",%d]' % number) for number in range(messages))
-    async with serving(endpoint(timeout=0.2)) as server, await server.connect(SOCKET) as client:
+    async with serving(endpoint(timeout=0.4)) as server, await server.connect(SOCKET) as client:
         await client.ask(JOIN)
         sent = trio.Event()
 
@@ -175,11 +175,13 @@ async def test_nothing_is_read_while_a_channel_has_to_catch_up() -> None:
         async with trio.open_nursery() as nursery:
             nursery.start_soon(send)
             await eventually(lambda: len(Gate.pid.mailbox) > 1000)
-            await trio.sleep(0.5)  # more than the time-out: it is not the client who is silent
+            await trio.sleep(0.8)  # more than the time-out: it is not the client who is silent
             assert len(Gate.pid.mailbox) < 2 * (WINDOW + READ_SIZE) // (len(flood) // messages)
             Gate.opened.set()
             await in_time(sent.wait())
-        await eventually(lambda: len(Gate.seen) == messages)
+        while len(Gate.seen) < messages and Gate.pid.alive:
+            await client.ping(b"now silence would be the client's")
+            await trio.sleep(0.05)
         assert Gate.seen == list(range(messages))
 
 
