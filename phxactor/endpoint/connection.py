@@ -9,16 +9,21 @@ import socket
 from http import HTTPStatus
 from typing import TYPE_CHECKING, TypeAlias
 
+import trio
+
 from phxactor.endpoint import events
 from phxactor.endpoint.http import BadRequest, HTTPConnection
+from phxactor.endpoint.tls import HandshakeError, as_stream, shake_hands
 from phxactor.endpoint.upgrade import upgrade
 from phxactor.otp import Ok
 from phxactor.runtime import Pid, self_pid
+from phxactor.transport.base_connection import BaseConnection
 from phxactor.transport.connection import Connection
 from phxactor.transport.multiplexed import MultiplexedWebSocket
 from phxactor.transport.raw import RawWebSocket
 from phxactor.transport.request import PeerData, Request
 from phxactor.transport.response import Response
+from phxactor.transport.stream_connection import StreamConnection
 
 if TYPE_CHECKING:
     from phxactor.endpoint.endpoint import Endpoint
@@ -27,16 +32,22 @@ Upgraded: TypeAlias = tuple[MultiplexedWebSocket | RawWebSocket, bytes]
 """A WebSocket whose handshake is done, and what came behind its request."""
 
 
-def start_connection(endpoint: Endpoint, sock: socket.socket, peer: tuple[str, int]) -> Ok[Pid]:
+def start_connection(endpoint: Endpoint, accepted: socket.socket | trio.abc.Stream, peer: PeerData) -> Ok[Pid]:
     """Start the process: a start function, which cannot wait."""
-    return Ok(self_pid().runtime.spawn(_serve, endpoint, sock, peer, link=True, initial_call="Connection"))
+    return Ok(self_pid().runtime.spawn(_serve, endpoint, accepted, peer, link=True, initial_call="Connection"))
 
 
-async def _serve(endpoint: Endpoint, sock: socket.socket, address: tuple[str, int]) -> None:
+async def _serve(endpoint: Endpoint, accepted: socket.socket | trio.abc.Stream, peer: PeerData) -> None:
     """Be the process."""
-    connection = Connection(sock, endpoint.flusher)
     try:
-        upgraded = await _speak_http(endpoint, connection, PeerData(*address[:2]))
+        connection = await _connect(endpoint, accepted)
+    except HandshakeError as error:
+        if events.handshake_failed.handlers:
+            events.handshake_failed.emit(peer=str(peer), why=str(error))
+        return
+    del accepted
+    try:
+        upgraded = await _speak_http(endpoint, connection, peer)
     except BaseException:
         endpoint.flusher.finish(connection)
         raise
@@ -48,9 +59,23 @@ async def _serve(endpoint: Endpoint, sock: socket.socket, address: tuple[str, in
         await websocket.run(first)
 
 
-async def _speak_http(endpoint: Endpoint, connection: Connection, peer: PeerData) -> Upgraded | None:
+async def _connect(endpoint: Endpoint, accepted: socket.socket | trio.abc.Stream) -> BaseConnection:
+    """Make the connection of what was accepted."""
+    if isinstance(accepted, trio.abc.Stream):
+        return StreamConnection(accepted, endpoint.flusher)
+    if endpoint.tls is None:
+        return Connection(accepted, endpoint.flusher)
+    pid = self_pid()
+    endpoint.idle.add(pid)
+    try:
+        return await shake_hands(as_stream(accepted), endpoint.tls, endpoint.flusher)
+    finally:
+        endpoint.idle.discard(pid)
+
+
+async def _speak_http(endpoint: Endpoint, connection: BaseConnection, peer: PeerData) -> Upgraded | None:
     """Answer requests until there are no more, or one has become a WebSocket."""
-    http = HTTPConnection(connection, peer=peer)
+    http = HTTPConnection(connection, peer=peer, scheme="http" if endpoint.tls is None else "https")
     try:
         while (request := await _next_request(endpoint, http)) is not None:
             mount = endpoint.websocket_at(request.path)

@@ -13,22 +13,32 @@ Endpoint (rest_for_one)
 from __future__ import annotations
 
 import secrets
+import ssl
 from collections.abc import Sequence
+from typing import Final
+
+import attrs
+import trio
 
 from phxactor.endpoint import longpoll
+from phxactor.endpoint.address import DEFAULT, Address, Path, locate
+from phxactor.endpoint.connection import start_connection
 from phxactor.endpoint.drainer import DrainOptions, drainer_spec
-from phxactor.endpoint.listener import Address, listen
+from phxactor.endpoint.listener import listen
 from phxactor.endpoint.mount import Mount
 from phxactor.endpoint.routes import Route, Routes
+from phxactor.endpoint.tls import check_context
 from phxactor.otp import ChildSpec, DynamicSupervisor, Error, Ignore, Ok, PartitionSupervisor, Supervisor
 from phxactor.pubsub import PubSub
 from phxactor.runtime import Pid
 from phxactor.socket import Broadcaster, Socket
 from phxactor.transport.flusher import Flusher
-from phxactor.transport.request import Request
+from phxactor.transport.request import PeerData, Request
 from phxactor.transport.response import Response
 
-DEFAULT_PORT = 4000
+DEFAULT_PORT = DEFAULT.port
+MAX_MODE: Final = 0o777
+IN_MEMORY: Final = PeerData("memory", 0)
 
 
 class Endpoint(Broadcaster):
@@ -41,10 +51,15 @@ class Endpoint(Broadcaster):
         secret_key_base: what tokens are signed with, at least 20 bytes; a new one at every start, unless given.
         drain: how it empties itself when it is told to stop.
         name: tells it from another endpoint in one program.
-        host, port: where to listen, unless `start_link` or `child_spec` say otherwise; port 0 is any that is free.
+        host, port: where to listen, unless `start_link` or `child_spec` say otherwise: 127.0.0.1 and 4000, unless
+            given; port 0 is any that is free, host `::` all addresses of this machine.
+        path: a Unix socket to listen on instead. A file that a server left there which was killed is replaced.
+        path_mode: the permissions of its file: the owner's alone, unless given.
+        tls: a server's context, with its certificate: all connections are encrypted then.
 
     Raises:
-        ValueError: two sockets or routes at one path.
+        ValueError: two sockets or routes at one path; a port, a mode or a context that cannot be; a path and a port.
+        TypeError: an option of a wrong type.
 
     """
 
@@ -57,8 +72,11 @@ class Endpoint(Broadcaster):
         secret_key_base: str | None = None,
         drain: DrainOptions | None = None,
         name: str = "endpoint",
-        host: str = "127.0.0.1",
-        port: int = DEFAULT_PORT,
+        host: str | None = None,
+        port: int | None = None,
+        path: Path | None = None,
+        path_mode: int = 0o600,
+        tls: ssl.SSLContext | None = None,
     ) -> None:
         super().__init__(pubsub if pubsub is not None else PubSub())
         self.name = name
@@ -66,8 +84,14 @@ class Endpoint(Broadcaster):
         self.routes = Routes(routes)
         self.secret_key_base = secret_key_base if secret_key_base is not None else secrets.token_urlsafe(48)
         """What tokens are signed and encrypted with."""
-        self.host = host
-        self.port = port
+        self.where = locate(host, port, path)
+        """Where it listens, unless it is told otherwise when it starts."""
+        if type(path_mode) is not int or not 0 <= path_mode <= MAX_MODE:
+            raise ValueError(f"path_mode is 0 to 0o777, such as 0o660 for a group too, not {path_mode!r}")
+        self.path_mode = path_mode
+        """The permissions of a Unix socket's file."""
+        self.tls = check_context(tls)
+        """What connections are encrypted with."""
         self.address: Address | None = None
         """Where it listens, once it does."""
         self.drain = drain if drain is not None else DrainOptions()
@@ -81,11 +105,11 @@ class Endpoint(Broadcaster):
         self._websockets: dict[str, Mount] = {}
         self._longpolls: dict[str, Mount] = {}
         for one in self.sockets:
-            for path, table in ((one.websocket_path, self._websockets), (one.longpoll_path, self._longpolls)):
-                if path in self._websockets or path in self._longpolls:
-                    raise ValueError(f"two sockets are mounted at {path}")
-                if path is not None:
-                    table[path] = one
+            for at, table in ((one.websocket_path, self._websockets), (one.longpoll_path, self._longpolls)):
+                if at in self._websockets or at in self._longpolls:
+                    raise ValueError(f"two sockets are mounted at {at}")
+                if at is not None:
+                    table[at] = one
         self.sessions = longpoll.Sessions()
         """The long-poll sessions."""
         self._sessions_supervisor: Pid | None = None
@@ -94,17 +118,17 @@ class Endpoint(Broadcaster):
 
     # ----------------------------------------------------------------------------------------- the tree
 
-    def child_spec(self, *, host: str | None = None, port: int | None = None) -> ChildSpec:
+    def child_spec(self, *, host: str | None = None, port: int | None = None, path: Path | None = None) -> ChildSpec:
         """Say how a supervisor starts it."""
-        return ChildSpec(id="endpoint", start=(self.start_link, (), {"host": host, "port": port}), type="supervisor")
+        given = {"host": host, "port": port, "path": path}
+        return ChildSpec(id="endpoint", start=(self.start_link, (), given), type="supervisor")
 
-    async def start_link(self, *, host: str | None = None, port: int | None = None) -> Ok[Pid] | Error | Ignore:
+    async def start_link(
+        self, *, host: str | None = None, port: int | None = None, path: Path | None = None
+    ) -> Ok[Pid] | Error | Ignore:
         """Start the tree, linked to the caller; `Error` names an address that cannot be had."""
         self.draining = False
-        if host is not None:
-            self.host = host
-        if port is not None:
-            self.port = port
+        where = attrs.evolve(locate(host, port, path, self.where), secure=self.tls is not None)
         handlers = {one.handler for one in self.sockets}
         pools = [handler for handler in handlers if issubclass(handler, Socket)]
         sessions = [ChildSpec(id="sessions", start=(self._start_sessions, (), {}), type="supervisor")]
@@ -114,7 +138,7 @@ class Endpoint(Broadcaster):
             self.flusher.child_spec(),
             *(sessions if self._longpolls else ()),
             ChildSpec(id="connections", start=(self._start_connections, (), {}), type="supervisor"),
-            ChildSpec(id="listener", start=(listen, (self,), {})),
+            ChildSpec(id="listener", start=(listen, (self, where), {})),
             drainer_spec(self, self.drain),
         ]
         return await Supervisor.start_link(children, strategy="rest_for_one")
@@ -174,6 +198,11 @@ class Endpoint(Broadcaster):
         if self._connections is None:
             raise RuntimeError("the endpoint has not been started")
         return PartitionSupervisor.child(self._connections, number)
+
+    async def serve_stream(self, stream: trio.abc.Stream, peer: PeerData = IN_MEMORY) -> Ok[Pid] | Error | Ignore:
+        """Serve a client on any of trio's streams, as if it had been accepted: in memory, for tests."""
+        spec = ChildSpec(id="connection", start=(start_connection, (self, stream, peer), {}), restart="temporary")
+        return await DynamicSupervisor.start_child(self.supervisor_of(0), spec)
 
     async def answer(self, request: Request) -> Response:
         """Answer a request that does not ask for a WebSocket."""

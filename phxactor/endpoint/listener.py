@@ -11,61 +11,50 @@ import attrs
 import trio
 
 from phxactor.endpoint import events
+from phxactor.endpoint.address import Address, open_listening, peer_of
 from phxactor.endpoint.connection import start_connection
+from phxactor.endpoint.unix import inode_of, remove_unix
 from phxactor.otp import ChildSpec, DynamicSupervisor, Error, Ok
 from phxactor.runtime import From, Pid, self_pid
 
 if TYPE_CHECKING:
     from phxactor.endpoint.endpoint import Endpoint
 
-BACKLOG: Final = 1024
-"""Connections that the kernel keeps for us until they are accepted."""
 AT_ONCE: Final = 64
 """Connections that are accepted before others get a turn."""
 PAUSE: Final = 0.1
 """Seconds without accepting, after the system had no file descriptor left."""
 
 
-@attrs.frozen
-class Address:
-    """Where an endpoint listens."""
-
-    host: str
-    port: int
-
-    def __str__(self) -> str:
-        """Write it as a URL."""
-        host = f"[{self.host}]" if ":" in self.host else self.host
-        return f"http://{host}:{self.port}"
-
-
-def listen(endpoint: Endpoint) -> Ok[Pid] | Error:
-    """Open the endpoint's address and start the process that accepts on it: a start function."""
+def listen(endpoint: Endpoint, where: Address) -> Ok[Pid] | Error:
+    """Open an address and start the process that accepts on it: a start function."""
     try:
-        family = socket.AF_INET6 if ":" in endpoint.host else socket.AF_INET
-        sock = socket.create_server((endpoint.host, endpoint.port), family=family, backlog=BACKLOG)
+        sock = open_listening(where, endpoint.path_mode)
     except OSError as error:
         why = "is in use" if error.errno == errno.EADDRINUSE else f"cannot be had: {error.strerror or error}"
-        return Error(f"the address {Address(endpoint.host, endpoint.port)} {why}")
+        return Error(f"the address {where} {why}")
     sock.settimeout(0)
-    endpoint.address = Address(endpoint.host, sock.getsockname()[1])
-    endpoint.listener = self_pid().runtime.spawn(_accept, endpoint, sock, link=True, initial_call="Listener")
+    if where.path is None:
+        where = attrs.evolve(where, port=sock.getsockname()[1])
+    endpoint.address = where
+    endpoint.listener = self_pid().runtime.spawn(_accept, endpoint, where, sock, link=True, initial_call="Listener")
     return Ok(endpoint.listener)
 
 
-async def _accept(endpoint: Endpoint, sock: socket.socket) -> None:
+async def _accept(endpoint: Endpoint, where: Address, sock: socket.socket) -> None:
     """Be the process."""
     nobody = From(self_pid())  # the supervisor's answers are not waited for
     nobody.active = False
     numbers = count()
+    inode = 0 if where.path is None else inode_of(where.path)
     try:
         if events.listening.handlers:
-            events.listening.emit(url=str(endpoint.address))
+            events.listening.emit(url=str(where))
         while True:
             await trio.lowlevel.wait_readable(sock)
             for _ in range(AT_ONCE):
                 try:
-                    accepted, peer = sock.accept()
+                    accepted, address = sock.accept()
                 except (BlockingIOError, ConnectionAbortedError):
                     break
                 except OSError as error:
@@ -73,10 +62,12 @@ async def _accept(endpoint: Endpoint, sock: socket.socket) -> None:
                         events.accept_failed.emit(why=str(error))
                     await trio.sleep(PAUSE)
                     break
-                accepted.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-                spec = ChildSpec(
-                    id="connection", start=(start_connection, (endpoint, accepted, peer), {}), restart="temporary"
-                )
+                if where.path is None:
+                    accepted.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+                arguments = (endpoint, accepted, peer_of(address))
+                spec = ChildSpec(id="connection", start=(start_connection, arguments, {}), restart="temporary")
                 DynamicSupervisor.request_child(endpoint.supervisor_of(next(numbers)), spec, nobody)
     finally:
         sock.close()
+        if where.path is not None:
+            remove_unix(where.path, inode)

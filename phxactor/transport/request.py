@@ -20,14 +20,16 @@ _ABSOLUTE: Final = re.compile(r"https?://(?P<authority>[^/?#]+)(?P<rest>.*)", re
 
 @attrs.frozen
 class PeerData:
-    """The address that a connection comes from: the client's, or its proxy's."""
+    """The address that a connection comes from: the client's, or its proxy's; `local` and 0 by a Unix socket."""
 
     address: str
     port: int
 
     def __str__(self) -> str:
         """Write it for the log."""
-        return f"{self.address}:{self.port}"
+        if not self.port:
+            return self.address
+        return f"[{self.address}]:{self.port}" if ":" in self.address else f"{self.address}:{self.port}"
 
 
 @attrs.frozen

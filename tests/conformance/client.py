@@ -82,6 +82,30 @@ class Client:
     ) -> Self:
         """Connect to a `ws:` URL; raises Rejected."""
         uri = parse_uri(url)
+        return await cls.over(
+            await trio.open_tcp_stream(uri.host, uri.port),
+            url,
+            origin=origin,
+            subprotocols=subprotocols,
+            headers=headers,
+            user_agent=user_agent,
+            compress=compress,
+        )
+
+    @classmethod
+    async def over(
+        cls,
+        stream: trio.abc.Stream,
+        url: str,
+        *,
+        origin: str | None = None,
+        subprotocols: Sequence[str] | None = None,
+        headers: Mapping[str, str] | None = None,
+        user_agent: str | None = None,
+        compress: bool = False,
+    ) -> Self:
+        """Connect over a stream that is connected to the server already; raises Rejected."""
+        uri = parse_uri(url)
         protocol = ClientProtocol(
             uri,
             origin=None if origin is None else Origin(origin),
@@ -94,7 +118,7 @@ class Client:
             request.headers["User-Agent"] = user_agent
         for name, value in (headers or {}).items():
             request.headers[name] = value
-        client = cls(await trio.open_tcp_stream(uri.host, uri.port), protocol)
+        client = cls(cast("trio.SocketStream", stream), protocol)  # another one cannot abort
         protocol.send_request(request)
         with trio.fail_after(PATIENCE):
             await client._flush()
@@ -258,7 +282,7 @@ class Client:
             for data in self.protocol.data_to_send():
                 if data:
                     await self.stream.send_all(data)
-                else:
+                elif hasattr(self.stream, "send_eof"):  # TLS cannot close one side only
                     await self.stream.send_eof()
 
 
