@@ -126,6 +126,7 @@ def test_a_new_name_is_kept_for_the_next_join(open_tab: Tab) -> None:
     ada.get_by_label("Your name").fill("Countess")
     ada.get_by_label("Your name").press("Enter")
     expect(grace.locator("#messages")).to_contain_text("Ada is now Countess")
+    ada.wait_for_function("sessionStorage.getItem('name') === 'Countess'")
     ada.reload()
     joined(ada)
     expect(ada.get_by_label("Your name")).to_have_value("Countess")
