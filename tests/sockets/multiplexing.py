@@ -17,6 +17,8 @@ from phxactor.runtime import Exit, Reason, Runtime, open_runtime, self_pid, set_
 from phxactor.socket import Broadcaster, Route, SocketPush, V1JSONSerializer, V2JSONSerializer
 from phxactor.socket.multiplexer import Multiplexer
 
+SERIALIZERS = {1: V1JSONSerializer(), 2: V2JSONSerializer()}
+"""Shared by all connections, as they are in an endpoint."""
 OK: dict[str, object] = {"status": "ok", "response": {}}
 
 
@@ -101,7 +103,7 @@ async def wires(
             wire.socket = handler(
                 endpoint=Broadcaster(pubsub),
                 pubsub=pubsub,
-                serializer=V2JSONSerializer() if vsn == 2 else V1JSONSerializer(),
+                serializer=SERIALIZERS[vsn],
                 transport="websocket",
                 transport_pid=wire.pid,
             )

@@ -33,6 +33,7 @@ def endpoint(options: WebSocketOptions = PLAIN) -> Endpoint:
 
 
 def address(client: Client) -> str:
+    assert isinstance(client.stream, trio.SocketStream)
     host, port = client.stream.socket.getsockname()
     return f"{host}:{port}"
 
@@ -277,6 +278,7 @@ async def test_a_half_open_connection_is_given_up() -> None:
         before = server.processes()
         async with await server.connect(ECHO) as client:
             await client.send("1")
+            assert isinstance(client.stream, trio.SocketStream)
             await client.stream.send_eof()
             assert await client.next() == "1"
             assert (await client.until_closed())[1].code in (1000, 1006)
