@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import TYPE_CHECKING, Final, final
 
 import trio
@@ -76,8 +77,11 @@ class StreamConnection(BaseConnection):
         stream = self._stream
         try:
             if isinstance(stream, trio.SSLStream):
-                self._stream, _ = await stream.unwrap()
-            elif isinstance(stream, trio.abc.HalfCloseableStream):
+                self._stream = transport = stream.transport_stream
+                with suppress(trio.BrokenResourceError):  # the client goes on sending: below, nobody minds
+                    await stream.unwrap()
+                stream = transport
+            if isinstance(stream, trio.abc.HalfCloseableStream):
                 await stream.send_eof()
                 while await stream.receive_some(READ_SIZE):
                     pass
