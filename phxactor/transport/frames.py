@@ -16,10 +16,11 @@ except ImportError:  # where websockets has no C extension
 
 RAW: Final = 0
 """In place of an opcode: bytes that are for the protocol object."""
+OPCODE: Final = 0x0F
+"""The bits of a frame's first byte that are its opcode."""
 
 _FIN: Final = 0x80
 _MASKED: Final = 0x80
-_OPCODE: Final = 0x0F
 _WHOLE_TEXT: Final = 0x81
 _WHOLE_BINARY: Final = 0x82
 _TWO_BYTES: Final = 126
@@ -82,9 +83,9 @@ class FrameSlicer:
                 self._keep(data[position:], stop - position)
                 return frames
             if (head == _WHOLE_TEXT or head == _WHOLE_BINARY) and second & _MASKED and not self._fragmented:  # noqa: PLR1714, SIM109 - no set is made
-                frames.append((head & _OPCODE, apply_mask(data[start:stop], data[start - 4 : start])))
+                frames.append((head & OPCODE, apply_mask(data[start:stop], data[start - 4 : start])))
             else:
-                if head & _OPCODE < _CONTROL:
+                if head & OPCODE < _CONTROL:
                     self._fragmented = not head & _FIN
                 frames.append((RAW, data[position:stop]))
             position = stop

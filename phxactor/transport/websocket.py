@@ -26,7 +26,7 @@ from phxactor.transport import events
 from phxactor.transport.base_connection import BaseConnection
 from phxactor.transport.close_codes import BAD_MESSAGE, SLOW_CONSUMER, TIMED_OUT, CloseCode, close_code
 from phxactor.transport.flusher import Flusher
-from phxactor.transport.frames import RAW, FrameSlicer, frame
+from phxactor.transport.frames import OPCODE, RAW, FrameSlicer, frame
 
 CLOSE: Final = 8
 """The opcode of a close frame."""
@@ -88,6 +88,7 @@ class WebSocket(ABC):
         self._protocol: Protocol | None = self._make_protocol() if link.extensions else None
         self._fragments = bytearray()
         self._opcode = 0
+        """Of a message of which a part has come."""
         self._heard = trio.current_time()
         self._timer: Timer | None = None
         self.closing = False
@@ -117,7 +118,8 @@ class WebSocket(ABC):
     def _take_raw(self, data: bytes) -> None:
         """Leave a frame to `websockets`: control, fragmented, compressed, or wrong."""
         protocol = self._protocol
-        if protocol is None:
+        # A message may be broken off by a close frame (RFC 6455 section 5.5.1), which `websockets` takes for an error.
+        if protocol is None or (self._opcode and data[0] & OPCODE == CLOSE):
             protocol = self._protocol = self._make_protocol()
         protocol.receive_data(data)
         for received in protocol.events_received():
@@ -130,8 +132,9 @@ class WebSocket(ABC):
                 continue
             self._fragments += received.data  # in place: a list of tiny ones would take forty times their size
             if received.fin and not self.deaf:
+                kind, self._opcode = self._opcode, 0
                 message, self._fragments = bytes(self._fragments), bytearray()
-                self.take_message(self._opcode, message)
+                self.take_message(kind, message)
         if self.deaf:
             return
         answer = b"".join(protocol.data_to_send())
