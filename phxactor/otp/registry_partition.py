@@ -7,7 +7,7 @@ process, which takes all who are registered through it along, unless they trap e
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Iterator, Mapping
+from collections.abc import Callable, Hashable, Iterator
 
 from phxactor.otp.gen_server import GenServer
 from phxactor.otp.results import NoReply, Stop
@@ -92,7 +92,3 @@ class RegistryPartition(GenServer):
     async def handle_info(self, message: object) -> NoReply | Stop | None:
         """Ignore the ends of registered processes: their entries are gone already."""
         return None if isinstance(message, Exited) else await super().handle_info(message)
-
-    def system_get_state(self) -> Mapping[Hashable, object]:
-        """Show nothing: the entries are read through `Registry`."""
-        return {}

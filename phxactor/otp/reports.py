@@ -37,12 +37,13 @@ class Status:
 def status(process: ServerProcess, message: object = None, reason: Reason = None) -> Status:
     """Ask the server what may be shown of it; nothing is, if its `format_status` fails."""
     server, debug = process.server, process.debug
+    log = () if debug is None or debug.log is None else tuple(debug.log)
     try:
-        log = () if debug is None or debug.log is None else tuple(debug.log)
-        return server.format_status(Status(server.system_get_state(), message, reason, log))
+        shown: object = server.format_status(Status(server.system_get_state(), message, reason, log))
+        why = f"returned a {type(shown).__name__}"
     except Exception as error:  # noqa: BLE001 - a report must not fail, and must not show what was to be hidden
-        hidden = f"format_status raised {type(error).__name__}"
-        return Status(hidden, hidden, reason, ())
+        shown, why = None, f"raised {type(error).__name__}"
+    return shown if isinstance(shown, Status) else Status(f"format_status {why}", f"format_status {why}", reason, ())
 
 
 def terminate_report(process: ServerProcess, message: object, reason: Reason) -> Reason:

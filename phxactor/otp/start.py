@@ -40,16 +40,15 @@ async def start(process: ServerProcess, *, link: bool, timeout: float | None) ->
     try:
         answer = await me.receive_ref(ref, seen, timeout)
     except TimeoutError:
-        process.started = None
-        unlink(pid, flush=True)
-        pid.exit(KILL)
-        await me.receive_ref(ref, seen, None)
+        _abandon(process, pid)
+        try:
+            await me.receive_ref(ref, seen, None)
+        finally:
+            forget(me, ref)
         return Error("timeout")
     except BaseException:
         if me.alive:  # cancelled by its own code, so that nobody would know of the process
-            process.started = None
-            unlink(pid, flush=True)
-            pid.exit(KILL)
+            _abandon(process, pid)
             forget(me, ref)
         raise
     if isinstance(answer, Answer):
@@ -60,6 +59,13 @@ async def start(process: ServerProcess, *, link: bool, timeout: float | None) ->
     if process.failure is not None:
         return process.failure
     return Error(answer.reason if isinstance(answer, Down) else NOPROC)
+
+
+def _abandon(process: ServerProcess, pid: Pid) -> None:
+    """Kill a process that has not started, without any trace in the mailbox; it has nobody to answer any more."""
+    process.started = None
+    unlink(pid, flush=True)
+    pid.exit(KILL)
 
 
 async def stop(server: Server, reason: Reason = NORMAL, timeout: float | None = None) -> None:

@@ -270,14 +270,24 @@ async def test_L13_format_status_hides_secrets_from_reports_and_get_status(
 
 
 async def test_L13_a_format_status_that_fails_shows_nothing(autojump_clock: MockClock) -> None:
-    class Broken(Vault):
+    class Raising(Vault):
         def format_status(self, status: Status) -> Status:
             raise KeyError
 
+    class Forgetful(Vault):
+        def format_status(self, status: Status) -> Status:
+            return None  # type: ignore[return-value]
+
     async with open_runtime():
-        server = (await Broken.start("gold")).unwrap()
-        status = (await system.get_status(server)).status
-        assert status.state == status.message == "format_status raised KeyError"
+        for kind, why in ((Raising, "raised KeyError"), (Forgetful, "returned a NoneType")):
+            server = (await kind.start("gold")).unwrap()
+            status = (await system.get_status(server)).status
+            assert status.state == status.message == f"format_status {why}"
+            with told(*REPORTS) as heard:
+                with pytest.raises(Exit):
+                    await call(server, ("open", "sesame"))
+                assert isinstance(await end(server), Crash)
+            assert heard[0][1]["state"] == status.state
 
 
 async def test_a_report_survives_what_cannot_be_shown(
