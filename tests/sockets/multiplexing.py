@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from typing import cast
+from typing import Final, cast
 
 import orjson
 import trio
@@ -14,10 +14,10 @@ from phxactor import Message, Pid, Socket
 from phxactor.otp import DynamicSupervisor
 from phxactor.pubsub import PubSub
 from phxactor.runtime import Exit, Reason, Runtime, open_runtime, self_pid, set_port
-from phxactor.socket import Broadcaster, Route, SocketPush, V1JSONSerializer, V2JSONSerializer
+from phxactor.socket import Broadcaster, Route, Serializer, SocketPush, V1JSONSerializer, V2JSONSerializer
 from phxactor.socket.multiplexer import Multiplexer
 
-SERIALIZERS = {1: V1JSONSerializer(), 2: V2JSONSerializer()}
+SERIALIZERS: Final[dict[int, Serializer]] = {1: V1JSONSerializer(), 2: V2JSONSerializer()}
 """Shared by all connections, as they are in an endpoint."""
 OK: dict[str, object] = {"status": "ok", "response": {}}
 
