@@ -95,7 +95,12 @@ def serve(
 
 
 @app.command
-def top(target: str = "4000", *, interval: float = 1.0, once: bool = False) -> None:
+def top(
+    target: str = str(DEFAULT_PORT),
+    *,
+    interval: Annotated[float, Parameter(validator=Number(gt=0))] = 1.0,
+    once: Annotated[bool, Parameter(negative="")] = False,
+) -> None:
     """Show the processes of a running program as a tree, until Ctrl-C.
 
     Args:

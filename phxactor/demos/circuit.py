@@ -54,9 +54,7 @@ async def aftermath(story: Story, circuit: dict[str, Pid]) -> None:
             case Down(object=Pid() as pid, reason=reason):
                 lines.append(f"  {names[pid]} has ended: {format_reason(reason)}")
             case ("heard", Pid() as pid, Pid() as other, reason):
-                lines.append(
-                    f"  {names[pid]} lives, and hears that {names[other]} has ended: {format_reason(reason)}"
-                )
+                lines.append(f"  {names[pid]} lives, and hears that {names[other]} has ended: {format_reason(reason)}")
     for line in sorted(lines):
         story.tell(line)
 
