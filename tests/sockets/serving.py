@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import re
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from typing import Any
@@ -41,12 +42,19 @@ class Server:
         async with await trio.open_tcp_stream("127.0.0.1", self.port) as stream:
             await stream.send_all(data)
             with trio.fail_after(PATIENCE):
-                while some := await stream.receive_some():
+                while not _whole(answer) and (some := await stream.receive_some()):
                     answer += some
         return int(answer.split(b" ", 2)[1]) if answer.startswith(b"HTTP/1.1 ") else 0, answer
 
     def processes(self) -> int:
         return self.runtime.statistics().processes
+
+
+def _whole(answer: bytes) -> bool:
+    """Tell whether a response has come whole: the server may wait for the client to close first."""
+    head, end, body = answer.partition(b"\r\n\r\n")
+    length = re.search(rb"(?i)content-length: *([0-9]+)", head)
+    return bool(end) and length is not None and len(body) >= int(length[1])
 
 
 @asynccontextmanager
