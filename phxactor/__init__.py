@@ -48,6 +48,7 @@ from phxactor.socket.raw import RawSocket
 from phxactor.transport.options import LongPollOptions, WebSocketOptions
 from phxactor.transport.request import Request
 from phxactor.transport.response import Response
+from phxactor.transport.session import SessionOptions
 
 __all__ = [
     "HIBERNATE",
@@ -78,6 +79,7 @@ __all__ = [
     "Reply",
     "Request",
     "Response",
+    "SessionOptions",
     "Shutdown",
     "Socket",
     "SocketClose",

@@ -72,7 +72,7 @@ class Admission:
             transport=self.transport,
             transport_pid=self_pid(),
         )
-        info = connect_info(self.request, self.options, auth_token)
+        info = connect_info(self.request, self.options, auth_token, self.endpoint.secret_key_base)
         # A connect may be written without connect_info; the class knows.
         arguments = (params, info) if handler.wants_connect_info else (params,)
 
@@ -89,7 +89,7 @@ class Admission:
     async def connect_raw(self, handler: type[RawSocket], auth_token: str | None) -> RawSocket:
         """Do it for a socket without channels."""
         params = self._params()
-        info = connect_info(self.request, self.options, auth_token)
+        info = connect_info(self.request, self.options, auth_token, self.endpoint.secret_key_base)
         raw = handler(endpoint=self.endpoint, transport=self.transport, transport_pid=self_pid())
         await self._ask(lambda: raw.connect(params, info))
         return raw

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from typing import TypedDict, assert_never
 
+from phxactor.token.keys import Secret
 from phxactor.transport.authority import DEFAULT_PORTS, Authority
 from phxactor.transport.handshake import AUTH_TOKEN_PREFIX
 from phxactor.transport.options import ConnectInfoKey, SocketOptions
 from phxactor.transport.request import Request
+from phxactor.transport.session import session_of
 
 _TRACE_CONTEXT = ("traceparent", "tracestate")
 
@@ -22,20 +24,27 @@ class URI(TypedDict):
     query: str
 
 
-def connect_info(request: Request, options: SocketOptions, auth_token: str | None) -> dict[str, object]:
+def connect_info(request: Request, options: SocketOptions, auth_token: str | None, secret: Secret) -> dict[str, object]:
     """Collect what `options.connect_info` names; with `options.auth_token`, the token too (Phoenix 1.8.12).
+
+    With `options.session`, the session too: `secret` is what it was signed with.
 
     - `peer_data`: `{"address": ..., "port": ...}` of the connection, which may be a proxy's;
     - `uri`: see `URI`; the host is empty when the client sent none;
     - `user_agent`: the header, or `None`;
     - `x_headers`, `sec_websocket_headers`: pairs of name and value of the headers whose names begin so;
     - `trace_context_headers`: the same for `traceparent` and `tracestate`;
-    - `auth_token`: what came with the handshake, or `None`.
+    - `auth_token`: what came with the handshake, or `None`;
+    - `session`: what the application has put into it; `None` without one, and where the client does not show its token
+      against forgery.
     """
     keys = options.connect_info
     if options.auth_token:
         keys = (*keys, "auth_token")
-    return {key: _value(key, request, auth_token) for key in keys}
+    info: dict[str, object] = {key: _value(key, request, auth_token) for key in keys}
+    if options.session is not None:
+        info["session"] = session_of(request, options.session, secret)
+    return info
 
 
 def _value(key: ConnectInfoKey, request: Request, auth_token: str | None) -> object:

@@ -32,6 +32,7 @@ from phxactor.otp import ChildSpec, DynamicSupervisor, Error, Ignore, Ok, Partit
 from phxactor.pubsub import PubSub
 from phxactor.runtime import Pid
 from phxactor.socket import Broadcaster, Socket
+from phxactor.token.keys import MIN_SECRET
 from phxactor.transport.flusher import Flusher
 from phxactor.transport.request import PeerData, Request
 from phxactor.transport.response import Response
@@ -82,7 +83,7 @@ class Endpoint(Broadcaster):
         self.name = name
         self.sockets = tuple(sockets)
         self.routes = Routes(routes)
-        self.secret_key_base = secret_key_base if secret_key_base is not None else secrets.token_urlsafe(48)
+        self.secret_key_base = _secret(secret_key_base, self.sockets)
         """What tokens are signed and encrypted with."""
         self.where = locate(host, port, path)
         """Where it listens, unless it is told otherwise when it starts."""
@@ -210,3 +211,15 @@ class Endpoint(Broadcaster):
         if mount is not None and mount.longpoll is not None:
             return await longpoll.answer(self, mount, mount.longpoll, request)
         return await self.routes.answer(request)
+
+
+def _secret(given: str | None, sockets: Sequence[Mount]) -> str:
+    """Check a secret, or make one. Raises ValueError."""
+    if given is None:
+        for one in sockets:
+            if any(options is not None and options.session is not None for options in (one.websocket, one.longpoll)):
+                raise ValueError(f"the sessions at {one.path} need secret_key_base, the secret of their application")
+        return secrets.token_urlsafe(48)
+    if len(given.encode()) < MIN_SECRET:
+        raise ValueError(f"secret_key_base has at least {MIN_SECRET} bytes; secrets.token_urlsafe(48) makes a good one")
+    return given

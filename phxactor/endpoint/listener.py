@@ -13,7 +13,7 @@ import trio
 from phxactor.endpoint import events
 from phxactor.endpoint.address import Address, open_listening, peer_of
 from phxactor.endpoint.connection import start_connection
-from phxactor.endpoint.unix import inode_of, remove_unix
+from phxactor.endpoint.unix import identify, remove_unix
 from phxactor.otp import ChildSpec, DynamicSupervisor, Error, Ok
 from phxactor.runtime import From, Pid, self_pid
 
@@ -46,7 +46,7 @@ async def _accept(endpoint: Endpoint, where: Address, sock: socket.socket) -> No
     nobody = From(self_pid())  # the supervisor's answers are not waited for
     nobody.active = False
     numbers = count()
-    inode = 0 if where.path is None else inode_of(where.path)
+    identity = (0, 0) if where.path is None else identify(where.path)
     try:
         if events.listening.handlers:
             events.listening.emit(url=str(where))
@@ -70,4 +70,4 @@ async def _accept(endpoint: Endpoint, where: Address, sock: socket.socket) -> No
     finally:
         sock.close()
         if where.path is not None:
-            remove_unix(where.path, inode)
+            remove_unix(where.path, identity)

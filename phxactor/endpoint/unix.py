@@ -24,15 +24,16 @@ def open_unix(path: str, mode: int, backlog: int) -> socket.socket:
     return sock
 
 
-def inode_of(path: str) -> int:
-    """Return what tells a file from another that takes its place."""
-    return Path(path).lstat().st_ino
+def identify(path: str) -> tuple[int, int]:
+    """Return what tells a file from another that takes its place: an inode alone may be used again."""
+    found = Path(path).lstat()
+    return found.st_ino, found.st_ctime_ns
 
 
-def remove_unix(path: str, inode: int) -> None:
+def remove_unix(path: str, identity: tuple[int, int]) -> None:
     """Remove the file of a socket that is closed, unless another has taken its place."""
     with suppress(OSError):
-        if inode_of(path) == inode:
+        if identify(path) == identity:
             Path(path).unlink()
 
 

@@ -8,12 +8,14 @@ from math import isnan
 from typing import Final, Literal, TypeAlias, get_args
 
 import attrs
+from attrs.validators import instance_of, optional
 
 from phxactor.socket.serializer import Serializer
 from phxactor.socket.versions import PHOENIX, Requirement, Serializers, versioned
 from phxactor.transport.origin import CheckOrigin, OriginCheck
 from phxactor.transport.request import Request
 from phxactor.transport.response import Response
+from phxactor.transport.session import SessionOptions
 
 ConnectInfoKey: TypeAlias = Literal[
     "peer_data",
@@ -83,7 +85,10 @@ def _connect_info(given: Iterable[ConnectInfoKey]) -> tuple[ConnectInfoKey, ...]
     keys = tuple(given)
     for key in keys:
         if key not in _CONNECT_INFO_KEYS:
-            raise ValueError(f"{key!r} in connect_info is unknown: give any of {', '.join(_CONNECT_INFO_KEYS)}")
+            raise ValueError(
+                f"{key!r} in connect_info is unknown: give any of {', '.join(_CONNECT_INFO_KEYS)}; "
+                "a session comes by the option session=SessionOptions(...)"
+            )
     return keys
 
 
@@ -112,6 +117,11 @@ class SocketOptions:
     """
     connect_info: tuple[ConnectInfoKey, ...] = attrs.field(default=(), converter=_connect_info)
     """What `connect` is told of the connection."""
+    session: SessionOptions | None = attrs.field(default=None, validator=optional(instance_of(SessionOptions)))
+    """Where an application keeps its sessions: `connect` is then told that of the browser, or None.
+
+    The endpoint needs the application's `secret_key_base`.
+    """
     serializers: Serializers = attrs.field(default=None, converter=_serializers)
     """What is spoken, as `[(serializer, "~> 2.0.0"), ...]`; Phoenix's V1 and V2 unless given."""
     max_channels: int = attrs.field(default=100, validator=_at_least_one)

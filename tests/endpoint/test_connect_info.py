@@ -9,6 +9,7 @@ from phxactor.transport.options import ConnectInfoKey, WebSocketOptions
 from phxactor.transport.request import Request
 from tests.transport.requests import PEER, request
 
+SECRET = "s" * 64
 ALL = WebSocketOptions(connect_info=get_args(ConnectInfoKey))
 
 
@@ -22,7 +23,7 @@ def test_everything_that_can_be_known() -> None:
         sec_websocket_version="13",
         cookie="secret",
     )
-    assert connect_info(made, ALL, "tok") == {
+    assert connect_info(made, ALL, "tok", SECRET) == {
         "peer_data": {"address": "192.0.2.7", "port": 50000},
         "uri": {
             "scheme": "http",
@@ -40,7 +41,7 @@ def test_everything_that_can_be_known() -> None:
 
 
 def test_what_is_not_there() -> None:
-    assert connect_info(request(host=None), ALL, None) == {
+    assert connect_info(request(host=None), ALL, None, SECRET) == {
         "peer_data": {"address": "192.0.2.7", "port": 50000},
         "uri": {"scheme": "http", "host": "", "port": 80, "path": "/", "query": ""},
         "user_agent": None,
@@ -53,21 +54,21 @@ def test_what_is_not_there() -> None:
 
 def test_a_token_is_no_header() -> None:
     made = request(sec_websocket_protocol="phoenix, base64url.bearer.phx.c2VjcmV0")
-    assert connect_info(made, ALL, "secret")["sec_websocket_headers"] == [("sec-websocket-protocol", "phoenix")]
+    assert connect_info(made, ALL, "secret", SECRET)["sec_websocket_headers"] == [("sec-websocket-protocol", "phoenix")]
 
 
 def test_only_what_was_asked_for() -> None:
-    assert connect_info(request(user_agent="x"), WebSocketOptions(), "tok") == {}
-    assert connect_info(request(user_agent="x"), WebSocketOptions(connect_info=["user_agent"]), "tok") == {
+    assert connect_info(request(user_agent="x"), WebSocketOptions(), "tok", SECRET) == {}
+    assert connect_info(request(user_agent="x"), WebSocketOptions(connect_info=["user_agent"]), "tok", SECRET) == {
         "user_agent": "x"
     }
-    assert connect_info(request(), WebSocketOptions(auth_token=True), "tok") == {"auth_token": "tok"}
+    assert connect_info(request(), WebSocketOptions(auth_token=True), "tok", SECRET) == {"auth_token": "tok"}
 
 
 @pytest.mark.parametrize(("scheme", "port"), [("http", 80), ("https", 443)])
 def test_the_port_that_a_scheme_implies(scheme: Literal["http", "https"], port: int) -> None:
     made = Request("GET", "/", ((b"host", b"[::1]"),), peer=PEER, scheme=scheme)
-    assert connect_info(made, WebSocketOptions(connect_info=["uri"]), None)["uri"] == {
+    assert connect_info(made, WebSocketOptions(connect_info=["uri"]), None, SECRET)["uri"] == {
         "scheme": scheme,
         "host": "::1",
         "port": port,
