@@ -24,7 +24,7 @@ from phxactor.channel.process import ChannelProcess
 from phxactor.channel.results import Answered, HandleResult, JoinResult, Payload, status_of
 from phxactor.otp import ChildSpec, GenServer, Ok
 from phxactor.runtime import From, Pid, self_pid
-from phxactor.socket import Assigns, Message, Reply, Serializer, Socket
+from phxactor.socket import Assigns, Reply, Serializer, Socket
 from phxactor.socket.messages import Ref
 
 
@@ -100,9 +100,7 @@ class Channel(GenServer):
 
         Raises RuntimeError before the join has been accepted, EncodeError for a payload that cannot be written.
         """
-        socket = self._joined("push")
-        message = Message(self.topic, event, payload, None, socket.join_ref)
-        socket.transport_pid.send(socket.serializer.encode(message))
+        self._joined("push").push(event, payload)
 
     def broadcast(self, event: str, payload: object) -> None:
         """Send an event to everybody on the topic, this client too."""

@@ -3,36 +3,25 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import is_dataclass
-from typing import Any, TypeAlias, TypeVar, cast, get_type_hints, is_typeddict
+from collections.abc import Awaitable, Callable
+from typing import Any, TypeAlias, TypeVar, cast, get_type_hints
 
-import attrs
 import cattrs
-from cattrs.preconf.orjson import make_converter
+
+from phxactor.channel.payloads import structure_into
 
 Method: TypeAlias = Callable[..., Awaitable[Any]]
 F = TypeVar("F", bound=Method)
 
 _MARK = "_phxactor_events"
-_converter = make_converter()
-_RAW = (object, Any, dict, Mapping, inspect.Parameter.empty)
-
-
-class PayloadError(ValueError):
-    """A client's payload does not fit the handler's annotation; `errors` says where, one line each."""
-
-    def __init__(self, errors: list[str]) -> None:
-        super().__init__("; ".join(errors))
-        self.errors = errors
 
 
 def on(event: str) -> Callable[[F], F]:
     """Have a method take a client's event: `async def handler(self, payload)`.
 
-    Where the payload is annotated with a class (attrs, dataclass, TypedDict, ...), it is structured by cattrs; one that
-    does not fit is answered with status error, and says where. `bytes` is a binary message. The method returns a
-    `HandleResult`.
+    Where the payload is annotated with a class (attrs, dataclass, TypedDict, ...), it is structured by cattrs, without
+    coercion; one that does not fit is answered with status error, and says where. `bytes` is a binary message. The
+    method returns a `HandleResult`.
     """
     return _marker("on", event)
 
@@ -89,28 +78,14 @@ def _structured(cls: type, name: str) -> Method:
         raise TypeError(
             f"{cls.__name__}.{name}: the annotation of {parameters[1].name} cannot be read: {error}"
         ) from None
-    if wanted in _RAW or getattr(wanted, "__origin__", None) in _RAW:
-        return method
     try:
-        structure = _take_bytes if wanted is bytes else _converter.get_structure_hook(wanted)
+        structure = structure_into(wanted)
     except cattrs.StructureHandlerNotFoundError as error:
         raise TypeError(f"{cls.__name__}.{name}: {parameters[1].name} cannot be structured: {error}") from None
-    from_object = attrs.has(wanted) or is_dataclass(wanted) or is_typeddict(wanted)
+    if structure is None:
+        return method
 
     async def handler(channel: object, payload: object) -> object:
-        try:
-            value = structure(payload, wanted)
-        except Exception as error:  # noqa: BLE001 - hooks raise what they like, and it is told to the client
-            if from_object and not isinstance(payload, dict):
-                raise PayloadError(["expected an object @ payload"]) from None
-            raise PayloadError(cattrs.transform_error(error, path="payload")) from None
-        return await method(channel, value)
+        return await method(channel, structure(payload))
 
     return handler
-
-
-def _take_bytes(payload: object, _: type[bytes]) -> bytes:
-    """Let the payload of a binary message pass; cattrs would read text, as JSON has no bytes."""
-    if not isinstance(payload, bytes):
-        raise TypeError(f"expected a binary message, not {type(payload).__name__}")
-    return payload

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, ClassVar
 
 from phxactor.channel import events
-from phxactor.channel.handlers import PayloadError
+from phxactor.channel.payloads import PayloadError
 from phxactor.channel.results import status_of
 from phxactor.otp import Error, NoReply, Ok, ServerProcess, Stop
 from phxactor.otp.process import Handler, Outcome
@@ -29,7 +29,7 @@ from phxactor.runtime import (
     monitor,
     self_pid,
 )
-from phxactor.socket import Broadcast, Message, Reply, SocketClose
+from phxactor.socket import Broadcast, Message, Reply
 from phxactor.socket.fastlane import Fastlane
 
 if TYPE_CHECKING:
@@ -54,8 +54,11 @@ class ChannelProcess(ServerProcess):
     async def run(self) -> None:
         """Be the process."""
         self.pid = pid = self.socket.channel_pid = self_pid()
+        pid.label = self.socket.topic
         self.parent = pid.parent
         channel, socket = self.channel, self.socket
+        if not socket.transport_pid.alive:
+            raise Exit(Shutdown("closed"))  # it ended before it knew of this process, and nobody else would end a long join
         try:
             result = await channel.join(channel.topic, self.payload)
             if not (result is None or isinstance(result, Ok | Error)):
@@ -150,7 +153,7 @@ class ChannelProcess(ServerProcess):
     async def act(self, outcome: Outcome) -> None:
         """Do what a callback said; one that stops gracefully tells the transport first (C1)."""
         if isinstance(outcome, Stop) and is_benign(outcome.reason):
-            self.socket.transport_pid.send(SocketClose(self.pid, outcome.reason))
+            self.socket.close(outcome.reason)
         await super().act(outcome)
 
     # ------------------------------------------------------------------------------------------------- end

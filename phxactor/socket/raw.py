@@ -1,8 +1,10 @@
 """A socket without channels: Phoenix's Socket.Transport behaviour, for protocols of one's own.
 
-class Echo(RawSocket):
-async def handle_in(self, data):
-return data
+    class Echo(RawSocket):
+        async def handle_in(self, data):
+            return data
+
+Its text and binary messages are the program's own; nothing of Phoenix's protocol is in them.
 """
 
 from __future__ import annotations

@@ -17,11 +17,13 @@ from __future__ import annotations
 import copy
 import inspect
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, ClassVar, Final, Self
 
 from phxactor.otp import Error, Ok
+from phxactor.runtime import Reason, self_pid
 from phxactor.socket.assigns import Assigns, assign
+from phxactor.socket.messages import Message, Reply, SocketClose
 from phxactor.socket.routes import Route, Routes
 
 if TYPE_CHECKING:
@@ -126,13 +128,30 @@ class Socket:
             twin.assigns = assign(self.assigns, route.assigns)
         return twin
 
+    # -------------------------------------------------------------------------------- for custom channels
+
+    def push(self, event: str, payload: object) -> None:
+        """Send an event on the channel's topic to the client; raises EncodeError if that cannot be written."""
+        message = Message(str(self.topic), event, payload, None, self.join_ref)
+        self.transport_pid.send(self.serializer.encode(message))
+
+    def reply(self, message: Message, status: str, payload: object) -> None:
+        """Answer a client's message with a status, `"ok"` or `"error"` mostly; raises EncodeError as `push` does."""
+        answer = Reply(message.topic, status, payload, message.ref, self.join_ref)
+        self.transport_pid.send(self.serializer.encode(answer))
+
+    def close(self, reason: Reason) -> None:
+        """Tell the transport that the channel is about to exit gracefully: the client hears `phx_close`."""
+        self.transport_pid.send(SocketClose(self_pid(), reason))
+
     # ------------------------------------------------------------------------------------------ callbacks
 
-    async def connect(self, params: Mapping[str, Any], connect_info: Mapping[str, Any]) -> Ok[None] | Error | None:
-        """Authenticate; return `Error(reason)` to refuse. `params` are the query's, without `vsn`.
+    async def connect(self, *args: Any, **kwargs: Any) -> Ok[None] | Error | None:  # noqa: ANN401 - any of the two
+        """Authenticate; return `Error(reason)` to refuse.
 
-        It may be written without `connect_info`. Runs in the transport's process; one that raises is a refusal with
-        status 500, and a log.
+        Written as `connect(self, params)` or `connect(self, params, connect_info)`, two mappings: the query's
+        parameters, as Plug decodes them, and what the transport's `connect_info` option asks for. Runs in the
+        transport's process; one that raises is a refusal with status 500, and a log.
         """
         return None
 

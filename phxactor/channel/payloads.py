@@ -1,0 +1,113 @@
+"""Payloads structured into a handler's annotation, by cattrs: nothing is coerced, and what does not fit says where."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Mapping
+from dataclasses import is_dataclass
+from typing import Any, Final, TypeAlias, is_typeddict
+
+import attrs
+import cattrs
+from cattrs.preconf.orjson import make_converter
+from cattrs.v import format_exception
+
+Structure: TypeAlias = Callable[[object], object]
+"""Makes the value that a handler takes of a payload; raises PayloadError."""
+
+RAW: Final = (object, Any, dict, Mapping, inspect.Parameter.empty)
+"""Annotations that ask for nothing."""
+LONGEST: Final = 200
+"""Characters of a validator's message that the client is told."""
+
+
+class PayloadError(ValueError):
+    """A client's payload does not fit the handler's annotation; `errors` says where, one line each."""
+
+    def __init__(self, errors: list[str]) -> None:
+        super().__init__("; ".join(errors))
+        self.errors = errors
+
+
+def structure_into(wanted: Any) -> Structure | None:  # noqa: ANN401 - any annotation
+    """Find how a payload becomes what the annotation wants; None if that is any payload.
+
+    Raises cattrs.StructureHandlerNotFoundError for an annotation that nothing can be structured into.
+    """
+    if wanted in RAW or getattr(wanted, "__origin__", None) in RAW:
+        return None
+    hook = _binary if wanted is bytes else _converter.get_structure_hook(wanted)
+    from_object = attrs.has(wanted) or is_dataclass(wanted) or is_typeddict(wanted)
+
+    def structure(payload: object) -> object:
+        if from_object and not isinstance(payload, dict):
+            raise PayloadError([f"expected an object, not {_json_type(payload)} @ payload"])
+        try:
+            return hook(payload, wanted)
+        except Exception as error:  # noqa: BLE001 - hooks raise what they like, and it is told to the client
+            raise PayloadError(cattrs.transform_error(error, "payload", _explain)) from None
+
+    return structure
+
+
+def _explain(error: BaseException, wanted: type | None) -> str:
+    """Say what is wrong with one value: in the words of a hook or a validator where there are any."""
+    if isinstance(error, TypeError | ValueError) and error.args and isinstance(error.args[0], str):
+        return error.args[0][:LONGEST]
+    return format_exception(error, wanted)
+
+
+def _json_type(value: object) -> str:
+    match value:
+        case None:
+            return "null"
+        case bool():
+            return "a boolean"
+        case int() | float():
+            return "a number"
+        case str():
+            return "a string"
+        case bytes():
+            return "a binary message"
+        case list():
+            return "an array"
+        case _:
+            return "an object"
+
+
+def _binary(payload: object, _: object) -> bytes:
+    """Let the payload of a binary message pass; cattrs would read text, as JSON has no bytes."""
+    if not isinstance(payload, bytes):
+        raise TypeError(f"expected a binary message, not {_json_type(payload)}")
+    return payload
+
+
+def _string(payload: object, _: object) -> str:
+    if not isinstance(payload, str):
+        raise TypeError(f"expected a string, not {_json_type(payload)}")
+    return payload
+
+
+def _boolean(payload: object, _: object) -> bool:
+    if not isinstance(payload, bool):
+        raise TypeError(f"expected a boolean, not {_json_type(payload)}")
+    return payload
+
+
+def _integer(payload: object, _: object) -> int:
+    if isinstance(payload, bool) or not isinstance(payload, int):
+        raise TypeError(f"expected a whole number, not {_json_type(payload)}")
+    return payload
+
+
+def _number(payload: object, _: object) -> float:
+    if isinstance(payload, bool) or not isinstance(payload, int | float):
+        raise TypeError(f"expected a number, not {_json_type(payload)}")
+    return float(payload)
+
+
+_converter: Final = make_converter()
+_converter.register_structure_hook(str, _string)
+_converter.register_structure_hook(bool, _boolean)
+_converter.register_structure_hook(int, _integer)
+_converter.register_structure_hook(float, _number)
