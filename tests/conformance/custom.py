@@ -13,13 +13,10 @@ from phxactor import (
     Ignore,
     Message,
     Ok,
-    Reply,
     Shutdown,
     Socket,
-    SocketClose,
     Stop,
     monitor,
-    self_pid,
 )
 from phxactor.otp import IGNORE
 from phxactor.runtime import NOPROC, NORMAL
@@ -41,12 +38,12 @@ class CustomChannel(GenServer):
     async def handle_info(self, message: object) -> Stop | None:
         match message:
             case Message(event="phx_leave"):
-                self.reply(message, {})
+                self.socket.reply(message, "ok", {})
                 return self.close(Shutdown("left"))
             case Message(event="echo"):
-                self.reply(message, message.payload)
+                self.socket.reply(message, "ok", message.payload)
             case Message(event="push"):
-                self.push("pushed", message.payload)
+                self.socket.push("pushed", message.payload)
             case Message(event="close"):
                 return self.close(NORMAL)
             case Message(event="stop_untold"):
@@ -54,19 +51,11 @@ class CustomChannel(GenServer):
             case Message(event="die"):
                 return Stop("died")
             case Broadcast():
-                self.push(message.event, message.payload)
+                self.socket.push(message.event, message.payload)
             case Down(ref=self.watch, reason=reason):
                 return Stop(Shutdown("closed") if reason in (NORMAL, NOPROC) else reason)
         return None
 
-    def reply(self, message: Message, payload: object) -> None:
-        answer = Reply(message.topic, "ok", payload, message.ref, message.join_ref)
-        self.socket.transport_pid.send(self.socket.serializer.encode(answer))
-
-    def push(self, event: str, payload: object) -> None:
-        message = Message(str(self.socket.topic), event, payload, None, self.socket.join_ref)
-        self.socket.transport_pid.send(self.socket.serializer.encode(message))
-
     def close(self, reason: object) -> Stop:
-        self.socket.transport_pid.send(SocketClose(self_pid(), reason))
+        self.socket.close(reason)
         return Stop(reason)

@@ -10,19 +10,18 @@ one after the other, all others at once. How a step is written: see `Scenario`.
 from __future__ import annotations
 
 import argparse
-import base64
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AsyncExitStack
 from pathlib import Path
-from typing import Any, Final, Self, TypeAlias
-from urllib.parse import urlencode, urlsplit
+from typing import Any, Final, Self
 
 import attrs
 import orjson
 import trio
 
-from tests.conformance.client import PATIENCE, Client, Closed, Event, Pong, Rejected
+from tests.conformance.actors import Actor, LongPollActor, Record, Step, WebSocketActor, request
+from tests.conformance.client import PATIENCE
 
 TRANSCRIPTS: Final = Path(__file__).with_name("transcripts.json")
 """Recorded from Phoenix 1.8.12."""
@@ -32,29 +31,23 @@ BRIEF: Final = 0.01
 """The same within a scenario, where what comes too late shows at the next step."""
 AT_ONCE: Final = 40
 """Groups of scenarios that are played at the same time: more would only make the machine late."""
-VOLATILE: Final = frozenset({"phx_ref", "phx_ref_prev", "token"})
-"""Fields whose text is never the same twice."""
-
 WAITING: Final = {
-    "lp_": "long polling waits for its issue",
-    "origin_lp": "long polling waits for its issue",
     "presence_": "presence waits for its issue",
 }
 """Beginnings of the names of scenarios that cannot be played yet, and why."""
-
-Step: TypeAlias = Mapping[str, Any]
-Record: TypeAlias = dict[str, Any]
 
 
 @attrs.frozen
 class Scenario:
     """What is played, and what was recorded.
 
-    A client is `{path, params, vsn, headers, origin, subprotocols, user_agent, compress}`, all of them optional. A
-    step names its client with `on` (`a` unless given), who connects with its first step, and does one of: `send` JSON,
-    send `text`, send `binary` (base64) or `fragments`, `ping`, `close` with a code, `abort`, `wait` for seconds; or,
-    without a client, it is an `http` request (method and path, with a `body`) or `raw_http`. `reopen` connects anew.
-    A step with `quiet` 0 is not waited for: what comes of it counts for the next step.
+    A client is `{path, params, vsn, headers, origin, subprotocols, user_agent, compress}`, all of them optional, or one
+    with `"transport": "longpoll"`. A step names its client with `on` (`a` unless given), who connects with its first
+    step, and does one of: `send` JSON, send `text`, send `binary` (base64) or `fragments`, `ping`, `close` with a code,
+    `abort`; by long polling: `poll`, `publish` JSON or text (with a `content_type`), ask by another `method` (with
+    headers, `with`), `set_token`; `wait` for seconds; or, without a client, it is an `http` request (method and path,
+    with a `body`) or `raw_http`. `show` names headers of an answer. `reopen` connects anew. A step with `quiet` 0 is
+    not waited for: what comes of it counts for the next step.
     """
 
     name: str
@@ -80,7 +73,7 @@ class Scenario:
         """Name what it shares with other scenarios."""
         found = set()
         for step in self.steps:
-            match step.get("send"):
+            match step.get("send", step.get("publish")):
                 case [_, _, str(topic), *_] | {"topic": str(topic)}:
                     found.add(topic)
         if any("room:terminate:" in topic for topic in found):
@@ -119,142 +112,6 @@ def _comparable(record: Record, *, unordered: bool) -> object:
     return {name: sorted(map(repr, events)) if isinstance(events, list) else events for name, events in record.items()}
 
 
-# ---------------------------------------------------------------------------------------------------- clients
-
-
-def _stable(value: object) -> object:
-    """Replace what is never the same twice."""
-    match value:
-        case dict():
-            return {
-                key: f"<{key}>" if key in VOLATILE and isinstance(item, str) else _stable(item)
-                for key, item in value.items()
-            }
-        case list():
-            return [_stable(item) for item in value]
-        case _:
-            return value
-
-
-def _recorded(event: Event) -> Record:
-    """Write an event as transcripts do."""
-    match event:
-        case Closed(code=code):
-            return {"closed": code}
-        case Pong(data=data):
-            return {"pong": data.decode()}
-        case bytes():
-            return {"binary": base64.b64encode(event).decode()}
-    try:
-        return {"text": _stable(orjson.loads(event))}
-    except ValueError:
-        return {"raw": event}
-
-
-class Actor:
-    """A client of a scenario, and what it has got since the last record."""
-
-    def __init__(self, url: str, spec: Mapping[str, Any], stack: AsyncExitStack, nursery: trio.Nursery) -> None:
-        self._url = url
-        self._spec = spec
-        self._stack = stack
-        self._nursery = nursery
-        self._client: Client | None = None
-        self.opened = False
-        self.events: list[Record] = []
-        self.stirred = trio.Event()
-
-    async def open(self) -> None:
-        """Connect; a refusal is an event too."""
-        self.opened = True
-        spec = self._spec
-        params = dict(spec.get("params", {}))
-        if spec.get("vsn", "2.0.0") is not None:
-            params["vsn"] = spec.get("vsn", "2.0.0")
-        url = self._url.replace("http", "ws", 1) + spec.get("path", "/socket/websocket") + "?" + urlencode(params)
-        try:
-            client = await Client.open(
-                url,
-                origin=spec.get("origin"),
-                subprotocols=spec.get("subprotocols"),
-                headers=spec.get("headers"),
-                user_agent=spec.get("user_agent"),
-                compress=spec.get("compress", False),
-            )
-        except Rejected as rejected:
-            self._client = None
-            self._add({"rejected": rejected.status})
-            return
-        self._client = await self._stack.enter_async_context(client)
-        chosen = {} if client.subprotocol is None else {"subprotocol": client.subprotocol}
-        self._add({"open": True} | chosen)
-        self._nursery.start_soon(self._listen, client)
-
-    async def act(self, step: Step) -> None:
-        """Do what a step says."""
-        client = self._client
-        if client is None:
-            return
-        try:
-            match step:
-                case {"send": message}:
-                    await client.send(orjson.dumps(message).decode())
-                case {"text": text}:
-                    await client.send(str(text))
-                case {"binary": data}:
-                    await client.send(base64.b64decode(data))
-                case {"fragments": parts}:
-                    await client.send_fragments(parts)
-                case {"ping": data}:
-                    await client.ping(data.encode())
-                case {"close": code}:
-                    await client.close(code or 1000)
-                case {"abort": _}:
-                    await client.abort()
-                case _:
-                    raise ValueError(f"nobody knows how to play {step}")
-        except (trio.BrokenResourceError, trio.ClosedResourceError):
-            self._add({"send_failed": True})
-
-    async def _listen(self, client: Client) -> None:
-        event: Event | None = None
-        while not isinstance(event, Closed):
-            event = await client.receive()
-            self._add(_recorded(event))
-
-    def _add(self, record: Record) -> None:
-        self.events.append(record)
-        self.stirred.set()
-        self.stirred = trio.Event()
-
-
-async def request(url: str, step: Step) -> Record:
-    """Send an HTTP request, or raw bytes; return the status and the headers that the step wants to see."""
-    parts = urlsplit(url)
-    if "raw_http" in step:
-        data = step["raw_http"].replace("\n", "\r\n").replace("$HOST", parts.netloc).encode()
-    else:
-        (method, path), body = step["http"], step.get("body", "").encode()
-        head = f"{method} {path} HTTP/1.1\r\nhost: {parts.netloc}\r\nconnection: close\r\ncontent-length: {len(body)}"
-        data = head.encode() + b"\r\n\r\n" + body
-    stream = await trio.open_tcp_stream(parts.hostname or "", parts.port or 80)
-    answer = b""
-    async with stream:
-        await stream.send_all(data)
-        with trio.fail_after(PATIENCE):
-            while some := await stream.receive_some():
-                answer += some
-                if b"\r\n\r\n" in answer and answer.startswith(b"HTTP/1.1 101"):
-                    break  # the end of a WebSocket would have to be waited for
-    head, _, payload = answer.decode().partition("\r\n\r\n")
-    status, *lines = head.split("\r\n")
-    headers = {name.lower(): value.strip() for name, _, value in (line.partition(":") for line in lines)}
-    record: Record = {"http": int(status.split()[1])}
-    if step.get("body_shown"):
-        record["body"] = payload
-    return record | {name: headers.get(name.lower(), "").lower() or None for name in step.get("show", ())}
-
-
 # ---------------------------------------------------------------------------------------------------- playing
 
 
@@ -263,7 +120,7 @@ async def play(url: str, scenario: Scenario) -> list[Record]:
     played: list[Record] = []
     async with AsyncExitStack() as stack, trio.open_nursery() as nursery:
         specs = scenario.clients or {"a": {}}
-        actors = {name: Actor(url, spec, stack, nursery) for name, spec in specs.items()}
+        actors = {name: _actor(url, spec, nursery, stack) for name, spec in specs.items()}
         moments = list(scenario.wanted())
         for number, (steps, want) in enumerate(moments, 1):
             record: Record = {}
@@ -277,13 +134,20 @@ async def play(url: str, scenario: Scenario) -> list[Record]:
                     await actor.act(step)
                 elif not want:
                     await trio.sleep(step["wait"])
-            await _settle(actors, want, SETTLE if number == len(moments) else BRIEF)
+            hidden = any("publish" in step for step in steps)  # what comes of it, only the next poll shows
+            await _settle(actors, want, SETTLE if hidden or number == len(moments) else BRIEF)
             for name, actor in actors.items():
                 if actor.events:
                     record[name], actor.events = actor.events, []
             played.append(record)
         nursery.cancel_scope.cancel()
     return played
+
+
+def _actor(url: str, spec: Mapping[str, Any], nursery: trio.Nursery, stack: AsyncExitStack) -> Actor:
+    if spec.get("transport") == "longpoll":
+        return LongPollActor(url, spec, nursery)
+    return WebSocketActor(url, spec, nursery, stack)
 
 
 async def _settle(actors: Mapping[str, Actor], want: Record, seconds: float) -> None:

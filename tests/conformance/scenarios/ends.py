@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 
-from tests.conformance.player import Record, Scenario, Step
+from tests.conformance.actors import Record, Step
+from tests.conformance.player import Scenario
 from tests.conformance.scenarios.script import BYE, close, ends, error, join, reply, say, script, text, turn
 
 ENDS = [

@@ -6,7 +6,8 @@ import base64
 from collections.abc import Mapping, Sequence
 from typing import Any, Final, TypeAlias
 
-from tests.conformance.player import Record, Scenario, Step
+from tests.conformance.actors import Record, Step
+from tests.conformance.player import Scenario
 
 Turn: TypeAlias = tuple[Step, Record]
 """A step and what comes of it."""
