@@ -112,7 +112,7 @@ def simple(message: object, numbers_of: dict[Pid, int]) -> tuple[object, ...]:
     match message:
         case Exited(pid=pid, reason=reason):
             return ("exited", numbers_of[pid], reason)
-        case Down(object=pid, reason=reason):
+        case Down(object=Pid() as pid, reason=reason):
             return ("down", numbers_of[pid], reason)
     raise TypeError(message)
 

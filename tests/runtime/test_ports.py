@@ -315,6 +315,18 @@ async def test_TM17_a_port_may_do_anything_while_another_process_is_buried() -> 
         assert second.mail == [Exited(victim.pid, "boom")]
 
 
+async def test_M7_a_monitor_that_is_removed_while_the_others_are_told_tells_nothing() -> None:
+    refs: list[Monitor] = []
+    async with open_runtime():
+        first = await port_actor(lambda _: signals.demonitor(refs[1]))
+        second = await port_actor()
+        (victim,) = await actors(1)
+        refs += [signals.monitor(port.pid, victim.pid) for port in (first, second)]
+        await victim.end(leave, "boom")
+        assert second.mail == []
+        assert first.pid.alive
+
+
 async def test_O1_the_order_of_each_sender_is_kept_through_queues_and_passes() -> None:
     taken: list[tuple[str, int]] = []
     count = 4 * BUDGET

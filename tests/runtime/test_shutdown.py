@@ -3,6 +3,7 @@ from __future__ import annotations
 import math
 import signal
 from collections.abc import Callable
+from contextvars import Context
 
 import pytest
 import trio
@@ -25,6 +26,7 @@ from phxactor.runtime import (
     link,
     monitor,
     open_runtime,
+    own,
     receive,
     register,
     self_pid,
@@ -81,15 +83,13 @@ async def test_S50_TM31_children_are_stopped_one_by_one_the_last_first(autojump_
 async def test_S50_TM30_an_outer_cancellation_stops_in_order_too(autojump_clock: MockClock) -> None:
     order = Order()
     with trio.move_on_after(10) as outer:
-        async with open_runtime():
-            watcher = Actor(trap=True)
-            await settled()
-            await watcher.do(link, self_pid())
+        async with open_runtime() as runtime:
             for name in "abc":
                 spawn_link(order.slow, name)
             await trio.sleep_forever()
     assert outer.cancelled_caught
     assert order.steps == in_order
+    assert reason(runtime.main) == SHUTDOWN
 
 
 async def test_TM30_a_runtime_can_be_opened_where_all_is_cancelled() -> None:
@@ -137,6 +137,21 @@ async def test_a_process_that_makes_more_and_more_is_stopped_too() -> None:
     assert runtime.processes == {}
 
 
+async def test_a_process_that_is_started_from_outside_meanwhile_is_stopped_too() -> None:
+    started: list[Pid] = []
+
+    async def obstinate() -> None:
+        trap_exit()
+        while True:
+            await receive()
+
+    async with open_runtime(stop_timeout=0) as runtime:
+        pid = spawn(obstinate)
+        own(pid, lambda _: started.append(Context().run(runtime.spawn, idle)))
+        await settled()
+    assert reason(started[0]) == KILLED
+
+
 async def test_P15_main_is_ending_while_its_children_are_stopped(autojump_clock: MockClock) -> None:
     seen: list[object] = []
 
@@ -145,11 +160,14 @@ async def test_P15_main_is_ending_while_its_children_are_stopped(autojump_clock:
         await receive()
         seen.append(main.alive)
         main.exit(KILL)
+        await trio.sleep(30)
 
-    async with open_runtime() as runtime:
-        spawn(child, self_pid())
-        await settled()
+    with emitted(events.zombie) as zombies:
+        async with open_runtime() as runtime:
+            spawn(child, self_pid())
+            await settled()
     assert seen == [False]
+    assert zombies == []
     assert reason(runtime.main) == NORMAL
 
 

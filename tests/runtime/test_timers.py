@@ -154,6 +154,16 @@ async def test_many_cancelled_timers_do_not_stay(autojump_clock: MockClock) -> N
         assert trio.current_time() == 1000
 
 
+async def test_cancelled_timers_that_come_next_do_not_wake_anybody(autojump_clock: MockClock) -> None:
+    async with open_runtime() as runtime:
+        send_after(self_pid(), "hello", 1)
+        for number in range(5):
+            cancel_timer(send_after(self_pid(), number, 2))
+        assert await receive() == "hello"
+        await settled()
+        assert runtime.timers._heap == []  # noqa: SLF001 - what it is about
+
+
 async def test_a_timer_that_fails_does_not_stop_the_others(autojump_clock: MockClock) -> None:
     def fail(_: object) -> None:
         raise LookupError
