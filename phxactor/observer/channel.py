@@ -6,7 +6,7 @@ A custom channel: an actor that keeps the contract of channels by itself (docs/c
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Final
+from typing import Final
 
 from phxactor.observer.render import tree
 from phxactor.observer.snapshot import snapshot
@@ -26,7 +26,7 @@ from phxactor.runtime import (
     send_after,
 )
 from phxactor.runtime.events import exited, spawned
-from phxactor.socket import Message, Reply, Socket, SocketClose
+from phxactor.socket import Message, Socket
 from phxactor.telemetry import Event
 
 INTERVAL: Final = 1.0
@@ -77,11 +77,11 @@ class TreeChannel(GenServer):
             case "look":
                 self.look()
             case Message(event="phx_leave"):
-                self.answer(message, "ok", {})
-                self.socket.transport_pid.send(SocketClose(self.pid, Shutdown("left")))
+                self.socket.reply(message, "ok", {})
+                self.socket.close(Shutdown("left"))
                 return Stop(Shutdown("left"))
             case Message():
-                self.answer(message, "error", {"reason": "the tree only speaks"})
+                self.socket.reply(message, "error", {"reason": "the tree only speaks"})
             case Down(ref=self.watch, reason=reason):
                 return Stop(Shutdown("closed") if reason in (NORMAL, NOPROC) else reason)
         return None
@@ -100,10 +100,4 @@ class TreeChannel(GenServer):
         if text != self.text:
             self.text = text
             self.pushed = self.pid.runtime.now()
-            push = Message(str(self.socket.topic), "tree", {"text": text}, None, self.socket.join_ref)
-            self.socket.transport_pid.send(self.socket.serializer.encode(push))
-
-    def answer(self, message: Message, status: str, payload: dict[str, Any]) -> None:
-        """Answer a message of the client."""
-        reply = Reply(message.topic, status, payload, message.ref, message.join_ref)
-        self.socket.transport_pid.send(self.socket.serializer.encode(reply))
+            self.socket.push("tree", {"text": text})
