@@ -129,6 +129,7 @@ class Multiplexer:
         "_output",
         "_pid",
         "_pool",
+        "_routes",
         "_socket",
         "_topics",
     )
@@ -141,6 +142,7 @@ class Multiplexer:
         self._output = output
         self._pid = socket.transport_pid
         self._pool = pool
+        self._routes = socket.routes.over(socket.transport)
         self._max_channels = max_channels
         self._join_timeout = join_timeout
         self._topics: dict[str, Joined | Joining] = {}
@@ -210,7 +212,7 @@ class Multiplexer:
     def _start(self, joining: Joining) -> None:
         """Ask the pool for a channel."""
         message = joining.message
-        route = self._socket.routes.match(message.topic)
+        route = self._routes.match(message.topic)
         if route is None:
             del self._topics[message.topic]
             self._reply_unmatched(message)
@@ -311,7 +313,7 @@ class Multiplexer:
 
     def _crashed(self, joining: Joining, reason: Reason, exception: Exception | None = None) -> None:
         if events.join_failed.handlers:
-            route = self._socket.routes.match(joining.message.topic)
+            route = self._routes.match(joining.message.topic)
             name = getattr(route.channel, "__name__", repr(route.channel)) if route else "?"
             events.join_failed.emit(topic=joining.message.topic, channel=name, reason=reason, exception=exception)
         self._refuse(joining, {"reason": "join crashed"})

@@ -1,10 +1,12 @@
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from phxactor.socket.routes import Route, Routes, channel
+from phxactor.socket.routes import Route, Routes, Transport, channel
 
 LOBBY, ROOM = object(), object()
 
@@ -97,3 +99,48 @@ def test_a_pattern_that_stands_twice_is_refused(pattern: str) -> None:
 def test_what_channel_did_not_make_is_refused() -> None:
     with pytest.raises(TypeError, match=r"made with channel\(pattern, handler\)"):
         Routes([("room:*", ROOM)])  # type: ignore[list-item]
+
+
+# ----------------------------------------------------------------------------------------------- transports
+
+
+def test_a_route_for_one_transport_is_not_there_for_the_other() -> None:
+    binary = channel("room:*", ROOM, transports=["websocket"])
+    routes = Routes([binary, channel("lobby", LOBBY)])
+    by_websocket, by_longpoll = routes.over("websocket"), routes.over("longpoll")
+    match = by_websocket.match("room:1")
+    assert match is not None
+    assert match.channel is ROOM
+    assert by_longpoll.match("room:1") is None
+    assert by_websocket.match("lobby") is not None
+    assert by_longpoll.match("lobby") is not None
+    assert routes.over("websocket") is by_websocket
+
+
+def test_the_next_route_counts_for_the_others() -> None:
+    routes = Routes(
+        [channel("room:*", ROOM, transports=["websocket"]), channel("room:*", LOBBY, transports=["longpoll"])]
+    )
+    assert [routes.over(one).match("room:1").channel for one in ("websocket", "longpoll")] == [ROOM, LOBBY]  # type: ignore[union-attr]
+    shadowed = Routes([channel("room:*", ROOM, transports=["websocket"]), channel("room:1", LOBBY)])
+    assert [shadowed.over(one).match("room:1").channel for one in ("websocket", "longpoll")] == [ROOM, LOBBY]  # type: ignore[union-attr]
+
+
+def test_routes_for_all_are_the_same_for_each() -> None:
+    routes = Routes([channel("room:*", ROOM)])
+    assert routes.over("websocket") is routes is routes.over("longpoll")
+
+
+@pytest.mark.parametrize("transports", [["websocket"], ["longpoll", "websocket"], None])
+def test_a_pattern_twice_for_one_transport_is_refused(transports: list[Transport] | None) -> None:
+    with pytest.raises(ValueError, match="stands twice"):
+        Routes([channel("x", ROOM, transports=["websocket"]), channel("x", LOBBY, transports=transports)])
+
+
+@pytest.mark.parametrize(
+    ("transports", "error"),
+    [("websocket", TypeError), (1, TypeError), ([], ValueError), (["sse"], ValueError), ([None], ValueError)],
+)
+def test_transports_that_cannot_be(transports: Any, error: type[Exception]) -> None:  # noqa: ANN401
+    with pytest.raises(error, match="transports"):
+        channel("x", ROOM, transports=transports)
