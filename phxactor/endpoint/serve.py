@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 
 from phxactor import runtime
 from phxactor.endpoint.address import Path
 from phxactor.endpoint.endpoint import Endpoint
-from phxactor.otp import Error, Ok, Supervisor
+from phxactor.otp import Child, Error, Ok, Supervisor
 from phxactor.runtime import Exit, Exited, Reason, format_reason, receive, trap_exit
 
 
@@ -17,23 +17,34 @@ def run(
     host: str | None = None,
     port: int | None = None,
     path: Path | None = None,
+    children: Sequence[Child] = (),
 ) -> None:
     """Serve an endpoint, or run `await main(*args)` as the first process, until told to stop.
 
     SIGTERM and SIGINT stop the tree in order, and this returns; a second one kills. `host` and `port`, or `path`, go
-    before those of the endpoint. Raises SystemExit, which says why, when the endpoint cannot be started (a port in
-    use); `Exit` when the root supervisor gives up, or with what `main` exits.
+    before those of the endpoint; `children` are started before it, under the same root supervisor (one_for_one).
+
+    Raises SystemExit, which says why, when the endpoint cannot be started (a port in use); `Exit` when the root
+    supervisor gives up, or with what `main` exits.
     """
     if isinstance(main, Endpoint):
-        runtime.run(serve, main, host, port, path)
+        runtime.run(serve, main, host, port, path, children)
     else:
         runtime.run(main, *args)
 
 
-async def serve(endpoint: Endpoint, host: str | None = None, port: int | None = None, path: Path | None = None) -> None:
+async def serve(
+    endpoint: Endpoint,
+    host: str | None = None,
+    port: int | None = None,
+    path: Path | None = None,
+    children: Sequence[Child] = (),
+) -> None:
     """Be the first process of a program that serves an endpoint: start the root supervisor, and stay."""
     trap_exit()
-    started = await Supervisor.start_link([endpoint.child_spec(host=host, port=port, path=path)], name="root")
+    started = await Supervisor.start_link(
+        [*children, endpoint.child_spec(host=host, port=port, path=path)], name="root"
+    )
     if not isinstance(started, Ok):
         raise SystemExit(_why(started.reason if isinstance(started, Error) else "ignored"))
     while True:

@@ -54,7 +54,8 @@ class MultiplexedWebSocket(WebSocket):
 
     async def run(self, first: bytes) -> None:
         """Be the process; `first` is what came behind the handshake's request."""
-        self.pid.label = self.link.peer
+        if self.pid.label is None:  # `connect` may have set one
+            self.pid.label = self.link.peer
         set_port(self.port)
         try:
             held = self.take(first)

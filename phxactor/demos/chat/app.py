@@ -7,10 +7,9 @@ from pathlib import Path
 from typing import Any, Final
 
 import phxactor
-from phxactor import Endpoint, Socket, Supervisor, channel, mount
+from phxactor import Endpoint, Socket, channel, mount
 from phxactor.demos.chat.channel import ChatChannel
 from phxactor.demos.chat.history import NAME, History
-from phxactor.endpoint.serve import serve
 from phxactor.endpoint.static import static
 from phxactor.observer import TreeChannel, observer_routes
 from phxactor.otp.label import set_label
@@ -39,9 +38,4 @@ def run(host: str, port: int) -> None:
         host=host,
         port=port,
     )
-    phxactor.run(_main, endpoint)
-
-
-async def _main(endpoint: Endpoint) -> None:
-    (await Supervisor.start_link([History.child_spec(name=NAME)], name="chat")).unwrap()
-    await serve(endpoint)
+    phxactor.run(endpoint, children=[History.child_spec(name=NAME)])
