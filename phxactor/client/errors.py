@@ -40,7 +40,6 @@ class ConnectRefused(ClientError):
         hint = " (Phoenix mounts a socket's WebSocket at its path and /websocket)" if self._is_elsewhere() else ""
         return f"{self.url} refused with {self.status}{hint}" + (f": {text:.200}" if text else "")
 
-    @property
     def is_final(self) -> bool:
         """Is it about us, so that asking again is of no use: a 4xx, other than 408, 425 and 429."""
         return HTTPStatus(400) <= self.status < HTTPStatus(500) and self.status not in _PASSING

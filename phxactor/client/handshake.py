@@ -71,10 +71,10 @@ class Server:
         except ConnectionRejected as rejected:
             raise ConnectRefused(str(self.url), rejected.status_code, rejected.body or b"") from None
         except (h11.LocalProtocolError, wsproto.utilities.LocalProtocolError) as error:
-            # How trio-websocket ends when it answers what is no handshake; or else, that it was given a bad header.
+            # How trio-websocket ends when it answers what it cannot, but also when it is given a bad header.
             if overheard is None or not overheard.answer:
                 raise
-            raise overheard.no_websocket() from error
+            raise overheard.no_websocket(error) from error
         finally:
             if overheard is not None:
                 await trio.aclose_forcefully(overheard)

@@ -86,17 +86,17 @@ class Line:
         goodbye too.
 
         Raises:
-            Exception: the first try has failed, or the server has refused a later one for good.
+            Exception: the first try has failed, or the server has refused a later one for good; or from `on_status`.
 
         """
         with self._scope:
             while not self._closing:
                 self.options.on_status(Connecting())
+                before = self.connections
                 try:
                     await self._connect()
-                # A function that makes the params may raise anything: that is one more try that has failed.
                 except Exception as error:
-                    if self.connections == 0 or (isinstance(error, ConnectRefused) and self.options.gives_up(error)):
+                    if self._is_fatal(error, connected=self.connections > before):
                         raise
                     self._tries += 1
                     await self._pause(error)
@@ -128,6 +128,14 @@ class Line:
                 lost = connection.lose(ABNORMAL, "given up")
                 for member in list(self.members.values()):
                     member.fall(lost)
+
+    def _is_fatal(self, error: Exception, *, connected: bool) -> bool:
+        if self.connections == 0:
+            return True
+        if connected:  # all that can go wrong with a connection is that it is lost
+            return not isinstance(error, ConnectionLost)
+        # A function that makes the params may raise anything: that is one more try that has failed.
+        return isinstance(error, ConnectRefused) and self.options.gives_up(error)
 
     async def _pause(self, error: Exception) -> None:
         if not self._closing:

@@ -203,15 +203,18 @@ class Membership:
         """Leave, and wait until the server knows, at most so long."""
         if self.closed:
             return
+        connection = self.connection
+        if connection is None:
+            self.end()
+            return
         self.closed = True
         self._keeper.cancel()
         self._changed.unpark_all()
+        ref = self.line.next_ref()
         try:
-            if self.connection is not None:
-                ref = self.line.next_ref()
-                with trio.move_on_after(timeout), suppress(ClientError), self.replies.expect(ref) as answer:
-                    self.send(self.connection, "phx_leave", {}, ref)
-                    await answer.wait()
+            with trio.move_on_after(timeout), suppress(ClientError), self.replies.expect(ref) as answer:
+                self.send(connection, "phx_leave", {}, ref)
+                await answer.wait()
         finally:
             self._close()
 

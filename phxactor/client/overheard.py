@@ -41,9 +41,9 @@ class Overheard(trio.abc.Stream):
             return self.no_websocket()
         return ConnectionLost(ABNORMAL, "the server hung up instead of completing the handshake")
 
-    def no_websocket(self) -> ConnectionLost:
-        """Say that what answered does not speak the protocol."""
-        return ConnectionLost(PROTOCOL_ERROR, f"no WebSocket: {self.answer[:80]!r}")
+    def no_websocket(self, error: Exception | None = None) -> ConnectionLost:
+        """Say that what answered does not speak the protocol, or not any more."""
+        return ConnectionLost(PROTOCOL_ERROR, str(error) if self.is_open else f"no WebSocket: {self.answer[:80]!r}")
 
     async def receive_some(self, max_bytes: int | None = None) -> bytes | bytearray:
         """Read."""

@@ -40,10 +40,6 @@ class SocketStatistics:
     """Messages that wait to be written."""
 
 
-def _is_final(refused: ConnectRefused) -> bool:
-    return refused.is_final
-
-
 def _ignore(_: Status) -> None:
     pass
 
@@ -60,7 +56,7 @@ def connect(
     heartbeat: float = 30.0,
     reconnect_after: Callable[[int], float] = backoff.reconnect_after,
     rejoin_after: Callable[[int], float] = backoff.rejoin_after,
-    gives_up: Callable[[ConnectRefused], bool] = _is_final,
+    gives_up: Callable[[ConnectRefused], bool] = ConnectRefused.is_final,
     on_status: Callable[[Status], object] = _ignore,
     max_message_size: int = 16 * 1024 * 1024,
 ) -> AbstractAsyncContextManager[Socket]:

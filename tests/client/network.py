@@ -12,7 +12,7 @@ from typing import Any, Final, TypeAlias
 
 import orjson
 import trio
-from trio.testing import memory_stream_pair
+from trio.testing import MemoryReceiveStream, MemorySendStream, memory_stream_pair
 from trio_websocket import ConnectionClosed, WebSocketConnection, WebSocketRequest, wrap_server_stream
 
 from phxactor.client import Socket, connect
@@ -24,6 +24,7 @@ POLITE: Final = frozenset({"phx_join", "phx_leave", "heartbeat"})
 PATIENCE: Final = 1000.0
 """Seconds after which nothing will come any more; they cost nothing."""
 
+MemoryStream: TypeAlias = trio.StapledStream[MemorySendStream, MemoryReceiveStream]
 Script: TypeAlias = Callable[[trio.abc.Stream], Awaitable[object]]
 Answer: TypeAlias = int | Exception | Script | None
 """To a call: an HTTP status, an error in place of a connection, a script for the bare stream; None lets in."""
@@ -47,10 +48,11 @@ class Peer:
         self.log: list[Message] = []
         """All that the client has said."""
         self.close_code: int | None = None
+        """Set at the end of the connection, unless it was dropped."""
         self._incoming, self._unanswered = trio.open_memory_channel[Message](1000)
 
     async def next(self) -> Message:
-        """Wait for the next message that is not answered by itself."""
+        """Wait for the next message that is not answered by itself; raises trio.EndOfChannel after the last."""
         with trio.fail_after(PATIENCE):
             return await self._unanswered.receive()
 
@@ -81,6 +83,8 @@ class Peer:
                     await self._incoming.send(message)
         except ConnectionClosed as closed:
             self.close_code = None if closed.reason is None else closed.reason.code
+        finally:
+            self._incoming.close()
 
 
 def read(data: str | bytes) -> Message:
@@ -107,6 +111,8 @@ class Network:
         """When they came."""
         self.polite = set(POLITE)
         """What new peers answer with ok."""
+        self.client_streams: list[MemoryStream] = []
+        """The client's ends of the connections."""
         self._nursery = nursery
         self._arrived, self._peers = trio.open_memory_channel[Peer](1000)
 
@@ -116,6 +122,7 @@ class Network:
         if isinstance(answer, Exception):
             raise answer
         client, server = memory_stream_pair()
+        self.client_streams.append(client)
         if callable(answer):
             self._nursery.start_soon(answer, server)
         else:

@@ -21,6 +21,17 @@ async def test_the_end_of_the_block_leaves_the_topics_and_closes_with_1000(autoj
     assert trio.current_time() < 1
 
 
+async def test_a_ping_that_crosses_our_close_does_no_harm(autojump_clock: MockClock) -> None:
+    async with connected() as (_, peer, network):
+
+        async def ping() -> None:
+            await peer.stream.send_all(b"\x89\x00")
+
+        network.client_streams[0].send_stream.send_all_hook = ping
+    assert peer.close_code == 1000
+    assert len(network.calls) == 1
+
+
 async def test_an_error_in_the_block_comes_out_as_it_was(autojump_clock: MockClock) -> None:
     async with open_network() as network:
         mine = KeyError("mine")

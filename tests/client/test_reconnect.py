@@ -179,6 +179,26 @@ async def test_a_function_that_fails_later_is_called_again_after_a_while(autojum
     assert errors == [ConnectionLost, LookupError, LookupError]
 
 
+@pytest.mark.parametrize("event", [Connecting, Connected, Disconnected, Joined])
+async def test_an_error_in_on_status_comes_out_of_the_block(autojump_clock: MockClock, event: type) -> None:
+    seen: list[type] = []
+
+    def on_status(status: Status) -> None:
+        seen.append(type(status))
+        if type(status) is event and seen.count(Connecting) == (1 if event is Disconnected else 2):
+            raise LookupError("no window to show it in")
+
+    async def use(network: Network) -> None:
+        async with call(network, on_status=on_status) as socket:
+            await socket.join("room:1")
+            await (await network.peer()).hang_up()
+            await trio.sleep_forever()
+
+    async with open_network() as network:
+        with pytest.raises(LookupError, match="no window"):
+            await use(network)
+
+
 # Refusals.
 
 
@@ -283,6 +303,20 @@ async def test_a_join_that_loses_its_connection_goes_on_over_the_next(autojump_c
             await peer.next()
             await peer.hang_up()
         assert (await network.peer()).said("phx_join")
+
+
+async def test_a_connection_that_is_lost_while_a_payload_is_made(autojump_clock: MockClock) -> None:
+    async def payload() -> dict[str, int]:
+        await trio.sleep(3)
+        return {"n": 1}
+
+    async with connected() as (socket, peer, network):
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(socket.join, "room:1", payload)
+            await trio.sleep(1)
+            await peer.hang_up()
+        assert peer.said("phx_join") == []
+        assert len((await network.peer()).said("phx_join")) == 1
 
 
 async def test_a_join_while_there_is_no_connection_waits_and_may_wait_in_vain(autojump_clock: MockClock) -> None:
