@@ -58,7 +58,7 @@ class ChannelProcess(ServerProcess):
         self.parent = pid.parent
         channel, socket = self.channel, self.socket
         if not socket.transport_pid.alive:
-            raise Exit(Shutdown("closed"))  # it ended before it knew of this process, and nobody else would end a long join
+            raise Exit(Shutdown("closed"))  # it has ended without knowing of this process: nobody would end a long join
         try:
             result = await channel.join(channel.topic, self.payload)
             if not (result is None or isinstance(result, Ok | Error)):

@@ -78,6 +78,7 @@ class Flusher:
                             self._nursery.start_soon(self._drain, connection, connection.drain_scope)
                         if not number % SLICE:
                             await checkpoint()
+                    dirty.clear()  # the next pass may be far off, and they gone by then
                 self._nursery.cancel_scope.deadline = trio.current_time() + STOP
         finally:
             self._nursery = None

@@ -77,7 +77,7 @@ class UserSocket(Socket):
 
     channels = (channel("room:*", Room),)
 
-    async def connect(self, params: Payload) -> Error | None:  # type: ignore[override]
+    async def connect(self, params: Payload) -> Error | None:
         match params.get("fail"):
             case "connect":
                 raise Boom("in connect")
