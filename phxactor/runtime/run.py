@@ -9,6 +9,7 @@ from typing import Final
 
 import trio
 
+from phxactor.runtime import garbage
 from phxactor.runtime.errors import Exit
 from phxactor.runtime.opening import open_runtime
 from phxactor.runtime.reasons import KILL, KILLED, SHUTDOWN
@@ -22,9 +23,11 @@ def run(main: Callable[..., Awaitable[object]], *args: object) -> None:
 
     SIGINT (Ctrl-C) or SIGTERM is an exit signal `SHUTDOWN` to `main`: an orderly stop, after which this returns. A
     second one kills whatever is still there, and raises `Exit`; a third does what it does to any program. What `main`
-    raises is raised here. In another thread than the main one, no signals are received.
+    raises is raised here. In another thread than the main one, no signals are received. Meanwhile the garbage
+    collector is set for many small processes (see `garbage`).
     """
-    trio.run(_run, main, args)
+    with garbage.tuned():
+        trio.run(_run, main, args)
 
 
 async def _run(main: Callable[..., Awaitable[object]], args: tuple[object, ...]) -> None:
