@@ -77,13 +77,16 @@ class Membership:
         On a new connection at once; on one on which the channel has crashed or has been refused, after a while.
         """
         tries = 0
-        with self._keeper, suppress(trio.ClosedResourceError):
+        with self._keeper:
             while True:
                 while self.connection is not None:
                     await self._changed.park()
                 if self.closed:
                     return
-                connection = await self.line.connected()
+                try:
+                    connection = await self.line.connected()
+                except trio.ClosedResourceError:
+                    return
                 if connection is not self._tried:
                     tries = 0
                 elif not await self._pause(tries := tries + 1, connection):
