@@ -553,6 +553,20 @@ async def test_TM36_the_cancellation_says_who_ends_and_why() -> None:
     assert "{:shutdown, :closed}" in texts[0]
 
 
+async def test_beginning_and_end_are_told_by_events() -> None:
+    async with open_runtime():
+        with emitted(events.spawned) as began, emitted(events.exited) as over:
+            pid = spawn_link(_nothing)
+            other = spawn(_nothing)
+            await settled()
+        me = self_pid()
+        assert began == [
+            {"pid": pid, "parent": me, "linked": True},
+            {"pid": other, "parent": me, "linked": False},
+        ]
+        assert sorted(over, key=str) == [{"pid": pid, "reason": NORMAL}, {"pid": other, "reason": NORMAL}]
+
+
 async def test_L9_ancestors_are_names_where_there_are_any_and_end_with_the_process() -> None:
     seen: dict[str, tuple[object, ...]] = {}
 

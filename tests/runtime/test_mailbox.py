@@ -2,6 +2,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Awaitable, Callable
+from functools import partial
 
 import pytest
 import trio
@@ -359,6 +360,18 @@ async def test_TM23_a_second_receiver_is_told_so() -> None:
 
     async with open_runtime():
         assert await ended(body) == NORMAL
+
+
+async def test_TM34_other_threads_send_through_the_runtime_in_order() -> None:
+    async with open_runtime() as runtime:
+        me = self_pid()
+
+        def work() -> None:
+            for number in range(10):
+                runtime.run_soon(partial(me.send, number))
+
+        await trio.to_thread.run_sync(work)
+        assert [await receive() for _ in range(10)] == list(range(10))
 
 
 async def test_TM28_statistics_tell_of_the_mailbox() -> None:
