@@ -108,15 +108,15 @@ class Director:
     def sort(self, messages: list[object]) -> dict[str, list[object]]:
         """Sort letters by sender; those that say `NOPROC` apart, as their order is open."""
         mail: dict[str, list[object]] = {}
-        noproc: list[object] = []
+        noproc: list[tuple[str, int]] = []
         for message in messages:
             match message:
                 case Exited(pid=pid, reason="noproc"):
-                    noproc.append(["EXIT", self.numbers.actors[pid]])
+                    noproc.append(("EXIT", self.numbers.actors[pid]))
                 case Exited(pid=pid, reason=reason):
                     mail.setdefault(str(self.numbers.actors[pid]), []).append(["EXIT", from_reason(reason)])
                 case Down(ref=ref, reason="noproc"):
-                    noproc.append(["DOWN", self.numbers.refs[ref]])
+                    noproc.append(("DOWN", self.numbers.refs[ref]))
                 case Down(ref=ref, object=target, reason=reason):
                     sender = str(self.numbers.actors[target]) if isinstance(target, Pid) else f"name {target}"
                     mail.setdefault(sender, []).append(["DOWN", self.numbers.refs[ref], from_reason(reason)])
@@ -125,7 +125,7 @@ class Director:
                 case _:
                     raise TypeError(f"an unexpected message: {message!r}")
         if noproc:
-            mail[NOPROC] = sorted(noproc, key=str)
+            mail[NOPROC] = [list(letter) for letter in sorted(noproc)]
         return mail
 
     # ---------------------------------------------------------------------------------------------- actors
