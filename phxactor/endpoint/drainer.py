@@ -46,6 +46,7 @@ def drainer_spec(endpoint: Endpoint, options: DrainOptions) -> ChildSpec:
 
 
 def _start(endpoint: Endpoint, options: DrainOptions) -> Ok[Pid]:
+    endpoint.draining = False  # it may be a restart
     return Ok(self_pid().runtime.spawn(_drain, endpoint, options, link=True, initial_call="Drainer"))
 
 
@@ -55,6 +56,8 @@ async def _drain(endpoint: Endpoint, options: DrainOptions) -> None:
     told = await receive(lambda message: isinstance(message, Exited))
     if isinstance(told, Exited) and told.reason != SHUTDOWN:
         raise Exit(told.reason)
+    if endpoint.listener is not None and not endpoint.listener.alive:
+        raise Exit(SHUTDOWN)  # it is the listener that has died, and starts again with this process: connections go on
     if endpoint.listener is not None:
         gone = monitor(endpoint.listener)
         endpoint.listener.exit(SHUTDOWN)
