@@ -46,6 +46,8 @@ async def run_process(
     elif failure is not None and events.crashed.handlers:
         events.crashed.emit(pid=pid, exception=failure)
     signals.bury(runtime, pid, reason)
+    # From Python 3.13 on, frames that the traceback keeps keep this one, and it would keep the process.
+    del pid, body, args, reason, failure
 
 
 def judge(error: BaseException) -> tuple[Reason, BaseException | None]:
