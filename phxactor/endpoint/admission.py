@@ -13,6 +13,7 @@ from phxactor.otp import Error
 from phxactor.runtime import self_pid
 from phxactor.socket import Socket
 from phxactor.socket.raw import RawSocket
+from phxactor.socket.socket import LEVELS
 from phxactor.socket.versions import select
 from phxactor.transport import events
 from phxactor.transport.options import SocketOptions
@@ -138,3 +139,18 @@ class Admission:
                 )
             raise RefusedError(Response(HTTPStatus.INTERNAL_SERVER_ERROR), "connect raised") from None
         raise RefusedError(answer, f"connect refused: {reason!r:.200}")
+
+
+def tell_answered(options: SocketOptions, request: Request, transport: str, began: float, status: int) -> None:
+    """Tell that a request on a transport's path has been answered, if the option `transport_log` says so."""
+    level = options.transport_log
+    if level is not False and events.answered.handlers:
+        events.answered.emit(
+            method=request.method,
+            path=request.raw_path,
+            transport=transport,
+            peer=str(request.peer),
+            status=int(status),
+            seconds=self_pid().runtime.now() - began,
+            level=LEVELS[level],
+        )

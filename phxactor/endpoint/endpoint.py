@@ -22,6 +22,7 @@ import trio
 
 from phxactor.endpoint import longpoll
 from phxactor.endpoint.address import DEFAULT, Address, Path, locate
+from phxactor.endpoint.admission import tell_answered
 from phxactor.endpoint.connection import start_connection
 from phxactor.endpoint.drainer import DrainOptions, drainer_spec
 from phxactor.endpoint.listener import listen
@@ -30,7 +31,7 @@ from phxactor.endpoint.routes import Route, Routes
 from phxactor.endpoint.tls import check_context
 from phxactor.otp import ChildSpec, DynamicSupervisor, Error, Ignore, Ok, PartitionSupervisor, Supervisor
 from phxactor.pubsub import PubSub
-from phxactor.runtime import Pid
+from phxactor.runtime import Pid, self_pid
 from phxactor.socket import Broadcaster, Socket
 from phxactor.token.keys import MIN_SECRET
 from phxactor.transport.flusher import Flusher
@@ -209,7 +210,10 @@ class Endpoint(Broadcaster):
         """Answer a request that does not ask for a WebSocket."""
         mount = self._longpolls.get(request.path)
         if mount is not None and mount.longpoll is not None:
-            return await longpoll.answer(self, mount, mount.longpoll, request)
+            began = self_pid().runtime.now()
+            response = await longpoll.answer(self, mount, mount.longpoll, request)
+            tell_answered(mount.longpoll, request, "longpoll", began, response.status)
+            return response
         return await self.routes.answer(request)
 
 

@@ -37,16 +37,17 @@ def listen(endpoint: Endpoint, where: Address) -> Ok[Pid] | Error:
     if where.path is None:
         where = attrs.evolve(where, port=sock.getsockname()[1])
     endpoint.address = where
-    endpoint.listener = self_pid().runtime.spawn(_accept, endpoint, where, sock, link=True, initial_call="Listener")
+    identity = (0, 0) if where.path is None else identify(where.path)
+    runtime = self_pid().runtime
+    endpoint.listener = runtime.spawn(_accept, endpoint, where, sock, identity, link=True, initial_call="Listener")
     return Ok(endpoint.listener)
 
 
-async def _accept(endpoint: Endpoint, where: Address, sock: socket.socket) -> None:
-    """Be the process."""
+async def _accept(endpoint: Endpoint, where: Address, sock: socket.socket, identity: tuple[int, int]) -> None:
+    """Be the process; `identity` is that of a Unix socket's file."""
     nobody = From(self_pid())  # the supervisor's answers are not waited for
     nobody.active = False
     numbers = count()
-    identity = (0, 0) if where.path is None else identify(where.path)
     try:
         if events.listening.handlers:
             events.listening.emit(url=str(where))

@@ -57,6 +57,10 @@ def mount(
     by_longpoll = _options(longpoll, LongPollOptions, "longpoll")
     if by_longpoll is not None and not issubclass(handler, Socket):
         raise TypeError(f"long polling is for sockets with channels: {handler.__name__} has none")
+    if by_websocket is not None and not issubclass(handler, Socket):
+        for option, default in (("slow_consumer", "close"), ("max_joins_per_second", None)):
+            if getattr(by_websocket, option) != default:
+                raise TypeError(f"{option} is for sockets with channels: {handler.__name__} has none")
     return Mount(path, handler, by_websocket, by_longpoll)
 
 

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from http import HTTPStatus
 from typing import TYPE_CHECKING
 
-from phxactor.endpoint.admission import Admission, RefusedError
+from phxactor.endpoint.admission import Admission, RefusedError, tell_answered
 from phxactor.runtime import self_pid
 from phxactor.socket import Socket
 from phxactor.socket.raw import RawSocket
@@ -39,20 +40,16 @@ async def upgrade(
         socket = await admission.connect(accepted.auth_token)
     except RefusedError as refused:
         admission.tell_refused(refused.why)
+        tell_answered(options, request, "websocket", began, refused.response.status)
         return refused.response
     level = socket.log_level if isinstance(socket, Socket) else None
     admission.tell_connected(began, level)
     await connection.send_all(accepted.head)
+    tell_answered(options, request, "websocket", began, HTTPStatus.SWITCHING_PROTOCOLS)
     link = _link(admission, options, accepted, connection, level)
     if not isinstance(socket, Socket):
         return RawWebSocket(link, socket)
-    return MultiplexedWebSocket(
-        link,
-        socket,
-        lambda pid: endpoint.pool_of(socket.handler, pid),
-        max_channels=options.max_channels,
-        join_timeout=options.join_timeout,
-    )
+    return MultiplexedWebSocket(link, socket, lambda pid: endpoint.pool_of(socket.handler, pid))
 
 
 def _link(
@@ -66,7 +63,5 @@ def _link(
         peer=str(admission.request.peer),
         level=level,
         extensions=tuple(accepted.extensions),
-        timeout=options.timeout,
-        max_frame_size=options.max_frame_size,
-        max_output_bytes=options.max_output_bytes,
+        options=options,
     )

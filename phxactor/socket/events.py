@@ -21,6 +21,10 @@ unencodable: Final = Event(
     "phxactor.broadcast.unencodable",
     "A broadcast that a serializer cannot encode was dropped for its clients: topic, event, why.",
 )
+rate_limited: Final = Event(
+    "phxactor.socket.rate_limited",
+    "A client has begun to send more than it may: pid (its transport), socket, what (messages or joins).",
+)
 collected: Final = Event(
     "phxactor.transport.collected", "A transport was told to collect garbage: pid, objects (found unreachable)."
 )
@@ -64,4 +68,9 @@ log(
     unencodable,
     logging.WARNING,
     lambda fields: f"a broadcast of {fields['event']} to {fields['topic']} was dropped for some: {fields['why']}",
+)
+log(
+    rate_limited,
+    logging.WARNING,
+    lambda fields: f"the client of {fields['pid']} sends too many {fields['what']} to {fields['socket']}",
 )

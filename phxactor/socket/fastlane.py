@@ -61,7 +61,9 @@ def dispatch(subscribers: Iterable[Subscriber], left_out: Pid | None, message: o
 
 def _encode(serializer: Serializer, message: Broadcast) -> SocketPush | None:
     try:
-        return serializer.fastlane(message)
+        push = serializer.fastlane(message)
+        push.broadcast = True
+        return push  # noqa: TRY300 - only the first line raises
     except EncodeError as error:
         if events.unencodable.handlers:
             events.unencodable.emit(topic=message.topic, event=message.event, why=str(error))

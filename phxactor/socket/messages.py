@@ -86,6 +86,8 @@ class SocketPush:
     frame: bytes | None = attrs.field(default=None, init=False, eq=False, repr=False)
     """`data` as a whole server frame (RFC 6455 section 5.2), kept here by the first WebSocket transport that
     sends it, so that a broadcast is framed once. Other transports leave it alone."""
+    broadcast: bool = attrs.field(default=False, init=False, eq=False, repr=False)
+    """Whether it is one of a topic's broadcasts, which a slow consumer may have to miss."""
 
 
 @final

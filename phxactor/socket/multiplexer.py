@@ -40,6 +40,7 @@ from phxactor.runtime import (
 from phxactor.runtime.signals import exit_signal, monitor
 from phxactor.socket import events
 from phxactor.socket.messages import Broadcast, Message, Ref, Reply, SocketClose, SocketPush
+from phxactor.socket.rate_limit import RateLimit
 from phxactor.socket.serializer import EncodeError
 from phxactor.socket.socket import Socket
 
@@ -125,7 +126,9 @@ class Multiplexer:
         "_asked",
         "_by_pid",
         "_join_timeout",
+        "_joins",
         "_max_channels",
+        "_messages",
         "_output",
         "_pid",
         "_pool",
@@ -135,7 +138,15 @@ class Multiplexer:
     )
 
     def __init__(
-        self, socket: Socket, output: Output, pool: Callable[[Pid], Pid], *, max_channels: int, join_timeout: float
+        self,
+        socket: Socket,
+        output: Output,
+        pool: Callable[[Pid], Pid],
+        *,
+        max_channels: int,
+        join_timeout: float,
+        messages: RateLimit | None = None,
+        joins: RateLimit | None = None,
     ) -> None:
         """Start without channels; `pool` says which supervisor starts the channels of a transport."""
         self._socket = socket
@@ -145,6 +156,8 @@ class Multiplexer:
         self._routes = socket.routes.over(socket.transport)
         self._max_channels = max_channels
         self._join_timeout = join_timeout
+        self._messages = messages
+        self._joins = joins
         self._topics: dict[str, Joined | Joining] = {}
         self._by_pid: dict[Pid, tuple[str, Joined | Joining]] = {}
         self._asked: dict[From, Joining] = {}
@@ -175,8 +188,16 @@ class Multiplexer:
         """Tell whether no message of the client waits, in a channel's mailbox or for the answer of a join."""
         return not any(entry.pid.mailbox if type(entry) is Joined else entry.waiting for entry in self._topics.values())
 
+    def handle_limited(self, message: Message) -> None:
+        """Take a client's message, unless it is too many; a leave is always taken, for it makes room."""
+        limit = self._messages
+        if limit is None or limit.take(self._now()) or message.event == "phx_leave":
+            self.handle_in(message)
+        else:
+            self._refuse_hurry(message, limit, "messages")
+
     def handle_in(self, message: Message) -> None:
-        """Take a client's message."""
+        """Take a client's message, without asking how many there were."""
         entry = self._topics.get(message.topic)
         if type(entry) is Joined and message.event != "phx_join":
             ours, theirs = entry.join_ref, message.join_ref
@@ -191,6 +212,8 @@ class Multiplexer:
 
     def _handle_unjoined(self, message: Message) -> None:
         if message.event == "phx_join":
+            if not self._may_join(message):
+                return
             joining = Joining(message, self._now())
             self._topics[message.topic] = joining
             self._start(joining)
@@ -233,8 +256,25 @@ class Multiplexer:
             joining.timer = self._pid.runtime.timers.add(self._join_timeout, self._pid.send, Late(joining))
             DynamicSupervisor.request_child(self._pool(self._pid), spec, joining.started)
 
+    def _may_join(self, message: Message) -> bool:
+        if self._joins is None or self._joins.take(self._now()):
+            return True
+        self._refuse_hurry(message, self._joins, "joins")
+        return False
+
+    def _refuse_hurry(self, message: Message, limit: RateLimit, what: str) -> None:
+        """Answer a message that is too many, where an answer is waited for; and let a client go who does not stop."""
+        if limit.refused == 1 and events.rate_limited.handlers:
+            events.rate_limited.emit(pid=self._pid, socket=self._socket.handler.__name__, what=what)
+        if limit.abused:
+            self._output.stop(Shutdown("rate_limited"))
+        elif message.ref is not None:
+            self._reply(message, "error", {"reason": "rate limited"})
+
     def _replace(self, old: Joined, message: Message) -> None:
         """Join a joined topic: the old channel ends before the new one starts (C4)."""
+        if not self._may_join(message):
+            return
         joining = Joining(message, self._now())
         joining.old = old
         joining.close = self._socket.serializer.encode(

@@ -18,6 +18,8 @@ class CloseCode(IntEnum):
     """The client broke RFC 6455, or has been silent for too long."""
     INVALID_DATA = 1007
     """A text that is not UTF-8."""
+    POLICY_VIOLATION = 1008
+    """The client kept on sending more than it may."""
     TOO_BIG = 1009
     """A message over `max_frame_size`."""
     INTERNAL_ERROR = 1011
@@ -33,6 +35,7 @@ BAD_MESSAGE = Shutdown("bad_message")
 NOT_UTF8 = Shutdown("not_utf8")
 TIMED_OUT = Shutdown("timeout")
 SLOW_CONSUMER = Shutdown("slow_consumer")
+RATE_LIMITED = Shutdown("rate_limited")
 DRAINING = Shutdown("draining")
 INACTIVE = Shutdown("closed")
 """A long-poll session that is not polled any more: for its channels, a connection that was closed."""
@@ -46,6 +49,7 @@ _CODES: dict[Reason, CloseCode] = {
     NOT_UTF8: CloseCode.INVALID_DATA,
     TIMED_OUT: CloseCode.PROTOCOL_ERROR,
     SLOW_CONSUMER: CloseCode.TRY_AGAIN_LATER,
+    RATE_LIMITED: CloseCode.POLICY_VIOLATION,
 }
 
 

@@ -24,7 +24,15 @@ bad_input: Final = Event(
     "phxactor.transport.bad_input", "A client sent what cannot be read, and is disconnected: peer, why, code."
 )
 slow_consumer: Final = Event(
-    "phxactor.transport.slow_consumer", "A client read too slowly, and is disconnected: peer, waiting (bytes)."
+    "phxactor.transport.slow_consumer",
+    "A client reads too slowly, and is disconnected, or begins to miss broadcasts: peer, waiting (bytes), policy.",
+)
+caught_up: Final = Event(
+    "phxactor.transport.caught_up", "A client that missed broadcasts hears them again: peer, missed (how many)."
+)
+answered: Final = Event(
+    "phxactor.transport.answered",
+    "A request on a transport's path was answered: method, path, transport, peer, status, seconds, level.",
 )
 
 _logger = logging.getLogger("phxactor.socket")
@@ -49,8 +57,23 @@ log(
 )
 log(connect_failed, logging.ERROR, lambda fields: f"connecting {fields['peer']} to {fields['socket']} failed")
 log(bad_input, logging.WARNING, lambda fields: f"{fields['peer']} is closed with {fields['code']}: {fields['why']}")
-log(
-    slow_consumer,
-    logging.WARNING,
-    lambda fields: f"{fields['peer']} is closed with 1013: it reads too slowly, {fields['waiting']} bytes wait",
-)
+
+
+def _describe_slow(fields: Mapping[str, object]) -> str:
+    what = "is closed with 1013" if fields["policy"] == "close" else "misses broadcasts"
+    return f"{fields['peer']} {what}: it reads too slowly, {fields['waiting']} bytes wait"
+
+
+log(slow_consumer, logging.WARNING, _describe_slow)
+log(caught_up, logging.WARNING, lambda fields: f"{fields['peer']} has missed {fields['missed']} broadcasts")
+
+
+def _log_request(_: Event, fields: Mapping[str, object]) -> None:
+    level = fields["level"]
+    if isinstance(level, int) and _logger.isEnabledFor(level):
+        milliseconds = float(str(fields["seconds"])) * 1000
+        line = f"{fields['method']} {fields['path']} {fields['status']} in {milliseconds:.1f} ms for {fields['peer']}"
+        _logger.log(level, "%s", line, extra={"telemetry": dict(fields)})
+
+
+answered.attach(_log_request)

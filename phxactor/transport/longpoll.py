@@ -10,6 +10,7 @@ and a half windows. What channels send waits in it for the next poll, in order.
 from __future__ import annotations
 
 from base64 import b64encode
+from collections import deque
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Final, final
 
@@ -22,8 +23,11 @@ from phxactor.runtime.signals import fatal
 from phxactor.socket import TEXT, DecodeError, Socket, SocketPush
 from phxactor.socket.messages import DRAIN, Drain
 from phxactor.socket.multiplexer import Multiplexer
+from phxactor.socket.rate_limit import rate_limit
 from phxactor.transport import events
 from phxactor.transport.close_codes import BAD_MESSAGE, DRAINING, INACTIVE, SLOW_CONSUMER, close_code
+from phxactor.transport.multiplexed import CATCH_UP, WINDOW
+from phxactor.transport.slow_consumer import SlowConsumer
 
 if TYPE_CHECKING:
     from phxactor.transport.options import LongPollOptions
@@ -56,7 +60,13 @@ class Unpolled:
     """A timer's message: look whether the session has not been polled for too long."""
 
 
+@final
+class CaughtUp:
+    """A timer's message: look whether the channels have caught up."""
+
+
 WINDOW_OVER: Final = WindowOver()
+CAUGHT_UP: Final = CaughtUp()
 UNPOLLED: Final = Unpolled()
 
 
@@ -70,8 +80,19 @@ class LongPollSession:
         self.options = options
         self.peer = peer
         self._multiplexer = Multiplexer(
-            socket, self, pool, max_channels=options.max_channels, join_timeout=options.join_timeout
+            socket,
+            self,
+            pool,
+            max_channels=options.max_channels,
+            join_timeout=options.join_timeout,
+            messages=rate_limit(options.max_messages_per_second),
+            joins=rate_limit(options.max_joins_per_second),
         )
+        self._slow = None if options.slow_consumer == "close" else SlowConsumer(peer, options.max_output_bytes)
+        self._published: deque[tuple[list[tuple[int, bytes]], From]] = deque()
+        """What clients have sent that waits until the channels have caught up."""
+        self._left = WINDOW
+        """Bytes of messages that are still handed out before the channels are looked at."""
         self._messages: list[str] = []
         self._size = 0
         self._polling: From | None = None
@@ -104,9 +125,13 @@ class LongPollSession:
             case Call(request=Poll()):
                 self._poll(message.from_)
             case Call(request=Publish(messages=messages)):
-                self._publish(messages, message.from_)
+                self._published.append((messages, message.from_))
+                if len(self._published) == 1:
+                    self._hand_out()
             case WindowOver():
                 self._answer([])
+            case CaughtUp():
+                self._hand_out()
             case Unpolled():
                 self._expire()
             case Drain():
@@ -117,13 +142,15 @@ class LongPollSession:
     # --------------------------------------------------------------------------------------------- output
 
     def push(self, push: SocketPush) -> None:
-        """Keep a message for the client; it ends a session for which too much waits."""
+        """Keep a message for the client, unless too much waits for it: then it goes by the option `slow_consumer`."""
+        if push.broadcast and self._slow is not None and self._slow.misses(self._size):
+            return
         text = push.data.decode() if push.opcode == TEXT else b64encode(push.data).decode()
         self._messages.append(text)
         self._size += len(text)
         if self._size > self.options.max_output_bytes:
             if events.slow_consumer.handlers:
-                events.slow_consumer.emit(peer=self.peer, waiting=self._size)
+                events.slow_consumer.emit(peer=self.peer, waiting=self._size, policy="close")
             self.stop(SLOW_CONSUMER)
         elif self._polling is not None and not self._answering:
             self._answering = True
@@ -173,17 +200,28 @@ class LongPollSession:
 
     def _drain(self) -> None:
         """End once the channels have answered what was published, and a waiting poll has it."""
-        if self._multiplexer.settled() and not self._answering:
+        if self._multiplexer.settled() and not self._answering and not self._published:
             self.stop(DRAINING)
         else:
             self.pid.runtime.timers.add(SETTLE, self.pid.send, DRAIN)
 
     # ------------------------------------------------------------------------------------------ publishes
 
+    def _hand_out(self) -> None:
+        """Hand out what was published, in order; what comes when the channels are behind waits, and its request too."""
+        while self._published and self.pid.alive:
+            if self._multiplexer.caught_up():
+                self._left = WINDOW
+            elif self._left <= 0:
+                self.pid.runtime.timers.add(CATCH_UP, self.pid.send, CAUGHT_UP)
+                return
+            self._publish(*self._published.popleft())
+
     def _publish(self, messages: list[tuple[int, bytes]], from_: From) -> None:
         try:
             for opcode, data in messages:
-                self._multiplexer.handle_in(self.socket.serializer.decode(data, opcode))
+                self._left -= len(data)
+                self._multiplexer.handle_limited(self.socket.serializer.decode(data, opcode))
         except DecodeError as error:
             if events.bad_input.handlers:
                 events.bad_input.emit(peer=self.peer, why=str(error), code=int(close_code(BAD_MESSAGE)))

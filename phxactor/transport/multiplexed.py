@@ -17,9 +17,11 @@ from phxactor.runtime import Pid, set_port
 from phxactor.socket import DecodeError, InvalidUTF8, Socket, SocketPush
 from phxactor.socket.messages import DRAIN
 from phxactor.socket.multiplexer import Multiplexer
+from phxactor.socket.rate_limit import rate_limit
 from phxactor.transport.base_connection import READ_SIZE
 from phxactor.transport.close_codes import BAD_MESSAGE, DRAINING, NOT_UTF8
 from phxactor.transport.frames import frame
+from phxactor.transport.slow_consumer import SlowConsumer
 from phxactor.transport.websocket import Link, Silence, WebSocket
 
 WINDOW: Final = 65536
@@ -38,16 +40,35 @@ GLANCES: Final = 3
 class MultiplexedWebSocket(WebSocket):
     """A `Socket`'s connection."""
 
-    __slots__ = ("_decode", "_draining", "_max_output", "_multiplexer", "_shared_frames", "_window")
+    __slots__ = (
+        "_decode",
+        "_draining",
+        "_handle_in",
+        "_max_output",
+        "_multiplexer",
+        "_shared_frames",
+        "_slow",
+        "_window",
+    )
 
-    def __init__(
-        self, link: Link, socket: Socket, pool: Callable[[Pid], Pid], *, max_channels: int, join_timeout: float
-    ) -> None:
+    def __init__(self, link: Link, socket: Socket, pool: Callable[[Pid], Pid]) -> None:
         super().__init__(link)
+        options = link.options
         self._decode = socket.serializer.decode
-        self._max_output = link.max_output_bytes
+        self._max_output = options.max_output_bytes
+        self._slow = None if options.slow_consumer == "close" else SlowConsumer(link.peer, options.max_output_bytes)
         self._shared_frames = not self.compressed
-        self._multiplexer = Multiplexer(socket, self, pool, max_channels=max_channels, join_timeout=join_timeout)
+        self._multiplexer = Multiplexer(
+            socket,
+            self,
+            pool,
+            max_channels=options.max_channels,
+            join_timeout=options.join_timeout,
+            messages=rate_limit(options.max_messages_per_second),
+            joins=rate_limit(options.max_joins_per_second),
+        )
+        unlimited = options.max_messages_per_second is None
+        self._handle_in = self._multiplexer.handle_in if unlimited else self._multiplexer.handle_limited
         self._draining = False
         self._window = WINDOW
         """Bytes of messages that are still handed out before the channels are looked at."""
@@ -56,7 +77,7 @@ class MultiplexedWebSocket(WebSocket):
         """Be the process; `first` is what came behind the handshake's request."""
         if self.pid.label is None:  # `connect` may have set one
             self.pid.label = self.link.peer
-        set_port(self.port)
+        set_port(self.port if self._slow is None else self.dropping_port)
         try:
             held = self.take(first)
             if held is not None:
@@ -91,7 +112,9 @@ class MultiplexedWebSocket(WebSocket):
             self.reject(str(error), NOT_UTF8 if isinstance(error, InvalidUTF8) else BAD_MESSAGE)
             return
         self._window -= len(data)
-        self._multiplexer.handle_in(message)
+        self._handle_in(message)
+        if self._sweep is not None:
+            self._sweep.count()
 
     async def hold(self) -> None:
         """Read nothing until no message waits for a channel or for the answer of a join: TCP tells the client to wait.
@@ -117,6 +140,13 @@ class MultiplexedWebSocket(WebSocket):
             self.drain()
         else:
             self._multiplexer.handle_info(message)
+
+    def dropping_port(self, message: object) -> None:
+        """Take what a process sends, but no broadcast while much waits; a port of its own costs all others nothing."""
+        slow = self._slow
+        if type(message) is SocketPush and message.broadcast and slow and slow.misses(self.link.connection.size):
+            return
+        self.port(message)
 
     def drain(self) -> None:
         """Read nothing more; close once the channels have answered what was read."""

@@ -4,18 +4,25 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable
-from math import isnan
+from math import inf, isnan
 from typing import Final, Literal, TypeAlias, get_args
 
 import attrs
 from attrs.validators import instance_of, optional
 
 from phxactor.socket.serializer import Serializer
+from phxactor.socket.socket import LEVELS
 from phxactor.socket.versions import PHOENIX, Requirement, Serializers, versioned
 from phxactor.transport.origin import CheckOrigin, OriginCheck
 from phxactor.transport.request import Request
 from phxactor.transport.response import Response
 from phxactor.transport.session import SessionOptions
+
+LogLevel: TypeAlias = Literal["debug", "info", "warning", "error"]
+"""How important a line of the log is."""
+
+SlowConsumer: TypeAlias = Literal["close", "drop"]
+"""What becomes of a client that reads too slowly."""
 
 ConnectInfoKey: TypeAlias = Literal[
     "peer_data",
@@ -54,6 +61,32 @@ def _at_least_one(_: object, field: attrs.Attribute[int], value: object) -> None
         raise TypeError(f"{field.name} is a whole number, not {value!r}")
     if value < 1:
         raise ValueError(f"{field.name} is at least 1; it is {value!r}")
+
+
+def _per_second(_: object, field: attrs.Attribute[float | None], value: object) -> None:
+    if value is None:
+        return
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
+        raise TypeError(f"{field.name} is a number, or None for no limit, not {value!r}")
+    if not 0 < value < inf:
+        raise ValueError(f"{field.name} is more than 0, or None for no limit; it is {value!r}")
+
+
+def _count_or_none(_: object, field: attrs.Attribute[int | None], value: object) -> None:
+    if value is not None and type(value) is not int:
+        raise TypeError(f"{field.name} is a whole number from 0, or None for never, not {value!r}")
+    if value is not None and value < 0:
+        raise ValueError(f"{field.name} is at least 0, or None for never; it is {value!r}")
+
+
+def _level(_: object, field: attrs.Attribute[LogLevel | Literal[False]], value: object) -> None:
+    if value is not False and value not in LEVELS:
+        raise ValueError(f"{field.name} is one of {', '.join(LEVELS)}, or False, not {value!r}")
+
+
+def _slow_consumer(_: object, field: attrs.Attribute[SlowConsumer], value: object) -> None:
+    if value not in get_args(SlowConsumer):
+        raise ValueError(f"{field.name} is 'close' or 'drop', not {value!r}")
 
 
 def _flag(_: object, field: attrs.Attribute[bool], value: object) -> None:
@@ -129,7 +162,24 @@ class SocketOptions:
     join_timeout: float = attrs.field(default=30.0, validator=_seconds)
     """Seconds that a channel has to answer a join before it is ended; `math.inf` for no limit."""
     max_output_bytes: int = attrs.field(default=4 * 1024 * 1024, validator=_at_least_one)
-    """Bytes that may wait for a client that reads too slowly before it is disconnected."""
+    """Bytes that may wait for a client that reads too slowly."""
+    slow_consumer: SlowConsumer = attrs.field(default="close", validator=_slow_consumer)
+    """What becomes of a client for which more waits: `"close"` disconnects it, with 1013.
+
+    `"drop"` begins when half of it waits: then broadcasts to the client are dropped, until it has caught up. Replies
+    and what its channels push are not; when these fill the other half, it is disconnected too.
+    """
+    max_messages_per_second: float | None = attrs.field(default=None, validator=_per_second)
+    """Messages that one client may send in a second, and as many at once after a second of rest; None for any number.
+
+    One that is too many is answered with the error `rate limited`, if it waits for an answer, and goes nowhere; after
+    ten seconds' worth of them without a rest, the client is closed with 1008. A leave is never refused. A socket
+    without channels has no answer of its own: its client is read no faster.
+    """
+    max_joins_per_second: float | None = attrs.field(default=None, validator=_per_second)
+    """Joins that one client may ask for in a second; the same holds for them."""
+    transport_log: LogLevel | Literal[False] = attrs.field(default=False, validator=_level)
+    """The level at which each request on the transport's path is logged, with one line; False for not at all."""
 
 
 @attrs.frozen(kw_only=True)
@@ -155,6 +205,11 @@ class WebSocketOptions(SocketOptions):
 
     A client that asks for others only is refused, one that asks for none is not. When this is empty, what the client
     asks for is not looked at.
+    """
+    fullsweep_after: int | None = attrs.field(default=None, validator=_count_or_none)
+    """Messages of one connection after which garbage is collected, 0 for after each; None for when Python does it.
+
+    All of the program waits while it is: `phxactor.transport.full_sweep` says when it pays.
     """
     error_handler: ErrorHandler | None = attrs.field(default=None, validator=_function)
     """Answers when `connect` refuses with a reason; an empty 403 without one."""

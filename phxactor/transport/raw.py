@@ -11,6 +11,7 @@ from phxactor.otp import Stop
 from phxactor.runtime import NORMAL, Exit, Reason
 from phxactor.socket import BINARY, TEXT, SocketPush
 from phxactor.socket.messages import Drain
+from phxactor.socket.rate_limit import rate_limit
 from phxactor.socket.raw import RawResult, RawSocket
 from phxactor.transport.close_codes import BAD_MESSAGE, DRAINING, NOT_UTF8, close_code
 from phxactor.transport.websocket import Link, Silence, WebSocket
@@ -47,11 +48,12 @@ class Ended:
 class RawWebSocket(WebSocket):
     """A `RawSocket`'s connection."""
 
-    __slots__ = ("_handler", "_room", "_waiting")
+    __slots__ = ("_handler", "_rate", "_room", "_waiting")
 
     def __init__(self, link: Link, handler: RawSocket) -> None:
         super().__init__(link)
         self._handler = handler
+        self._rate = rate_limit(link.options.max_messages_per_second)
         self._waiting = 0
         """Bytes of messages that wait for the handler."""
         self._room: trio.Event | None = None
@@ -83,6 +85,8 @@ class RawWebSocket(WebSocket):
                 case Incoming():
                     result = await handler.handle_in(message.data)
                     self._make_room(message.data)
+                    if self._sweep is not None:
+                        self._sweep.count()
                 case Owed():
                     self._make_room(message.data)
                     super().respond(message.data, last=message.last)
@@ -121,6 +125,9 @@ class RawWebSocket(WebSocket):
                 while self._waiting > AHEAD:
                     self._room = room = trio.Event()
                     await room.wait()
+                if self._rate is not None and (delay := self._rate.delay(trio.current_time())):
+                    self._heard = trio.current_time() + delay  # it is not the client who is silent
+                    await trio.sleep(delay)
                 data = await connection.receive_some()
                 if not data:
                     break
@@ -144,6 +151,8 @@ class RawWebSocket(WebSocket):
             self.reject(f"text is not UTF-8 at byte {error.start}", NOT_UTF8)
             return
         self._waiting += len(message) + OVERHEAD
+        if self._rate is not None:
+            self._rate.owe(trio.current_time())
         self.pid.send(Incoming(message))
 
     def respond(self, data: bytes, *, last: bool) -> None:
@@ -167,5 +176,5 @@ class RawWebSocket(WebSocket):
     def _push(self, opcode: int, data: bytes) -> None:
         if not self.closing:
             self.send(opcode, data)
-            if self.link.connection.size > self.link.max_output_bytes:
+            if self.link.connection.size > self.link.options.max_output_bytes:
                 self.overflow()

@@ -27,6 +27,8 @@ from phxactor.transport.base_connection import BaseConnection
 from phxactor.transport.close_codes import BAD_MESSAGE, SLOW_CONSUMER, TIMED_OUT, CloseCode, close_code
 from phxactor.transport.flusher import Flusher
 from phxactor.transport.frames import OPCODE, RAW, FrameSlicer, frame
+from phxactor.transport.full_sweep import full_sweep
+from phxactor.transport.options import WebSocketOptions
 
 CLOSE: Final = 8
 """The opcode of a close frame."""
@@ -48,12 +50,7 @@ class Link:
     """The level at which connections are logged; None for not at all."""
     extensions: Sequence[Extension]
     """What was negotiated: empty, or permessage-deflate."""
-    timeout: float
-    """Seconds of silence after which it is closed."""
-    max_frame_size: int
-    """Bytes of a message, after inflation."""
-    max_output_bytes: int
-    """Bytes that may wait for a client that reads too slowly."""
+    options: WebSocketOptions
 
 
 class Silence:
@@ -72,6 +69,7 @@ class WebSocket(ABC):
         "_opcode",
         "_protocol",
         "_slicer",
+        "_sweep",
         "_timer",
         "closing",
         "deaf",
@@ -84,7 +82,7 @@ class WebSocket(ABC):
         self.link = link
         self.pid = link.pid
         self.write = link.connection.write
-        self._slicer = FrameSlicer(link.max_frame_size)
+        self._slicer = FrameSlicer(link.options.max_frame_size)
         self._protocol: Protocol | None = self._make_protocol() if link.extensions else None
         self._fragments = bytearray()
         self._opcode = 0
@@ -95,8 +93,9 @@ class WebSocket(ABC):
         """Whether a close frame has been sent; nothing is after it."""
         self.deaf = False
         """Whether nothing more is taken from the client."""
-        if link.timeout != math.inf:
-            self._arm(link.timeout)
+        self._sweep = full_sweep(link.options.fullsweep_after, link.pid)
+        if link.options.timeout != math.inf:
+            self._arm(link.options.timeout)
 
     # --------------------------------------------------------------------------------------------- input
 
@@ -146,7 +145,7 @@ class WebSocket(ABC):
         self.respond(answer, last=protocol.eof_sent)
 
     def _make_protocol(self) -> Protocol:
-        protocol = Protocol(Side.SERVER, max_size=self.link.max_frame_size)
+        protocol = Protocol(Side.SERVER, max_size=self.link.options.max_frame_size)
         protocol.extensions = list(self.link.extensions)
         return protocol
 
@@ -164,7 +163,7 @@ class WebSocket(ABC):
         """Send what the protocol owes the client: pongs, and the close frame, which is the last."""
         if data and not self.closing:
             self.write(data)
-            if self.link.connection.size > self.link.max_output_bytes:
+            if self.link.connection.size > self.link.options.max_output_bytes:
                 self.overflow()
         if last:
             self.closing = True
@@ -207,7 +206,7 @@ class WebSocket(ABC):
         """Disconnect a client for which too much waits."""
         if not self.closing:
             if events.slow_consumer.handlers:
-                events.slow_consumer.emit(peer=self.link.peer, waiting=self.link.connection.size)
+                events.slow_consumer.emit(peer=self.link.peer, waiting=self.link.connection.size, policy="close")
             self.stop(SLOW_CONSUMER)
 
     def finish(self, reason: Reason = NORMAL) -> None:
@@ -233,9 +232,9 @@ class WebSocket(ABC):
 
     def check_silence(self) -> None:
         """Close, or look again when the time may be over."""
-        left = self._heard + self.link.timeout - trio.current_time()
+        left = self._heard + self.link.options.timeout - trio.current_time()
         if left <= 0:
-            self.blame(f"it has been silent for {self.link.timeout:g} s", CloseCode.PROTOCOL_ERROR)
+            self.blame(f"it has been silent for {self.link.options.timeout:g} s", CloseCode.PROTOCOL_ERROR)
             self.stop(TIMED_OUT)
         else:
             self._arm(left)

@@ -28,6 +28,12 @@ def test_the_defaults() -> None:
     assert options.max_channels == 100
     assert options.join_timeout == 30.0
     assert options.max_output_bytes == 4_194_304
+    assert options.slow_consumer == "close"
+    assert options.max_messages_per_second is None
+    assert options.max_joins_per_second is None
+    assert options.transport_log is False
+    assert options.fullsweep_after is None
+    assert options.session is None
 
 
 def test_what_is_given_is_taken() -> None:
@@ -75,6 +81,20 @@ def test_what_is_given_is_taken() -> None:
         ("connect_info", "uri", TypeError, "list"),
         ("connect_info", ["cookies"], ValueError, "peer_data"),
         ("error_handler", 403, TypeError, "function"),
+        ("slow_consumer", "wait", ValueError, "'close' or 'drop'"),
+        ("slow_consumer", None, ValueError, "'close' or 'drop'"),
+        ("max_messages_per_second", 0, ValueError, "more than 0"),
+        ("max_messages_per_second", math.inf, ValueError, "None for no limit"),
+        ("max_messages_per_second", math.nan, ValueError, "more than 0"),
+        ("max_messages_per_second", "10", TypeError, "None for no limit"),
+        ("max_joins_per_second", -1, ValueError, "more than 0"),
+        ("max_joins_per_second", True, TypeError, "number"),
+        ("transport_log", True, ValueError, "debug"),
+        ("transport_log", "notice", ValueError, "debug"),
+        ("transport_log", 0, ValueError, "False"),
+        ("fullsweep_after", -1, ValueError, "at least 0"),
+        ("fullsweep_after", 1.0, TypeError, "whole number"),
+        ("fullsweep_after", False, TypeError, "whole number"),
         ("serializers", [(V2JSONSerializer(), "2")], ValueError, "requirement"),
     ],
 )
