@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import example, given
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from websockets.frames import Frame, Opcode
 from websockets.protocol import Protocol, Side
@@ -55,6 +55,7 @@ def feed(data: bytes, cuts: list[int]) -> list[tuple[int, bytes]]:
     return frames
 
 
+@settings(deadline=None)
 @given(messages(), st.lists(st.integers(0, 2**20), max_size=12))
 def test_however_the_bytes_are_split_the_frames_are_the_same(
     sent: list[tuple[bytes, list[tuple[int, bytes]]]], cuts: list[int]
@@ -63,6 +64,7 @@ def test_however_the_bytes_are_split_the_frames_are_the_same(
     assert feed(data, cuts) == [one for _, frames in sent for one in frames]
 
 
+@settings(deadline=None)
 @given(st.binary(max_size=40), st.binary(max_size=40))
 def test_one_byte_at_a_time(first: bytes, second: bytes) -> None:
     data = frame(TEXT, first) + frame(PING, b"p") + frame(BINARY, second)
@@ -84,6 +86,7 @@ wrong = st.one_of(
 )
 
 
+@settings(deadline=None)
 @given(st.lists(wrong, max_size=5), st.lists(st.integers(0, 2**20), max_size=12))
 @example([b"\x81\xff\xff\xff\xff\xff\xff\xff\xff\xff"], [])
 def test_nothing_makes_it_raise_or_lose_a_byte(sent: list[bytes], cuts: list[int]) -> None:
@@ -110,6 +113,7 @@ def raw_bytes(frames: list[tuple[int, bytes]]) -> list[bytes]:
     return joined
 
 
+@settings(deadline=None)
 @given(messages())
 def test_the_protocol_object_sees_the_same_messages(sent: list[tuple[bytes, list[tuple[int, bytes]]]]) -> None:
     data = b"".join(piece for piece, _ in sent)
@@ -159,6 +163,7 @@ def test_a_frame_whose_head_is_cut_is_looked_at_when_more_comes() -> None:
     assert slicer.feed(b"\x80\x00\x00\x00\x00") == [(TEXT, b"")]
 
 
+@settings(deadline=None)
 @given(st.sampled_from([TEXT, BINARY, CLOSE]), payloads)
 def test_a_servers_frame_is_what_websockets_makes(opcode: int, data: bytes) -> None:
     if opcode == CLOSE:
