@@ -251,15 +251,15 @@ async def test_compressed_and_plain_messages_in_turn() -> None:
 
 @pytest.mark.parametrize("path", [SOCKET, ECHO])
 async def test_silence_closes_with_1002(path: str, caplog: pytest.LogCaptureFixture) -> None:
-    options = WebSocketOptions(check_origin=False, timeout=0.1)
+    options = WebSocketOptions(check_origin=False, timeout=1.0)
     async with serving(endpoint(options)) as server, await server.connect(path) as client:
         started = trio.current_time()
-        for _ in range(5):  # each of them renews the time
-            await trio.sleep(0.05)
+        for _ in range(3):  # each of them renews the time; a loaded machine has a second for each
+            await trio.sleep(0.4)
             await client.ping(b"")
             assert await client.next() == Pong(b"")
         assert (await client.until_closed())[1].code == 1002
-        assert 0.3 < trio.current_time() - started < 5
+        assert 2.0 < trio.current_time() - started < 8
         (line,) = complaints(caplog)
         assert address(client) in line.message
         assert "silent" in line.message
