@@ -113,9 +113,54 @@ def leave(why: Reason) -> None:
     raise Exit(why)
 
 
+async def nothing() -> None:
+    """Be a process that ends at once."""
+
+
 async def idle() -> None:
     """Be a process that takes no message."""
     await trio.sleep_forever()
+
+
+class Order:
+    """Processes that take their time to end, and the order in which they do."""
+
+    def __init__(self) -> None:
+        self.steps: list[str] = []
+
+    async def slow(self, name: str, seconds: float = 1) -> None:
+        trap_exit()
+        message = await receive()
+        assert isinstance(message, Exited)
+        assert message.pid is self_pid().parent
+        self.steps.append(f"{name} told {message.reason}")
+        await trio.sleep(seconds)
+        self.steps.append(f"{name} gone")
+
+    async def orphan(self, name: str) -> None:
+        try:
+            await trio.sleep_forever()
+        finally:
+            self.steps.append(f"{name} gone")
+
+
+in_order = ["c told shutdown", "c gone", "b told shutdown", "b gone", "a told shutdown", "a gone"]
+
+
+def shielded(function: Callable[[], Awaitable[object]]) -> Callable[[], Awaitable[None]]:
+    """Make a body that calls a function in a shield."""
+
+    async def body() -> None:
+        with trio.CancelScope(shield=True):
+            await function()
+
+    return body
+
+
+async def stubborn(seconds: float) -> None:
+    """Be a process that shields itself."""
+    with trio.CancelScope(shield=True):
+        await trio.sleep(seconds)
 
 
 @contextmanager

@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from contextvars import Context, ContextVar
+from contextvars import ContextVar
 
 import pytest
 import trio
@@ -14,7 +14,6 @@ from phxactor.runtime import (
     Down,
     Exit,
     Exited,
-    NotAProcessError,
     Pid,
     Shutdown,
     State,
@@ -33,7 +32,7 @@ from phxactor.runtime import (
     trap_exit,
     whereis,
 )
-from tests.runtime.actors import Actor, actors, emitted, ended, idle, port_actor, reason, settled
+from tests.runtime.actors import Actor, actors, emitted, ended, nothing, port_actor, reason, settled
 
 
 async def test_P1_returning_is_normal_and_the_value_is_dropped() -> None:
@@ -220,7 +219,7 @@ async def test_P14_a_resource_that_cannot_be_released_keeps_nobody_from_hearing(
 
 async def test_P14_what_is_owned_by_a_dead_process_is_released_at_once() -> None:
     async with open_runtime():
-        pid = spawn(_nothing)
+        pid = spawn(nothing)
         await settled()
         released: list[Pid] = []
         own(pid, released.append)
@@ -239,7 +238,7 @@ async def test_P15_the_first_fatal_signal_stands(second: str) -> None:
 
 async def test_P16_P17_messages_and_signals_to_the_dead_have_no_effect() -> None:
     async with open_runtime():
-        pid = spawn(_nothing)
+        pid = spawn(nothing)
         await settled()
         pid.send("hello")
         pid.exit("boom")
@@ -314,7 +313,7 @@ async def test_P21_pids_are_never_equal() -> None:
     async with open_runtime():
         pids = []
         for _ in range(20):
-            pids.append(spawn(_nothing))
+            pids.append(spawn(nothing))
             await settled()
         assert len(set(pids)) == 20
         numbers = [pid.number for pid in pids]
@@ -323,292 +322,8 @@ async def test_P21_pids_are_never_equal() -> None:
 
 async def test_P22_asking_about_the_dead_never_raises() -> None:
     async with open_runtime():
-        pid = spawn(_nothing)
+        pid = spawn(nothing)
         await settled()
         assert pid.alive is False
         assert pid.statistics().receiving is False
         assert repr(pid)
-
-
-async def test_TM1_no_way_of_ending_reaches_the_others() -> None:
-    async def body(error: BaseException) -> None:
-        raise error
-
-    async with open_runtime():
-        (other,) = await actors(1)
-        errors = [ValueError(), SystemExit(), KeyboardInterrupt(), BaseException(), Exit("x"), RecursionError()]
-        for error in errors:
-            spawn(body, error)
-        await settled()
-        assert other.pid.alive
-
-
-async def test_TM4_an_ending_process_can_send_but_not_link_register_spawn_or_trap() -> None:
-    failed = []
-
-    async def body(friend: Pid) -> None:
-        try:
-            await receive()
-        finally:
-            friend.send("farewell")
-            for forbidden in (lambda: link(friend), lambda: register("late"), lambda: spawn(idle), trap_exit):
-                try:
-                    forbidden()
-                except Exit as error:
-                    failed.append(error.reason)
-
-    async with open_runtime():
-        (friend,) = await actors(1)
-        pid = spawn(body, friend.pid)
-        await settled()
-        pid.exit("boom")
-        await settled()
-        assert reason(pid) == "boom"
-        assert friend.mail == ["farewell"]
-        assert failed == ["boom"] * 4
-        assert whereis("late") is None
-
-
-async def test_TM5_what_the_cleanup_raises_is_told_and_not_adopted() -> None:
-    async def body() -> None:
-        try:
-            await receive()
-        finally:
-            raise LookupError("in cleanup")
-
-    async with open_runtime():
-        pid = spawn(body)
-        await settled()
-        with emitted(events.cleanup_failed) as failures, emitted(events.crashed) as crashes:
-            pid.exit("boom")
-            await settled()
-        assert reason(pid) == "boom"
-        assert [str(fields["exception"]) for fields in failures] == ["in cleanup"]
-        assert crashes == []
-
-
-async def test_TM6_cleanup_after_a_signal_cannot_wait() -> None:
-    steps = []
-
-    async def body() -> None:
-        try:
-            await receive()
-        finally:
-            steps.append("first")
-            await trio.lowlevel.checkpoint()
-            steps.append("second")
-
-    async with open_runtime():
-        pid = spawn(body)
-        await settled()
-        with emitted(events.cleanup_failed) as failures:
-            pid.exit("boom")
-            await settled()
-        assert reason(pid) == "boom"
-        assert failures == []
-    assert steps == ["first"]
-
-
-async def test_TM14_a_body_that_ends_without_a_checkpoint_has_the_reason_of_the_signal() -> None:
-    async def body() -> None:
-        Context().run(self_pid().exit, "from outside")  # a signal by somebody else, while it runs
-
-    async with open_runtime():
-        assert await ended(body) == "from outside"
-
-
-async def test_TM15_a_cancellation_that_no_signal_explains_is_a_crash() -> None:
-    stolen: list[BaseException] = []
-
-    async def body() -> None:
-        with trio.CancelScope() as scope:
-            scope.cancel()
-            try:
-                await trio.lowlevel.checkpoint()
-            except trio.Cancelled as error:
-                stolen.append(error)
-        raise stolen[0]
-
-    async with open_runtime():
-        with emitted(events.crashed) as crashes:
-            crash = await ended(body)
-        assert isinstance(crash, Crash)
-        assert isinstance(crash.exception, trio.Cancelled)
-        assert len(crashes) == 1
-
-
-async def test_TM16_a_monitor_on_an_ending_process_answers_when_it_has_wholly_ended() -> None:
-    gate = trio.Event()
-
-    async def body() -> None:
-        try:
-            await receive()
-        finally:
-            with trio.CancelScope(shield=True):
-                await gate.wait()
-
-    async with open_runtime():
-        (watcher,) = await actors(1)
-        pid = spawn(body)
-        await settled()
-        early = await watcher.do(monitor, pid)
-        pid.exit("boom")
-        late = await watcher.do(monitor, pid)
-        assert watcher.mail == []
-        gate.set()
-        await settled()
-        assert watcher.mail == [Down(early, pid, "boom"), Down(late, pid, "noproc")]
-
-
-async def test_TM23_TM24_a_group_stands_for_its_only_failure() -> None:
-    async def fail() -> None:
-        raise ValueError("in a task")
-
-    async def body() -> None:
-        async with trio.open_nursery() as outer:
-            outer.start_soon(trio.sleep_forever)
-            async with trio.open_nursery() as inner:
-                inner.start_soon(trio.sleep_forever)
-                inner.start_soon(fail)
-
-    async with open_runtime():
-        crash = await ended(body)
-    assert isinstance(crash, Crash)
-    assert str(crash.exception) == "in a task"
-
-
-async def test_TM23_several_failures_are_a_group() -> None:
-    async def fail(error: Exception) -> None:
-        raise error
-
-    async def body() -> None:
-        async with trio.open_nursery() as nursery:
-            nursery.start_soon(fail, ValueError())
-            nursery.start_soon(fail, LookupError())
-
-    async with open_runtime():
-        crash = await ended(body)
-    assert isinstance(crash, Crash)
-    assert isinstance(crash.exception, ExceptionGroup)
-    assert {type(error) for error in crash.exception.exceptions} == {ValueError, LookupError}
-
-
-async def test_TM23_an_exit_in_a_task_is_the_reason_and_what_else_failed_is_told() -> None:
-    async def fail(error: BaseException) -> None:
-        raise error
-
-    async def body() -> None:
-        async with trio.open_nursery() as nursery:
-            nursery.start_soon(fail, Exit("from a task"))
-            nursery.start_soon(fail, LookupError("beside it"))
-
-    async with open_runtime():
-        with emitted(events.crashed) as crashes:
-            assert await ended(body) == "from a task"
-    (told,) = crashes
-    assert isinstance(told["exception"], BaseExceptionGroup)
-    assert "beside it" in str(told["exception"].split(LookupError)[0].exceptions[0])  # type: ignore[union-attr]
-
-
-async def test_TM23_a_signal_reaches_all_tasks_of_a_process() -> None:
-    steps = []
-
-    async def task() -> None:
-        try:
-            await trio.sleep_forever()
-        finally:
-            steps.append("task")
-
-    async def body() -> None:
-        async with trio.open_nursery() as nursery:
-            nursery.start_soon(task)
-            nursery.start_soon(task)
-            await receive()
-
-    async with open_runtime():
-        pid = spawn(body)
-        await settled()
-        pid.exit("boom")
-        await settled()
-        assert reason(pid) == "boom"
-    assert steps == ["task", "task"]
-
-
-async def test_TM36_the_cancellation_says_who_ends_and_why() -> None:
-    texts = []
-
-    async def body() -> None:
-        try:
-            await receive()
-        except trio.Cancelled as error:
-            texts.append(str(error))
-            raise
-
-    async with open_runtime():
-        pid = spawn(body)
-        await settled()
-        pid.exit(Shutdown("closed"))
-        await settled()
-    assert repr(pid) in texts[0]
-    assert "{:shutdown, :closed}" in texts[0]
-
-
-async def test_beginning_and_end_are_told_by_events() -> None:
-    async with open_runtime():
-        with emitted(events.spawned) as began, emitted(events.exited) as over:
-            pid = spawn_link(_nothing)
-            other = spawn(_nothing)
-            await settled()
-        me = self_pid()
-        assert began == [
-            {"pid": pid, "parent": me, "linked": True},
-            {"pid": other, "parent": me, "linked": False},
-        ]
-        assert sorted(over, key=str) == [{"pid": pid, "reason": NORMAL}, {"pid": other, "reason": NORMAL}]
-
-
-async def test_L9_ancestors_are_names_where_there_are_any_and_end_with_the_process() -> None:
-    seen: dict[str, tuple[object, ...]] = {}
-
-    async def child(when: str) -> None:
-        seen[when] = self_pid().ancestors
-
-    async def parent() -> None:
-        spawn(child, "before")
-        register("parent")
-        spawn(child, "after")
-        await receive()
-
-    async with open_runtime() as runtime:
-        pid = spawn(parent)
-        await settled()
-        assert seen["before"][:2] == (pid, runtime.main)
-        assert seen["after"][:2] == ("parent", runtime.main)
-        pid.exit(KILL)
-        await settled()
-        assert pid.ancestors == ()
-
-
-async def test_a_chain_of_successors_does_not_grow_for_ever() -> None:
-    async def body(left: int) -> None:
-        if left:
-            spawn(body, left - 1)
-        else:
-            lengths.append(len(self_pid().ancestors))
-
-    lengths: list[int] = []
-    async with open_runtime():
-        spawn(body, 200)
-        await settled()
-    assert lengths[0] <= 16
-
-
-async def test_who_is_no_process_is_told_so() -> None:
-    with pytest.raises(NotAProcessError, match="open_runtime"):
-        self_pid()
-    with pytest.raises(NotAProcessError):
-        await receive()
-
-
-async def _nothing() -> None:
-    pass
