@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, TypeAlias
 import trio
 
 from phxactor.endpoint import events
+from phxactor.endpoint.connection_limits import ConnectionLimits, TooManyError
 from phxactor.endpoint.http import BadRequest, HTTPConnection
 from phxactor.endpoint.tls import HandshakeError, as_stream, shake_hands
 from phxactor.endpoint.upgrade import upgrade
@@ -39,6 +40,30 @@ def start_connection(endpoint: Endpoint, accepted: socket.socket | trio.abc.Stre
 
 async def _serve(endpoint: Endpoint, accepted: socket.socket | trio.abc.Stream, peer: PeerData) -> None:
     """Be the process."""
+    if endpoint.limits is None:
+        await _converse(endpoint, accepted, peer)
+        return
+    try:
+        with endpoint.limits.place(peer):
+            await _converse(endpoint, accepted, peer)
+    except TooManyError as error:
+        if events.connection_refused.handlers:
+            events.connection_refused.emit(peer=str(peer), status=int(error.status), why=error.why)
+        await _refuse(endpoint, endpoint.limits, accepted, error.status)
+
+
+async def _refuse(
+    endpoint: Endpoint, limits: ConnectionLimits, accepted: socket.socket | trio.abc.Stream, status: HTTPStatus
+) -> None:
+    """Say no: who would speak TLS is closed without a word, for the handshake is what costs most."""
+    if endpoint.tls is not None and isinstance(accepted, socket.socket):
+        accepted.close()
+    else:
+        await limits.refuse(await _connect(endpoint, accepted), status)
+
+
+async def _converse(endpoint: Endpoint, accepted: socket.socket | trio.abc.Stream, peer: PeerData) -> None:
+    """Serve a client to the end."""
     try:
         connection = await _connect(endpoint, accepted)
     except HandshakeError as error:

@@ -24,6 +24,7 @@ from phxactor.endpoint import longpoll
 from phxactor.endpoint.address import DEFAULT, Address, Path, locate
 from phxactor.endpoint.admission import tell_answered
 from phxactor.endpoint.connection import start_connection
+from phxactor.endpoint.connection_limits import ConnectionLimits
 from phxactor.endpoint.drainer import DrainOptions, drainer_spec
 from phxactor.endpoint.listener import listen
 from phxactor.endpoint.mount import Mount
@@ -58,6 +59,10 @@ class Endpoint(Broadcaster):
         path: a Unix socket to listen on instead. A file that a server left there which was killed is replaced.
         path_mode: the permissions of its file: the owner's alone, unless given.
         tls: a server's context, with its certificate: all connections are encrypted then.
+        max_connections: connections that there may be at once, long-poll sessions among them; one more is answered 503,
+            and under TLS closed without a word. None, as here unless given, is as many as the system has descriptors.
+        max_connections_per_address: the same from one address, or the 64 bits of an IPv6 address that are a network's,
+            and 429. A proxy is one address. Unix sockets have none.
 
     Raises:
         ValueError: two sockets or routes at one path; a port, a mode or a context that cannot be; a path and a port.
@@ -79,6 +84,8 @@ class Endpoint(Broadcaster):
         path: Path | None = None,
         path_mode: int = 0o600,
         tls: ssl.SSLContext | None = None,
+        max_connections: int | None = None,
+        max_connections_per_address: int | None = None,
     ) -> None:
         super().__init__(pubsub if pubsub is not None else PubSub())
         self.name = name
@@ -94,6 +101,10 @@ class Endpoint(Broadcaster):
         """The permissions of a Unix socket's file."""
         self.tls = check_context(tls)
         """What connections are encrypted with."""
+        limits = ConnectionLimits(max_connections, max_connections_per_address)
+        unlimited = max_connections is None and max_connections_per_address is None
+        self.limits = None if unlimited else limits
+        """How many connections there may be, if that is limited."""
         self.address: Address | None = None
         """Where it listens, once it does."""
         self.drain = drain if drain is not None else DrainOptions()

@@ -17,10 +17,14 @@ accept_failed: Final = Event(
     "phxactor.endpoint.accept_failed", "A connection could not be accepted, for lack of file descriptors, say: why."
 )
 handshake_failed: Final = Event("phxactor.endpoint.handshake_failed", "A client did not come to speak TLS: peer, why.")
+connection_refused: Final = Event(
+    "phxactor.endpoint.connection_refused", "There were too many connections for one more: peer, status, why."
+)
 
 log(listening, logging.INFO, lambda fields: f"listening on {fields['url']}")
 log(draining, logging.INFO, lambda fields: f"stopping; {fields['transports']} connections are told")
 log(bad_request, logging.WARNING, lambda fields: f"{fields['peer']} was answered {fields['status']}: {fields['why']}")
 log(handler_failed, logging.ERROR, lambda fields: f"{fields['method']} {fields['path']} failed")
 log(handshake_failed, logging.INFO, lambda fields: f"no TLS with {fields['peer']}: {fields['why']}")
+log(connection_refused, logging.WARNING, lambda fields: f"refused {fields['peer']}: {fields['why']}")
 log(accept_failed, logging.ERROR, lambda fields: f"cannot accept a connection: {fields['why']}")

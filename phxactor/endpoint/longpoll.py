@@ -13,6 +13,7 @@ from http import HTTPStatus
 from typing import TYPE_CHECKING, Final, cast
 
 from phxactor.endpoint.admission import Admission, RefusedError
+from phxactor.endpoint.connection_limits import TooManyError
 from phxactor.otp import ChildSpec, DynamicSupervisor, Ok, call
 from phxactor.otp.call import Call
 from phxactor.runtime import NORMAL, Exit, Pid, own, self_pid
@@ -114,6 +115,7 @@ async def _run(admission: Admission, options: LongPollOptions, handler: type[Soc
     opening = await pid.receive()
     assert isinstance(opening, Call)  # noqa: S101 - nobody else knows the process yet
     try:
+        _take_place(admission, pid)
         socket = await admission.connect_multiplexed(handler, auth_token)
     except RefusedError as refused:
         opening.from_.reply(refused)
@@ -124,6 +126,18 @@ async def _run(admission: Admission, options: LongPollOptions, handler: type[Soc
     )
     opening.from_.reply(None)
     await session.run()
+
+
+def _take_place(admission: Admission, pid: Pid) -> None:
+    """Count the session among the connections. Raises RefusedError when it is one too many."""
+    limits = admission.endpoint.limits
+    if limits is None:
+        return
+    try:
+        address = limits.enter(admission.request.peer)
+    except TooManyError as error:
+        raise RefusedError(Response(error.status), error.why) from None
+    own(pid, lambda _: limits.leave(address))
 
 
 def _resume(endpoint: Endpoint, request: Request) -> Pid | None:
