@@ -1,5 +1,6 @@
 """Processes: pid, mailbox, signals, links, monitors, names, timers, exit reasons. See README.md in this folder."""
 
+from phxactor.runtime.cleanup import cleanup
 from phxactor.runtime.current import (
     cancel_timer,
     demonitor,
@@ -68,6 +69,7 @@ __all__ = [
     "State",
     "Timer",
     "cancel_timer",
+    "cleanup",
     "demonitor",
     "disown",
     "format_reason",

@@ -21,9 +21,22 @@ zombie: Final = Event(
     "phxactor.process.zombie",
     "A killed process has not ended in time and is taken for dead, though its task still runs: pid, reason.",
 )
+stuck: Final = Event(
+    "phxactor.process.stuck",
+    "A process does not let others run: pid (or None), seconds, stack (text). Emitted in the watchdog's thread.",
+)
+unstuck: Final = Event(
+    "phxactor.process.unstuck", "It does again: pid, seconds (that nothing else ran). Emitted in the watchdog's thread."
+)
 timer_failed: Final = Event("phxactor.timer.failed", "What a timer called has raised: exception.")
 
 log(crashed, logging.ERROR, lambda fields: f"{fields['pid']!r} crashed")
 log(cleanup_failed, logging.ERROR, lambda fields: f"the cleanup of {fields['pid']!r}, which was ending, failed")
 log(zombie, logging.ERROR, lambda fields: f"{fields['pid']!r} was killed and does not end: it shields itself, or waits")
+log(
+    stuck,
+    logging.ERROR,
+    lambda fields: f"{fields['pid']!r} has let nothing else run for {fields['seconds']:.1f} s:\n{fields['stack']}",
+)
+log(unstuck, logging.ERROR, lambda fields: f"{fields['pid']!r} let nothing else run for {fields['seconds']:.1f} s")
 log(timer_failed, logging.ERROR, lambda _: "what a timer called has raised")

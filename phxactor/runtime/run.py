@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import signal
 import threading
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -14,20 +15,32 @@ from phxactor.runtime.errors import Exit
 from phxactor.runtime.opening import open_runtime
 from phxactor.runtime.reasons import KILL, KILLED, SHUTDOWN
 from phxactor.runtime.runtime import Runtime
+from phxactor.runtime.watchdog import STUCK_AFTER, watched
 
 _SIGNALS: Final = (signal.SIGINT, signal.SIGTERM)
 
 
-def run(main: Callable[..., Awaitable[object]], *args: object) -> None:
+def run(main: Callable[..., Awaitable[object]], *args: object, stuck_after: float = STUCK_AFTER) -> None:
     """Run `await main(*args)` as the first process of a new runtime, until it returns and all others have been stopped.
 
     SIGINT (Ctrl-C) or SIGTERM is an exit signal `SHUTDOWN` to `main`: an orderly stop, after which this returns. A
     second one kills whatever is still there, and raises `Exit`; a third does what it does to any program. What `main`
     raises is raised here. In another thread than the main one, no signals are received. Meanwhile the garbage
-    collector is set for many small processes (see `garbage`).
+    collector is set for many small processes (see `garbage`), and a thread tells of a process that has let nothing else
+    run for `stuck_after` seconds (see `watchdog`; `math.inf` for none).
     """
+    if not stuck_after > 0:
+        raise ValueError(f"stuck_after is a number of seconds above 0, or math.inf, not {stuck_after!r}")
     with garbage.tuned():
-        trio.run(_run, main, args)
+        trio.run(_watched, main, args, stuck_after)
+
+
+async def _watched(main: Callable[..., Awaitable[object]], args: tuple[object, ...], stuck_after: float) -> None:
+    if stuck_after == math.inf:
+        await _run(main, args)
+    else:
+        with watched(stuck_after):
+            await _run(main, args)
 
 
 async def _run(main: Callable[..., Awaitable[object]], args: tuple[object, ...]) -> None:

@@ -55,6 +55,8 @@ class Runtime:
         self.names = Names()
         self.timers = Timers()
         self.zombies = Zombies(self, kill_grace)
+        self.cleanups: dict[Pid, list[trio.CancelScope]] = {}
+        """The shields of processes that clean up, which a kill breaks (see `cleanup`)."""
         self.port_depth = 0
         # In an empty context: a process inherits nothing from the one that spawns it (P18).
         start_soon: Callable[..., None] = nursery.start_soon

@@ -44,6 +44,8 @@ def exit_signal(target: Pid, source: Pid, reason: Reason) -> None:
         return
     if isinstance(reason, str) and reason == KILL:
         fatal(target, KILLED)
+        for shield in target.runtime.cleanups.get(target, ()):
+            shield.cancel(reason=f"{target!r} is killed")
         target.runtime.zombies.watch(target)
     elif target.state is not ALIVE:
         return

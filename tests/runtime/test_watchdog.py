@@ -1,0 +1,76 @@
+"""TM8: a process without a checkpoint cannot be ended, but it is told of."""
+
+from __future__ import annotations
+
+import logging
+import math
+import threading
+from collections.abc import Mapping
+from time import monotonic
+
+import pytest
+
+from phxactor.runtime import events, run, self_pid, spawn_link
+from phxactor.telemetry import Event
+
+
+def test_TM8_a_process_that_lets_nobody_run_is_told_of(caplog: pytest.LogCaptureFixture) -> None:
+    told: list[tuple[Event, Mapping[str, object]]] = []
+    heard, over = threading.Event(), threading.Event()
+
+    def stuck(event: Event, fields: Mapping[str, object]) -> None:
+        told.append((event, fields))
+        heard.set()
+
+    def unstuck(event: Event, fields: Mapping[str, object]) -> None:
+        told.append((event, fields))
+        over.set()
+
+    pids = []
+
+    async def busy() -> None:
+        pids.append(self_pid())
+        until = monotonic() + 20
+        while not heard.is_set() and monotonic() < until:  # never a checkpoint
+            pass
+
+    async def main() -> None:
+        pid = spawn_link(busy)
+        await pid.runtime.ended(pid)
+        over.wait(10)
+
+    events.stuck.attach(stuck)
+    events.unstuck.attach(unstuck)
+    try:
+        with caplog.at_level(logging.ERROR):
+            run(main, stuck_after=0.2)
+    finally:
+        events.stuck.detach(stuck)
+        events.unstuck.detach(unstuck)
+    (first, what), (second, after) = told[:2]
+    assert (first, second) == (events.stuck, events.unstuck)
+    assert what["pid"] is pids[0]
+    assert "in busy" in str(what["stack"])
+    assert isinstance(what["seconds"], float)
+    assert isinstance(after["seconds"], float)
+    assert 0.2 <= what["seconds"] <= after["seconds"]
+    assert "busy" in caplog.records[0].getMessage()
+
+
+def test_TM8_nobody_is_told_of_a_program_that_waits(caplog: pytest.LogCaptureFixture) -> None:
+    async def main() -> None:
+        for _ in range(50):
+            await self_pid().runtime.ended(spawn_link(_nothing))
+
+    run(main, stuck_after=5.0)
+    assert caplog.records == []
+
+
+async def _nothing() -> None:
+    pass
+
+
+@pytest.mark.parametrize("seconds", [0, -1, math.nan])
+def test_a_time_that_cannot_be_meant(seconds: float) -> None:
+    with pytest.raises(ValueError, match="above 0"):
+        run(_nothing, stuck_after=seconds)
