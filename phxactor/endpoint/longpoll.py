@@ -17,10 +17,11 @@ from phxactor.endpoint.connection_limits import TooManyError
 from phxactor.otp import ChildSpec, DynamicSupervisor, Ok, call
 from phxactor.otp.call import Call
 from phxactor.runtime import NORMAL, Exit, Pid, own, self_pid
-from phxactor.socket import BINARY, TEXT, Socket
+from phxactor.socket import BINARY, TEXT, DecodeError, Socket
 from phxactor.token import sign, verify
 from phxactor.transport.longpoll import LongPollSession, Poll, Publish
 from phxactor.transport.options import LongPollOptions
+from phxactor.transport.params import BadParams
 from phxactor.transport.request import Request
 from phxactor.transport.response import Response
 
@@ -64,12 +65,12 @@ class Sessions:
 
 async def answer(endpoint: Endpoint, mount: Mount, options: LongPollOptions, request: Request) -> Response:
     """Answer one request on the path of a long poll."""
-    if request.method == "OPTIONS":
-        return _preflight(request)
     handler = mount.handler
     admission = Admission(endpoint, handler, options, request, "longpoll")
     try:
         admission.check_origin()
+        if request.method == "OPTIONS":
+            return _preflight(request)
         if request.method not in ("GET", "POST"):
             return Response(HTTPStatus.BAD_REQUEST)
         session = _resume(endpoint, request)
@@ -91,13 +92,14 @@ async def _open(admission: Admission, options: LongPollOptions, handler: type[So
     endpoint = admission.endpoint
     auth_token = admission.request.header("x-phoenix-authtoken") if options.auth_token else None
     spec = ChildSpec(id="session", start=(_start, (admission, options, handler, auth_token), {}), restart="temporary")
-    started = await DynamicSupervisor.start_child(endpoint.sessions_supervisor, spec)
-    if not isinstance(started, Ok):
-        return _status(HTTPStatus.SERVICE_UNAVAILABLE)
-    refused = await call(started.value, "connect", timeout=None)
+    try:
+        started = (await DynamicSupervisor.start_child(endpoint.sessions_supervisor, spec)).unwrap()
+        refused = await call(started, "connect", timeout=None)
+    except Exit:  # the endpoint stops, or `connect` exited: a status that makes phoenix.js try again
+        return _status(HTTPStatus.INTERNAL_SERVER_ERROR)
     if isinstance(refused, RefusedError):
         raise refused
-    name = endpoint.sessions.add(started.value)
+    name = endpoint.sessions.add(started)
     token = sign(endpoint.secret_key_base, SALT, name)
     return _status(HTTPStatus.GONE, token=token, messages=[])
 
@@ -112,7 +114,10 @@ async def _run(admission: Admission, options: LongPollOptions, handler: type[Soc
     """Be the process: let the client in, and tell the request that opened the session."""
     pid = self_pid()
     began = pid.runtime.now()
-    opening = await pid.receive()
+    try:
+        opening = await pid.receive(options.window)
+    except TimeoutError:
+        raise Exit(NORMAL) from None  # who asked for it has gone
     assert isinstance(opening, Call)  # noqa: S101 - nobody else knows the process yet
     try:
         _take_place(admission, pid)
@@ -148,7 +153,13 @@ def _resume(endpoint: Endpoint, request: Request) -> Pid | None:
 
 
 def _token(request: Request) -> str | None:
-    token = request.header("x-phoenix-longpoll-token") or request.params.get("token")
+    header = request.header("x-phoenix-longpoll-token")
+    if header is not None:
+        return header
+    try:
+        token = request.params.get("token")
+    except BadParams as error:
+        raise RefusedError(Response(HTTPStatus.BAD_REQUEST), str(error)) from None
     return token if isinstance(token, str) else None
 
 
@@ -173,13 +184,13 @@ async def _publish(session: Pid, request: Request) -> Response:
     return _status(HTTPStatus.OK if taken else HTTPStatus.BAD_REQUEST)
 
 
-def _messages(request: Request) -> list[tuple[int, bytes]]:
+def _messages(request: Request) -> list[tuple[int, bytes]] | DecodeError:
     """Split a body into messages; one that cannot be one is left for the session to refuse."""
     if (request.header("content-type") or "").split(";")[0].strip().lower() != _NDJSON:
         return [(TEXT, request.body)]
     lines = [line for line in request.body.splitlines() if line]
     if len(lines) > MAX_LINES:
-        return [(TEXT, b"more than %d lines" % MAX_LINES)]
+        return DecodeError(f"{len(lines)} messages, more than {MAX_LINES}", request.body)
     return [_message(line) for line in lines]
 
 

@@ -45,9 +45,9 @@ class Poll:
 
 @attrs.frozen
 class Publish:
-    """A call: `messages` of the client as `(opcode, data)`; answered by True, or False if one cannot be read."""
+    """A call: `messages` of the client as `(opcode, data)`, or why there are none; False if they cannot be read."""
 
-    messages: list[tuple[int, bytes]]
+    messages: list[tuple[int, bytes]] | DecodeError
 
 
 @final
@@ -89,7 +89,7 @@ class LongPollSession:
             joins=rate_limit(options.max_joins_per_second),
         )
         self._slow = None if options.slow_consumer == "close" else SlowConsumer(peer, options.max_output_bytes)
-        self._published: deque[tuple[list[tuple[int, bytes]], From]] = deque()
+        self._published: deque[tuple[list[tuple[int, bytes]] | DecodeError, From]] = deque()
         """What clients have sent that waits until the channels have caught up."""
         self._left = WINDOW
         """Bytes of messages that are still handed out before the channels are looked at."""
@@ -173,7 +173,7 @@ class LongPollSession:
     def _answer_now(self) -> None:
         """Answer the poll that waits with everything there is."""
         self._answering = False
-        if self._polling is not None:
+        if self._messages and self._polling is not None:
             messages, self._messages, self._size = self._messages, [], 0
             self._answer(messages)
 
@@ -217,8 +217,10 @@ class LongPollSession:
                 return
             self._publish(*self._published.popleft())
 
-    def _publish(self, messages: list[tuple[int, bytes]], from_: From) -> None:
+    def _publish(self, messages: list[tuple[int, bytes]] | DecodeError, from_: From) -> None:
         try:
+            if isinstance(messages, DecodeError):
+                raise messages
             for opcode, data in messages:
                 self._left -= len(data)
                 self._multiplexer.handle_limited(self.socket.serializer.decode(data, opcode))
