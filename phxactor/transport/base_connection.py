@@ -13,6 +13,8 @@ if TYPE_CHECKING:
 
 READ_SIZE: Final = 65536
 """Bytes that one read takes at most."""
+LEFT_OVER: Final = 4 * 1024 * 1024
+"""Bytes that a client may still send while it is hung up on: who sends more does not listen."""
 
 Take: TypeAlias = Callable[[bytes], Awaitable[None] | None]
 """Takes what was read; returns what is to be awaited before more is, or None."""
@@ -72,7 +74,10 @@ class BaseConnection(ABC):
 
     @abstractmethod
     async def hang_up(self) -> None:
-        """Write what waits, say that no more comes, and wait for the client to do the same."""
+        """Write what waits, say that no more comes, and wait for the client to do the same.
+
+        Closing at once would make the client's system drop what it has not read, if anything comes in between.
+        """
 
     @abstractmethod
     def close(self) -> None:

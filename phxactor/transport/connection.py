@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, final
 import trio
 from trio.lowlevel import wait_readable
 
-from phxactor.transport.base_connection import READ_SIZE, BaseConnection, Take
+from phxactor.transport.base_connection import LEFT_OVER, READ_SIZE, BaseConnection, Take
 
 if TYPE_CHECKING:
     from phxactor.transport.flusher import Flusher
@@ -106,8 +106,9 @@ class Connection(BaseConnection):
                 await self.drain()
             if not self.closed:
                 self._sock.shutdown(socket.SHUT_WR)
-                while await self.receive_some():
-                    pass
+                left = LEFT_OVER
+                while left > 0 and (data := await self.receive_some()):
+                    left -= len(data)
         except (OSError, trio.BrokenResourceError, trio.ClosedResourceError):
             self.drop_output()
 

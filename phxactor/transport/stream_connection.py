@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final, final
 
 import trio
 
-from phxactor.transport.base_connection import READ_SIZE, BaseConnection, Take
+from phxactor.transport.base_connection import LEFT_OVER, READ_SIZE, BaseConnection, Take
 
 if TYPE_CHECKING:
     from phxactor.transport.flusher import Flusher
@@ -83,8 +83,9 @@ class StreamConnection(BaseConnection):
                 stream = transport
             if isinstance(stream, trio.abc.HalfCloseableStream):
                 await stream.send_eof()
-                while await stream.receive_some(READ_SIZE):
-                    pass
+                left = LEFT_OVER
+                while left > 0 and (data := await stream.receive_some(READ_SIZE)):
+                    left -= len(data)
         except (trio.BrokenResourceError, trio.ClosedResourceError):
             self.drop_output()
 

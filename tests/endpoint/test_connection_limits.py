@@ -17,8 +17,8 @@ from phxactor.endpoint.connection_limits import LINGER, ConnectionLimits, TooMan
 from phxactor.transport.flusher import Flusher
 from phxactor.transport.request import PeerData
 from phxactor.transport.stream_connection import StreamConnection
+from tests.certificates import SERVER
 from tests.conformance.client import Closed, Rejected
-from tests.endpoint.test_tls import SERVER
 from tests.sockets.serving import complaints, eventually, in_time, serving
 
 ANY = b"GET / HTTP/1.1\r\nhost: a\r\nconnection: close\r\n\r\n"

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import logging
 import ssl
-from typing import Any, Final
+from typing import Any
 
 import pytest
 import trio
-import trustme
 from trio.testing import MockClock, memory_stream_pair
 
 from phxactor import Channel, Endpoint, LongPollOptions, Ok, Socket, WebSocketOptions, channel, get, mount, on
@@ -16,15 +15,11 @@ from phxactor.endpoint.tls import HANDSHAKE_TIMEOUT, HandshakeError, shake_hands
 from phxactor.transport.flusher import Flusher
 from phxactor.transport.request import Request
 from phxactor.transport.response import Response
+from tests.certificates import CLIENT, SERVER
 from tests.conformance.client import Client, Closed
 from tests.conformance.zoo import EchoSocket
 from tests.sockets.serving import Server, complaints, eventually, in_time, serving
 
-AUTHORITY: Final = trustme.CA()
-SERVER: Final = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
-AUTHORITY.issue_cert("app.test").configure_cert(SERVER)
-CLIENT: Final = ssl.create_default_context()
-AUTHORITY.configure_trust(CLIENT)
 JOINED = ["1", "1", "room", "phx_reply", {"status": "ok", "response": {}}]
 
 

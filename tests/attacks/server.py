@@ -1,0 +1,114 @@
+"""A program to be attacked: every way in which a client can fall behind, or ask for more than it may.
+
+    python -m tests.attacks.server [certificate]
+
+Its first line of output is the port that it listens on.
+"""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import ssl
+from typing import Any
+
+import attrs
+import trio
+
+import phxactor
+from phxactor import (
+    Channel,
+    Endpoint,
+    LongPollOptions,
+    Ok,
+    RawSocket,
+    Request,
+    Response,
+    Socket,
+    WebSocketOptions,
+    channel,
+    get,
+    mount,
+    on,
+)
+from phxactor.endpoint.events import listening
+
+BOUND = 1024 * 1024
+"""Bytes that may wait for one client."""
+PIECE = 64_000
+"""Bytes of one broadcast."""
+
+
+class Room(Channel):
+    """Echoes, or takes for ever."""
+
+    async def join(self, topic: str, payload: Any) -> None:  # noqa: ANN401
+        if topic == "room:pending":
+            await trio.sleep_forever()
+
+    @on("echo")
+    async def echo(self, payload: Any) -> Ok[Any]:  # noqa: ANN401
+        return Ok(payload)
+
+    @on("stuck")
+    async def stuck(self, payload: Any) -> None:  # noqa: ANN401
+        await trio.sleep_forever()
+
+
+class UserSocket(Socket, log=False):
+    """Any room."""
+
+    channels = (channel("room:*", Room),)
+
+
+class Stuck(RawSocket):
+    """Takes for ever."""
+
+    async def handle_in(self, data: str | bytes) -> None:
+        await trio.sleep_forever()
+
+
+async def broadcast(request: Request) -> Response:
+    """Broadcast so many megabytes to a topic, and say how many broadcasts that were."""
+    count = int(str(request.params["megabytes"])) * 1_000_000 // PIECE
+    for number in range(count):
+        endpoint.broadcast("room:1", "news", [number, "x" * PIECE])
+        await trio.lowlevel.checkpoint()
+    return Response.text(str(count))
+
+
+CLOSE = WebSocketOptions(check_origin=False, max_output_bytes=BOUND)
+DROP = attrs.evolve(CLOSE, slow_consumer="drop")
+LIMITED = attrs.evolve(CLOSE, max_messages_per_second=10)
+POLL = LongPollOptions(check_origin=False, max_output_bytes=BOUND)
+DROPPING_POLL = attrs.evolve(POLL, slow_consumer="drop")
+
+endpoint = Endpoint(
+    sockets=[
+        mount("/close", UserSocket, websocket=CLOSE, longpoll=POLL),
+        mount("/compressed", UserSocket, websocket=attrs.evolve(CLOSE, compress=True)),
+        mount("/drop", UserSocket, websocket=DROP, longpoll=DROPPING_POLL),
+        mount("/limited", UserSocket, websocket=LIMITED),
+        mount("/raw", Stuck, websocket=CLOSE),
+    ],
+    routes=[get("/broadcast", broadcast)],
+    port=0,
+    max_connections=300,
+)
+
+
+def main() -> None:
+    """Serve until told to stop."""
+    parser = argparse.ArgumentParser()
+    parser.add_argument("certificate", nargs="?", help="a file with a key and its certificate")
+    certificate = parser.parse_args().certificate
+    if certificate is not None:
+        endpoint.tls = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+        endpoint.tls.load_cert_chain(certificate)
+    logging.basicConfig(level=logging.ERROR)
+    listening.attach(lambda _, fields: print(str(fields["url"]).rpartition(":")[2], flush=True))  # noqa: T201 - for the tests
+    phxactor.run(endpoint)
+
+
+if __name__ == "__main__":
+    main()

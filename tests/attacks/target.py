@@ -1,0 +1,89 @@
+"""The program that is attacked, as a process of its own, and what it weighs."""
+
+from __future__ import annotations
+
+import ssl
+import subprocess
+import sys
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from pathlib import Path
+
+import attrs
+import trio
+
+from tests.certificates import CERTIFICATE, CLIENT
+from tests.conformance.client import Client
+from tests.conformance.server import ROOT
+
+MEGABYTE = 1_000_000
+
+
+@attrs.frozen
+class Target:
+    """A program that runs."""
+
+    process: subprocess.Popen[str]
+    port: int
+    tls: ssl.SSLContext | None
+
+    async def stream(self) -> trio.abc.Stream:
+        """Open a connection."""
+        stream: trio.abc.Stream = await trio.open_tcp_stream("127.0.0.1", self.port)
+        if self.tls is not None:
+            stream = trio.SSLStream(stream, self.tls, server_hostname="app.test", https_compatible=True)
+        return stream
+
+    async def connect(self, path: str, *, compress: bool = False) -> Client:
+        """Connect a client by WebSocket."""
+        return await Client.over(await self.stream(), f"ws://app.test{path}/websocket?vsn=2.0.0", compress=compress)
+
+    async def ask(self, data: bytes) -> bytes:
+        """Send a request and return the answer."""
+        stream = await self.stream()
+        try:
+            await stream.send_all(data)
+            answer = b""
+            while some := await stream.receive_some():
+                answer += some
+            return answer
+        finally:
+            await trio.aclose_forcefully(stream)
+
+    async def broadcast(self, megabytes: int) -> int:
+        """Have so much broadcast; return how many broadcasts that were."""
+        path = f"/broadcast?megabytes={megabytes}".encode()
+        return int((await self.ask(b"GET " + path + b" HTTP/1.1\r\nhost: a\r\nconnection: close\r\n\r\n")).split()[-1])
+
+    def peak(self) -> int:
+        """Return the bytes of memory that it has ever had at once."""
+        status = Path(f"/proc/{self.process.pid}/status").read_text()
+        return next(int(line.split()[1]) * 1024 for line in status.splitlines() if line.startswith("VmHWM"))
+
+
+@contextmanager
+def running(*, tls: bool) -> Iterator[Target]:
+    """Start the program; afterwards it must still be there."""
+    with CERTIFICATE.private_key_and_cert_chain_pem.tempfile() as certificate:
+        command = [sys.executable, "-m", "tests.attacks.server", *([certificate] if tls else [])]
+        process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True)
+        assert process.stdout is not None
+        with process.stdout:
+            try:
+                yield Target(process, int(process.stdout.readline()), CLIENT if tls else None)
+                assert process.poll() is None
+            finally:
+                process.kill()
+                process.wait()
+
+
+@asynccontextmanager
+async def attacked(*, tls: bool = False) -> AsyncIterator[Target]:
+    """Start the program, and warm it up."""
+    with running(tls=tls) as target:
+        for _ in range(5):
+            client = await target.connect("/close")
+            await client.ask(["1", "1", "room:1", "phx_join", {}])
+            await target.broadcast(1)
+            await trio.aclose_forcefully(client.stream)
+        yield target
