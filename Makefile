@@ -16,6 +16,7 @@ MADE := $(VENV)/.made-by-$(subst /,_,$(PYTHON))
 DEMO := $(VENV)/.demo
 TEST := $(VENV)/.test
 BENCH := $(VENV)/.bench
+CLIENTS := $(VENV)/.clients
 JAVASCRIPT := $(VENV)/.javascript
 
 NPM_FOLDER := tests/javascript
@@ -23,7 +24,7 @@ PHOENIX := $(NPM_FOLDER)/node_modules/phoenix-1.8.16/priv/static/phoenix.mjs
 ASSET := phxactor/demos/chat/static/phoenix.mjs
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint types unit bench chromium clean
+.PHONY: help demo test lint types unit autobahn bench chromium wstest clean
 .NOTPARALLEL: # the stamps share one environment
 .DELETE_ON_ERROR:
 
@@ -44,8 +45,11 @@ lint: $(TEST) ## style (ruff) and layers (import-linter)
 types: $(TEST) ## mypy --strict
 	$(BIN)/mypy
 
-unit: $(TEST) $(ASSET) chromium ## pytest (options: ARGS="...")
+unit: $(TEST) $(CLIENTS) $(ASSET) chromium wstest ## pytest (options: ARGS="...")
 	@export $(WITH_BIN) && PLAYWRIGHT_NODEJS_PATH="$$(command -v node)" $(BIN)/pytest $(ARGS)
+
+autobahn: $(TEST) wstest ## Autobahn's long sections, which take minutes (others: ARGS="1 2")
+	@$(BIN)/python -m tests.autobahn $(ARGS)
 
 bench: $(BENCH) ## the benchmarks (options: ARGS="...")
 	@$(BIN)/python -m benchmarks $(ARGS)
@@ -74,6 +78,14 @@ $(BENCH): $(MADE) pyproject.toml
 	@$(PIP) install --editable . --group bench
 	@touch $(DEMO) $@
 
+# In an environment of their own: what they ask of the libraries that they share with the server may be out of date.
+$(CLIENTS): $(MADE) pyproject.toml
+	@echo "installing clients that others have made ..."
+	@$(BIN)/python -m venv --clear --without-pip $(VENV)/clients
+	@$(BIN)/python -m pip --python $(VENV)/clients/bin/python -qq --disable-pip-version-check --no-input \
+		install --group clients
+	@touch $@
+
 $(JAVASCRIPT): $(MADE) $(NPM_FOLDER)/package.json $(NPM_FOLDER)/package-lock.json
 	@tests/setup/node.sh $(BIN)
 	@echo "installing phoenix.js ..."
@@ -86,3 +98,6 @@ $(ASSET): $(JAVASCRIPT)
 
 chromium: $(MADE)
 	@tests/setup/chromium.sh
+
+wstest: $(MADE)
+	@tests/setup/autobahn.sh $(BIN)
