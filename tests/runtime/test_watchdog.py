@@ -10,7 +10,7 @@ from time import monotonic
 
 import pytest
 
-from phxactor.runtime import events, run, self_pid, spawn_link
+from phxactor.runtime import Pid, events, run, self_pid, spawn_link
 from phxactor.telemetry import Event
 
 
@@ -18,15 +18,17 @@ def test_TM8_a_process_that_lets_nobody_run_is_told_of(caplog: pytest.LogCapture
     told: list[tuple[Event, Mapping[str, object]]] = []
     heard, over = threading.Event(), threading.Event()
 
+    pids: list[Pid] = []
+
     def stuck(event: Event, fields: Mapping[str, object]) -> None:
-        told.append((event, fields))
-        heard.set()
+        if fields["pid"] in pids:  # a busy machine may hold up others too
+            told.append((event, fields))
+            heard.set()
 
     def unstuck(event: Event, fields: Mapping[str, object]) -> None:
-        told.append((event, fields))
-        over.set()
-
-    pids = []
+        if fields["pid"] in pids:
+            told.append((event, fields))
+            over.set()
 
     async def busy() -> None:
         pids.append(self_pid())
@@ -47,14 +49,14 @@ def test_TM8_a_process_that_lets_nobody_run_is_told_of(caplog: pytest.LogCapture
     finally:
         events.stuck.detach(stuck)
         events.unstuck.detach(unstuck)
-    (first, what), (second, after) = told[:2]
+    (first, what), (second, after) = told
     assert (first, second) == (events.stuck, events.unstuck)
     assert what["pid"] is pids[0]
     assert "in busy" in str(what["stack"])
     assert isinstance(what["seconds"], float)
     assert isinstance(after["seconds"], float)
     assert 0.2 <= what["seconds"] <= after["seconds"]
-    assert "busy" in caplog.records[0].getMessage()
+    assert any("in busy" in record.getMessage() for record in caplog.records)
 
 
 def test_TM8_nobody_is_told_of_a_program_that_waits(caplog: pytest.LogCaptureFixture) -> None:
@@ -62,7 +64,7 @@ def test_TM8_nobody_is_told_of_a_program_that_waits(caplog: pytest.LogCaptureFix
         for _ in range(50):
             await self_pid().runtime.ended(spawn_link(_nothing))
 
-    run(main, stuck_after=5.0)
+    run(main, stuck_after=60.0)
     assert caplog.records == []
 
 
