@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from time import monotonic
 
 import pytest
+import trio
 
 from phxactor.runtime import Pid, events, run, self_pid, spawn_link
 from phxactor.telemetry import Event
