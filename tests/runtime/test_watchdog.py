@@ -40,7 +40,8 @@ def test_TM8_a_process_that_lets_nobody_run_is_told_of(caplog: pytest.LogCapture
     async def main() -> None:
         pid = spawn_link(busy)
         await pid.runtime.ended(pid)
-        over.wait(10)
+        with trio.fail_after(20):
+            await trio.to_thread.run_sync(over.wait)  # the watchdog's thread tells
 
     events.stuck.attach(stuck)
     events.unstuck.attach(unstuck)
