@@ -11,6 +11,11 @@ import sys
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
+
+# An example may take long on a machine that has other things to do: how long is measured in benchmarks, never here.
+settings.register_profile("phxactor", deadline=None)
+settings.load_profile("phxactor")
 
 MODULES = Path(__file__).parent / "javascript" / "node_modules"
 # Beside the interpreter: `make` puts a Node there where the machine has none, and not everybody activates environments.

@@ -25,6 +25,10 @@ _COMPACT_ABOVE: Final = 512
 """Cancelled timers stay in the heap until they are due, or until they are this many and the majority."""
 
 
+def _nothing(_: object) -> None:
+    """Stand for what a cancelled timer would have called."""
+
+
 class Timer:
     """One call that is due at `deadline`; what `send_after` returns."""
 
@@ -82,6 +86,7 @@ class Timers:
             return
         timer.pending = False
         timer.argument = None
+        timer.callback = _nothing  # most are methods of processes, which must not live as long as the heap remembers
         self._cancelled += 1
         if self._cancelled > _COMPACT_ABOVE and self._cancelled * 2 > len(self._heap):
             self._heap = [entry for entry in self._heap if entry[2].pending]
