@@ -226,7 +226,8 @@ async def test_a_raw_socket_that_fails_closes_with_1011(
     async with serving(mounted(Raw)) as server:
         before = server.processes()
         async with await server.connect(f"/socket/websocket?fail={fail}") as client:
-            await client.send(message)
+            if message:  # one that fails in init is closed before anything could be sent
+                await client.send(message)
             assert (await client.until_closed())[1] == Closed(1011)
             await eventually(lambda: server.processes() == before)
         (line,) = [line for line in complaints(caplog) if line.name == "phxactor.process.crashed"]
