@@ -3,6 +3,9 @@
 
 PYTHON ?= python3
 ARGS ?=
+FUZZ_SECONDS ?= 60
+SEED ?= 1
+COUNT ?= 2000
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -17,6 +20,7 @@ DEMO := $(VENV)/.demo
 TEST := $(VENV)/.test
 BENCH := $(VENV)/.bench
 CLIENTS := $(VENV)/.clients
+FUZZ := $(VENV)/.fuzz
 JAVASCRIPT := $(VENV)/.javascript
 
 NPM_FOLDER := tests/javascript
@@ -24,18 +28,18 @@ PHOENIX := $(NPM_FOLDER)/node_modules/phoenix-1.8.16/priv/static/phoenix.mjs
 ASSET := phxactor/demos/chat/static/phoenix.mjs
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint types unit autobahn bench chromium wstest clean
+.PHONY: help demo test lint types unit autobahn fuzz bench chromium wstest clean
 .NOTPARALLEL: # the stamps share one environment
 .DELETE_ON_ERROR:
 
 help: ## list what make can do
-	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' Makefile | while IFS="$$(printf '\t')" read -r goal text; do \
-		printf '  make %-8s %s\n' "$$goal" "$$text"; done
+	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile | while IFS="$$(printf '\t')" read -r goal text; do \
+		printf '  make %-9s %s\n' "$$goal" "$$text"; done
 
 demo: $(DEMO) $(ASSET) ## serve the chat demo on http://127.0.0.1:4000 (options: ARGS="...")
 	@exec $(BIN)/phxactor demo $(ARGS)
 
-test: lint types unit ## all of the three below, as CI does
+test: lint types unit test-beam ## lint, types, unit and test-beam, as CI does
 
 lint: $(TEST) ## style (ruff) and layers (import-linter)
 	$(BIN)/ruff check --quiet
@@ -50,6 +54,13 @@ unit: $(TEST) $(CLIENTS) $(ASSET) chromium wstest ## pytest (options: ARGS="..."
 
 autobahn: $(TEST) wstest ## Autobahn's long sections, which take minutes (others: ARGS="1 2")
 	@$(BIN)/python -m tests.autobahn $(ARGS)
+
+test-beam: $(TEST) ## random programs, compared with real Elixir (options: SEED=1 COUNT=2000)
+	@tests/setup/elixir.sh
+	@$(BIN)/python -m tests.beam --seed $(SEED) --count $(COUNT)
+
+fuzz: $(FUZZ) ## bytes that nobody would send, found by what they cover, for FUZZ_SECONDS=60
+	@$(BIN)/python -m tests.fuzz $(FUZZ_SECONDS)
 
 bench: $(BENCH) ## the benchmarks (options: ARGS="...")
 	@$(BIN)/python -m benchmarks $(ARGS)
@@ -77,6 +88,11 @@ $(BENCH): $(MADE) pyproject.toml
 	@echo "installing phxactor and the tools to measure it ..."
 	@$(PIP) install --editable . --group bench
 	@touch $(DEMO) $@
+
+# atheris is not for every Python and machine; where it is not, `make fuzz` says so.
+$(FUZZ): $(TEST)
+	@$(PIP) install --group fuzz 2>/dev/null || true
+	@touch $@
 
 # In an environment of their own: what they ask of the libraries that they share with the server may be out of date.
 $(CLIENTS): $(MADE) pyproject.toml
