@@ -1,0 +1,5 @@
+"""Chromium, as the tests of pages have it."""
+
+from tests.browser.conftest import browser, complaints
+
+__all__ = ["browser", "complaints"]
