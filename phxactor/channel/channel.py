@@ -108,7 +108,9 @@ class Channel(GenServer):
 
     def broadcast_from(self, event: str, payload: object) -> None:
         """Send an event to everybody on the topic but this client."""
-        self._joined("broadcast").endpoint.broadcast_from(self_pid(), self.topic, event, payload)
+        socket = self._joined("broadcast")
+        if socket.channel_pid is not None:
+            socket.endpoint.broadcast_from(socket.channel_pid, self.topic, event, payload)
 
     def socket_ref(self) -> SocketRef:
         """Keep what is needed to answer the current message later; raises RuntimeError if it carried no ref."""

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Final
 import attrs
 
 from phxactor.endpoint.connect_info import connect_info
-from phxactor.otp import Error
-from phxactor.runtime import self_pid
+from phxactor.otp import Error, Ok
+from phxactor.runtime import Exit, self_pid
 from phxactor.socket import Socket
 from phxactor.socket.raw import RawSocket
 from phxactor.socket.socket import LEVELS
@@ -123,13 +123,17 @@ class Admission:
         """Run the program's `connect`; a refusal or a failure of it is the answer to the request."""
         try:
             result = await connect()
-            if not isinstance(result, Error):
+            if result is None or isinstance(result, Ok):
                 return
+            if not isinstance(result, Error):  # a False that was meant to refuse must not let anybody in
+                raise TypeError(f"connect returns Ok(), None or Error(reason), not {result!r:.200}")  # noqa: TRY301
             reason = result.reason
             answer = FORBIDDEN
             if self.error_handler is not None and reason is not None:
                 answer = self.error_handler(self.request, reason)
-        except Exception as error:  # noqa: BLE001 - the failure of a program is told, and answered with 500
+        except (Exception, Exit) as error:
+            if not self_pid().alive:
+                raise
             if events.connect_failed.handlers:
                 events.connect_failed.emit(
                     socket=self.handler.__name__,

@@ -17,7 +17,7 @@ from phxactor.endpoint.http import BadRequest, HTTPConnection
 from phxactor.endpoint.tls import HandshakeError, as_stream, shake_hands
 from phxactor.endpoint.upgrade import upgrade
 from phxactor.otp import Ok
-from phxactor.runtime import Pid, self_pid
+from phxactor.runtime import Exit, Pid, self_pid
 from phxactor.transport.base_connection import BaseConnection
 from phxactor.transport.connection import Connection
 from phxactor.transport.multiplexed import MultiplexedWebSocket
@@ -129,8 +129,13 @@ async def _next_request(endpoint: Endpoint, http: HTTPConnection) -> Request | N
 
 async def _answer(endpoint: Endpoint, request: Request) -> Response:
     try:
-        return await endpoint.answer(request)
-    except Exception as error:  # noqa: BLE001 - a handler's failure is told, and answered with 500
+        response = await endpoint.answer(request)
+        if not isinstance(response, Response):
+            raise TypeError(f"a handler returns a Response, not {response!r:.200}")  # noqa: TRY301
+        return response  # noqa: TRY300
+    except (Exception, Exit) as error:
+        if not self_pid().alive:
+            raise
         if events.handler_failed.handlers:
             events.handler_failed.emit(method=request.method, path=request.path, exception=error)
         return Response.text("internal server error\n", status=HTTPStatus.INTERNAL_SERVER_ERROR)

@@ -25,6 +25,11 @@ def _positive(_: object, field: attrs.Attribute[Any], value: object) -> None:
         raise ValueError(f"{field.name} is a number above 0, not {value!r}")
 
 
+def _whole(_: object, field: attrs.Attribute[Any], value: object) -> None:
+    if isinstance(value, bool) or not isinstance(value, int) or value < 1:
+        raise ValueError(f"{field.name} is a whole number from 1, not {value!r}")
+
+
 @attrs.frozen(kw_only=True)
 class DrainOptions:
     """How an endpoint empties itself when it is told to stop; the defaults are those of Phoenix 1.8.
@@ -32,7 +37,7 @@ class DrainOptions:
     Raises ValueError for what is not a number above 0.
     """
 
-    batch_size: int = attrs.field(default=10_000, validator=_positive)
+    batch_size: int = attrs.field(default=10_000, validator=_whole)
     """Transports that are told at once."""
     interval: float = attrs.field(default=2.0, validator=_positive)
     """Seconds between two batches; the next one does not wait longer than that for the last."""

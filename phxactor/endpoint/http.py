@@ -39,6 +39,7 @@ LINGER: Final = 1.0
 """Seconds to read on after a refusal: closing at once would make the client's system drop the answer unread."""
 
 _CHUNK: Final = 64 * 1024
+_PIECES: Final = 100
 _WITHOUT_BODY: Final = frozenset({HTTPStatus.NO_CONTENT, HTTPStatus.NOT_MODIFIED})
 
 
@@ -163,7 +164,7 @@ class HTTPConnection:
         raise BadRequest(HTTPStatus.REQUEST_TIMEOUT, f"no whole head within {HEAD_TIMEOUT:g} seconds")
 
     async def _read_body(self, head: h11.Request) -> bytes:
-        body = bytearray()
+        body, pieces = bytearray(), 0
         expected = next((int(value) for name, value in head.headers if name == b"content-length"), 0)
         with trio.move_on_after(BODY_TIMEOUT):
             while max(expected, len(body)) <= self._max_body:
@@ -173,6 +174,9 @@ class HTTPConnection:
                 if not isinstance(event, h11.Data):
                     return bytes(body)
                 body += event.data
+                pieces += 1
+                if not pieces % _PIECES:  # a body of very small chunks is many events without a wait
+                    await trio.lowlevel.checkpoint()
             raise BadRequest(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, f"a body of more than {self._max_body} bytes")
         raise BadRequest(HTTPStatus.REQUEST_TIMEOUT, f"no whole body within {BODY_TIMEOUT:g} seconds")
 

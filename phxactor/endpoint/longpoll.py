@@ -217,7 +217,7 @@ def _preflight(request: Request) -> Response:
         HTTPStatus.OK,
         headers=[
             ("access-control-allow-origin", "*"),
-            ("access-control-allow-headers", request.header("access-control-request-headers") or ""),
+            ("access-control-allow-headers", (request.header("access-control-request-headers") or "").strip(", ")),
             ("access-control-allow-methods", "get, post, options"),
             ("access-control-max-age", "3600"),
         ],

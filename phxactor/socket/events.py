@@ -38,7 +38,7 @@ def _log_join(_: Event, fields: Mapping[str, object]) -> None:
         answer = "JOINED" if fields["status"] == "ok" else "REFUSED JOIN"
         _logger.log(
             level,
-            "%s %s on %s in %.1f ms",
+            "%s %r on %s in %.1f ms",
             answer,
             fields["topic"],
             fields["socket"],
@@ -55,7 +55,7 @@ def _log_join_failed(_: Event, fields: Mapping[str, object]) -> None:
     if isinstance(reason, Crash) and exception is None:
         return  # the process itself has told of it, with its traceback
     logging.getLogger(join_failed.name).error(
-        "joining %s failed: %s ended: %s",
+        "joining %r failed: %s ended: %s",
         fields["topic"],
         fields["channel"],
         format_reason(reason),
@@ -67,7 +67,7 @@ join_failed.attach(_log_join_failed)
 log(
     unencodable,
     logging.WARNING,
-    lambda fields: f"a broadcast of {fields['event']} to {fields['topic']} was dropped for some: {fields['why']}",
+    lambda fields: f"a broadcast of {fields['event']!r} to {fields['topic']!r} was dropped for some: {fields['why']}",
 )
 log(
     rate_limited,

@@ -97,6 +97,7 @@ class LongPollSession:
         self._size = 0
         self._polling: From | None = None
         self._window: Timer | None = None
+        self._expiry: Timer | None = None
         self._polled = trio.current_time()
         self._answering = False
 
@@ -107,6 +108,9 @@ class LongPollSession:
         try:
             await trio.sleep_forever()
         finally:
+            for timer in (self._expiry, self._window):
+                if timer is not None:
+                    self.pid.runtime.timers.discard(timer)
             self._multiplexer.end()
             if events.disconnected.handlers:
                 events.disconnected.emit(
@@ -196,7 +200,7 @@ class LongPollSession:
             self.stop(INACTIVE)
 
     def _arm_expiry(self, seconds: float) -> None:
-        self.pid.runtime.timers.add(seconds, self.pid.send, UNPOLLED)
+        self._expiry = self.pid.runtime.timers.add(seconds, self.pid.send, UNPOLLED)
 
     def _drain(self) -> None:
         """End once the channels have answered what was published, and a waiting poll has it."""

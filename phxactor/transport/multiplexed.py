@@ -135,7 +135,8 @@ class MultiplexedWebSocket(WebSocket):
         if type(message) is SocketPush:
             self.push(message)
         elif type(message) is Silence:
-            self.check_silence()
+            if not self._draining:  # then it is not the client who is silent
+                self.check_silence()
         elif message is DRAIN:
             self.drain()
         else:
@@ -168,4 +169,4 @@ class MultiplexedWebSocket(WebSocket):
         else:
             self.send(push.opcode, push.data)
         if self.link.connection.size > self._max_output:
-            self.overflow()
+            self.judge_output(self._max_output)

@@ -7,6 +7,7 @@ that `True` compares with is that of the request, not one that is configured.
 
 from __future__ import annotations
 
+import inspect
 import re
 from collections.abc import Callable, Iterable
 from typing import Final, TypeAlias
@@ -79,7 +80,7 @@ class OriginCheck:
         if origin is None or self._rule is False:
             return True
         if callable(self._rule):
-            return bool(self._rule(origin))
+            return self._rule(origin) is True
         parsed = Origin.parse(origin)
         if isinstance(self._rule, frozenset):
             if parsed is None:
@@ -90,6 +91,8 @@ class OriginCheck:
 
 
 def _parsed(rule: CheckOrigin) -> bool | frozenset[Origin | None] | Callable[[str], bool]:
+    if inspect.iscoroutinefunction(rule) or inspect.iscoroutinefunction(getattr(rule, "__call__", None)):  # noqa: B004
+        raise TypeError(f"a function given as check_origin is no async one: {rule!r} would allow every origin")
     if isinstance(rule, bool) or (callable(rule) and not isinstance(rule, type)):
         return rule
     if isinstance(rule, (str, bytes, type)) or not isinstance(rule, Iterable):

@@ -177,4 +177,4 @@ class RawWebSocket(WebSocket):
         if not self.closing:
             self.send(opcode, data)
             if self.link.connection.size > self.link.options.max_output_bytes:
-                self.overflow()
+                self.judge_output(self.link.options.max_output_bytes)

@@ -202,6 +202,14 @@ class WebSocket(ABC):
         if events.bad_input.handlers:
             events.bad_input.emit(peer=self.link.peer, why=why, code=int(code))
 
+    def judge_output(self, limit: int) -> None:
+        """Disconnect a client for which too much waits, once the kernel has taken what it can: it may read fast."""
+        connection = self.link.connection
+        if connection.drain_scope is None:
+            connection.flush()
+        if connection.size > limit:
+            self.overflow()
+
     def overflow(self) -> None:
         """Disconnect a client for which too much waits."""
         if not self.closing:

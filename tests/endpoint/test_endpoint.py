@@ -379,5 +379,5 @@ async def test_the_log_of_a_socket_can_be_louder_or_off(caplog: pytest.LogCaptur
         await eventually(lambda: sum("DISCONNECTED" in line.message for line in complaints(caplog)) == 1)
     lines = [line.message for line in complaints(caplog)]
     assert len(lines) == 3
-    assert lines[1].startswith("JOINED room:1 on Loud")
+    assert lines[1].startswith("JOINED 'room:1' on Loud")
     assert [line.message for line in caplog.records if "Quiet" in line.message and line.levelno > logging.DEBUG] == []

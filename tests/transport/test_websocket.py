@@ -310,7 +310,7 @@ async def test_who_comes_and_goes_is_logged_at_info(caplog: pytest.LogCaptureFix
         f"CONNECTED {peer} to UserSocket by websocket",
         f"DISCONNECTED {peer} from UserSocket: :normal",
     ]
-    assert any(record.message.startswith("JOINED room:lobby on UserSocket in ") for record in caplog.records)
+    assert any(record.message.startswith("JOINED 'room:lobby' on UserSocket in ") for record in caplog.records)
 
 
 def transports(server: Server) -> list[str]:

@@ -49,7 +49,7 @@ class History(GenServer):
 
     async def init(self) -> None:
         self.messages: deque[Said] = deque(maxlen=LENGTH)
-        self.ids = count(1)
+        self.ids = count(time.time_ns() // 1_000_000)  # so that they go on counting up after a restart
 
     async def handle_call(self, request: object, from_: From) -> Reply | None:
         match request:

@@ -1,0 +1,95 @@
+"""What a program's mistake must not do: let a client in, leave it without an answer, or hold up the others."""
+
+from __future__ import annotations
+
+from http import HTTPStatus
+from typing import cast
+
+import pytest
+import trio
+
+from phxactor import Endpoint, Error, Exit, Ok, Request, Response, Socket, WebSocketOptions, get, mount
+from phxactor.channel import Payload
+from phxactor.endpoint.drainer import DrainOptions
+from phxactor.endpoint.routes import Handler
+from phxactor.transport.origin import OriginCheck
+from tests.sockets.serving import serving
+
+OPEN = WebSocketOptions(check_origin=False)
+HEAD = (
+    b"GET /socket/websocket?vsn=2.0.0 HTTP/1.1\r\nhost: a\r\nupgrade: websocket\r\nconnection: upgrade\r\n"
+    b"sec-websocket-key: dGhlIHNhbXBsZSBub25jZQ==\r\nsec-websocket-version: 13\r\n\r\n"
+)
+
+
+def answering(result: object) -> type[Socket]:
+    """Make a socket whose connect returns, or raises, something."""
+
+    class Odd(Socket):
+        """What the test says."""
+
+        async def connect(self, params: Payload) -> Ok[None] | Error | None:
+            if isinstance(result, BaseException):
+                raise result
+            return cast("Ok[None] | Error | None", result)
+
+    return Odd
+
+
+async def status_of(endpoint: Endpoint, request: bytes) -> int:
+    """Send a request as it is, and read the status of the answer."""
+    async with serving(endpoint) as server:
+        assert server.endpoint.address is not None
+        stream = await trio.open_tcp_stream("127.0.0.1", server.endpoint.address.port)
+        async with stream:
+            await stream.send_all(request)
+            with trio.fail_after(10):
+                head = await stream.receive_some(4096)
+    return int(bytes(head).split(b" ", 2)[1])
+
+
+@pytest.mark.parametrize(
+    ("result", "status"),
+    [
+        (None, HTTPStatus.SWITCHING_PROTOCOLS),
+        (Ok(), HTTPStatus.SWITCHING_PROTOCOLS),
+        (Error(), HTTPStatus.FORBIDDEN),
+        (False, HTTPStatus.INTERNAL_SERVER_ERROR),
+        (True, HTTPStatus.INTERNAL_SERVER_ERROR),
+        ("error", HTTPStatus.INTERNAL_SERVER_ERROR),
+        (ValueError("no"), HTTPStatus.INTERNAL_SERVER_ERROR),
+        (Exit(("noproc", "auth")), HTTPStatus.INTERNAL_SERVER_ERROR),
+    ],
+    ids=repr,
+)
+async def test_connect_lets_in_only_whom_it_says(result: object, status: int) -> None:
+    endpoint = Endpoint(sockets=[mount("/socket", answering(result), websocket=OPEN)])
+    assert await status_of(endpoint, HEAD) == status
+
+
+async def _nothing(request: Request) -> Response:
+    return None  # type: ignore[return-value]
+
+
+async def _exits(request: Request) -> Response:
+    raise Exit("noproc")
+
+
+@pytest.mark.parametrize("handler", [_nothing, _exits])
+async def test_a_handler_that_gives_no_response_is_a_500(handler: Handler) -> None:
+    endpoint = Endpoint(routes=[get("/", handler)])
+    assert await status_of(endpoint, b"GET / HTTP/1.1\r\nhost: a\r\n\r\n") == HTTPStatus.INTERNAL_SERVER_ERROR
+
+
+def test_an_async_origin_check_is_refused_when_it_is_given() -> None:
+    async def check(origin: str) -> bool:
+        return False
+
+    with pytest.raises(TypeError, match="no async one"):
+        OriginCheck(check)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("size", [0, 1.5, float("inf"), True])
+def test_a_batch_is_a_whole_number(size: int) -> None:
+    with pytest.raises(ValueError, match="whole number"):
+        DrainOptions(batch_size=size)
