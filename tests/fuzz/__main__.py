@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import os
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -55,6 +56,7 @@ def _fuzz(name: str, seconds: int) -> bool:
     )
     tried, memory = (stats.get(key, "?").strip() for key in ("number_of_executed_units", "peak_rss_mb"))
     if done.returncode == 0:
+        shutil.rmtree(folder)
         _say(f"{name}: {tried} inputs in {seconds} s, {memory} MB")
         return False
     _say(f"{name}: FOUND, see {folder}\n{done.stdout[-2000:]}{done.stderr[-4000:]}")
