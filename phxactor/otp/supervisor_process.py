@@ -66,7 +66,7 @@ class SupervisorProcess(SupervisingProcess[Supervise]):
         self.strategy, self.auto_shutdown = flags.strategy, flags.auto_shutdown
         self.intensity = Intensity(flags.max_restarts, flags.max_seconds)
         for spec in flags.children:
-            error = self.refused(spec)
+            error = self.refused(spec) or (("duplicate_child_name", spec.id) if spec.id in self.children else None)
             if error is not None:
                 self.failure = Error(("start_spec", error))
                 raise Exit(("start_spec", error))
@@ -78,9 +78,7 @@ class SupervisorProcess(SupervisingProcess[Supervise]):
             raise Exit(Shutdown(("failed_to_start_child", child.spec.id, reason)))
 
     def refused(self, spec: ChildSpec) -> Reason:
-        """Return what is wrong with one more child, or None (S4, S90)."""
-        if spec.id in self.children:
-            return ("duplicate_child_name", spec.id)
+        """Return what is wrong with a specification under these flags, or None (S90); its id comes second (S4, S78)."""
         if spec.significant and self.auto_shutdown == "never":
             return ("bad_combination", (("auto_shutdown", "never"), ("significant", True)))
         if spec.significant and spec.restart == "permanent":
@@ -174,12 +172,12 @@ class SupervisorProcess(SupervisingProcess[Supervise]):
 
     async def add_child(self, spec: ChildSpec) -> Ok[Pid | None] | Error:
         """Start one more child and keep it, unless that fails."""
-        known = self.children.get(spec.id)
-        if known is not None:
-            return Error("already_present" if known.pid is None else ("already_started", known.pid))
         error = self.refused(spec)
         if error is not None:
             return Error(error)
+        known = self.children.get(spec.id)
+        if known is not None:
+            return Error("already_present" if known.pid is None else ("already_started", known.pid))
         child = SupervisedChild(spec)
         started = await self.start_child(child)
         if isinstance(started, Error):

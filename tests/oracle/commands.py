@@ -89,7 +89,7 @@ class Commands:
     def __init__(self, spawn: dict[str, Callable[..., object]]) -> None:
         self.numbers = Numbers()
         self.table: dict[str, Callable[..., object]] = {
-            "alive": lambda t: self.numbers.pid(t).alive,
+            "alive": self.alive,
             "cancel": self.cancel,
             "demonitor": self.demonitor,
             "exit": self.exit,
@@ -193,6 +193,9 @@ class Commands:
         was_active = demonitor(self.numbers.monitor(r), flush="flush" in options)
         return was_active if "info" in options else True
 
+    def alive(self, t: int) -> bool:
+        return self.numbers.pid(t).alive
+
     def info(self, t: int) -> object:
         pid = self.numbers.pid(t)
         return [len(pid.links or ()), len(pid.monitors or ())] if pid.alive else "nil"
@@ -258,6 +261,22 @@ class Commands:
         ref = self.numbers.monitor(r)
         message = await look(lambda message: isinstance(message, Down) and message.ref is ref)
         return from_reason(message.reason) if isinstance(message, Down) else "timeout"
+
+
+def parted(before: list[object], after: list[object]) -> bool:
+    """Tell whether everything becomes quiet between two commands: the BEAM has no schedule in which it does not.
+
+    There one who waits for an answer, or looks into the mailbox, takes signals in: those of before, and what comes of
+    them. And who starts an actor is behind it, where that matters.
+    """
+    match after:
+        case ["guard", list(command)]:
+            return parted(before, command)
+        case ["alive" | "info" | "recv" | "recv_down" | "recv_exit" | "unlink_flush", *_]:
+            return True
+        case ["demonitor", _, list(options)] if "flush" in options:
+            return True
+    return str(before[0]).startswith("spawn")
 
 
 async def look(match: Callable[[object], bool]) -> object:

@@ -27,7 +27,7 @@ from phxactor.runtime import (
     spawn_link,
     spawn_monitor,
 )
-from tests.oracle.commands import SECONDS, Commands, Letter, Return
+from tests.oracle.commands import SECONDS, Commands, Letter, Return, parted
 from tests.oracle.terms import from_reason
 
 DIRECTOR: Final = -1
@@ -71,6 +71,8 @@ class Director:
         self.numbers = self.commands.numbers
         self.names: dict[str, int] = {}
         self.bodies: dict[str, list[object]] = {}
+        self.settling: list[trio.Event] = []
+        """Of actors who wait until nothing moves."""
         self.ended: dict[str, object] = {}
 
     async def step(self, by: int, commands: list[list[object]], *, collect: bool) -> dict[str, object]:
@@ -82,9 +84,10 @@ class Director:
         if by == DIRECTOR:
             for command in commands:
                 await self.commands.run(command)
+                await self.still()
         else:
             self.numbers.pids[by].send(Order(commands, results))
-        await quiet()
+        await self.quiet()
         parts: dict[str, object] = {
             "res": results,
             "body": {number: body for number, body in self.bodies.items() if body},
@@ -97,12 +100,35 @@ class Director:
             self.names = observation["names"] = names
         return observation
 
+    async def quiet(self) -> None:
+        """Wait until nothing moves, and timers that fire soon have fired."""
+        await self.still()
+        clock = trio.lowlevel.current_clock()
+        assert isinstance(clock, MockClock)
+        clock.jump(2 * SECONDS["soon"])
+        await self.still()
+
+    async def still(self) -> None:
+        """Wait until nothing moves; actors who wait for that go on then."""
+        await wait_all_tasks_blocked()
+        while self.settling:
+            settling, self.settling = self.settling, []
+            for event in settling:
+                event.set()
+            await wait_all_tasks_blocked()
+
+    async def settle(self) -> None:
+        """Wait until nothing moves; for an actor between two commands."""
+        event = trio.Event()
+        self.settling.append(event)
+        await event.wait()
+
     async def collect(self) -> dict[str, dict[str, list[object]]]:
         """Empty all mailboxes: actor, sender, letters in order."""
         boxes: dict[int, list[object]] = {number: [] for number, pid in self.numbers.pids.items() if pid.alive}
         for number, messages in boxes.items():
             self.numbers.pids[number].send(Collect(messages))
-        await quiet()
+        await wait_all_tasks_blocked()
         return {str(number): self.sort(messages) for number, messages in boxes.items() if messages}
 
     def sort(self, messages: list[object]) -> dict[str, list[object]]:
@@ -161,7 +187,9 @@ class Director:
             while True:
                 match order:
                     case Order(commands=commands, results=results):
-                        for command in commands:
+                        for index, command in enumerate(commands):
+                            if index > 0 and parted(commands[index - 1], command):
+                                await self.settle()
                             results.append(await self.commands.run(command))
                     case Collect(messages=messages):
                         await drain(messages)
@@ -177,12 +205,3 @@ async def drain(messages: list[object]) -> None:
             messages.append(await receive(timeout=0))
         except TimeoutError:
             return
-
-
-async def quiet() -> None:
-    """Wait until nothing moves, and timers that fire soon have fired."""
-    await wait_all_tasks_blocked()
-    clock = trio.lowlevel.current_clock()
-    assert isinstance(clock, MockClock)
-    clock.jump(2 * SECONDS["soon"])
-    await wait_all_tasks_blocked()

@@ -48,6 +48,9 @@ MILLISECONDS: Final = 1000
 
 async def play(program: Source) -> list[dict[str, object]]:
     """Run one program on a mock clock; returns what each step did."""
+    clock = trio.lowlevel.current_clock()
+    if isinstance(clock, MockClock):
+        clock.autojump_threshold = 0
     async with open_runtime():
         trap_exit()
         world = World(program["tree"])
@@ -246,9 +249,6 @@ def _by_process(entry: list[object]) -> tuple[object, ...]:
 
 async def quiet() -> None:
     """Wait until nothing moves any more, whatever the time it takes."""
-    clock = trio.lowlevel.current_clock()
-    if isinstance(clock, MockClock):
-        clock.autojump_threshold = 0
     await trio.sleep(QUIET)
     await wait_all_tasks_blocked()
 

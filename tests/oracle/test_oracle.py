@@ -4,14 +4,51 @@ import json
 from pathlib import Path
 
 import pytest
+import trio
 
 from tests.oracle.__main__ import main
-from tests.oracle.programs import INTERPRETERS, SAMPLE, Program, load
+from tests.oracle.order import batches
+from tests.oracle.programs import INTERPRETERS, SAMPLE, Observation, Program, load
 
 
+@pytest.mark.parametrize("backwards", [False, True])
 @pytest.mark.parametrize("program", [program for program in load(SAMPLE) if program.kind in INTERPRETERS], ids=str)
-def test_the_runtime_does_what_the_beam_does(program: Program) -> None:
-    assert program.differences() == []
+def test_the_runtime_does_what_the_beam_does(program: Program, *, backwards: bool) -> None:
+    assert program.differences(backwards=backwards) == []
+
+
+@pytest.mark.parametrize("backwards", [False, True])
+def test_tasks_run_in_the_order_that_is_asked_for(*, backwards: bool) -> None:
+    ran: list[int] = []
+
+    async def note(number: int) -> None:
+        ran.append(number)
+
+    async def start() -> None:
+        async with trio.open_nursery() as nursery:
+            for number in range(5):
+                nursery.start_soon(note, number)
+
+    for _ in range(20):
+        ran.clear()
+        with batches(backwards=backwards):
+            trio.run(start)
+        assert ran == sorted(ran, reverse=backwards)
+
+
+def test_a_program_that_cannot_be_played_disagrees_and_stops_no_other() -> None:
+    source = {"id": 7, "kind": "signals", "actors": 1, "steps": [[0, [["fly"]], False]]}
+    (difference,) = Program("signals", 7, source, [{}]).differences()
+    assert difference.startswith("signals 7 ")
+
+
+def test_what_is_sorted_in_the_record_may_be_sorted_otherwise() -> None:
+    commands = [["monitor_name", "red", number] for number in range(11)]
+    source = {"id": 7, "kind": "signals", "actors": 1, "steps": [[0, commands, True]]}
+    letters = [["DOWN", number] for number in range(11)]
+    for order in (letters, sorted(letters, key=str)):
+        observed: Observation = {"res": ["ok"] * 11, "mail": {"0": {"noproc": order}}}
+        assert Program("signals", 7, source, [observed]).differences() == []
 
 
 def test_the_command_counts_and_tells_what_differs(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

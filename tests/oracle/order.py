@@ -1,0 +1,37 @@
+"""The order in which trio runs tasks, where a play is to be repeated.
+
+On purpose trio turns each batch of ready tasks round or not, by chance, so that no program relies on either. The knobs
+are trio's own, and private: a test tells when they move.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from random import Random
+from unittest.mock import patch
+
+from trio._core import _run
+
+
+class Fixed(Random):
+    """Always says the same."""
+
+    def __init__(self, value: float) -> None:
+        """Say this."""
+        super().__init__()
+        self.value = value
+
+    def random(self) -> float:
+        """Say it."""
+        return self.value
+
+
+@contextmanager
+def batches(*, backwards: bool) -> Iterator[None]:
+    """Have all batches run as they stand, or turned round: below one half means round."""
+    with (
+        patch.object(_run, "_r", Fixed(0.0 if backwards else 1.0)),
+        patch.object(_run, "_ALLOW_DETERMINISTIC_SCHEDULING", new=False),
+    ):
+        yield
