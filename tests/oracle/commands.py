@@ -263,8 +263,8 @@ class Commands:
         return from_reason(message.reason) if isinstance(message, Down) else "timeout"
 
 
-def parted(before: list[object], after: list[object]) -> bool:
-    """Tell whether everything becomes quiet between two commands: the BEAM has no schedule in which it does not.
+def parted(before: list[object] | None, after: list[object]) -> bool:
+    """Tell whether everything becomes quiet before a command: the BEAM has no schedule in which it does not.
 
     There one who waits for an answer, or looks into the mailbox, takes signals in: those of before, and what comes of
     them. And who starts an actor is behind it, where that matters.
@@ -276,7 +276,7 @@ def parted(before: list[object], after: list[object]) -> bool:
             return True
         case ["demonitor", _, list(options)] if "flush" in options:
             return True
-    return str(before[0]).startswith("spawn")
+    return before is not None and str(before[0]).startswith("spawn")
 
 
 async def look(match: Callable[[object], bool]) -> object:

@@ -29,9 +29,10 @@ class Fixed(Random):
 
 @contextmanager
 def batches(*, backwards: bool) -> Iterator[None]:
-    """Have all batches run as they stand, or turned round: below one half means round."""
+    """Have all batches run in the order in which tasks became ready, or from the last to the first."""
+    chance = 1.0 if backwards else 0.0  # a batch is a stack, which is turned round below one half
     with (
-        patch.object(_run, "_r", Fixed(0.0 if backwards else 1.0)),
+        patch.object(_run, "_r", Fixed(chance)),
         patch.object(_run, "_ALLOW_DETERMINISTIC_SCHEDULING", new=False),
     ):
         yield

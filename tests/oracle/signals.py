@@ -187,8 +187,8 @@ class Director:
             while True:
                 match order:
                     case Order(commands=commands, results=results):
-                        for index, command in enumerate(commands):
-                            if index > 0 and parted(commands[index - 1], command):
+                        for before, command in zip([None, *commands], commands, strict=False):
+                            if parted(before, command):
                                 await self.settle()
                             results.append(await self.commands.run(command))
                     case Collect(messages=messages):
