@@ -28,7 +28,7 @@ PHOENIX := $(NPM_FOLDER)/node_modules/phoenix-1.8.16/priv/static/phoenix.mjs
 ASSET := phxactor/demos/chat/static/phoenix.mjs
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint types unit autobahn fuzz bench chromium wstest clean
+.PHONY: help demo test lint types unit test-beam autobahn fuzz bench chromium wstest clean
 .NOTPARALLEL: # the stamps share one environment
 .DELETE_ON_ERROR:
 
