@@ -198,6 +198,7 @@ class Commands:
 
     def info(self, t: int) -> object:
         pid = self.numbers.pid(t)
+        pid.runtime.take_in(pid)  # on the BEAM it would be asked, and look
         return [len(pid.links or ()), len(pid.monitors or ())] if pid.alive else "nil"
 
     # --------------------------------------------------------------------------------------------- names

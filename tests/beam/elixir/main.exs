@@ -15,6 +15,7 @@ defmodule Main do
   def run do
     :io.setopts(:standard_io, encoding: :latin1)
     :logger.set_primary_config(:level, :none)
+    :erlang.system_flag(:system_logger, :undefined)
     load()
     batches()
   end
@@ -79,3 +80,5 @@ defmodule Main do
 end
 
 Main.run()
+# Not by itself: that would still check this very module while everything stops.
+System.halt(0)
