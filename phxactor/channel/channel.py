@@ -19,11 +19,12 @@ from typing import Any, ClassVar, Self
 
 import attrs
 
+from phxactor.channel import events
 from phxactor.channel.handlers import Method, collect
 from phxactor.channel.process import ChannelProcess
 from phxactor.channel.results import Answered, HandleResult, JoinResult, Payload, status_of
 from phxactor.otp import ChildSpec, GenServer, Ok
-from phxactor.runtime import From, Pid, self_pid
+from phxactor.runtime import Exit, From, Pid, Shutdown, self_pid
 from phxactor.socket import Assigns, Reply, Serializer, Socket
 from phxactor.socket.messages import Ref
 
@@ -85,8 +86,16 @@ class Channel(GenServer):
         return None
 
     async def handle_in(self, event: str, payload: Payload) -> HandleResult:
-        """Take a client's event that no `@on` method takes; by default that is an error, which ends the channel."""
-        raise LookupError(f"{type(self).__name__} has no handler for the event {event!r:.100}")
+        """Take a client's event that no `@on` method takes.
+
+        By default that is the client's mistake: one line in the log, and the channel ends with
+        `Shutdown("unknown_event")`, so that the client hears `phx_error`, as in Phoenix.
+        """
+        if events.unknown_event.handlers:
+            events.unknown_event.emit(
+                pid=self_pid(), channel=type(self).__qualname__, topic=self.topic, client_event=event
+            )
+        raise Exit(Shutdown("unknown_event"))
 
     async def handle_out(self, event: str, payload: Payload) -> HandleResult:
         """Take a broadcast named in `intercepts` that no `@intercept` method takes; by default it is pushed on."""

@@ -12,6 +12,8 @@ import cattrs
 from cattrs.preconf.orjson import make_converter
 from cattrs.v import format_exception
 
+from phxactor.socket.serializer import json_type
+
 Structure: TypeAlias = Callable[[object], object]
 """Makes the value that a handler takes of a payload; raises PayloadError."""
 
@@ -41,7 +43,7 @@ def structure_into(wanted: Any) -> Structure | None:  # noqa: ANN401 - any annot
 
     def structure(payload: object) -> object:
         if from_object and not isinstance(payload, dict):
-            raise PayloadError([f"expected an object, not {_json_type(payload)} @ payload"])
+            raise PayloadError([f"expected an object, not {json_type(payload)} @ payload"])
         try:
             return hook(payload, wanted)
         except Exception as error:  # noqa: BLE001 - hooks raise what they like, and it is told to the client
@@ -57,52 +59,34 @@ def _explain(error: BaseException, wanted: type | None) -> str:
     return format_exception(error, wanted)
 
 
-def _json_type(value: object) -> str:
-    match value:
-        case None:
-            return "null"
-        case bool():
-            return "a boolean"
-        case int() | float():
-            return "a number"
-        case str():
-            return "a string"
-        case bytes():
-            return "a binary message"
-        case list():
-            return "an array"
-        case _:
-            return "an object"
-
-
 def _binary(payload: object, _: object) -> bytes:
     """Let the payload of a binary message pass; cattrs would read text, as JSON has no bytes."""
     if not isinstance(payload, bytes):
-        raise TypeError(f"expected a binary message, not {_json_type(payload)}")
+        raise TypeError(f"expected a binary message, not {json_type(payload)}")
     return payload
 
 
 def _string(payload: object, _: object) -> str:
     if not isinstance(payload, str):
-        raise TypeError(f"expected a string, not {_json_type(payload)}")
+        raise TypeError(f"expected a string, not {json_type(payload)}")
     return payload
 
 
 def _boolean(payload: object, _: object) -> bool:
     if not isinstance(payload, bool):
-        raise TypeError(f"expected a boolean, not {_json_type(payload)}")
+        raise TypeError(f"expected a boolean, not {json_type(payload)}")
     return payload
 
 
 def _integer(payload: object, _: object) -> int:
     if isinstance(payload, bool) or not isinstance(payload, int):
-        raise TypeError(f"expected a whole number, not {_json_type(payload)}")
+        raise TypeError(f"expected a whole number, not {json_type(payload)}")
     return payload
 
 
 def _number(payload: object, _: object) -> float:
     if isinstance(payload, bool) or not isinstance(payload, int | float):
-        raise TypeError(f"expected a number, not {_json_type(payload)}")
+        raise TypeError(f"expected a number, not {json_type(payload)}")
     return float(payload)
 
 

@@ -16,8 +16,19 @@ from phxactor.socket.messages import Broadcast, Message, Reply, SocketPush
 EXCERPT: Final = 80
 """Bytes of a refused message that its error shows."""
 
+MAX_DEPTH: Final = 200
+"""Arrays and objects within one another that a client's message may have, itself among them.
+
+orjson reads 1024 and writes 254: what comes in can go out again, with some more around it.
+"""
+
+SMALL: Final = 255
+"""Bytes of a text that is not too deep, nor has too long a ref, whatever it holds."""
+
 REF_TYPES: Final[frozenset[type]] = frozenset({str, int, float, NoneType})
 """The JSON types that a client may use as `ref` and `join_ref`."""
+
+_WRITABLE: Final = 254  # deep, for orjson
 
 
 @runtime_checkable
@@ -97,9 +108,9 @@ def mistyped(data: bytes, topic: object, event: object, ref: object, join_ref: o
     """Make the error for a message of which one of these is of a wrong type."""
     for name, value in (("topic", topic), ("event", event)):
         if type(value) is not str:
-            return DecodeError(f"{name} is not a string but {_json_type(value)}", data)
+            return DecodeError(f"{name} is not a string but {json_type(value)}", data)
     name, value = ("join_ref", join_ref) if type(ref) in REF_TYPES else ("ref", ref)
-    return DecodeError(f"{name} is not a string, number or null but {_json_type(value)}", data)
+    return DecodeError(f"{name} is not a string, number or null but {json_type(value)}", data)
 
 
 def dumps_any_key(fields: object, topic: str, event: str) -> bytes:
@@ -118,7 +129,23 @@ def dumps_any_key(fields: object, topic: str, event: str) -> bytes:
         raise EncodeError(f"cannot write event {event!r} on topic {topic!r}: {error}") from error
 
 
-def _json_type(value: object) -> str:
+def check_depth(fields: object, data: bytes) -> None:
+    """Raise DecodeError when `fields`, which `data` was read as, are nested more than `MAX_DEPTH` deep.
+
+    Only texts with many brackets are looked at, by writing them: that takes a quarter of the time that reading took.
+    """
+    if data.count(b"[") + data.count(b"{") <= MAX_DEPTH:
+        return
+    for _ in range(_WRITABLE - MAX_DEPTH):
+        fields = [fields]
+    try:
+        dumps(fields)
+    except TypeError:
+        raise DecodeError(f"arrays and objects nested more than {MAX_DEPTH} deep", data) from None
+
+
+def json_type(value: object) -> str:
+    """Name the type of a payload in JSON's words, for an error."""
     match value:
         case None:
             return "null"
@@ -128,6 +155,8 @@ def _json_type(value: object) -> str:
             return "a number"
         case str():
             return "a string"
+        case bytes():
+            return "a binary message"
         case list():
             return "an array"
         case _:

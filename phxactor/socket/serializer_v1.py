@@ -9,7 +9,9 @@ from orjson import dumps, loads
 from phxactor.socket.messages import BINARY, TEXT, Broadcast, Message, Ref, Reply, SocketPush
 from phxactor.socket.serializer import (
     REF_TYPES,
+    SMALL,
     DecodeError,
+    check_depth,
     dumps_any_key,
     mistyped,
     not_json,
@@ -32,7 +34,8 @@ class V1JSONSerializer:
 
         Raises:
             InvalidUTF8: the text is not UTF-8.
-            DecodeError: a binary frame, no JSON, a key is missing or of a wrong type.
+            DecodeError: a binary frame, no JSON, a key is missing or of a wrong type; arrays and objects nested more
+                than 200 deep.
 
         """
         if opcode == BINARY:
@@ -58,6 +61,8 @@ class V1JSONSerializer:
             or type(join_ref) not in REF_TYPES
         ):
             raise mistyped(data, topic, event, ref, join_ref)
+        if len(data) > SMALL:
+            check_depth(fields, data)
         return Message(topic, event, payload, ref, join_ref)
 
     def encode(self, message: Message | Reply) -> SocketPush:

@@ -18,8 +18,10 @@ from phxactor.socket.messages import (
 from phxactor.socket.serializer import (
     EXCERPT,
     REF_TYPES,
+    SMALL,
     DecodeError,
     EncodeError,
+    check_depth,
     dumps_any_key,
     mistyped,
     not_json,
@@ -64,8 +66,9 @@ class V2JSONSerializer:
 
         Raises:
             InvalidUTF8: text that is not UTF-8.
-            DecodeError: no JSON, no array of five, a field of a wrong type; a binary message that is cut, that is
-                no push, or whose fields are not UTF-8; arrays and objects nested more than 1024 deep.
+            DecodeError: no JSON, no array of five, a field of a wrong type; arrays and objects nested more than 200
+                deep; a ref of more than 255 bytes, which no binary reply can carry; a binary message that is cut,
+                that is no push, or whose fields are not UTF-8.
 
         """
         if opcode == BINARY:
@@ -84,6 +87,10 @@ class V2JSONSerializer:
             or type(join_ref) not in REF_TYPES
         ):
             raise mistyped(data, topic, event, ref, join_ref)
+        if len(data) > SMALL:
+            check_depth(fields, data)
+            if not (_fits(ref) and _fits(join_ref)):
+                raise DecodeError(f"a ref of more than {MAX_FIELD} bytes", data)
         return Message(topic, event, payload, ref, join_ref)
 
     def encode(self, message: Message | Reply) -> SocketPush:
@@ -127,6 +134,11 @@ class V2JSONSerializer:
             return SocketPush(TEXT, dumps(fields))
         except TypeError:
             return SocketPush(TEXT, dumps_any_key(fields, broadcast.topic, broadcast.event))
+
+
+def _fits(ref: Ref) -> bool:
+    """Tell whether a binary answer can carry a ref."""
+    return len(str(ref).encode()) <= MAX_FIELD
 
 
 def _first_five(fields: object, data: bytes) -> list[object]:

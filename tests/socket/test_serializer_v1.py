@@ -105,6 +105,7 @@ def test_a_numeric_ref_comes_back_as_a_number() -> None:
         (b'{"topic":"t","event":"e","payload":{},"ref":[]}', "^ref is not a string, number or null"),
         (b'{"topic":"t","event":"e","payload":{},"join_ref":{}}', "^join_ref is not a string, number"),
         (b'{"topic":"t","event":"e","payload":' + nested(2000) + b"}", "not JSON"),
+        (b'{"topic":"t","event":"e","payload":' + nested(200) + b"}", "nested more than 200 deep"),
     ],
 )
 def test_text_that_is_no_message_is_refused_in_words(data: bytes, reason: str) -> None:

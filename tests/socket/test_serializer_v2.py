@@ -9,7 +9,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from phxactor.socket.messages import BINARY, TEXT, Broadcast, Message, Ref, Reply, SocketPush
-from phxactor.socket.serializer import DecodeError, EncodeError, InvalidUTF8, Serializer
+from phxactor.socket.serializer import MAX_DEPTH, DecodeError, EncodeError, InvalidUTF8, Serializer
 from phxactor.socket.serializer_v2 import V2JSONSerializer
 from tests.socket import messages, nested, payloads, refs, replies
 
@@ -139,10 +139,44 @@ def test_a_payload_that_is_nested_too_deeply_is_refused(depth: int, closed: bool
         V2.decode(b'["1","2","t","e",' + payload + b"]", TEXT)
 
 
-def test_a_payload_that_can_be_read_may_be_nested_too_deeply_to_be_written() -> None:
-    message = V2.decode(b'["1","2","t","e",' + nested(500) + b"]", TEXT)
-    with pytest.raises(EncodeError, match="'e' on topic 't': Recursion limit reached"):
-        V2.encode(message)
+@pytest.mark.parametrize("depth", [200, 253, 254, 1000, 1023])
+@pytest.mark.parametrize("brackets", ["[]", '{"k":}'], ids=["arrays", "objects"])
+def test_a_payload_that_could_not_be_written_again_is_not_read(depth: int, brackets: str) -> None:
+    payload = brackets[:-1] * depth + "1" + brackets[-1] * depth
+    with pytest.raises(DecodeError, match="nested more than 200 deep"):
+        V2.decode(f'["1","2","t","e",{payload}]'.encode(), TEXT)
+
+
+def test_the_deepest_payload_that_is_read_can_be_written_again_with_more_around_it() -> None:
+    message = V2.decode(b'["1","2","t","e",' + nested(MAX_DEPTH - 1) + b"]", TEXT)
+    payload: object = message.payload
+    for _ in range(50):
+        payload = [payload]
+    assert orjson.loads(V2.encode(Reply("t", "ok", payload)).data)[4]["response"] == payload
+
+
+def test_many_brackets_beside_one_another_are_not_deep() -> None:
+    payload: object = [[{}]] * 1000
+    assert V2.decode(orjson.dumps(["1", "2", "t", "e", payload]), TEXT).payload == payload
+
+
+@pytest.mark.parametrize("at", [0, 1])
+@pytest.mark.parametrize("ref", ["2" * 255, "é" * 127, 2**53, 1e300])
+def test_a_ref_that_a_binary_reply_can_carry_is_read(ref: Ref, at: int) -> None:
+    fields: list[object] = ["1", "2", "t", "e", "x" * 300]
+    fields[at] = ref
+    message = V2.decode(orjson.dumps(fields), TEXT)
+    assert [message.join_ref, message.ref] == fields[:2]
+    V2.encode(Reply("t", "ok", b"", message.ref, message.join_ref))
+
+
+@pytest.mark.parametrize("at", [0, 1])
+@pytest.mark.parametrize("ref", ["2" * 256, "é" * 128])
+def test_a_longer_one_is_refused(ref: str, at: int) -> None:
+    fields: list[object] = ["1", "2", "t", "e", {}]
+    fields[at] = ref
+    with pytest.raises(DecodeError, match="a ref of more than 255 bytes"):
+        V2.decode(orjson.dumps(fields), TEXT)
 
 
 def test_of_a_key_that_stands_twice_the_last_wins() -> None:

@@ -96,7 +96,6 @@ class UserSocket(Socket):
     [
         ("room:1", "fail", "'fail'", "in a handler"),
         ("room:1", "nested", "'nested'", "in a handler"),
-        ("room:1", "nobody's", '"nobody\'s"', "no handler for the event"),
         ("room:1", "broadcast", "'intercepted'", "in handle_out"),
         ("room:1", "send_self", None, "in handle_info"),
         ("room:1", "unwritable", "'unwritable'", "cannot write event 'phx_reply' on topic 'room:1'"),
@@ -134,6 +133,37 @@ async def test_a_channel_that_fails_is_told_with_topic_event_and_traceback(
             assert await one.ask([ref, "9", its, "echo", 1]) == [
                 ref, "9", its, "phx_reply", {"status": "ok", "response": 1}
             ]  # fmt: skip
+
+
+async def test_an_event_that_nobody_takes_is_one_line_and_a_phx_error(caplog: pytest.LogCaptureFixture) -> None:
+    """A client's mistake is no crash of ours: no traceback, whatever its length."""
+    async with serving(mounted(UserSocket)) as server, await server.connect() as client:
+        for event in ("nobody's", "x" * 10_000):
+            await client.ask(["1", "1", "room:1", "phx_join", {}])
+            await client.send(["1", "3", "room:1", event, {}])
+            assert await client.json() == ["1", "1", "room:1", "phx_error", {"reason": "channel_crash"}]
+        short, long = complaints(caplog)
+        assert short.message == "Room of 'room:1' has no handler for the event \"nobody's\""
+        assert len(long.message) < 200
+        assert {(line.levelno, line.exc_info) for line in (short, long)} == {(logging.WARNING, None)}
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        pytest.param('["1","2","room:1","echo",' + "[" * 500 + "]" * 500 + "]", id="deep"),
+        pytest.param(f'["1","{"2" * 256}","room:1","echo",{{}}]', id="a long ref"),
+    ],
+)
+async def test_what_could_not_be_answered_is_refused_at_the_door(
+    message: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    async with serving(mounted(UserSocket)) as server, await server.connect() as client:
+        await client.ask(["1", "1", "room:1", "phx_join", {}])
+        await client.send(message)
+        assert (await client.until_closed())[1] == Closed(1011)
+        (line,) = complaints(caplog)
+        assert line.exc_info is None
 
 
 async def test_a_join_that_fails_is_told_too(caplog: pytest.LogCaptureFixture) -> None:
