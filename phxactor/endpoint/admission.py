@@ -79,7 +79,7 @@ class Admission:
 
         async def decide() -> object:
             result = await socket.connect(*arguments)
-            socket.id = None if isinstance(result, Error) else socket.identify()
+            socket.id = None if isinstance(result, Error) else _identified(socket)
             return result
 
         await self._ask(decide)
@@ -143,6 +143,14 @@ class Admission:
                 )
             raise RefusedError(Response(HTTPStatus.INTERNAL_SERVER_ERROR), "connect raised") from None
         raise RefusedError(answer, f"connect refused: {reason!r:.200}")
+
+
+def _identified(socket: Socket) -> str | None:
+    """Ask a socket for its id: the topic that it is disconnected by, so it must be one. Raises TypeError."""
+    name: object = socket.identify()
+    if name is not None and not isinstance(name, str):
+        raise TypeError(f"identify returns text or None, not {name!r:.200}")
+    return name
 
 
 def tell_answered(options: SocketOptions, request: Request, transport: str, began: float, status: int) -> None:

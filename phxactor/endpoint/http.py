@@ -82,6 +82,8 @@ class HTTPConnection:
         self._scheme = scheme
         self._max_body = max_body
         self._h11 = h11.Connection(h11.SERVER, max_incomplete_event_size=MAX_HEAD)
+        self._received = 0
+        """Bytes, of all requests so far."""
         self._silence = HEAD_TIMEOUT
         self._method = ""
         self._lost = False
@@ -158,8 +160,13 @@ class HTTPConnection:
                 pending, ended = self._h11.trailing_data
         if not pending:
             return None
+        before = self._received - len(pending)
         with trio.move_on_after(HEAD_TIMEOUT):
             event = await self._event()
+            size = self._received - before
+            # h11 has a limit for heads that are not whole; one may come whole with the bytes that go over it.
+            if size > MAX_HEAD and size - len(self._h11.trailing_data[0]) > MAX_HEAD:
+                raise BadRequest(HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE, f"a head of more than {MAX_HEAD} bytes")
             return event if isinstance(event, h11.Request) else None
         raise BadRequest(HTTPStatus.REQUEST_TIMEOUT, f"no whole head within {HEAD_TIMEOUT:g} seconds")
 
@@ -193,6 +200,7 @@ class HTTPConnection:
         except trio.BrokenResourceError:
             self._lost = True
             data = b""
+        self._received += len(data)
         self._h11.receive_data(bytes(data))
 
     async def _send(self, response: Response) -> None:

@@ -190,7 +190,7 @@ def _messages(request: Request) -> list[tuple[int, bytes]] | DecodeError:
         return [(TEXT, request.body)]
     lines = [line for line in request.body.splitlines() if line]
     if len(lines) > MAX_LINES:
-        return DecodeError(f"{len(lines)} messages, more than {MAX_LINES}", request.body)
+        return DecodeError(f"{len(lines)} messages in one request, more than {MAX_LINES}")
     return [_message(line) for line in lines]
 
 

@@ -21,7 +21,8 @@ disconnected: Final = Event(
     "phxactor.socket.disconnected", "A connection has ended: socket, transport, peer, reason, level."
 )
 bad_input: Final = Event(
-    "phxactor.transport.bad_input", "A client sent what cannot be read, and is disconnected: peer, why, code."
+    "phxactor.transport.bad_input",
+    "A client sent what cannot be read, and is disconnected: peer, why, code (to close with, or HTTP's status).",
 )
 slow_consumer: Final = Event(
     "phxactor.transport.slow_consumer",

@@ -12,6 +12,7 @@ from __future__ import annotations
 from base64 import b64encode
 from collections import deque
 from collections.abc import Callable
+from http import HTTPStatus
 from typing import TYPE_CHECKING, Final, final
 
 import attrs
@@ -25,7 +26,7 @@ from phxactor.socket.messages import DRAIN, Drain
 from phxactor.socket.multiplexer import Multiplexer
 from phxactor.socket.rate_limit import rate_limit
 from phxactor.transport import events
-from phxactor.transport.close_codes import BAD_MESSAGE, DRAINING, INACTIVE, SLOW_CONSUMER, close_code
+from phxactor.transport.close_codes import BAD_MESSAGE, DRAINING, INACTIVE, SLOW_CONSUMER
 from phxactor.transport.multiplexed import CATCH_UP, WINDOW
 from phxactor.transport.slow_consumer import SlowConsumer
 
@@ -226,11 +227,14 @@ class LongPollSession:
             if isinstance(messages, DecodeError):
                 raise messages
             for opcode, data in messages:
+                if len(data) > self.options.max_message_size:
+                    most = self.options.max_message_size
+                    raise DecodeError(f"a message of {len(data)} bytes, more than {most}")  # noqa: TRY301
                 self._left -= len(data)
                 self._multiplexer.handle_limited(self.socket.serializer.decode(data, opcode))
         except DecodeError as error:
             if events.bad_input.handlers:
-                events.bad_input.emit(peer=self.peer, why=str(error), code=int(close_code(BAD_MESSAGE)))
+                events.bad_input.emit(peer=self.peer, why=str(error), code=int(HTTPStatus.BAD_REQUEST))
             from_.reply(value=False)
             self.stop(BAD_MESSAGE)
         else:

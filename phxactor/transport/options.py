@@ -229,3 +229,8 @@ class LongPollOptions(SocketOptions):
     """Where, below the path that the socket is mounted at."""
     window: float = attrs.field(default=10.0, validator=_seconds)
     """Seconds that a poll waits for messages; a session that is not polled for one and a half of it ends."""
+    max_message_size: int = attrs.field(default=1024 * 1024, validator=_at_least_one)
+    """Bytes of a message, of a binary one without its base64; a longer one ends the session with 400.
+
+    One request holds up to 100 messages and 10 MiB. Phoenix has no limit of its own.
+    """

@@ -26,6 +26,12 @@ PEER = PeerData("192.0.2.7", 50000)
 HELLO = b"GET /hello?a=b HTTP/1.1\r\nHost: example.com\r\nX-Test: yes\r\n\r\n"
 
 
+def head_of(size: int) -> bytes:
+    """Make a head of so many bytes."""
+    start = b"GET / HTTP/1.1\r\nhost: a\r\nx: "
+    return start + b"x" * (size - len(start) - 4) + b"\r\n\r\n"
+
+
 class Wire:
     """A client's end of a connection, and what the server made of it."""
 
@@ -214,6 +220,8 @@ async def test_who_waits_to_be_told_to_go_on(autojump_clock: MockClock) -> None:
         (b"POST / HTTP/1.1\r\nhost: a\r\ntransfer-encoding: chunked\r\n\r\n1 \r\nabc", 400),
         (b"GET /" + b"x" * MAX_HEAD, 431),
         (b"GET / HTTP/1.1\r\nhost: a\r\nx: " + b"x" * MAX_HEAD, 431),
+        (b"GET / HTTP/1.1\r\nhost: a\r\nx: " + b"x" * MAX_HEAD + b"\r\n\r\n", 431),  # whole
+        (head_of(MAX_HEAD + 1), 431),
         (b"POST / HTTP/1.1\r\nhost: a\r\ncontent-length: 1001\r\n\r\n", 413),
         (b"POST / HTTP/1.1\r\nhost: a\r\ntransfer-encoding: chunked\r\n\r\n3e9\r\n" + b"x" * 1001, 413),
     ],
@@ -229,6 +237,18 @@ async def test_mistakes_are_answered_and_told(autojump_clock: MockClock, head: b
     data = await wire.received()
     assert statuses(data) == [status]
     assert b"connection: close" in data.lower()
+
+
+@pytest.mark.parametrize("behind", [b"", HELLO, b"x" * MAX_HEAD])
+@pytest.mark.parametrize("ahead", [b"", HELLO])
+async def test_a_head_of_the_largest_size(autojump_clock: MockClock, ahead: bytes, behind: bytes) -> None:
+    """What comes with it counts for other requests."""
+    wire = Wire()
+    await wire.send(ahead + head_of(MAX_HEAD) + behind)
+    if ahead:
+        assert (await wire.request()).path == "/hello"
+        await wire.http.respond(Response.text("first"))
+    assert (await wire.request()).header("x") is not None
 
 
 async def test_a_body_of_the_largest_size(autojump_clock: MockClock) -> None:

@@ -8,14 +8,15 @@ from typing import cast
 import pytest
 import trio
 
-from phxactor import Endpoint, Error, Exit, Ok, Request, Response, Socket, WebSocketOptions, get, mount
+from phxactor import Endpoint, Error, Exit, LongPollOptions, Ok, Request, Response, Socket, WebSocketOptions, get, mount
 from phxactor.channel import Payload
 from phxactor.endpoint.drainer import DrainOptions
 from phxactor.endpoint.routes import Handler
 from phxactor.transport.origin import OriginCheck
-from tests.sockets.serving import serving
+from tests.sockets.serving import complaints, serving
 
 OPEN = WebSocketOptions(check_origin=False)
+POLLED = LongPollOptions(check_origin=False)
 HEAD = (
     b"GET /socket/websocket?vsn=2.0.0 HTTP/1.1\r\nhost: a\r\nupgrade: websocket\r\nconnection: upgrade\r\n"
     b"sec-websocket-key: dGhlIHNhbXBsZSBub25jZQ==\r\nsec-websocket-version: 13\r\n\r\n"
@@ -65,6 +66,34 @@ async def status_of(endpoint: Endpoint, request: bytes) -> int:
 async def test_connect_lets_in_only_whom_it_says(result: object, status: int) -> None:
     endpoint = Endpoint(sockets=[mount("/socket", answering(result), websocket=OPEN)])
     assert await status_of(endpoint, HEAD) == status
+
+
+def identifying(name: object) -> type[Socket]:
+    """Make a socket that is identified by something."""
+
+    class Odd(Socket):
+        """What the test says."""
+
+        def identify(self) -> str | None:
+            return cast("str | None", name)
+
+    return Odd
+
+
+@pytest.mark.parametrize("longpoll", [False, True])
+@pytest.mark.parametrize("name", [7, b"users:7", ("users", 7), False], ids=repr)
+async def test_a_socket_is_identified_by_text(name: object, longpoll: bool, caplog: pytest.LogCaptureFixture) -> None:
+    """Anything else would be a topic that no broadcast of "disconnect" ever reaches."""
+    endpoint = Endpoint(sockets=[mount("/socket", identifying(name), websocket=OPEN, longpoll=POLLED)])
+    request = b"GET /socket/longpoll?vsn=2.0.0 HTTP/1.1\r\nhost: a\r\n\r\n" if longpoll else HEAD
+    async with serving(endpoint) as server:
+        _, answer = await server.request(request)
+    refused = b'"status":500' if longpoll else b"HTTP/1.1 500 "
+    assert refused in answer
+    (line,) = complaints(caplog)
+    assert line.getMessage().endswith("to Odd failed")
+    assert line.exc_info is not None
+    assert str(line.exc_info[1]) == f"identify returns text or None, not {name!r}"
 
 
 async def _nothing(request: Request) -> Response:

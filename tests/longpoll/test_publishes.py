@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import base64
 
+import orjson
 import pytest
 import trio
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from trio.testing import MockClock
 
+from phxactor import LongPollOptions
 from phxactor.endpoint.longpoll import MAX_LINES
 from tests.longpoll.polling import GONE, MALFORMED, NDJSON, OPENED, TAKEN, house, reply
 from tests.sockets.serving import complaints
@@ -59,7 +61,26 @@ async def test_more_than_a_hundred_lines_are_not(autojump_clock: MockClock, capl
         await trio.sleep(0.001)
         assert it.channels() == []
     (line,) = complaints(caplog)
-    assert "101 messages" in line.getMessage()
+    words = "192.0.2.7:50000 is closed with 400: 101 messages in one request, more than 100"
+    assert line.getMessage() == words
+
+
+@pytest.mark.parametrize("binary_too", [False, True])
+async def test_a_message_that_is_too_long_ends_the_session(
+    binary_too: bool, autojump_clock: MockClock, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Each message counts for itself, and a binary one without its base64."""
+    push = ["1", "2", "room:1", "echo", "x" * 100]
+    size = len(orjson.dumps(push))
+    sized = binary("2", b"x" * (size - 17)) if binary_too else push
+    for limit, answer in ((size, TAKEN), (size - 1, MALFORMED)):
+        async with house(LongPollOptions(check_origin=False, max_message_size=limit)) as it:
+            client = await it.opened()
+            await client.join("room:1")
+            assert await client.publish_lines(echo(2), sized, echo(4)) == answer
+            assert await client.publish(echo(5)) == (TAKEN if answer == TAKEN else GONE)
+    (line,) = complaints(caplog)
+    assert line.getMessage() == f"192.0.2.7:50000 is closed with 400: a message of {size} bytes, more than {size - 1}"
 
 
 async def test_as_json_a_body_is_one_message(autojump_clock: MockClock) -> None:
