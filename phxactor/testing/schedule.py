@@ -1,0 +1,157 @@
+"""Schedules: which of the tasks that could run does run, one at a time, and the same again each time.
+
+    Schedule()                  first come, first served
+    Schedule(7)                 another order for each seed
+    Schedule({4: 1, 9: 2})      first come, first served, but for choices 4 and 9
+
+    Schedule(7).run(main)       plays `main` as the first process of a runtime, in virtual time
+
+What is told to another process arrives in the step that tells it, so all that is free is who runs next, and how many
+of its messages a process takes before it lets others run. Each such choice is a number from 0: that many of those who
+are first have to wait until nobody else can run. 0 is always first come, first served; so the fewer and the smaller
+the numbers, the plainer the order.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Iterator, Mapping
+from contextlib import contextmanager
+from math import inf
+from random import Random
+from typing import Final, TypeVar
+
+import trio
+from trio.testing import MockClock
+
+from phxactor.runtime import Exit, open_runtime
+from phxactor.testing.schedule_steps import Steps
+from phxactor.testing.tracing import Trace, tracing
+
+T = TypeVar("T")
+
+CHOICES: Final = 2000
+"""Choices that a source of chance makes for one play; what comes after them is first come, first served."""
+STEPS: Final = 100_000
+"""Steps after which a play is taken for one that never ends."""
+
+
+class DeadlockError(AssertionError):
+    """Nobody can go on: every task waits, and no time-out will wake one. Or, of a play without an end, all go on."""
+
+
+class Schedule:
+    """One order of steps; `repr` says which, once it has been played, and makes it again.
+
+    `order` is a seed, a source of chance (`strategies.schedule()` gives Hypothesis's own), or the choices that are not
+    0, by their number. Within the play `random` of trio itself is that too, so that nothing is left to chance but what
+    comes from outside: real sockets, threads, the wall clock.
+    """
+
+    def __init__(self, order: int | Random | Mapping[int, int] | None = None) -> None:
+        """Keep what decides."""
+        self._random = Random(order) if isinstance(order, int) else order if isinstance(order, Random) else None  # noqa: S311
+        self._fixed: Mapping[int, int] = {} if order is None or isinstance(order, int | Random) else dict(order)
+        self._interrupted: BaseException | None = None
+        self.choices = 0
+        """How many choices there have been."""
+        self.deviations: dict[int, int] = {}
+        """Those that were not 0."""
+        self.trace = Trace()
+        """What happened in the last play."""
+
+    def __repr__(self) -> str:
+        """Write what makes the same order again."""
+        return f"Schedule({self.deviations or ''})"
+
+    def choose(self, count: int) -> int:
+        """Choose a number below `count`."""
+        number, self.choices = self.choices, self.choices + 1
+        chosen = 0
+        if self._random is None:
+            chosen = min(self._fixed.get(number, 0), count - 1)
+        elif number < CHOICES:
+            try:
+                chosen = self._random.randrange(count)
+            except BaseException as interruption:  # noqa: BLE001 - Hypothesis's; trio must not see it
+                self._random, self._interrupted = None, interruption
+        if chosen:
+            self.deviations[number] = chosen
+        return chosen
+
+    @contextmanager
+    def playing(self) -> Iterator[Trace]:
+        """Order the tasks of the running trio so while the block lasts; what it raises has the trace as a note.
+
+        For tests that some plugin runs; real time and real sockets are not part of what comes again.
+        """
+        self.choices, self.deviations, self._interrupted = 0, {}, None
+        try:
+            with tracing() as self.trace, Steps(self.choose, self.trace.remark).ordered():
+                yield self.trace
+        except (Exception, Exit) as error:
+            error.add_note(self.describe())
+            raise
+        finally:
+            if self._interrupted is not None:
+                raise self._interrupted
+
+    def describe(self) -> str:
+        """Write the order and the trace, for the note of a failure."""
+        return f"{self!r}, of {self.choices} choices:\n{self.trace}"
+
+    def run(self, main: Callable[..., Awaitable[T]], *args: object) -> T:
+        """Run `await main(*args)` as the first process of a runtime of its own, in virtual time; return its result.
+
+        Raises what `main` raises, with the trace as a note; DeadlockError where it would wait for ever.
+        """
+        return trio.run(self._play, main, args, clock=MockClock(autojump_threshold=0))
+
+    async def _play(self, main: Callable[..., Awaitable[T]], args: tuple[object, ...]) -> T:
+        with self.playing():
+            async with open_runtime():
+                with Stuck().watched():
+                    return await main(*args)
+            raise AssertionError("the first process was told to end, and did, before it had a result")
+
+
+class Stuck(trio.abc.Instrument):
+    """Sees when nobody can go on any more."""
+
+    def __init__(self) -> None:
+        """Watch nothing yet."""
+        self._scope = trio.CancelScope()
+        self._idle = 0
+        self._steps = 0
+
+    def before_task_step(self, task: trio.lowlevel.Task) -> None:
+        """Note that somebody goes on."""
+        self._idle = 0
+        self._steps += 1
+        if self._steps > STEPS:
+            self._scope.cancel(reason="the play has no end")
+
+    def before_io_wait(self, timeout: float) -> None:
+        """Give up when everybody waits, and nothing will come."""
+        self._idle += 1
+        if self._idle > PASSES and trio.lowlevel.current_statistics().seconds_to_next_deadline == inf:
+            self._scope.cancel(reason="nobody can go on")
+
+    @contextmanager
+    def watched(self) -> Iterator[None]:
+        """Cancel the block and raise DeadlockError when it is stuck."""
+        trio.lowlevel.add_instrument(self)
+        try:
+            with self._scope:
+                yield
+        finally:
+            trio.lowlevel.remove_instrument(self)
+        if self._scope.cancelled_caught:
+            raise DeadlockError(
+                f"after {self._steps} steps there is no end in sight"
+                if self._steps > STEPS
+                else "nobody can go on: every task waits, and no time-out will wake one"
+            )
+
+
+PASSES: Final = 3
+"""Passes of the scheduler in which nobody runs, after which nobody will."""
