@@ -1,7 +1,7 @@
 """Phoenix Sockets and Channels for Python, on real processes: what most programs need, in one place."""
 
 from phxactor.channel import Channel, PayloadError, SocketRef, Status, intercept, on, reply
-from phxactor.endpoint import Endpoint, get, mount, post, route, run, static
+from phxactor.endpoint import DrainOptions, Endpoint, get, mount, post, route, run, static
 from phxactor.otp import (
     HIBERNATE,
     ChildSpec,
@@ -60,6 +60,7 @@ __all__ = [
     "ChildSpec",
     "Down",
     "DynamicSupervisor",
+    "DrainOptions",
     "Endpoint",
     "Error",
     "Exit",

@@ -1,23 +1,29 @@
 """The drainer: the last child of the endpoint, so the first to be told to stop; it empties the house.
 
 Told to stop, it ends the listener, so that nobody else comes in; then tells the transports to finish, in batches, so
-that not all clients come back to another server at once; and waits until they have. A transport that is told reads
-nothing more, lets its channels answer what was received, and closes with 1012 (Phoenix 1.8, PoolDrainer).
+that not all clients come back to another server at once; and waits until they have, or for its limit. A transport that
+is told reads nothing more, lets its channels answer what was received, and closes with 1012 (Phoenix 1.8, PoolDrainer).
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import attrs
+import trio
 
 from phxactor.endpoint import events
 from phxactor.otp import ChildSpec, Ok
-from phxactor.runtime import SHUTDOWN, Exit, Exited, Pid, monitor, receive, self_pid, trap_exit
+from phxactor.runtime import SHUTDOWN, Exit, Exited, Monitor, Pid, monitor, receive, self_pid, trap_exit
 from phxactor.socket.messages import DRAIN
 
 if TYPE_CHECKING:
     from phxactor.endpoint.endpoint import Endpoint
+
+SILENCE: Final = 1.0
+"""Seconds after which who watches is told what is waited for."""
+GRACE: Final = 5.0
+"""Seconds that the drainer has to end after its limit; it needs none, unless something holds up the whole program."""
 
 
 def _positive(_: object, field: attrs.Attribute[Any], value: object) -> None:
@@ -42,12 +48,12 @@ class DrainOptions:
     interval: float = attrs.field(default=2.0, validator=_positive)
     """Seconds between two batches; the next one does not wait longer than that for the last."""
     limit: float = attrs.field(default=30.0, validator=_positive)
-    """Seconds that all of it may take; whoever is left then is closed at once."""
+    """Seconds that all of it may take, `math.inf` for any; whoever is left then is closed at once."""
 
 
 def drainer_spec(endpoint: Endpoint, options: DrainOptions) -> ChildSpec:
-    """Say how a supervisor starts it."""
-    return ChildSpec(id="drainer", start=(_start, (endpoint, options), {}), shutdown=options.limit)
+    """Say how a supervisor starts it; it keeps its limit by itself."""
+    return ChildSpec(id="drainer", start=(_start, (endpoint, options), {}), shutdown=options.limit + GRACE)
 
 
 def _start(endpoint: Endpoint, options: DrainOptions) -> Ok[Pid]:
@@ -63,6 +69,18 @@ async def _drain(endpoint: Endpoint, options: DrainOptions) -> None:
         raise Exit(told.reason)
     if endpoint.listener is not None and not endpoint.listener.alive:
         raise Exit(SHUTDOWN)  # it is the listener that has died, and starts again with this process: connections go on
+    left: set[Monitor] = set()
+    timer = self_pid().runtime.timers.add(SILENCE, lambda left: _tell_waiting(left, options), left)
+    with trio.move_on_after(options.limit) as scope:
+        await _empty(endpoint, options, left)
+    self_pid().runtime.timers.discard(timer)
+    if scope.cancelled_caught and events.undrained.handlers:
+        events.undrained.emit(transports=len(left), seconds=options.limit)
+    raise Exit(SHUTDOWN)
+
+
+async def _empty(endpoint: Endpoint, options: DrainOptions, left: set[Monitor]) -> None:
+    """Let nobody else in, tell who is there, and wait; `left` is those who have not finished yet."""
     if endpoint.listener is not None:
         gone = monitor(endpoint.listener)
         endpoint.listener.exit(SHUTDOWN)
@@ -71,7 +89,7 @@ async def _drain(endpoint: Endpoint, options: DrainOptions) -> None:
     transports = await endpoint.transports()
     if events.draining.handlers:
         events.draining.emit(transports=len(transports))
-    ends = {monitor(pid) for pid in transports}
+    left.update([monitor(pid) for pid in transports])
     runtime = self_pid().runtime
     for start in range(0, len(transports), options.batch_size):
         for pid in transports[start : start + options.batch_size]:
@@ -81,13 +99,17 @@ async def _drain(endpoint: Endpoint, options: DrainOptions) -> None:
                 pid.send(DRAIN)
         next_batch = runtime.now() + options.interval
         last = start + options.batch_size >= len(transports)
-        while ends and (last or runtime.now() < next_batch):
+        while left and (last or runtime.now() < next_batch):
             try:
                 down = await receive(
-                    lambda message: getattr(message, "ref", None) in ends,
+                    lambda message: getattr(message, "ref", None) in left,
                     timeout=None if last else max(0.0, next_batch - runtime.now()),
                 )
             except TimeoutError:
                 break
-            ends.discard(down.ref)  # type: ignore[attr-defined]  # matched above
-    raise Exit(SHUTDOWN)
+            left.discard(down.ref)  # type: ignore[attr-defined]  # matched above
+
+
+def _tell_waiting(left: set[Monitor], options: DrainOptions) -> None:
+    if events.drain_waits.handlers:
+        events.drain_waits.emit(transports=len(left), seconds=options.limit)

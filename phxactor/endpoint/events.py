@@ -9,6 +9,13 @@ from phxactor.telemetry import Event, log
 
 listening: Final = Event("phxactor.endpoint.listening", "The endpoint accepts connections: url.")
 draining: Final = Event("phxactor.endpoint.draining", "The endpoint stops, and lets its clients go: transports.")
+drain_waits: Final = Event(
+    "phxactor.endpoint.drain_waits",
+    "Clients still wait after a second of draining, mostly for busy channels: transports, seconds (at most).",
+)
+undrained: Final = Event(
+    "phxactor.endpoint.undrained", "Clients are closed whose channels are still busy: transports, seconds (waited)."
+)
 bad_request: Final = Event("phxactor.http.bad_request", "A client made a mistake in HTTP: peer, status, why.")
 handler_failed: Final = Event(
     "phxactor.http.handler_failed", "A plain HTTP handler raised, and 500 was answered: method, path, exception."
@@ -23,6 +30,21 @@ connection_refused: Final = Event(
 
 log(listening, logging.INFO, lambda fields: f"listening on {fields['url']}")
 log(draining, logging.INFO, lambda fields: f"stopping; {fields['transports']} connections are told")
+log(
+    drain_waits,
+    logging.INFO,
+    lambda fields: (
+        f"{fields['transports']} connections wait for busy channels, at most {fields['seconds']:g} s; "
+        "a second Ctrl-C kills them"
+    ),
+)
+log(
+    undrained,
+    logging.WARNING,
+    lambda fields: (
+        f"{fields['transports']} connections are closed: their channels were still busy after {fields['seconds']:g} s"
+    ),
+)
 log(bad_request, logging.WARNING, lambda fields: f"{fields['peer']} was answered {fields['status']}: {fields['why']}")
 log(handler_failed, logging.ERROR, lambda fields: f"{fields['method']} {fields['path']} failed")
 log(handshake_failed, logging.INFO, lambda fields: f"no TLS with {fields['peer']}: {fields['why']}")

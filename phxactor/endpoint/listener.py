@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import socket
+from contextlib import suppress
 from itertools import count
 from typing import TYPE_CHECKING, Final
 
@@ -29,7 +30,7 @@ PAUSE: Final = 0.1
 def listen(endpoint: Endpoint, where: Address) -> Ok[Pid] | Error:
     """Open an address and start the process that accepts on it: a start function."""
     try:
-        sock = open_listening(where, endpoint.path_mode)
+        sock = _open(endpoint, where)
     except OSError as error:
         why = "is in use" if error.errno == errno.EADDRINUSE else f"cannot be had: {error.strerror or error}"
         return Error(f"the address {where} {why}")
@@ -41,6 +42,15 @@ def listen(endpoint: Endpoint, where: Address) -> Ok[Pid] | Error:
     runtime = self_pid().runtime
     endpoint.listener = runtime.spawn(_accept, endpoint, where, sock, identity, link=True, initial_call="Listener")
     return Ok(endpoint.listener)
+
+
+def _open(endpoint: Endpoint, where: Address) -> socket.socket:
+    """Open it. Any port that is free is, after a restart, the one that was: clients come back to it. Raises OSError."""
+    last = endpoint.address
+    if last is not None and where.port == 0 and attrs.evolve(last, port=0) == where:
+        with suppress(OSError):  # somebody else may have it by now
+            return open_listening(last, endpoint.path_mode)
+    return open_listening(where, endpoint.path_mode)
 
 
 async def _accept(endpoint: Endpoint, where: Address, sock: socket.socket, identity: tuple[int, int]) -> None:

@@ -9,6 +9,7 @@ from phxactor.endpoint.address import Path
 from phxactor.endpoint.endpoint import Endpoint
 from phxactor.otp import Child, Error, Ok, Supervisor
 from phxactor.runtime import Exit, Exited, Reason, format_reason, receive, trap_exit
+from phxactor.runtime.opening import STOP_TIMEOUT
 
 
 def run(
@@ -18,19 +19,23 @@ def run(
     port: int | None = None,
     path: Path | None = None,
     children: Sequence[Child] = (),
+    stop_timeout: float | None = None,
 ) -> None:
     """Serve an endpoint, or run `await main(*args)` as the first process, until told to stop.
 
-    SIGTERM and SIGINT stop the tree in order, and this returns; a second one kills. `host` and `port`, or `path`, go
-    before those of the endpoint; `children` are started before it, under the same root supervisor (one_for_one).
+    SIGTERM and SIGINT stop the tree in order, and this returns; a second one kills, and so does the end of
+    `stop_timeout`: 60 seconds, and as many more as the endpoint has for draining, unless given. `host` and `port`, or
+    `path`, go before those of the endpoint; `children` are started before it, under the same root supervisor
+    (one_for_one).
 
     Raises SystemExit, which says why, when the endpoint cannot be started (a port in use); `Exit` when the root
     supervisor gives up, or with what `main` exits.
     """
     if isinstance(main, Endpoint):
-        runtime.run(serve, main, host, port, path, children)
+        seconds = STOP_TIMEOUT + main.drain.limit if stop_timeout is None else stop_timeout
+        runtime.run(serve, main, host, port, path, children, stop_timeout=seconds)
     else:
-        runtime.run(main, *args)
+        runtime.run(main, *args, stop_timeout=STOP_TIMEOUT if stop_timeout is None else stop_timeout)
 
 
 async def serve(

@@ -267,6 +267,27 @@ async def test_a_part_that_dies_comes_back_and_serves(part: str, caplog: pytest.
             assert await client.json() == [None, None, "room:1", "news", {}]
 
 
+async def test_any_port_stays_the_same_when_the_listener_starts_again() -> None:
+    """Clients come back to it."""
+    async with serving(mounted(UserSocket)) as server:
+        port = server.port
+        for _ in range(2):
+            process(server, "Listener").exit(KILL)
+            async with await again(server) as client:
+                assert await client.ask(JOIN) == JOINED
+            assert server.port == port
+
+
+async def test_any_port_is_another_when_somebody_has_taken_it() -> None:
+    endpoint = mounted(UserSocket)
+    async with serving(endpoint) as server:
+        port = server.port
+    with socket.create_server(("127.0.0.1", port)):
+        async with serving(endpoint) as server, await server.connect() as client:
+            assert server.port != port
+            assert await client.ask(JOIN) == JOINED
+
+
 async def again(server: Server) -> Client:
     """Connect, as soon as somebody listens."""
     with trio.fail_after(10):

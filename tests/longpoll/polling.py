@@ -12,9 +12,11 @@ import orjson
 import trio
 
 from phxactor import (
+    SHUTDOWN,
     Channel,
     Endpoint,
     Error,
+    Exited,
     LongPollOptions,
     Ok,
     Pid,
@@ -25,7 +27,9 @@ from phxactor import (
     mount,
     on,
     open_runtime,
+    receive,
     spawn,
+    trap_exit,
 )
 from phxactor.channel import Payload
 from phxactor.endpoint.drainer import DrainOptions
@@ -186,6 +190,16 @@ class House:
         client = self.client(**params)
         await client.open()
         return client
+
+    async def stop(self) -> float:
+        """Tell the endpoint to stop; return how long it took."""
+        trap_exit()  # the test is linked to it
+        since = trio.current_time()
+        self.pid.exit(SHUTDOWN)
+        ended = await receive(lambda message: isinstance(message, Exited) and message.pid is self.pid)
+        assert isinstance(ended, Exited)
+        assert ended.reason == SHUTDOWN
+        return trio.current_time() - since
 
     def sessions(self) -> list[Pid]:
         """List the processes of sessions."""

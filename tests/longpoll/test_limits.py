@@ -6,12 +6,11 @@ import pytest
 import trio
 from trio.testing import MockClock
 
-from phxactor import SHUTDOWN, LongPollOptions, monitor, receive
+from phxactor import LongPollOptions
 from phxactor.endpoint.drainer import DrainOptions
 from phxactor.endpoint.longpoll import MAX_LINES
-from phxactor.runtime import Down
 from phxactor.transport.longpoll import EXPIRY
-from tests.longpoll.polling import GONE, OPENED, TAKEN, House, house, reply
+from tests.longpoll.polling import GONE, OPENED, TAKEN, house, reply
 from tests.sockets.serving import complaints
 
 
@@ -80,17 +79,6 @@ async def test_sessions_leave_nothing_behind(autojump_clock: MockClock) -> None:
 # -------------------------------------------------------------------------------------------------------- drain
 
 
-async def drain(it: House) -> float:
-    """Tell the endpoint to stop; return how long it took."""
-    since = trio.current_time()
-    ref = monitor(it.pid)
-    it.pid.exit(SHUTDOWN)
-    down = await receive(lambda message: getattr(message, "ref", None) is ref)
-    assert isinstance(down, Down)
-    assert down.reason == SHUTDOWN
-    return trio.current_time() - since
-
-
 async def test_a_drain_lets_what_was_published_be_answered(autojump_clock: MockClock) -> None:
     async with house() as it:
         client = await it.opened()
@@ -104,7 +92,7 @@ async def test_a_drain_lets_what_was_published_be_answered(autojump_clock: MockC
             nursery.start_soon(poll)
             await client.publish(["1", "2", "room:1", "sleep", 3])
             await trio.sleep(1)
-            assert await drain(it) == pytest.approx(2, abs=0.1)
+            assert await it.stop() == pytest.approx(2, abs=0.1)
         assert answers == [{"status": 200, "token": "<token>", "messages": [reply("1", "2", "room:1", 3)]}]
         assert it.sessions() == []
 
@@ -120,7 +108,7 @@ async def test_a_drain_ends_a_poll_that_waits(autojump_clock: MockClock) -> None
         async with trio.open_nursery() as nursery:
             nursery.start_soon(poll)
             await trio.sleep(1)
-            assert await drain(it) < 0.1
+            assert await it.stop() < 0.1
         assert answers == [GONE]
 
 
@@ -130,6 +118,6 @@ async def test_a_drain_does_not_wait_longer_than_its_limit(autojump_clock: MockC
         await client.join("room:1")
         await client.publish(["1", "2", "room:1", "sleep", 60])
         await trio.sleep(1)
-        assert 5 <= await drain(it) < 12
+        assert 5 <= await it.stop() < 12
         assert it.sessions() == []
         assert await client.poll() == {"status": 500}
