@@ -51,7 +51,8 @@ def fetch(url: SplitResult) -> Snapshot:
         response = connection.getresponse()
         body = response.read()
     except (OSError, http.client.HTTPException) as error:
-        raise Unreachable(f"nobody answers at {url.geturl()}: {error}") from None
+        why = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
+        raise Unreachable(f"nobody answers at {url.geturl()} ({why}); is the program running?") from None
     finally:
         connection.close()
     if response.status != http.HTTPStatus.OK:
@@ -63,10 +64,11 @@ def fetch(url: SplitResult) -> Snapshot:
 
 
 def screen(url: SplitResult, picture: Snapshot, width: int, height: int | None) -> str:
-    """Draw the picture below a line that sums it up."""
-    summary = f"{url.geturl()}: {picture.processes} processes, {picture.messages} messages wait"
+    """Draw the picture below a line that sums it up, of which the end may be missing where there is little room."""
+    summary = f"processes: {picture.processes}  messages that wait: {picture.messages}"
     if picture.zombies:
-        summary += f", {len(picture.zombies)} zombies"
+        summary += f"  zombies: {len(picture.zombies)}"
+    summary += f"  at {url.geturl()}"
     return f"{summary[:width]}\n\n{table(picture, width, None if height is None else height - 3)}"
 
 

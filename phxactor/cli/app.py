@@ -1,4 +1,4 @@
-"""The command line: `phxactor demo`, `phxactor serve`, `phxactor top`."""
+"""The command line: `phxactor demo`, `phxactor serve`, `phxactor top`; and `phxactor token`, from `tokens`."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from cyclopts.validators import Number
 
 import phxactor
 from phxactor import Endpoint, Exit
+from phxactor.cli import tokens
 from phxactor.demos import DEMOS
 from phxactor.endpoint.endpoint import DEFAULT_PORT
 from phxactor.endpoint.events import listening
@@ -30,6 +31,7 @@ app = App(
     version=lambda: version("phxactor"),
     help="Phoenix Sockets and Channels for Python, on supervised trio processes.",
 )
+app.command(tokens.app)
 
 
 def main() -> None:
@@ -147,7 +149,3 @@ def log_to_stderr(level: LogLevel) -> None:
 def _demos() -> str:
     width = max(map(len, DEMOS))
     return "\n".join(f"  {name.ljust(width)}  {one.summary}" for name, one in DEMOS.items())
-
-
-if __name__ == "__main__":
-    main()

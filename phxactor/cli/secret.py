@@ -1,0 +1,40 @@
+"""Where a secret comes from: a file, the environment or the terminal. Arguments are seen by everybody in `ps`."""
+
+from __future__ import annotations
+
+import os
+import sys
+from getpass import getpass
+from pathlib import Path
+
+from phxactor.token.keys import MIN_SECRET
+
+
+def find_secret(file: Path | None, variable: str) -> str:
+    """Read it from a file, without the line break at its end, or from a variable, or ask. Raises SystemExit."""
+    if file is not None:
+        secret, where = _read(file), str(file)
+    elif os.environ.get(variable):
+        secret, where = os.environ[variable], f"the environment's {variable}"
+    elif sys.stdin.isatty():
+        secret, where = _ask(), "what you typed"
+    else:
+        raise SystemExit(f"there is no secret: set {variable}, or name a file by --secret-file")
+    if len(secret.encode(errors="surrogateescape")) < MIN_SECRET:
+        raise SystemExit(f"a secret has at least {MIN_SECRET} bytes; {where} has fewer")
+    return secret
+
+
+def _read(file: Path) -> str:
+    try:
+        return file.read_text(encoding="utf-8").removesuffix("\n").removesuffix("\r")
+    except (OSError, UnicodeDecodeError) as error:
+        why = error.strerror if isinstance(error, OSError) else "it is not UTF-8"
+        raise SystemExit(f"the secret in {file} cannot be read: {why}") from None
+
+
+def _ask() -> str:
+    try:
+        return getpass("secret_key_base: ")
+    except (EOFError, KeyboardInterrupt):
+        raise SystemExit("there is no secret") from None

@@ -1,0 +1,161 @@
+"""`phxactor token`: tokens made and read by hand, of a server of one's own or of a Phoenix application."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Annotated, Final, TypeAlias, TypeVar
+
+import attrs
+from cyclopts import App, Parameter
+
+import phxactor.token
+from phxactor.cli.secret import find_secret
+from phxactor.otp import Ok
+from phxactor.otp.results import UNSET
+from phxactor.token.external_term import Atom, Term
+from phxactor.token.keys import KeyDigest
+from phxactor.token.token import DAY, Verified
+
+Result = TypeVar("Result", str, Verified)
+
+STDIN: Final = "-"
+"""Stands for the first line of standard input."""
+WHY: Final = {
+    "invalid": "the token is invalid: made with another secret, salt or key option, or changed since",
+    "expired": "the token has expired",
+}
+
+app = App(name="token", help="Make and read tokens as Phoenix.Token does.")
+
+
+@Parameter(name="*")
+@attrs.frozen
+class Key:
+    """What a token is made and read with; the same for both."""
+
+    secret_file: Annotated[Path | None, Parameter(help="A file with the secret.")] = None
+    secret_env: Annotated[
+        str, Parameter(help="The environment variable with the secret; without it, you are asked for the secret.")
+    ] = "SECRET_KEY_BASE"  # noqa: S105 - its name is no secret
+    key_iterations: Annotated[int, Parameter(help="Rounds of the derivation of the key.")] = 1000
+    key_length: Annotated[int, Parameter(help="Bytes of the key; 32 for what is encrypted.")] = 32
+    key_digest: Annotated[KeyDigest, Parameter(help="The hash that the key is derived with.")] = "sha256"
+
+
+PHOENIX: Final = Key()
+"""As Phoenix has it."""
+
+Salt: TypeAlias = Annotated[str, Parameter(help='What the token is for, such as "user socket".')]
+Data: TypeAlias = Annotated[
+    str, Parameter(help="What it carries, as JSON: 42, '\"a text\"', '{\"id\": 42}'; unless given, a line of input.")
+]
+Shown: TypeAlias = Annotated[str, Parameter(help="The token; unless given, a line of input.")]
+Lifetime: TypeAlias = Annotated[float, Parameter(help="Seconds that it is good for; inf for ever.")]
+Age: TypeAlias = Annotated[
+    float | None,
+    Parameter(help="Seconds since it was made within which it is good: what it says itself, unless given."),
+]
+AsTerm: TypeAlias = Annotated[
+    bool, Parameter(name="--term", negative="", help="Show the data as Python has it, with atoms, tuples and bytes.")
+]
+
+
+@app.command
+def sign(salt: Salt, data: Data = STDIN, *, max_age: Lifetime = DAY, key: Key = PHOENIX) -> None:
+    """Make a signed token: its data can be read by whoever has it, and changed by nobody."""
+    _make(phxactor.token.sign, salt, data, max_age, key)
+
+
+@app.command
+def encrypt(salt: Salt, data: Data = STDIN, *, max_age: Lifetime = DAY, key: Key = PHOENIX) -> None:
+    """Make an encrypted token: its data can be neither read nor changed. Needs the extra `encryption`."""
+    _make(phxactor.token.encrypt, salt, data, max_age, key)
+
+
+@app.command
+def verify(salt: Salt, token: Shown = STDIN, *, max_age: Age = None, term: AsTerm = False, key: Key = PHOENIX) -> None:
+    """Show the data of a signed token; one that is no good is exit code 1, and a line that says why."""
+    _read(phxactor.token.verify, salt, token, max_age, key, term=term)
+
+
+@app.command
+def decrypt(salt: Salt, token: Shown = STDIN, *, max_age: Age = None, term: AsTerm = False, key: Key = PHOENIX) -> None:
+    """Show the data of an encrypted token; one that is no good is exit code 1, and a line that says why."""
+    _read(phxactor.token.decrypt, salt, token, max_age, key, term=term)
+
+
+def _make(make: Callable[..., str], salt: str, data: str, max_age: float, key: Key) -> None:
+    given = _given(data, "data, as JSON")
+    try:
+        value = json.loads(given)
+    except (ValueError, RecursionError) as error:
+        raise SystemExit(
+            f"the data is JSON, such as 42, '\"a text\"' or '{{\"id\": 42}}', not {given!r:.100}: {error}"
+        ) from None
+    print(_call(make, key, salt, value, max_age=_seconds(max_age)))
+
+
+def _read(read: Callable[..., Verified], salt: str, token: str, max_age: float | None, key: Key, *, term: bool) -> None:
+    result = _call(read, key, salt, _given(token, "token"), max_age=UNSET if max_age is None else _seconds(max_age))
+    if not isinstance(result, Ok):
+        raise SystemExit(WHY[str(result.reason)])
+    print(repr(result.value) if term else _json(result.value))
+
+
+def _call(function: Callable[..., Result], key: Key, *arguments: object, max_age: object) -> Result:
+    secret = find_secret(key.secret_file, key.secret_env)
+    options = {name: value for name, value in attrs.asdict(key).items() if name.startswith("key_")}
+    try:
+        return function(secret, *arguments, max_age=max_age, **options)
+    except (ValueError, ImportError) as error:  # an option or data that cannot be; or PyNaCl is missing
+        raise SystemExit(str(error)) from None
+
+
+def _given(argument: str, what: str) -> str:
+    if argument != STDIN:
+        return argument
+    if sys.stdin.isatty():
+        print(f"{what}: ", end="", file=sys.stderr, flush=True)
+    return sys.stdin.readline().strip()
+
+
+def _seconds(given: float) -> float:
+    """Write a whole number as one, as Phoenix does."""
+    return int(given) if float(given).is_integer() else given
+
+
+def _json(term: Term) -> str:
+    """Write a term as Elixir's JSON libraries do, and a tuple as an array. Raises SystemExit for what has no JSON."""
+    try:
+        return json.dumps(_plain(term), ensure_ascii=False)
+    except TypeError as error:
+        raise SystemExit(f"the token is good, but its data is no JSON: {error}; --term shows it") from None
+
+
+def _plain(term: Term) -> object:
+    match term:
+        case Atom(name):
+            return name
+        case list() | tuple():
+            return [_plain(item) for item in term]
+        case dict():
+            return {_name(key): _plain(value) for key, value in term.items()}
+        case bytes():
+            raise TypeError("a binary in it is not UTF-8")
+        case _:
+            return term
+
+
+def _name(key: Term) -> str:
+    match key:
+        case str():
+            return key
+        case Atom(name):
+            return name
+        case None | bool() | int() | float():
+            return json.dumps(key)
+        case _:
+            raise TypeError("a key in it is no text")
