@@ -31,10 +31,12 @@ FORBIDDEN: Final = Response(HTTPStatus.FORBIDDEN)
 class RefusedError(Exception):
     """The client is not let in; carries the answer, and why, for the log."""
 
-    def __init__(self, response: Response, why: str) -> None:
+    def __init__(self, response: Response, why: str, error: Error | None = None) -> None:
         super().__init__(why)
         self.response = response
         self.why = why
+        self.error = error
+        """What `connect` returned, if it was `connect` that refused."""
 
 
 @attrs.frozen
@@ -73,7 +75,7 @@ class Admission:
             transport=self.transport,
             transport_pid=self_pid(),
         )
-        info = connect_info(self.request, self.options, auth_token, self.endpoint.secret_key_base)
+        info = self.connect_info(auth_token)
         # A connect may be written without connect_info; the class knows.
         arguments = (params, info) if handler.wants_connect_info else (params,)
 
@@ -90,10 +92,14 @@ class Admission:
     async def connect_raw(self, handler: type[RawSocket], auth_token: str | None) -> RawSocket:
         """Do it for a socket without channels."""
         params = self._params()
-        info = connect_info(self.request, self.options, auth_token, self.endpoint.secret_key_base)
+        info = self.connect_info(auth_token)
         raw = handler(endpoint=self.endpoint, transport=self.transport, transport_pid=self_pid())
         await self._ask(lambda: raw.connect(params, info))
         return raw
+
+    def connect_info(self, auth_token: str | None) -> dict[str, object]:
+        """Collect what `connect` is told of the connection."""
+        return connect_info(self.request, self.options, auth_token, self.endpoint.secret_key_base)
 
     def tell_connected(self, began: float, level: int | None) -> None:
         """Tell that the client has connected."""
@@ -141,8 +147,8 @@ class Admission:
                     peer=str(self.request.peer),
                     exception=error,
                 )
-            raise RefusedError(Response(HTTPStatus.INTERNAL_SERVER_ERROR), "connect raised") from None
-        raise RefusedError(answer, f"connect refused: {reason!r:.200}")
+            raise RefusedError(Response(HTTPStatus.INTERNAL_SERVER_ERROR), "connect raised") from error
+        raise RefusedError(answer, f"connect refused: {reason!r:.200}", result)
 
 
 def _identified(socket: Socket) -> str | None:

@@ -6,7 +6,7 @@ Endpoint (rest_for_one)
 ├─ Flusher        writes to all connections
 ├─ Sessions       DynamicSupervisor over long-poll sessions, if a socket has them
 ├─ Connections    PartitionSupervisor: n DynamicSupervisors over connections
-├─ Listener       accepts
+├─ Listener       accepts, unless it was started with server=False
 └─ Drainer        last, so the first to be stopped: empties the house
 """
 
@@ -131,16 +131,22 @@ class Endpoint(Broadcaster):
 
     # ----------------------------------------------------------------------------------------- the tree
 
-    def child_spec(self, *, host: str | None = None, port: int | None = None, path: Path | None = None) -> ChildSpec:
-        """Say how a supervisor starts it."""
-        given = {"host": host, "port": port, "path": path}
+    def child_spec(
+        self, *, host: str | None = None, port: int | None = None, path: Path | None = None, server: bool = True
+    ) -> ChildSpec:
+        """Say how a supervisor starts it: `start_link` with the same options."""
+        given = {"host": host, "port": port, "path": path, "server": server}
         return ChildSpec(id="endpoint", start=(self.start_link, (), given), type="supervisor")
 
     async def start_link(
-        self, *, host: str | None = None, port: int | None = None, path: Path | None = None
+        self, *, host: str | None = None, port: int | None = None, path: Path | None = None, server: bool = True
     ) -> Ok[Pid] | Error | Ignore:
-        """Start the tree, linked to the caller; `Error` names an address that cannot be had."""
+        """Start the tree, linked to the caller; `Error` names an address that cannot be had.
+
+        With `server=False` it listens nowhere: for tests, and programs whose clients come by `serve_stream` only.
+        """
         self.draining = False
+        self.listener = self.address = None
         where = attrs.evolve(locate(host, port, path, self.where), secure=self.tls is not None)
         handlers = {one.handler for one in self.sockets}
         pools = [handler for handler in handlers if issubclass(handler, Socket)]
@@ -151,7 +157,7 @@ class Endpoint(Broadcaster):
             self.flusher.child_spec(),
             *(sessions if self._longpolls else ()),
             ChildSpec(id="connections", start=(self._start_connections, (), {}), type="supervisor"),
-            ChildSpec(id="listener", start=(listen, (self, where), {})),
+            *((ChildSpec(id="listener", start=(listen, (self, where), {})),) if server else ()),
             drainer_spec(self, self.drain),
         ]
         return await Supervisor.start_link(children, strategy="rest_for_one")

@@ -166,6 +166,11 @@ class Multiplexer:
         """Count the topics that are joined or being joined."""
         return len(self._topics)
 
+    def channel_of(self, topic: str) -> Pid | None:
+        """Return the channel that is joined to a topic."""
+        entry = self._topics.get(topic)
+        return entry.pid if type(entry) is Joined else None
+
     def settled(self) -> bool:
         """Tell whether no join waits for an answer, and every channel has nothing left to do."""
         return all(

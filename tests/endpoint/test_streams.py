@@ -12,6 +12,7 @@ from trio.testing import lockstep_stream_pair, memory_stream_pair
 
 from phxactor import Channel, Endpoint, LongPollOptions, Ok, Socket, WebSocketOptions, channel, get, mount, on
 from phxactor.otp import Error
+from phxactor.runtime import open_runtime
 from phxactor.transport.request import PeerData, Request
 from phxactor.transport.response import Response
 from tests.conformance.client import Client, Closed, Rejected
@@ -186,3 +187,12 @@ async def test_one_class_at_several_paths_with_options_of_their_own() -> None:
         for path in ("/api/few/websocket", "/api/websocket", "/polled/websocket"):
             with pytest.raises(Rejected, match="404"):
                 await connect(server, path)
+
+
+async def test_without_a_server_clients_come_by_streams_only() -> None:
+    without = endpoint()
+    async with open_runtime() as runtime:
+        (await without.start_link(server=False)).unwrap()
+        assert without.address is None
+        async with await connect(Server(without, runtime)) as client:
+            assert await join(client, "room") == JOINED

@@ -1,0 +1,140 @@
+"""A client in a test: a connection without a port. The channels that it joins are in `channel`."""
+
+from __future__ import annotations
+
+from itertools import count
+from typing import TYPE_CHECKING
+
+import trio
+
+from phxactor.client.wire import encode
+from phxactor.runtime import Pid, Reason, own
+from phxactor.socket import Broadcast, Message, Reply, Socket
+from phxactor.socket.messages import Ref
+from phxactor.testing.arrivals import Arrivals, Item
+from phxactor.testing.channel import ClientChannel
+from phxactor.testing.expectations import show
+from phxactor.testing.settling import settle
+from phxactor.testing.transport import HANG_UP, FromClient, MemoryTransport
+from phxactor.transport.close_codes import CloseCode, close_code
+
+if TYPE_CHECKING:
+    from phxactor.endpoint import Endpoint
+
+
+class Client:
+    """A connected client; `connect` makes one. It goes away by `close`, or with the runtime."""
+
+    def __init__(self, endpoint: Endpoint, transport: MemoryTransport, join_timeout: float) -> None:
+        self.endpoint = endpoint
+        """Where it is connected: `client.endpoint.broadcast(...)`."""
+        self.join_timeout = join_timeout
+        """Seconds that a join may take, by the socket's options."""
+        self.transport = transport
+        self.asked: dict[Ref, str] = {}
+        """What its messages were, by their refs."""
+        self.arrivals = Arrivals(self._show)
+        """What it has been told."""
+        self.broadcasts = Arrivals(self._show)
+        """What has been broadcast on topics that the test is subscribed to."""
+        self._refs = count(1)
+        transport.hear = self._hear
+        own(transport.pid, lambda _: self._end())
+
+    def __repr__(self) -> str:
+        """Show the socket's class and the process."""
+        return f"<Client of {self.socket.handler.__name__}, {self.transport_pid!r}>"
+
+    @property
+    def transport_pid(self) -> Pid:
+        """The process of the connection."""
+        return self.transport.pid
+
+    @property
+    def socket(self) -> Socket:
+        """The connection's socket, as `connect` has left it: `client.socket.assigns`, `client.socket.id`."""
+        return self.transport.socket
+
+    # ---------------------------------------------------------------------------------------------- topics
+
+    async def subscribe_and_join(self, topic: str, payload: object = None) -> ClientChannel:
+        """Subscribe the test to a topic's broadcasts, then join it; raises Refused."""
+        __tracebackhide__ = True
+        self.subscribe(topic)
+        return await self.join(topic, payload)
+
+    async def join(self, topic: str, payload: object = None) -> ClientChannel:
+        """Join a topic, and wait for the answer as long as a join may take; raises Refused."""
+        __tracebackhide__ = True
+        joining = self.begin_join(topic, payload)
+        await joining.assert_joined()
+        return joining
+
+    def begin_join(self, topic: str, payload: object = None) -> ClientChannel:
+        """Join a topic without waiting: `assert_joined` does."""
+        ref = self.next_ref()
+        self.send(Message(topic, "phx_join", {} if payload is None else payload, ref, ref))
+        return ClientChannel(self, topic, ref)
+
+    def subscribe(self, topic: str) -> None:
+        """Have the test see a topic's broadcasts, for `assert_broadcast`; twice is once."""
+        self.transport.listen(topic)
+
+    # -------------------------------------------------------------------------------------------- messages
+
+    def next_ref(self) -> str:
+        """Make a ref that no message of this client has."""
+        return str(next(self._refs))
+
+    def send(self, message: Message) -> None:
+        """Send any message, with refs of the test's own: for what no decent client says.
+
+        Raises EncodeError for a payload that is not JSON, and not `bytes`.
+        """
+        self.asked[message.ref] = f"{message.event!r} of ref {message.ref!r}"
+        self.transport_pid.send(FromClient(encode(message)))
+
+    async def hear(self) -> list[Message | Reply]:
+        """Take all that it has been told since the last time, in order, when nothing happens any more.
+
+        What an assertion has taken is not in it.
+        """
+        return [item for item in await self.arrivals.new(lambda _: True) if not isinstance(item, Broadcast)]
+
+    # ------------------------------------------------------------------------------------------------- end
+
+    async def close(self) -> None:
+        """Go away, as a browser's tab that is closed; returns when nothing happens any more."""
+        self.transport_pid.send(HANG_UP)
+        await settle()
+
+    @property
+    def connected(self) -> bool:
+        """Whether the connection is there."""
+        return self.transport_pid.alive
+
+    async def assert_closed(self, code: CloseCode | int | None = None, *, within: float = 0.0) -> Reason:
+        """See that the connection has ended, with this close code if one is given; return the exit reason.
+
+        It is waited for as `assert_push` waits. Raises AssertionError.
+        """
+        __tracebackhide__ = True
+        await settle()
+        with trio.move_on_after(within):
+            await self.transport_pid.runtime.ended(self.transport_pid)
+        if self.connected:
+            raise AssertionError(f"{self!r} is connected")
+        reason = self.transport_pid.exit_reason
+        if code is not None and close_code(reason) != code:
+            raise AssertionError(f"{self!r} was closed with {close_code(reason)!r}, not {code!r}")
+        return reason
+
+    def _hear(self, item: Item) -> None:
+        (self.broadcasts if isinstance(item, Broadcast) else self.arrivals).add(item)
+
+    def _end(self) -> None:
+        self.arrivals.end()
+        self.broadcasts.end()
+
+    def _show(self, item: Item) -> str:
+        return show(item, self.asked)

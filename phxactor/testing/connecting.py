@@ -1,0 +1,136 @@
+"""Connecting a client in a test: what a real transport does, from the request to the answer of `connect`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Final, cast, get_args
+from weakref import WeakKeyDictionary
+
+import attrs
+import trio
+
+from phxactor.client.url import URL, Params
+from phxactor.endpoint import Endpoint
+from phxactor.endpoint.admission import RefusedError
+from phxactor.endpoint.endpoint import IN_MEMORY
+from phxactor.endpoint.mount import Mount, mount
+from phxactor.otp import DynamicSupervisor, Error, call
+from phxactor.runtime import Exit, Runtime, self_pid
+from phxactor.socket import Socket
+from phxactor.socket.routes import Transport
+from phxactor.testing.client import Client
+from phxactor.testing.refusals import Refused
+from phxactor.testing.transport import Connected, Knock, transport_spec
+from phxactor.transport.options import ConnectInfoKey, LongPollOptions, SocketOptions, WebSocketOptions
+from phxactor.transport.request import PeerData, Request
+
+HOST: Final = "app.test"
+EVERYTHING: Final[tuple[ConnectInfoKey, ...]] = get_args(ConnectInfoKey)
+"""What `connect` is told of a connection to an endpoint of the kit's own."""
+
+
+@attrs.define
+class House:
+    """What the kit keeps for one runtime."""
+
+    lock: trio.Lock = attrs.field(factory=trio.Lock)
+    endpoints: dict[type[Socket], Endpoint] = attrs.field(factory=dict)
+
+    def endpoint_of(self, socket: type[Socket]) -> Endpoint:
+        """Find the kit's endpoint for a socket class, or make it."""
+        if socket not in self.endpoints:
+            websocket = WebSocketOptions(check_origin=False, auth_token=True, connect_info=EVERYTHING)
+            longpoll = LongPollOptions(check_origin=False, auth_token=True, connect_info=EVERYTHING)
+            name = f"test endpoint of {socket.__module__}.{socket.__qualname__}"
+            mounted = mount("/socket", socket, websocket=websocket, longpoll=longpoll)
+            self.endpoints[socket] = Endpoint(sockets=[mounted], name=name)
+        return self.endpoints[socket]
+
+
+_houses: Final[WeakKeyDictionary[Runtime, House]] = WeakKeyDictionary()
+
+
+async def connect(
+    socket: type[Socket],
+    params: Params | None = None,
+    *,
+    endpoint: Endpoint | None = None,
+    transport: Transport = "websocket",
+    connect_info: Mapping[str, object] | None = None,
+    headers: Mapping[str, str] | None = None,
+    auth_token: str | None = None,
+    peer: PeerData = IN_MEMORY,
+) -> Client:
+    """Connect a client to a socket class; for a process, as in the block of `open_runtime()`.
+
+    It goes the way of a real client: origin check, query, `connect`, `identify`, all in a transport process below the
+    endpoint. The protocol is Phoenix's 2.0.0, whatever serializers the socket has, so payloads are JSON or `bytes`.
+
+    Args:
+        socket: the class; a `RawSocket` is tested over `Endpoint.serve_stream`.
+        params: what stands in the query, so that `connect` gets strings, and maps and lists of them.
+        endpoint: where the class is mounted, with its options; it is started, without a port, if it has not been.
+            Without one, the kit makes one for each class. What it starts is linked to the caller.
+        transport: how the client is said to have connected: by `"websocket"` or `"longpoll"`.
+        connect_info: put over what the options of the endpoint have `connect` told of the connection.
+        headers: of the request.
+        auth_token: phoenix.js's `authToken`.
+        peer: the client's address.
+
+    Raises:
+        Refused: an AssertionError; see `assert_refused`.
+        LookupError: the class is not mounted at the endpoint, or not for this transport.
+
+    """
+    __tracebackhide__ = True
+    house = _houses.setdefault(self_pid().runtime, House())
+    async with house.lock:  # a process receives in one task at a time
+        if endpoint is None:
+            endpoint = house.endpoint_of(socket)
+        if not _runs_here(endpoint):
+            (await endpoint.start_link(server=False)).unwrap()
+    mounted = _mount_of(endpoint, socket, transport)
+    options = cast("SocketOptions", getattr(mounted, transport))
+    if auth_token is not None and not options.auth_token:
+        raise ValueError(f"{socket.__name__} is mounted without the option auth_token")
+    path = (mounted.websocket_path if transport == "websocket" else mounted.longpoll_path) or ""
+    sent = {"host": HOST, **{name.lower(): value for name, value in (headers or {}).items()}}
+    request = Request(
+        "GET",
+        URL.parse(f"ws://{HOST}{path}").target(params or {}),
+        tuple((name.encode("latin-1"), value.encode("latin-1")) for name, value in sent.items()),
+        peer=peer,
+    )
+    knock = Knock(
+        endpoint,
+        socket,
+        attrs.evolve(options, serializers=None),
+        request,
+        transport,
+        given=connect_info or {},
+        auth_token=auth_token,
+    )
+    async with house.lock:
+        started = await DynamicSupervisor.start_child(endpoint.supervisor_of(0), transport_spec(knock))
+        answer = await call(started.unwrap(), "connect", timeout=None)
+    if isinstance(answer, RefusedError):
+        error = Error(answer.why) if answer.error is None else answer.error
+        raise Refused(f"{socket.__name__} does not let the client in: {answer.why}", error) from answer.__cause__
+    assert isinstance(answer, Connected)  # noqa: S101 - there is nothing else
+    return Client(endpoint, answer.transport, options.join_timeout)
+
+
+def _mount_of(endpoint: Endpoint, socket: type[Socket], transport: Transport) -> Mount:
+    for mounted in endpoint.sockets:
+        if mounted.handler is socket and getattr(mounted, transport) is not None:
+            return mounted
+    raise LookupError(f"{socket.__name__} is not mounted for {transport} at this endpoint")
+
+
+def _runs_here(endpoint: Endpoint) -> bool:
+    """Tell whether an endpoint has been started in the runtime of the caller."""
+    try:
+        supervisor = endpoint.supervisor_of(0)
+    except (RuntimeError, Exit):
+        return False
+    return supervisor.runtime is self_pid().runtime and supervisor.alive
