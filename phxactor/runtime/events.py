@@ -21,6 +21,9 @@ zombie: Final = Event(
     "phxactor.process.zombie",
     "A killed process has not ended in time and is taken for dead, though its task still runs: pid, reason.",
 )
+stray: Final = Event(
+    "phxactor.process.stray", "Processes that the orderly stop of a runtime has not ended are about to be killed: pids."
+)
 stuck: Final = Event(
     "phxactor.process.stuck",
     "A process does not let others run: pid (or None), seconds, stack (text). Emitted in the watchdog's thread.",

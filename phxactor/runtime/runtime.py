@@ -13,6 +13,7 @@ from collections.abc import Awaitable, Callable
 from contextvars import Context
 from functools import partial
 from itertools import count
+from typing import Final
 
 import attrs
 import trio
@@ -28,6 +29,9 @@ from phxactor.runtime.receiving import Receiver
 from phxactor.runtime.state import ALIVE, DEAD, EXITING
 from phxactor.runtime.timers import Timers
 from phxactor.runtime.zombies import Zombies
+
+HEARING: Final = 4
+"""Passes of the scheduler in which somebody must end, or those who are left when a runtime stops are killed."""
 
 
 @attrs.frozen
@@ -175,7 +179,8 @@ class Runtime:
         """End every process: `main`'s children in order, last started first, then whoever is left, then `main`.
 
         Each child is told `SHUTDOWN` by its parent and is wholly gone before the next is told (S50). After
-        `timeout` seconds, and for processes that are nobody's children, it is `KILL`.
+        `timeout` seconds, and for processes that are nobody's children, it is `KILL`, unless they watched one of
+        those who have ended, and end by themselves.
         """
         main = self.main
         if main.state is ALIVE:
@@ -186,11 +191,23 @@ class Runtime:
                 if pid.parent is main:
                     signals.exit_signal(pid, main, SHUTDOWN)
                     await self.ended(pid)
+        await self._let_hear()
+        if len(self.processes) > 1 and events.stray.handlers:
+            events.stray.emit(pids=self.others())
         while left := self.others():
             self.kill()
             for pid in left:
                 await self.ended(pid)
         signals.bury(self, main, reason)
+
+    async def _let_hear(self) -> None:
+        """Let processes run that have just been told of an end, until nobody has ended for a few passes."""
+        fewest, passes = len(self.processes), 0
+        while fewest > 1 and passes < HEARING:
+            await trio.lowlevel.checkpoint()
+            passes += 1
+            if len(self.processes) < fewest:
+                fewest, passes = len(self.processes), 0
 
     def kill(self) -> None:
         """Send `KILL` to every process but `main`, the youngest first."""

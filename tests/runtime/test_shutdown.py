@@ -12,6 +12,7 @@ from phxactor.runtime import (
     SHUTDOWN,
     Pid,
     events,
+    monitor,
     open_runtime,
     own,
     receive,
@@ -67,6 +68,29 @@ async def test_TM31_who_is_nobodys_child_is_killed_at_the_end(autojump_clock: Mo
         spawn(parent)
         await settled()
     assert order.steps == ["child told shutdown", "child gone", "grandchild gone"]
+
+
+async def test_TM31_who_watches_somebody_that_was_stopped_ends_by_himself() -> None:
+    async def watch(other: Pid) -> None:
+        monitor(other)
+        await receive()
+
+    async def parent() -> None:
+        pids.append(self_pid())
+        for _ in range(20):
+            pids.append(spawn(watch, pids[-1]))
+        pids.append(spawn(idle))
+        await idle()
+
+    pids: list[Pid] = []
+    with emitted(events.stray) as strays:
+        async with open_runtime():
+            spawn(parent)
+            await settled()
+    first, *watchers, unconcerned = pids
+    assert strays == [{"pids": [unconcerned]}]
+    assert [reason(pid) for pid in watchers] == [NORMAL] * 20
+    assert (reason(first), reason(unconcerned)) == (SHUTDOWN, KILLED)
 
 
 async def test_TM31_children_that_take_too_long_are_killed(autojump_clock: MockClock) -> None:
