@@ -39,6 +39,19 @@ class DeadlockError(AssertionError):
     """Nobody can go on: every task waits, and no time-out will wake one. Or, of a play without an end, all go on."""
 
 
+class ExitedError(AssertionError):
+    """An `Exit` came out of a test, with the same `reason`.
+
+    An `Exit` itself is no `Exception`: Hypothesis would take it for a wish to stop, and look no further.
+    """
+
+    def __init__(self, error: Exit) -> None:
+        """Take its reason and its traceback."""
+        super().__init__(str(error))
+        self.reason = error.reason
+        self.__traceback__ = error.__traceback__
+
+
 class Schedule:
     """One order of steps; `repr` says which, once it has been played, and makes it again.
 
@@ -52,6 +65,7 @@ class Schedule:
         self._random = Random(order) if isinstance(order, int) else order if isinstance(order, Random) else None  # noqa: S311
         self._fixed: Mapping[int, int] = {} if order is None or isinstance(order, int | Random) else dict(order)
         self._interrupted: BaseException | None = None
+        self._explained: Exception | None = None
         self.choices = 0
         """How many choices there have been."""
         self.deviations: dict[int, int] = {}
@@ -62,6 +76,15 @@ class Schedule:
     def __repr__(self) -> str:
         """Write what makes the same order again."""
         return f"Schedule({self.deviations or ''})"
+
+    def follow(self, random: Random) -> None:
+        """Make the choices from now on with another source of chance."""
+        self._random = random
+
+    def check(self) -> None:
+        """Raise what the source of chance has raised: Hypothesis says so that it has seen enough of a play."""
+        if self._interrupted is not None:
+            raise self._interrupted
 
     def choose(self, count: int) -> int:
         """Choose a number below `count`."""
@@ -82,27 +105,31 @@ class Schedule:
     def playing(self) -> Iterator[Trace]:
         """Order the tasks of the running trio so while the block lasts; what it raises has the trace as a note.
 
-        For tests that some plugin runs; real time and real sockets are not part of what comes again.
+        An `Exit` becomes an ExitedError. For tests that some plugin runs: neither the wall clock nor real sockets come
+        again.
         """
         self.choices, self.deviations, self._interrupted = 0, {}, None
         try:
             with tracing() as self.trace, Steps(self.choose, self.trace.remark).ordered():
                 yield self.trace
-        except (Exception, Exit) as error:
-            error.add_note(self.describe())
-            raise
+        except (Exception, Exit) as error:  # noqa: BLE001 - raised again
+            raise self.explain(error) from error.__cause__
         finally:
-            if self._interrupted is not None:
-                raise self._interrupted
+            self.check()
 
-    def describe(self) -> str:
-        """Write the order and the trace, for the note of a failure."""
-        return f"{self!r}, of {self.choices} choices:\n{self.trace}"
+    def explain(self, error: Exception | Exit) -> Exception:
+        """Return what a test raises in place of an error: one with the order and the trace as a note."""
+        failure = ExitedError(error) if isinstance(error, Exit) else error
+        if failure is not self._explained:
+            failure.add_note(f"{self!r}, of {self.choices} choices:\n{self.trace}")
+        self._explained = failure
+        return failure
 
     def run(self, main: Callable[..., Awaitable[T]], *args: object) -> T:
         """Run `await main(*args)` as the first process of a runtime of its own, in virtual time; return its result.
 
-        Raises what `main` raises, with the trace as a note; DeadlockError where it would wait for ever.
+        Raises what `main` raises, with the trace as a note: ExitedError in place of an `Exit`; DeadlockError where it
+        would wait for ever.
         """
         return trio.run(self._play, main, args, clock=MockClock(autojump_threshold=0))
 

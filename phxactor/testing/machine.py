@@ -1,0 +1,158 @@
+"""A rule-based state machine of Hypothesis whose rules are processes' code: `async def`, in virtual time.
+
+    class Rooms(ProcessMachine):
+        async def start(self):
+            self.rooms = (await Rooms.start_link()).unwrap()
+
+        @rule(name=st.text())
+        async def open(self, name):
+            assert await call(self.rooms, ("open", name)) == "ok"
+
+        @invariant()
+        async def nobody_waits(self): ...
+
+    TestRooms = Rooms.TestCase
+
+`rule`, `initialize` and `invariant` are those of this module; `Bundle`, `precondition`, `consumes` and `multiple` those
+of `hypothesis.stateful`. Needs Hypothesis.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
+from functools import wraps
+from inspect import isawaitable
+from random import Random
+from typing import Any, TypeAlias
+
+from hypothesis import stateful
+from hypothesis import strategies as st
+from hypothesis.stateful import Bundle, RuleBasedStateMachine
+from hypothesis.strategies import SearchStrategy
+
+from phxactor.runtime import Exit, Runtime, open_runtime
+from phxactor.testing.machine_guest import Guest
+from phxactor.testing.schedule import Schedule, Stuck
+
+Method: TypeAlias = Callable[..., Any]
+
+
+def rule(
+    *, target: Bundle[Any] | None = None, targets: Sequence[Bundle[Any]] = (), **arguments: SearchStrategy[Any]
+) -> Callable[[Method], Method]:
+    """Make a method a rule, as Hypothesis's own decorator does; it may be `async def`."""
+    decorate: Any = stateful.rule
+    return _of_a_process(decorate(target=target, targets=targets, **arguments))
+
+
+def initialize(
+    *, target: Bundle[Any] | None = None, targets: Sequence[Bundle[Any]] = (), **arguments: SearchStrategy[Any]
+) -> Callable[[Method], Method]:
+    """Make a method a rule that is played once, before all others."""
+    decorate: Any = stateful.initialize
+    return _of_a_process(decorate(target=target, targets=targets, **arguments))
+
+
+def invariant(*, check_during_init: bool = False) -> Callable[[Method], Method]:
+    """Have a method called after each rule."""
+    return _of_a_process(stateful.invariant(check_during_init=check_during_init))
+
+
+def _of_a_process(decorate: Callable[[Method], Method]) -> Callable[[Method], Method]:
+    def accept(method: Method) -> Method:
+        @wraps(method)
+        def perform(self: ProcessMachine, *args: object, **kwargs: object) -> object:
+            return self._perform(method, args, kwargs)
+
+        return decorate(perform)
+
+    return accept
+
+
+class ProcessMachine(RuleBasedStateMachine):
+    """Subclass it and write rules. Each play is a runtime of its own, whose first process all rules run in.
+
+    So they may spawn, link, call and receive, and await each other; `await settle()` lets the other processes do all
+    that they can. Time is virtual and passes only within rules that wait for it; in which order processes run is
+    Hypothesis's choice. A failure has the trace as a note. A rule that would wait for ever fails with DeadlockError,
+    one that lets an `Exit` out with ExitedError.
+    """
+
+    runtime: Runtime
+
+    def __init__(self) -> None:
+        """Prepare; the runtime is opened for the first rule."""
+        super().__init__()
+        self.schedule = Schedule()
+        self._guest: Guest | None = None
+        self._failed = False
+        self._within = False
+        """Whether a rule is being played."""
+
+    async def start(self) -> None:
+        """Set up what is played with, in the first process."""
+
+    async def stop(self) -> None:
+        """See that all is as it should be at the end, unless a rule has failed; then the runtime is left, in order."""
+
+    # ------------------------------------------------------------------------------------------- for Hypothesis
+
+    @stateful.initialize(random=st.randoms(use_true_random=False))
+    def in_any_order(self, random: Random) -> None:
+        """Leave the order of steps to Hypothesis."""
+        self.schedule.follow(random)
+
+    def teardown(self) -> None:
+        """End the play."""
+        guest, self._guest = self._guest, None
+        if guest is None:
+            return
+        try:
+            if not self._failed:
+                self._do(guest, self.stop)
+        finally:
+            try:
+                guest.finish()
+            except Exception:
+                if not self._failed:
+                    raise
+
+    def _perform(self, method: Method, args: tuple[object, ...], kwargs: dict[str, object]) -> object:
+        """Do a rule's work in the run of trio; of one that another calls, just do it."""
+        if self._within:
+            return method(self, *args, **kwargs)
+
+        async def job() -> object:
+            value = method(self, *args, **kwargs)
+            return await value if isawaitable(value) else value
+
+        if self._guest is None:
+            self._guest = Guest(self._world)
+            self._do(self._guest, self.start)
+        return self._do(self._guest, job)
+
+    def _do(self, guest: Guest, job: Callable[[], Any]) -> object:
+        async def watched() -> object:
+            with Stuck().watched():
+                return await job()
+            raise AssertionError
+
+        self._within = True
+        try:
+            return guest.do(watched)
+        except (Exception, Exit) as error:  # noqa: BLE001 - raised again
+            self._failed = True
+            raise self.schedule.explain(error) from error.__cause__
+        except BaseException:
+            self._failed = True
+            raise
+        finally:
+            self._within = False
+            self.schedule.check()
+
+    @asynccontextmanager
+    async def _world(self) -> AsyncIterator[None]:
+        with self.schedule.playing():
+            async with open_runtime() as self.runtime:
+                yield
