@@ -1,12 +1,19 @@
-"""Hypothesis strategies: for schedules and exit reasons. Needs Hypothesis."""
+"""Hypothesis strategies: schedules, exit reasons, supervision trees, crash scripts. Needs Hypothesis."""
 
 from __future__ import annotations
+
+from typing import Final, get_args
 
 from hypothesis import strategies as st
 from hypothesis.strategies import SearchStrategy
 
-from phxactor.runtime import KILLED, NOPROC, NORMAL, SHUTDOWN, Crash, Reason, Shutdown
+from phxactor.otp.child_spec import Restart
+from phxactor.otp.restart import Strategy
+from phxactor.runtime import KILLED, NOPROC, NORMAL, SHUTDOWN, Reason, Shutdown
+from phxactor.runtime import Crash as Crashed
+from phxactor.testing.crash import Crash, Step, Wait, Way
 from phxactor.testing.schedule import Schedule
+from phxactor.testing.trees import Branch, Kind, Leaf, paths
 
 
 def schedule() -> SearchStrategy[Schedule]:
@@ -23,10 +30,51 @@ def abnormal_reasons() -> SearchStrategy[Reason]:
     """All other reasons: atoms, tuples, exceptions, and those that the runtime gives, as of a killed process."""
     return st.one_of(
         st.sampled_from(["boom", KILLED, NOPROC, ("boom", 1), 7, None, "", ("shutdown",)]),
-        st.sampled_from([ValueError, KeyError, RuntimeError]).map(lambda error: Crash(error("boom"))),
+        st.sampled_from([ValueError, KeyError, RuntimeError]).map(lambda error: Crashed(error("boom"))),
     )
 
 
 def reasons() -> SearchStrategy[Reason]:
     """Any exit reasons, `NORMAL` the simplest."""
     return st.one_of(benign_reasons(), abnormal_reasons())
+
+
+RESTARTS: Final = st.sampled_from(get_args(Restart))
+
+
+def leaves(identity: object = "leaf") -> SearchStrategy[Leaf]:
+    """Servers of a tree; some refuse some of their later starts."""
+    fails = st.frozensets(st.integers(1, 6), max_size=3)
+    return st.builds(Leaf, st.just(identity), RESTARTS, st.booleans(), fails)
+
+
+@st.composite
+def trees(draw: st.DrawFn, identity: object = "root", depth: int = 2) -> Branch:
+    """Supervision trees, up to that many supervisors above each other; the simplest has no children."""
+    kind: Kind = draw(st.sampled_from(get_args(Kind)))
+    children: list[Leaf | Branch] = []
+    for child in "abc"[: draw(st.integers(0 if kind != "partition" else 1, 3))]:
+        below = depth > 1 and kind == "supervisor" and draw(st.booleans())
+        children.append(draw(trees(child, depth - 1)) if below else draw(leaves(child)))
+    return Branch(
+        identity,
+        tuple(children),
+        draw(st.sampled_from(get_args(Strategy))) if kind != "dynamic" else "one_for_one",
+        draw(RESTARTS) if identity != "root" else "permanent",
+        draw(st.integers(0, 4)),
+        draw(st.integers(1, 5)),
+        kind,
+    )
+
+
+def scripts(tree: Branch, max_size: int = 12) -> SearchStrategy[list[Step]]:
+    """Crash scripts for a tree: who dies, how, at which message, and how much time passes in between."""
+    crashes = st.builds(
+        Crash,
+        st.sampled_from([path for path, _ in paths(tree)]),
+        st.sampled_from(get_args(Way)),
+        reasons(),
+        st.integers(0, 3),
+    )
+    waits = st.builds(Wait, st.sampled_from([0.4, 1.0, 2.5, 6.0]))
+    return st.lists(st.one_of(crashes, crashes, crashes, waits), max_size=max_size)

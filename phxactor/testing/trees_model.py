@@ -1,0 +1,172 @@
+"""What becomes of a supervision tree whose nodes end: OTP's rules of restart (OTP-SEMANTICS 6), on plain values.
+
+Written from the rules and without a look at `phxactor.otp`, so that one can be held against the other: no processes, no
+messages, one end after the other, and each with all that follows from it before the next.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+
+from phxactor.runtime import NORMAL, SHUTDOWN, Reason, Shutdown
+from phxactor.testing.trees import Branch, Leaf, Noted, Path
+
+
+class _Node:
+    """A node as its supervisor knows it."""
+
+    def __init__(self, path: Path, value: Leaf | Branch, above: _Node | None) -> None:
+        self.path = path
+        self.value = value
+        self.above = above
+        self.up = False
+        self.children: list[_Node] = []
+        self.restarts: list[int] = []
+        """The seconds in which it started children again."""
+
+
+class TreeModel:
+    """A tree that has been started, and has been left alone since but for what it is told here."""
+
+    def __init__(self, tree: Branch) -> None:
+        """Start it."""
+        self.now = 0.0
+        """Seconds since; whoever waits adds to it."""
+        self.log: list[Noted] = []
+        """Starts and ends, in order."""
+        self.in_order = True
+        """Whether the order is part of the rules. Who hears of the end of a killed supervisor ends in any order, and
+        so do the children of a dynamic one that is shut down."""
+        self._attempts: Counter[Path] = Counter()
+        self._root = _Node((tree.id,), tree, None)
+        self.started = self._start(self._root)
+        """Whether all of it did."""
+        for node in list(self._walk(self._root)):
+            if isinstance(node.value, Branch) and node.value.kind == "dynamic":
+                for child in node.value.children:
+                    self._add(node, child)
+
+    def take_log(self) -> list[Noted]:
+        """Return the log, and begin a new one."""
+        log, self.log = self.log, []
+        return log
+
+    def up(self) -> set[Path]:
+        """Return the nodes that run."""
+        return {node.path for node in self._walk(self._root) if node.up}
+
+    def restarts(self) -> dict[Path, int]:
+        """Count, for each supervisor that runs, the restarts that it remembers."""
+        return {
+            node.path: self._remembered(node)
+            for node in self._walk(self._root)
+            if node.up and isinstance(node.value, Branch)
+        }
+
+    def end(self, path: Path, reason: Reason) -> None:
+        """End a node that runs with this reason: by itself, or, of a supervisor, by a kill."""
+        node = next(node for node in self._walk(self._root) if node.path == path)
+        if isinstance(node.value, Branch):
+            self.in_order = False
+        self._vanish(node)
+        self._ended(node, reason)
+
+    # ------------------------------------------------------------------------------------------- one node
+
+    def _walk(self, node: _Node) -> list[_Node]:
+        return [node, *(below for child in node.children for below in self._walk(child))]
+
+    def _add(self, above: _Node, value: Leaf | Branch) -> bool:
+        """Start one more child: it is only kept if that works."""
+        child = _Node((*above.path, value.id), value, above)
+        if self._start(child):
+            above.children.append(child)
+        return child.up
+
+    def _start(self, node: _Node) -> bool:
+        """Start a node, and its children in their order; if one does not, stop those before it (S10, S12)."""
+        value = node.value
+        if isinstance(value, Leaf):
+            attempt = self._attempts[node.path]
+            self._attempts[node.path] += 1
+            if attempt in value.fails:
+                return False
+        node.up = True
+        self.log.append(("up", node.path))
+        if isinstance(value, Branch):
+            node.restarts = []
+            node.children = []
+            if value.kind != "dynamic":
+                node.children = [_Node((*node.path, child.id), child, node) for child in value.under()]
+            if not all(self._start(child) for child in node.children):
+                self._stop(node)
+                return False
+        return True
+
+    def _stop(self, node: _Node) -> None:
+        """Shut a node down, its children before it, the last one first (S50)."""
+        if not node.up:
+            return
+        if isinstance(node.value, Branch) and node.value.kind == "dynamic" and len(node.children) > 1:
+            self.in_order = False
+        for child in reversed(node.children):
+            self._stop(child)
+        node.up = False
+        self.log.append(("down", node.path))
+
+    def _vanish(self, node: _Node) -> None:
+        """Have a node go without a word; its children hear of it, and go too (S68)."""
+        node.up = False
+        self.log.append(("down", node.path))
+        for child in node.children:
+            if child.up:
+                self._vanish(child)
+
+    # ----------------------------------------------------------------------------------------- supervisors
+
+    def _ended(self, node: _Node, reason: Reason) -> None:
+        """Do what a supervisor does when a child has ended (S20 to S22)."""
+        above = node.above
+        if above is None:
+            return
+        benign = isinstance(reason, Shutdown) or (isinstance(reason, str) and reason in (NORMAL, SHUTDOWN))
+        if node.value.restart == "permanent" or (node.value.restart == "transient" and not benign):
+            self._restart(above, node)
+        elif node.value.restart == "temporary" or _is(above, "dynamic"):
+            above.children.remove(node)
+
+    def _restart(self, supervisor: _Node, failed: _Node) -> None:
+        """Start a child again, with those that the strategy names, until it works (S25 to S33) or is too much (S40)."""
+        again: _Node | None = failed
+        while again is not None:
+            supervisor.restarts.append(int(self.now))
+            assert isinstance(supervisor.value, Branch)  # noqa: S101 - leaves have no children
+            if self._remembered(supervisor) > supervisor.value.max_restarts:
+                self._stop(supervisor)
+                self._ended(supervisor, SHUTDOWN)
+                return
+            group = self._group(supervisor, again)
+            for child in reversed(group):
+                self._stop(child)
+                if child.value.restart == "temporary":
+                    supervisor.children.remove(child)
+            kept = [child for child in group if child.value.restart != "temporary"]
+            again = next((child for child in kept if not self._start(child)), None)
+
+    def _group(self, supervisor: _Node, failed: _Node) -> list[_Node]:
+        children = supervisor.children
+        strategy = "one_for_one" if _is(supervisor, "dynamic") else getattr(supervisor.value, "strategy", None)
+        if strategy == "one_for_all":
+            return list(children)
+        if strategy == "rest_for_one":
+            return children[children.index(failed) :]
+        return [failed]
+
+    def _remembered(self, supervisor: _Node) -> int:
+        """Count the restarts within `max_seconds`, in whole seconds (S44)."""
+        longest = getattr(supervisor.value, "max_seconds", 0)
+        return sum(int(self.now) - second <= longest for second in supervisor.restarts)
+
+
+def _is(node: _Node, kind: str) -> bool:
+    return isinstance(node.value, Branch) and node.value.kind == kind

@@ -1,0 +1,27 @@
+"""Random supervision trees with random crash scripts, in any order of steps, against the model of OTP's restarts."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from phxactor.runtime import trap_exit
+from phxactor.testing.crash import Step, play
+from phxactor.testing.schedule import Schedule
+from phxactor.testing.strategies import schedule, scripts, trees
+from phxactor.testing.trees import Branch
+
+plays = trees().flatmap(lambda tree: st.tuples(st.just(tree), scripts(tree)))
+
+
+async def played(tree: Branch, script: Sequence[Step]) -> None:
+    trap_exit()
+    await play(tree, script)
+
+
+@settings(max_examples=200)
+@given(plays, schedule())
+def test_trees_do_what_the_model_says(made: tuple[Branch, list[Step]], order: Schedule) -> None:
+    order.run(played, *made)
