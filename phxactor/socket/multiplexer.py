@@ -48,6 +48,10 @@ DUPLICATE_GRACE: Final = 5.0
 """Seconds that a replaced channel has to end before it is killed (C4)."""
 WAITING: Final = 1000
 """Messages that may wait for the answer of their topic's join."""
+LIGHT: Final = 256
+"""Bytes of a join that does not count."""
+PENDING: Final = 65536
+"""Bytes of joins that may wait for an answer while the client is read on."""
 
 TOO_LATE: Final = Error("join_timeout")
 """What the start of a channel answers that has taken longer than a join may."""
@@ -88,6 +92,7 @@ class Joining:
         "monitor",
         "old",
         "pid",
+        "size",
         "started",
         "timer",
         "waiting",
@@ -109,6 +114,8 @@ class Joining:
         self.pid: Pid | None = None
         self.monitor: Monitor | None = None
         self.timer: Timer | None = None
+        self.size = 0
+        """Bytes, if they are many."""
         self.waiting: list[Message] = []
 
 
@@ -190,8 +197,26 @@ class Multiplexer:
     # ---------------------------------------------------------------------------------- from the client
 
     def caught_up(self) -> bool:
-        """Tell whether no message of the client waits, in a channel's mailbox or for the answer of a join."""
-        return not any(entry.pid.mailbox if type(entry) is Joined else entry.waiting for entry in self._topics.values())
+        """Tell whether no message of the client waits, in a channel's mailbox or for the answer of a join.
+
+        Nor may the joins that wait for an answer be large together: one or another is no reason to wait for it.
+        """
+        joins = 0
+        for entry in self._topics.values():
+            if type(entry) is Joined:
+                if entry.pid.mailbox:
+                    return False
+            elif entry.waiting:
+                return False
+            else:
+                joins += entry.size
+        return joins <= PENDING
+
+    def weigh(self, message: Message, size: int) -> None:
+        """Be told how many bytes a message had that was handed in, if they were more than `LIGHT`."""
+        entry = self._topics.get(message.topic)
+        if type(entry) is Joining and entry.message is message:
+            entry.size = size
 
     def handle_limited(self, message: Message) -> None:
         """Take a client's message, unless it is too many; a leave is always taken, for it makes room."""

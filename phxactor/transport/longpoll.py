@@ -231,7 +231,9 @@ class LongPollSession:
                     most = self.options.max_message_size
                     raise DecodeError(f"a message of {len(data)} bytes, more than {most}")  # noqa: TRY301
                 self._left -= len(data)
-                self._multiplexer.handle_limited(self.socket.serializer.decode(data, opcode))
+                message = self.socket.serializer.decode(data, opcode)
+                self._multiplexer.handle_limited(message)
+                self._multiplexer.weigh(message, len(data))
         except DecodeError as error:
             if events.bad_input.handlers:
                 events.bad_input.emit(peer=self.peer, why=str(error), code=int(HTTPStatus.BAD_REQUEST))

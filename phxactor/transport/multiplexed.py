@@ -16,7 +16,7 @@ import trio
 from phxactor.runtime import Pid, set_port
 from phxactor.socket import DecodeError, InvalidUTF8, Socket, SocketPush
 from phxactor.socket.messages import DRAIN
-from phxactor.socket.multiplexer import Multiplexer
+from phxactor.socket.multiplexer import LIGHT, Multiplexer
 from phxactor.socket.rate_limit import rate_limit
 from phxactor.transport.base_connection import READ_SIZE
 from phxactor.transport.close_codes import BAD_MESSAGE, DRAINING, NOT_UTF8
@@ -111,8 +111,11 @@ class MultiplexedWebSocket(WebSocket):
         except DecodeError as error:
             self.reject(str(error), NOT_UTF8 if isinstance(error, InvalidUTF8) else BAD_MESSAGE)
             return
-        self._window -= len(data)
+        size = len(data)
+        self._window -= size
         self._handle_in(message)
+        if size > LIGHT:
+            self._multiplexer.weigh(message, size)
         if self._sweep is not None:
             self._sweep.count()
 

@@ -1,6 +1,6 @@
 """A program to be attacked: every way in which a client can fall behind, or ask for more than it may.
 
-    python -m tests.attacks.server [certificate]
+    python -m tests.attacks.server [--per-address N] [certificate]
 
 Its first line of output is the port that it listens on.
 """
@@ -31,19 +31,22 @@ from phxactor import (
     mount,
     on,
 )
+from phxactor.endpoint.connection_limits import ConnectionLimits
 from phxactor.endpoint.events import listening
 
 BOUND = 1024 * 1024
 """Bytes that may wait for one client."""
 PIECE = 64_000
 """Bytes of one broadcast."""
+MOST = 300
+"""Connections that there may be."""
 
 
 class Room(Channel):
     """Echoes, or takes for ever."""
 
     async def join(self, topic: str, payload: Any) -> None:  # noqa: ANN401
-        if topic == "room:pending":
+        if topic.startswith("room:pending"):
             await trio.sleep_forever()
 
     @on("echo")
@@ -80,6 +83,7 @@ async def broadcast(request: Request) -> Response:
 CLOSE = WebSocketOptions(check_origin=False, max_output_bytes=BOUND)
 DROP = attrs.evolve(CLOSE, slow_consumer="drop")
 LIMITED = attrs.evolve(CLOSE, max_messages_per_second=10)
+HURRIED = attrs.evolve(CLOSE, max_joins_per_second=10)
 POLL = LongPollOptions(check_origin=False, max_output_bytes=BOUND)
 DROPPING_POLL = attrs.evolve(POLL, slow_consumer="drop")
 
@@ -89,11 +93,12 @@ endpoint = Endpoint(
         mount("/compressed", UserSocket, websocket=attrs.evolve(CLOSE, compress=True)),
         mount("/drop", UserSocket, websocket=DROP, longpoll=DROPPING_POLL),
         mount("/limited", UserSocket, websocket=LIMITED),
+        mount("/hurried", UserSocket, websocket=HURRIED),
         mount("/raw", Stuck, websocket=CLOSE),
     ],
     routes=[get("/broadcast", broadcast)],
     port=0,
-    max_connections=300,
+    max_connections=MOST,
 )
 
 
@@ -101,10 +106,12 @@ def main() -> None:
     """Serve until told to stop."""
     parser = argparse.ArgumentParser()
     parser.add_argument("certificate", nargs="?", help="a file with a key and its certificate")
-    certificate = parser.parse_args().certificate
-    if certificate is not None:
+    parser.add_argument("--per-address", type=int, help="connections that there may be from one address")
+    arguments = parser.parse_args()
+    if arguments.certificate is not None:
         endpoint.tls = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
-        endpoint.tls.load_cert_chain(certificate)
+        endpoint.tls.load_cert_chain(arguments.certificate)
+    endpoint.limits = ConnectionLimits(MOST, arguments.per_address)
     logging.basicConfig(level=logging.ERROR)
     listening.attach(lambda _, fields: print(str(fields["url"]).rpartition(":")[2], flush=True))  # noqa: T201 - for the tests
     phxactor.run(endpoint)

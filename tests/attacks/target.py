@@ -10,6 +10,7 @@ from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 
 import attrs
+import pytest
 import trio
 
 from tests.certificates import CERTIFICATE, CLIENT
@@ -17,6 +18,14 @@ from tests.conformance.client import Client
 from tests.conformance.server import ROOT
 
 MEGABYTE = 1_000_000
+SLACK = 24 * MEGABYTE
+"""What a program grows by in any case: buffers that come and go, arenas that are not given back."""
+CLIENTS = 8
+MARKS = [
+    pytest.mark.socket,
+    pytest.mark.slow,
+    pytest.mark.skipif(sys.platform != "linux", reason="the memory of a process is read from Linux's /proc"),
+]
 
 
 @attrs.frozen
@@ -62,10 +71,10 @@ class Target:
 
 
 @contextmanager
-def running(*, tls: bool) -> Iterator[Target]:
+def running(*arguments: str, tls: bool) -> Iterator[Target]:
     """Start the program; afterwards it must still be there."""
     with CERTIFICATE.private_key_and_cert_chain_pem.tempfile() as certificate:
-        command = [sys.executable, "-m", "tests.attacks.server", *([certificate] if tls else [])]
+        command = [sys.executable, "-m", "tests.attacks.server", *arguments, *([certificate] if tls else [])]
         process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True)
         assert process.stdout is not None
         with process.stdout:
@@ -78,12 +87,35 @@ def running(*, tls: bool) -> Iterator[Target]:
 
 
 @asynccontextmanager
-async def attacked(*, tls: bool = False) -> AsyncIterator[Target]:
+async def attacked(*arguments: str, tls: bool = False) -> AsyncIterator[Target]:
     """Start the program, and warm it up."""
-    with running(tls=tls) as target:
+    with running(*arguments, tls=tls) as target:
         for _ in range(5):
             client = await target.connect("/close")
             await client.ask(["1", "1", "room:1", "phx_join", {}])
             await target.broadcast(1)
             await trio.aclose_forcefully(client.stream)
         yield target
+
+
+async def pour(stream: trio.abc.Stream, data: bytes, seconds: float, *, every: float = 0.0) -> int:
+    """Send the same again and again, or every so many seconds, and never read; return how many bytes were taken."""
+    sent = 0
+    with trio.move_on_after(seconds):
+        try:
+            while True:
+                await stream.send_all(data)
+                sent += len(data)
+                await trio.sleep(every)
+        except trio.BrokenResourceError:
+            pass
+    return sent
+
+
+async def first_line(stream: trio.abc.Stream) -> bytes:
+    """Read an answer's first line; empty without one."""
+    try:
+        with trio.fail_after(5):
+            return bytes(await stream.receive_some()).split(b"\r\n", 1)[0]
+    except trio.BrokenResourceError:
+        return b""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 import zlib
 from typing import Any
 
@@ -11,37 +10,16 @@ import pytest
 import trio
 
 from tests.attacks.server import BOUND
-from tests.attacks.target import MEGABYTE, attacked
+from tests.attacks.target import CLIENTS, MARKS, MEGABYTE, SLACK, attacked, pour
 from tests.conformance.client import Client, Closed
 from tests.transport.frames import BINARY, CONT, TEXT, frame
 
-pytestmark = [
-    pytest.mark.socket,
-    pytest.mark.slow,
-    pytest.mark.skipif(sys.platform != "linux", reason="the memory of a process is read from Linux's /proc"),
-]
-
-SLACK = 24 * MEGABYTE
-"""What a program grows by in any case: buffers that come and go, arenas that are not given back."""
-CLIENTS = 8
+pytestmark = MARKS
 
 
 async def join(client: Client, topic: str = "room:1") -> None:
     reply: Any = await client.ask(["1", "1", topic, "phx_join", {}])
     assert reply[4]["status"] == "ok"
-
-
-async def pour(stream: trio.abc.Stream, data: bytes, seconds: float) -> int:
-    """Send the same again and again, and never read; return how many bytes have been taken."""
-    sent = 0
-    with trio.move_on_after(seconds):
-        try:
-            while True:
-                await stream.send_all(data)
-                sent += len(data)
-        except trio.BrokenResourceError:
-            pass
-    return sent
 
 
 @pytest.mark.parametrize("tls", [False, True], ids=["plain", "tls"])
@@ -118,6 +96,46 @@ async def test_clients_that_send_as_much_as_they_can(path: str, data: object) ->
             await trio.aclose_forcefully(client.stream)
 
 
+ROOMS = [f"room:{number}" for number in range(200)]
+"""More than one connection may have."""
+
+
+@pytest.mark.parametrize(
+    ("path", "messages"),
+    [
+        pytest.param("/close", [["1", "1", "room:1", "phx_join", {}]], id="of one topic again and again"),
+        pytest.param("/close", [["1", "1", topic, "phx_join", {}] for topic in ROOMS], id="of many topics"),
+        pytest.param(
+            "/close",
+            [["1", "1", topic, event, {}] for topic in ROOMS for event in ("phx_join", "phx_leave")],
+            id="and leaves",
+        ),
+        pytest.param("/hurried", [["1", "1", topic, "phx_join", {}] for topic in ROOMS], id="at a limited rate"),
+        pytest.param(
+            "/close",
+            [["1", "1", f"room:pending{number}", "phx_join", {}] for number in range(200)],
+            id="that are pending",
+        ),
+        pytest.param(
+            "/close",
+            [["1", "1", f"room:pending{number}", "phx_join", "x" * 900_000] for number in range(50)],
+            id="that are pending, with much in them",
+        ),
+    ],
+)
+async def test_joins(path: str, messages: list[object]) -> None:
+    flood = b"".join(frame(TEXT, orjson.dumps(message)) for message in messages)
+    async with attacked() as target:
+        clients = [await target.connect(path) for _ in range(CLIENTS)]
+        before = target.peak()
+        async with trio.open_nursery() as nursery:
+            for client in clients:
+                nursery.start_soon(pour, client.stream, flood, 2.0)
+        assert target.peak() - before < CLIENTS * 4 * BOUND + SLACK
+        for client in clients:
+            await trio.aclose_forcefully(client.stream)
+
+
 async def test_messages_that_are_small_when_compressed() -> None:
     """Four megabytes of zeros in four kilobytes: over `max_frame_size`, and a hundred times just under it."""
     deflate = zlib.compressobj(wbits=-12)
@@ -160,54 +178,3 @@ async def test_messages_that_never_end(size: int) -> None:
         assert target.peak() - before < CLIENTS * 2 * BOUND + SLACK
         for client in clients:
             await trio.aclose_forcefully(client.stream)
-
-
-async def test_more_connections_than_there_may_be(open_files: None) -> None:
-    async with attacked() as target:
-        before = target.peak()
-        streams = [await target.stream() for _ in range(1500)]
-        statuses = [await first_line(stream) for stream in streams[400:]]
-        assert set(statuses) <= {b"HTTP/1.1 503 Service Unavailable", b""}
-        assert target.peak() - before < 300 * 50_000 + SLACK
-        for stream in streams:
-            await trio.aclose_forcefully(stream)
-
-
-async def test_heads_that_never_end() -> None:
-    head = b"GET / HTTP/1.1\r\nhost: a\r\nx: " + b"x" * 60_000
-    async with attacked() as target:
-        before = target.peak()
-        streams = [await target.stream() for _ in range(200)]
-        for stream in streams:
-            await stream.send_all(head)
-        await trio.sleep(1)
-        assert target.peak() - before < 200 * 4 * len(head) + SLACK
-        async with trio.open_nursery() as nursery:
-            for stream in streams:
-                nursery.start_soon(pour, stream, b"x" * 10_000, 0.5)
-        assert target.peak() - before < 200 * 4 * len(head) + SLACK
-        statuses = [await first_line(stream) for stream in streams]
-        assert set(statuses) == {b"HTTP/1.1 431 "}
-        for stream in streams:
-            await trio.aclose_forcefully(stream)
-
-
-async def first_line(stream: trio.abc.Stream) -> bytes:
-    """Read an answer's first line; empty without one."""
-    try:
-        with trio.fail_after(5):
-            return bytes(await stream.receive_some()).split(b"\r\n", 1)[0]
-    except trio.BrokenResourceError:
-        return b""
-
-
-@pytest.fixture
-def open_files() -> None:
-    """See to it that this process may have as many connections open."""
-    import resource  # noqa: PLC0415
-
-    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    if soft < 4096 <= hard or hard == resource.RLIM_INFINITY:
-        resource.setrlimit(resource.RLIMIT_NOFILE, (4096, hard))
-    elif soft < 4096:
-        pytest.skip("this process may not open 4096 files")

@@ -10,8 +10,8 @@ from trio.testing import MockClock
 from phxactor import Channel, Error, Ok, Pid, Shutdown, SocketClose, Stop, channel, monitor, on, trap_exit
 from phxactor.channel import Payload
 from phxactor.runtime import KILL, receive
-from phxactor.socket.messages import Broadcast
-from phxactor.socket.multiplexer import DUPLICATE_GRACE, WAITING
+from phxactor.socket.messages import Broadcast, Message
+from phxactor.socket.multiplexer import DUPLICATE_GRACE, PENDING, WAITING
 from tests.sockets.multiplexing import (
     Wire,
     close,
@@ -32,7 +32,7 @@ class Room(Channel):
         match topic.removeprefix("room:"):
             case "never":
                 await trio.sleep_forever()
-            case "slow":
+            case "slow" | "slow2":
                 await trio.sleep(1)
             case "refuse":
                 return Error({"reason": "no"})
@@ -216,6 +216,21 @@ async def test_what_comes_while_joining_waits_up_to_a_limit(autojump_clock: Mock
                 for number in range(WAITING)
             ),
         ]
+
+
+async def test_joins_that_wait_are_no_reason_to_read_no_more_unless_they_are_large(autojump_clock: MockClock) -> None:
+    async with wire(ROOMS) as it:
+        for topic, size, caught_up in (("room:slow", PENDING, True), ("room:slow2", 1, False)):
+            message = Message(topic, "phx_join", {}, "1", "1")
+            it.mux.handle_in(message)
+            it.mux.weigh(message, size)
+            it.mux.weigh(Message(topic, "phx_join", {}, "2", "2"), 10 * PENDING)  # not the one that waits
+            assert it.mux.caught_up() == caught_up
+        await it.hear()
+        assert not it.mux.caught_up()
+        await trio.sleep(1.1)
+        assert len(await it.hear()) == 2
+        assert it.mux.caught_up()
 
 
 async def test_what_waited_for_a_refused_join_is_answered(autojump_clock: MockClock) -> None:
