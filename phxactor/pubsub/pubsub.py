@@ -105,6 +105,10 @@ class PubSub:
         if not entries and self._subscriptions.pop(owner, None) is not None:
             disown(owner, self._release)
 
+    def topics(self) -> list[str]:
+        """List the topics that have subscriptions."""
+        return list(self._topics)
+
     def subscribers(self, topic: str) -> list[Subscriber]:
         """List the subscriptions of a topic, oldest first."""
         return list(self._topics.get(topic, ()))

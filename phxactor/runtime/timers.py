@@ -58,6 +58,10 @@ class Timers:
         """Count the timers that are pending."""
         return len(self._heap) - self._cancelled
 
+    def pending(self) -> list[Timer]:
+        """List the timers that are pending, in no particular order."""
+        return [timer for _, _, timer in self._heap if timer.pending]
+
     def add(self, seconds: float, callback: Callable[[Argument], object], argument: Argument) -> Timer:
         """Call `callback(argument)` after at least so many seconds, never within this call (TI2)."""
         return self.add_at(trio.current_time() + seconds, callback, argument)

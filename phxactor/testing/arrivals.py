@@ -16,6 +16,8 @@ from phxactor.testing.settling import settle
 Item: TypeAlias = Message | Reply | Broadcast
 
 INDENT: Final = " " * 6
+NOTABLE: Final = 0.001
+"""Seconds after the first thing that came which are worth telling."""
 
 
 @attrs.define(eq=False)
@@ -122,7 +124,7 @@ class Arrivals:
         start = self.all[0].at if self.all else 0.0
         for number, arrival in enumerate(self.all, 1):
             notes = ["asserted"] if arrival.asserted else []
-            if arrival.at != start:
+            if arrival.at - start >= NOTABLE:
                 notes.append(f"{arrival.at - start:.3g} s later")
             note = f"    ({', '.join(notes)})" if notes else ""
             mark = ">" if arrival is found else " "

@@ -19,6 +19,7 @@ from phxactor.runtime import Exit, Runtime, self_pid
 from phxactor.socket import Socket
 from phxactor.socket.routes import Transport
 from phxactor.testing.client import Client
+from phxactor.testing.leaks import tell_watches
 from phxactor.testing.refusals import Refused
 from phxactor.testing.transport import Connected, Knock, transport_spec
 from phxactor.transport.options import ConnectInfoKey, LongPollOptions, SocketOptions, WebSocketOptions
@@ -117,7 +118,9 @@ async def connect(
         error = Error(answer.why) if answer.error is None else answer.error
         raise Refused(f"{socket.__name__} does not let the client in: {answer.why}", error) from answer.__cause__
     assert isinstance(answer, Connected)  # noqa: S101 - there is nothing else
-    return Client(endpoint, answer.transport, options.join_timeout)
+    client = Client(endpoint, answer.transport, options.join_timeout)
+    tell_watches(client)
+    return client
 
 
 def _mount_of(endpoint: Endpoint, socket: type[Socket], transport: Transport) -> Mount:

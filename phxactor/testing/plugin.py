@@ -1,9 +1,46 @@
-"""The pytest plugin: fixtures, which do nothing until a test asks for them."""
+"""The pytest plugin: fixtures, which do nothing until a test asks for them.
+
+The option `phxactor_no_leaks = true` of pytest's configuration asks for `no_leaks` in the name of all tests; the marker
+`allow_leaks("why")` excepts one.
+"""
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator, Generator, Iterator
+
 import pytest
 from trio.testing import MockClock
+
+from phxactor.runtime import Runtime, open_runtime
+from phxactor.testing.leaks import watching
+
+FAILED = pytest.StashKey[bool]()
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Offer the option."""
+    parser.addini("phxactor_no_leaks", "fail tests that leave processes, sockets or the like behind", "bool", False)  # noqa: FBT003
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Offer the marker."""
+    config.addinivalue_line("markers", "allow_leaks(reason): what this test leaves behind is its subject")
+
+
+def pytest_itemcollected(item: pytest.Item) -> None:
+    """Ask for `no_leaks`, where the configuration wants it."""
+    if isinstance(item, pytest.Function) and item.config.getini("phxactor_no_leaks"):
+        item.fixturenames.insert(0, "no_leaks")
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> Generator[None, object, object]:
+    """Take note of a test that fails: what it leaves behind is no news."""
+    try:
+        return (yield)
+    except BaseException:
+        pyfuncitem.stash[FAILED] = True
+        raise
 
 
 @pytest.fixture
@@ -14,3 +51,22 @@ def virtual_time() -> MockClock:
     anyio's plugin, give it to the backend: `return "trio", {"clock": virtual_time}` from a fixture `anyio_backend`.
     """
     return MockClock(autojump_threshold=0)
+
+
+@pytest.fixture
+async def phx_runtime() -> AsyncIterator[Runtime]:
+    """A runtime of which the test is the first process, `main`; under pytest-trio and anyio's plugin."""
+    async with open_runtime() as runtime:
+        yield runtime
+
+
+@pytest.fixture
+def no_leaks(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Fail the test if it leaves something behind, and say who made it; `phxactor.testing.leaks` says what that is."""
+    if request.node.get_closest_marker("allow_leaks") is not None:
+        yield
+        return
+    with watching() as watch:
+        yield
+    if FAILED not in request.node.stash and (found := watch.over()):
+        pytest.fail("\n".join([f"{request.node.name} has left behind", *found]), pytrace=False)
