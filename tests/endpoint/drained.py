@@ -28,6 +28,10 @@ class Room(Channel):
         await trio.sleep(0.02)
         return Ok(payload)
 
+    @on("busy")
+    async def busy(self, payload: Payload) -> None:
+        await trio.sleep_forever()
+
 
 class UserSocket(Socket, log=False):
     """Any room."""

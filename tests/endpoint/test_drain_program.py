@@ -14,12 +14,14 @@ import trio
 from tests.conformance.client import Client, Closed
 from tests.demos.program import serving
 from tests.endpoint import drained
+from tests.sockets.serving import eventually
 
 pytestmark = [pytest.mark.socket, pytest.mark.slow]
 
 CLIENTS = 500
 AT_ONCE = 3
 """Pushes of one client that wait for an answer, at least until the server stops reading."""
+WAITS = f"INFO 1 connections wait for busy channels, at most {drained.LIMIT:g} s; a second Ctrl-C kills them\n"
 AFTER = 2 * CLIENTS
 """Answers after which the program is told to stop."""
 
@@ -72,3 +74,19 @@ async def test_five_hundred_clients_that_push_while_the_program_stops() -> None:
     assert "ERROR" not in printed
     assert "WARNING" not in printed
     assert f"INFO stopping; {CLIENTS} connections are told" in printed
+
+
+async def test_a_busy_channel_is_waited_for_until_a_second_ctrl_c() -> None:
+    with serving(python=str(Path(drained.__file__))) as program:
+        url = program.url.replace("http", "ws") + "/socket/websocket?vsn=2.0.0"
+        async with await Client.open(url) as client:
+            await client.ask(["1", "0", "room:1", "phx_join", {}])
+            await client.send(["1", "1", "room:1", "busy", {}])
+            assert await client.ask([None, "2", "phoenix", "heartbeat", {}]) is not None  # it has been read
+            program.process.send_signal(signal.SIGINT)
+            await eventually(lambda: WAITS in program.lines)
+            assert program.process.poll() is None
+            code, printed = await trio.to_thread.run_sync(program.stop)
+            assert (await client.until_closed())[1] in (Closed(1006), Closed(1011), Closed(1012))
+    assert code == 1
+    assert "Exit" in printed.splitlines()[-1]
