@@ -50,10 +50,10 @@ def leaves(identity: object = "leaf") -> SearchStrategy[Leaf]:
 
 @st.composite
 def trees(draw: st.DrawFn, identity: object = "root", depth: int = 2) -> Branch:
-    """Supervision trees, up to that many supervisors above each other; the simplest has no children."""
+    """Supervision trees, up to that many supervisors above each other; the simplest has one child."""
     kind: Kind = draw(st.sampled_from(get_args(Kind)))
     children: list[Leaf | Branch] = []
-    for child in "abc"[: draw(st.integers(0 if kind != "partition" else 1, 3))]:
+    for child in "abcd"[: draw(st.integers(1, 4))]:
         below = depth > 1 and kind == "supervisor" and draw(st.booleans())
         children.append(draw(trees(child, depth - 1)) if below else draw(leaves(child)))
     return Branch(
@@ -69,9 +69,10 @@ def trees(draw: st.DrawFn, identity: object = "root", depth: int = 2) -> Branch:
 
 def scripts(tree: Branch, max_size: int = 12) -> SearchStrategy[list[Step]]:
     """Crash scripts for a tree: who dies, how, at which message, and how much time passes in between."""
+    root, *below = (path for path, _ in paths(tree))
     crashes = st.builds(
         Crash,
-        st.sampled_from([path for path, _ in paths(tree)]),
+        st.sampled_from([*below, *below, *below, root]),  # which ends it all
         st.sampled_from(get_args(Way)),
         reasons(),
         st.integers(0, 3),

@@ -1,0 +1,112 @@
+"""What must be true whatever has crashed, each asserted in one line.
+
+    async with nothing_leaked(pubsub): ...      processes, names, monitors, links, timers, subscriptions
+    async with untouched(sibling): ...          it lives on, and has not been restarted
+    assert_answered(trace)                      each call is answered once
+    assert_told_once(heard)                     a client hears once of the end of each channel
+    assert_restarts(supervisor, {"b": 1})       whom it has started again, and how often
+
+All raise AssertionError, and name who breaks it.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import AsyncIterator, Collection, Iterable, Mapping
+from contextlib import asynccontextmanager
+
+from phxactor.otp import Call, Supervisor
+from phxactor.otp.call import Server
+from phxactor.pubsub import PubSub
+from phxactor.runtime import Answer, From, Pid, Runtime, format_reason, self_pid
+from phxactor.socket import Message, Reply
+from phxactor.socket.messages import Ref
+from phxactor.testing.settling import settle
+from phxactor.testing.tracing import Happening, Trace
+
+
+def belongings(runtime: Runtime, pubsubs: Iterable[PubSub] = ()) -> Counter[str]:
+    """List all that a runtime keeps for its processes, by descriptions that stay the same while they are there."""
+    there: Counter[str] = Counter()
+    for pid in runtime.processes.values():
+        there[f"process {pid!r}"] += 1
+        there.update(f"monitor of {pid!r} on {watch.target!r}" for watch in pid.monitors or ())
+        there.update(f"link of {pid!r} and {other!r}" for other in pid.links or () if other.number > pid.number)
+    there.update(f"name {name!r} of {pid!r}" for name, pid in runtime.names.all().items())
+    there.update(f"timer for {timer.destination or timer.callback!r}" for timer in runtime.timers.pending())
+    for pubsub in pubsubs:
+        for topic in pubsub.topics():
+            there.update(f"subscription of {one.pid!r} to {topic!r}" for one in pubsub.subscribers(topic))
+    return there
+
+
+@asynccontextmanager
+async def nothing_leaked(*pubsubs: PubSub) -> AsyncIterator[None]:
+    """See that, when all is quiet after the block, there is nothing but what was there before; else AssertionError."""
+    runtime = self_pid().runtime
+    await settle()
+    before = belongings(runtime, pubsubs)
+    yield
+    await settle()
+    left = belongings(runtime, pubsubs) - before
+    if left:
+        lines = [f"{count} times {what}" if count > 1 else what for what, count in left.items()]
+        raise AssertionError("\n    ".join(["there has been left behind", *lines]))
+
+
+@asynccontextmanager
+async def untouched(*pids: Pid) -> AsyncIterator[None]:
+    """See that these processes live on, when all is quiet after the block; else AssertionError."""
+    yield
+    await settle()
+    ended = [f"{pid!r}: {format_reason(pid.exit_reason)}" for pid in pids if not pid.alive]
+    if ended:
+        raise AssertionError("\n    ".join(["there have ended", *ended]))
+
+
+def assert_answered(trace: Trace) -> None:
+    """See that every call of a trace was answered, and none twice; if its server or caller has ended, it need not be.
+
+    For a moment when all is quiet: a call that may still be answered is one without an answer.
+    """
+    asked: dict[From, Happening] = {}
+    answers: Counter[From] = Counter()
+    ended = {happening.by for happening in trace.of("exits")}
+    for sent in trace.of("sends"):
+        if isinstance(sent.what, Call):
+            asked[sent.what.from_] = sent
+        elif isinstance(sent.what, Answer):
+            answers[sent.what.ref] += 1
+    for ref, sent in asked.items():
+        if answers[ref] > 1:
+            raise AssertionError(f"there were {answers[ref]} answers: {sent.text}")
+        if not answers[ref] and sent.whom not in ended and sent.by not in ended:
+            raise AssertionError(f"there was no answer: {sent.text}")
+
+
+def assert_told_once(heard: Iterable[Message | Reply], still_joined: Collection[Ref] = ()) -> None:
+    """See that a client was told once, by `phx_close` or `phx_error`, of the end of each channel that it had joined.
+
+    `heard` is all that it was sent, in order; `still_joined` the join refs of the channels that live. Those have not
+    been told of, and nobody was told of an end before he was let in.
+    """
+    told: dict[Ref, list[str]] = {}
+    for item in heard:
+        ended = isinstance(item, Message) and item.event in ("phx_close", "phx_error")
+        if isinstance(item, Reply) and item.status == "ok" and item.ref == item.join_ref:
+            told[item.join_ref] = []
+        elif isinstance(item, Message) and ended:
+            if item.join_ref not in told:
+                raise AssertionError(f"{item.event} of {item.topic!r} for {item.join_ref!r}, which was not let in")
+            told[item.join_ref].append(item.event)
+    for ref, events in told.items():
+        if len(events) != (ref not in still_joined):
+            lives = "lives" if ref in still_joined else "has ended"
+            raise AssertionError(f"the channel of the join {ref!r} {lives}, and its client was told {events}")
+
+
+def assert_restarts(supervisor: Server, restarts: Mapping[object, int]) -> None:
+    """See how often a supervisor has started children again, by their ids; of those that are not named, never."""
+    seen = {child.id: child.restarts for child in Supervisor.statistics(supervisor).children}
+    if seen != {**dict.fromkeys(seen, 0), **restarts}:
+        raise AssertionError(f"the restarts of the children are {seen}, and should be {dict(restarts)}")
