@@ -76,15 +76,7 @@ class Admission:
             transport_pid=self_pid(),
         )
         info = self.connect_info(auth_token)
-        # A connect may be written without connect_info; the class knows.
-        arguments = (params, info) if handler.wants_connect_info else (params,)
-
-        async def decide() -> object:
-            result = await socket.connect(*arguments)
-            socket.id = None if isinstance(result, Error) else _identified(socket)
-            return result
-
-        await self._ask(decide)
+        await self._ask(lambda: self.decide(socket, params, info))
         if socket.id is not None:
             socket.pubsub_server.subscribe(socket.id)
         return socket
@@ -96,6 +88,13 @@ class Admission:
         raw = handler(endpoint=self.endpoint, transport=self.transport, transport_pid=self_pid())
         await self._ask(lambda: raw.connect(params, info))
         return raw
+
+    async def decide(self, socket: Socket, params: Params, info: dict[str, object]) -> object:
+        """Have the program decide, and name who is let in."""
+        # A connect may be written without connect_info; the class knows.
+        result = await socket.connect(*((params, info) if socket.wants_connect_info else (params,)))
+        socket.id = None if isinstance(result, Error) else _identified(socket)
+        return result
 
     def connect_info(self, auth_token: str | None) -> dict[str, object]:
         """Collect what `connect` is told of the connection."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Final, cast, get_args
+from typing import Final, get_args
 from weakref import WeakKeyDictionary
 
 import attrs
@@ -21,7 +21,7 @@ from phxactor.socket.routes import Transport
 from phxactor.testing.client import Client
 from phxactor.testing.leaks import tell_watches
 from phxactor.testing.refusals import Refused
-from phxactor.testing.transport import Connected, Knock, transport_spec
+from phxactor.testing.transport import Admitted, Connected, Knock, transport_spec
 from phxactor.transport.options import ConnectInfoKey, LongPollOptions, SocketOptions, WebSocketOptions
 from phxactor.transport.request import PeerData, Request
 
@@ -84,43 +84,82 @@ async def connect(
 
     """
     __tracebackhide__ = True
+    endpoint = await _running(endpoint, socket)
+    mounted = _mount_of(endpoint, socket, transport)
+    options = _options(mounted, transport)
+    if auth_token is not None and not options.auth_token:
+        raise ValueError(f"{socket.__name__} is mounted without the option auth_token")
+    request = _request(mounted, transport, params or {}, headers or {}, peer)
+    given = {} if connect_info is None else connect_info
+    return await _enter(Knock(endpoint, socket, options, request, transport, given=given, auth_token=auth_token))
+
+
+async def admitted(
+    socket: type[Socket],
+    *,
+    id: str | None = None,  # noqa: A002 - as it is called everywhere
+    assigns: Mapping[str, object] | None = None,
+    endpoint: Endpoint | None = None,
+    transport: Transport = "websocket",
+) -> Client:
+    """Connect a client without asking the socket's `connect` and `identify`: with this id and these assigns instead.
+
+    For a process, as `connect`, which has the other arguments too. Raises LookupError as it does.
+    """
+    __tracebackhide__ = True
+    endpoint = await _running(endpoint, socket)
+    mounted = _mount_of(endpoint, socket, transport)
+    request = _request(mounted, transport, {}, {}, IN_MEMORY)
+    taken = Admitted(id, assigns or {})
+    return await _enter(Knock(endpoint, socket, _options(mounted, transport), request, transport, admitted=taken))
+
+
+async def _running(endpoint: Endpoint | None, socket: type[Socket]) -> Endpoint:
+    """Return the endpoint to connect to, which runs."""
     house = _houses.setdefault(self_pid().runtime, House())
     async with house.lock:  # a process receives in one task at a time
         if endpoint is None:
             endpoint = house.endpoint_of(socket)
         if not _runs_here(endpoint):
             (await endpoint.start_link(server=False)).unwrap()
-    mounted = _mount_of(endpoint, socket, transport)
-    options = cast("SocketOptions", getattr(mounted, transport))
-    if auth_token is not None and not options.auth_token:
-        raise ValueError(f"{socket.__name__} is mounted without the option auth_token")
+    return endpoint
+
+
+def _request(
+    mounted: Mount, transport: Transport, params: Params, headers: Mapping[str, str], peer: PeerData
+) -> Request:
     path = (mounted.websocket_path if transport == "websocket" else mounted.longpoll_path) or ""
-    sent = {"host": HOST, **{name.lower(): value for name, value in (headers or {}).items()}}
-    request = Request(
+    sent = {"host": HOST, **{name.lower(): value for name, value in headers.items()}}
+    return Request(
         "GET",
-        URL.parse(f"ws://{HOST}{path}").target(params or {}),
+        URL.parse(f"ws://{HOST}{path}").target(params),
         tuple((name.encode("latin-1"), value.encode("latin-1")) for name, value in sent.items()),
         peer=peer,
     )
-    knock = Knock(
-        endpoint,
-        socket,
-        attrs.evolve(options, serializers=None),
-        request,
-        transport,
-        given=connect_info or {},
-        auth_token=auth_token,
-    )
-    async with house.lock:
+
+
+async def _enter(knock: Knock) -> Client:
+    """Have a transport started that lets the client in."""
+    __tracebackhide__ = True
+    endpoint = knock.endpoint
+    async with _houses[self_pid().runtime].lock:
         started = await DynamicSupervisor.start_child(endpoint.supervisor_of(0), transport_spec(knock))
         answer = await call(started.unwrap(), "connect", timeout=None)
     if isinstance(answer, RefusedError):
         error = Error(answer.why) if answer.error is None else answer.error
-        raise Refused(f"{socket.__name__} does not let the client in: {answer.why}", error) from answer.__cause__
+        refused = f"{knock.handler.__name__} does not let the client in: {answer.why}"
+        raise Refused(refused, error) from answer.__cause__
     assert isinstance(answer, Connected)  # noqa: S101 - there is nothing else
-    client = Client(endpoint, answer.transport, options.join_timeout)
+    client = Client(endpoint, answer.transport, knock.options.join_timeout)
     tell_watches(client)
     return client
+
+
+def _options(mounted: Mount, transport: Transport) -> SocketOptions:
+    """Return the options of a mount, but with the serializers that the kit speaks."""
+    options = mounted.websocket if transport == "websocket" else mounted.longpoll
+    assert options is not None  # noqa: S101 - it was looked for
+    return attrs.evolve(options, serializers=None)
 
 
 def _mount_of(endpoint: Endpoint, socket: type[Socket], transport: Transport) -> Mount:

@@ -27,7 +27,7 @@ from typing import TYPE_CHECKING, Any, Final
 from unittest.mock import patch
 from weakref import WeakKeyDictionary
 
-from phxactor.runtime import Pid, Runtime, Timer, events, format_reason
+from phxactor.runtime import Pid, Runtime, Timer, events
 from phxactor.runtime.timers import Timers
 from phxactor.telemetry import Event
 from phxactor.testing.leavers import Leavers
@@ -63,14 +63,14 @@ class Watch:
         """Say who a process is and who made it."""
         label = "" if pid.label is None else f" ({pid.label})"
         made = self._origins.get(pid)
-        return f"{pid!r}{label}" + ("" if made is None else f", spawned at {made}{_end(made.process)}")
+        return f"{pid!r}{label}" + ("" if made is None else f", spawned at {made}")
 
     def over(self) -> list[str]:
         """List all that has been left behind; the test is over."""
         for runtime in self._runtimes:
             self.found += [f"name: {name!r} of {self.describe(pid)}" for name, pid in runtime.names.all().items()]
             for timer in runtime.timers.pending():
-                if timer.destination is None:
+                if timer.destination is None and not isinstance(getattr(timer.callback, "__self__", None), Pid):
                     made = self._timers.get(id(timer), "?")
                     self.found.append(f"timer: would send {timer.argument!r:.100}, made at {made}")
         for one, made in list(self._sockets.items()):
@@ -114,10 +114,6 @@ class Watch:
     def hear_timer(self, made: Timer) -> None:
         """Take note of a timer."""
         self._timers[id(made)] = origin()
-
-
-def _end(pid: Pid | None) -> str:
-    return "" if pid is None or pid.alive else f", which has ended: {format_reason(pid.exit_reason)}"
 
 
 _watches: Final[list[Watch]] = []

@@ -7,12 +7,11 @@ import sys
 from pathlib import Path
 from types import FrameType, ModuleType
 from typing import Final
+from weakref import ref
 
-import attrs
 import trio
 
 import phxactor
-from phxactor.runtime import Pid
 from phxactor.runtime.pid import current
 
 
@@ -21,7 +20,7 @@ def _folder(module: ModuleType) -> str:
 
 
 _PACKAGE: Final = _folder(phxactor)
-_BELOW: Final = tuple(_PACKAGE + room + os.sep for room in ("runtime", "testing"))
+_BELOW: Final = tuple(_PACKAGE + room for room in ("runtime", "telemetry", "testing"))
 _DEMOS: Final = _PACKAGE + "demos" + os.sep
 _TRIO: Final = _folder(trio)
 _LIBRARY: Final = _folder(os)
@@ -31,20 +30,29 @@ _SCHEDULER: Final = str(Path(_TRIO, "_core", "_run.py"))
 """Below its frames are those of whoever runs trio, which has nothing to do with what a task makes."""
 
 
-@attrs.frozen
 class Origin:
-    """Where something was made."""
+    """Where something was made; it keeps no process alive."""
 
-    process: Pid | None
-    """The process that made it; None outside of all."""
-    file: str
-    line: int
+    __slots__ = ("_file", "_line", "_maker", "_pid")
+
+    def __init__(self, file: str, line: int) -> None:
+        """Take note of the process that runs."""
+        pid = current.get(None)
+        self._file = file
+        self._line = line
+        self._maker = "" if pid is None else f" by {pid!r}"
+        self._pid = None if pid is None else ref(pid)
 
     def __str__(self) -> str:
-        """Write it for a message, with a file that lies below the working directory by its relative path."""
-        file = self.file.removeprefix(str(Path.cwd()) + os.sep)
-        by = "" if self.process is None else f" by {self.process!r}"
-        return f"{file}:{self.line}{by}"
+        """Write it for a message, with a file below the working directory by its relative path."""
+        file = self._file.removeprefix(str(Path.cwd()) + os.sep)
+        return f"{file}:{self._line}{self._maker}{', which has ended' if self._has_ended() else ''}"
+
+    def _has_ended(self) -> bool:
+        if self._pid is None:
+            return False
+        pid = self._pid()
+        return pid is None or not (pid.alive or pid is pid.runtime.main)
 
 
 def origin() -> Origin:
@@ -57,9 +65,9 @@ def origin() -> Origin:
             if ours == ("?", 0) and not file.startswith(_BELOW):
                 ours = file, line
         elif not file.startswith(_TRIO) and (_INSTALLED in file or not file.startswith((_LIBRARY, "<"))):
-            return Origin(current.get(None), file, line)
+            return Origin(file, line)
         frame = frame.f_back
-    return Origin(current.get(None), *ours)
+    return Origin(*ours)
 
 
 def in_event_loop() -> bool:

@@ -22,15 +22,19 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addini("phxactor_no_leaks", "fail tests that leave processes, sockets or the like behind", "bool", False)  # noqa: FBT003
 
 
+class Everywhere:
+    """A plugin that asks for `no_leaks` in the name of all tests."""
+
+    @pytest.fixture(autouse=True)
+    def _phxactor_no_leaks(self, no_leaks: None) -> None:
+        pass
+
+
 def pytest_configure(config: pytest.Config) -> None:
-    """Offer the marker."""
+    """Offer the marker, and see whether all tests are to be watched."""
     config.addinivalue_line("markers", "allow_leaks(reason): what this test leaves behind is its subject")
-
-
-def pytest_itemcollected(item: pytest.Item) -> None:
-    """Ask for `no_leaks`, where the configuration wants it."""
-    if isinstance(item, pytest.Function) and item.config.getini("phxactor_no_leaks"):
-        item.fixturenames.insert(0, "no_leaks")
+    if config.getini("phxactor_no_leaks"):
+        config.pluginmanager.register(Everywhere(), "phxactor_no_leaks")
 
 
 @pytest.hookimpl(wrapper=True)

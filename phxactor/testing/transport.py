@@ -28,6 +28,7 @@ from phxactor.socket.rate_limit import rate_limit
 from phxactor.transport import events
 from phxactor.transport.close_codes import BAD_MESSAGE, DRAINING
 from phxactor.transport.options import SocketOptions
+from phxactor.transport.params import Params
 
 SETTLE: Final = 0.01
 """Seconds between two looks at whether the channels of a connection that is drained are done."""
@@ -56,11 +57,29 @@ class Connected:
 
 
 @attrs.frozen
+class Admitted:
+    """A socket as `connect` and `identify` would have made it."""
+
+    id: str | None
+    assigns: Mapping[str, object]
+
+
+@attrs.frozen
 class Knock(Admission):
     """A client's request, with what the test itself says of the connection."""
 
     given: Mapping[str, object] = attrs.field(factory=dict, kw_only=True)
     auth_token: str | None = attrs.field(default=None, kw_only=True, repr=False)
+    admitted: Admitted | None = attrs.field(default=None, kw_only=True)
+    """How the socket is to be, if `connect` is not to be asked."""
+
+    async def decide(self, socket: Socket, params: Params, info: dict[str, object]) -> object:
+        """Have the program decide, unless the test has."""
+        if self.admitted is None:
+            return await Admission.decide(self, socket, params, info)
+        socket.assign(self.admitted.assigns)
+        socket.id = self.admitted.id
+        return Ok()
 
     def connect_info(self, auth_token: str | None) -> dict[str, object]:
         """Collect what `connect` is told; what the test gives goes before what the request says."""

@@ -73,6 +73,7 @@ async def test_the_tree_is_what_supervisors_know() -> None:
         assert picture.messages == 0
 
 
+@pytest.mark.allow_leaks("processes without supervisor")
 async def test_processes_without_supervisor_hang_on_whom_they_belong_to() -> None:
     """Y10: links find those that no supervisor knows."""
     async with open_runtime():
@@ -159,6 +160,7 @@ async def test_mailboxes() -> None:
         assert picture.messages == 3
 
 
+@pytest.mark.allow_leaks("a zombie")
 async def test_zombies_are_shown_until_their_task_ends(autojump_clock: MockClock) -> None:
     """TM10."""
     async with open_runtime(kill_grace=1):
@@ -286,6 +288,7 @@ async def test_texts_are_short_and_have_no_control_characters() -> None:
         assert process.label == "{'any': ['value']}"
 
 
+@pytest.mark.allow_leaks("a supervisor that is busy for ever")
 async def test_y11_a_supervisor_that_is_busy_is_seen_all_the_same(autojump_clock: MockClock) -> None:
     async with open_runtime():
 

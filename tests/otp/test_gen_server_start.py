@@ -244,6 +244,7 @@ async def test_G17_a_caller_that_dies_during_init_takes_a_child_along_that_does_
         assert trio.current_time() == pytest.approx(5)
 
 
+@pytest.mark.allow_leaks("nobody is the parent")
 async def test_G18_without_a_link_nobody_is_the_parent(autojump_clock: MockClock) -> None:
     async with open_runtime():
         heard: list[object] = []

@@ -166,6 +166,7 @@ async def test_G59_no_terminate_when_init_failed(autojump_clock: MockClock) -> N
         assert called == []
 
 
+@pytest.mark.allow_leaks("it survives")
 async def test_G60_a_server_that_does_not_trap_survives_its_parents_normal_end(autojump_clock: MockClock) -> None:
     async with open_runtime():
         parent, pid, reasons = await child(trap=False)

@@ -82,6 +82,7 @@ async def test_L1_a_benign_end_makes_no_report(autojump_clock: MockClock, reason
         assert heard == []
 
 
+@pytest.mark.allow_leaks("children of the one that ends")
 async def test_L2_an_abnormal_end_makes_a_terminate_and_a_crash_report(autojump_clock: MockClock) -> None:
     async with open_runtime():
         trap_exit()

@@ -163,6 +163,7 @@ async def test_Y10_which_children_and_links_show_two_trees(autojump_clock: MockC
         assert hidden.ancestors[:2] == (pid, supervisor)
 
 
+@pytest.mark.allow_leaks("a supervisor that is busy for ever")
 async def test_Y11_a_busy_supervisor_can_be_looked_at(autojump_clock: MockClock) -> None:
     async with open_runtime():
 

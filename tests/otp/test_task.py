@@ -164,6 +164,7 @@ async def test_T16_a_completed_task_has_no_process(autojump_clock: MockClock) ->
         assert mail() == []
 
 
+@pytest.mark.allow_leaks("a task that is ignored")
 async def test_waiting_for_a_task_can_be_cancelled_and_taken_up_again(autojump_clock: MockClock) -> None:
     async with open_runtime():
         task = Task.async_(later, "value", 3)

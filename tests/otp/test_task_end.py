@@ -82,6 +82,7 @@ async def test_T12_ignore_lets_the_task_run_on(autojump_clock: MockClock) -> Non
         assert task.ignore() == Error("boom")
 
 
+@pytest.mark.allow_leaks("a task that outlives its owner")
 @pytest.mark.parametrize("reason", [NORMAL, "boom"])
 async def test_T13_only_an_abnormal_end_of_the_owner_ends_the_task(autojump_clock: MockClock, reason: Reason) -> None:
     async with open_runtime():

@@ -37,6 +37,7 @@ def test_TM33_ctrl_c_in_a_process_is_for_main() -> None:
     assert steps == ["the worker goes on", "told shutdown"]
 
 
+@pytest.mark.allow_leaks("what is left, and killed")
 def test_TM33_ctrl_c_while_stopping_kills_what_is_left() -> None:
     steps: list[str] = []
 

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 from contextvars import Context
 
+import pytest
 import trio
 from trio.testing import MockClock
 
@@ -57,6 +58,7 @@ async def test_TM30_a_runtime_can_be_opened_where_all_is_cancelled() -> None:
     assert outer.cancelled_caught
 
 
+@pytest.mark.allow_leaks("who is killed at the end")
 async def test_TM31_who_is_nobodys_child_is_killed_at_the_end(autojump_clock: MockClock) -> None:
     order = Order()
 
@@ -70,6 +72,7 @@ async def test_TM31_who_is_nobodys_child_is_killed_at_the_end(autojump_clock: Mo
     assert order.steps == ["child told shutdown", "child gone", "grandchild gone"]
 
 
+@pytest.mark.allow_leaks("who is killed at the end")
 async def test_TM31_who_watches_somebody_that_was_stopped_ends_by_himself() -> None:
     async def watch(other: Pid) -> None:
         monitor(other)
@@ -93,6 +96,7 @@ async def test_TM31_who_watches_somebody_that_was_stopped_ends_by_himself() -> N
     assert (reason(first), reason(unconcerned)) == (SHUTDOWN, KILLED)
 
 
+@pytest.mark.allow_leaks("who is killed at the end")
 async def test_TM31_children_that_take_too_long_are_killed(autojump_clock: MockClock) -> None:
     order = Order()
     async with open_runtime(stop_timeout=10):
@@ -115,6 +119,7 @@ async def test_a_process_that_makes_more_and_more_is_stopped_too() -> None:
     assert runtime.processes == {}
 
 
+@pytest.mark.allow_leaks("who is killed at the end")
 async def test_a_process_that_is_started_from_outside_meanwhile_is_stopped_too() -> None:
     started: list[Pid] = []
 

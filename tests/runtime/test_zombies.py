@@ -3,6 +3,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 
+import pytest
 import trio
 from trio.testing import MockClock
 
@@ -25,6 +26,8 @@ from phxactor.runtime import (
     whereis,
 )
 from tests.runtime.actors import Actor, Order, actors, emitted, idle, settled, stubborn
+
+pytestmark = pytest.mark.allow_leaks("zombies")
 
 
 def _failure(attempt: Callable[[], object]) -> object:

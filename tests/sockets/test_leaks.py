@@ -205,6 +205,7 @@ async def crowd(server: Server, clients: int, before: int) -> None:
         await trio.sleep(0.01)
 
 
+@pytest.mark.allow_leaks("it counts objects itself")
 async def test_nothing_is_left_of_a_thousand_clients(silence: None) -> None:
     options = WebSocketOptions(check_origin=False, max_frame_size=4096, timeout=60)
     endpoint = Endpoint(

@@ -8,7 +8,7 @@ from trio.testing import MockClock
 
 from phxactor import Endpoint, Error, LongPollOptions, Shutdown, Socket, WebSocketOptions, mount, open_runtime, self_pid
 from phxactor.runtime import NORMAL, NotAProcessError
-from phxactor.testing import assert_refused, connect, settle
+from phxactor.testing import admitted, assert_refused, connect, settle
 from phxactor.testing.client import Client
 from phxactor.transport.close_codes import CloseCode
 from phxactor.transport.request import PeerData
@@ -70,6 +70,19 @@ async def test_who_is_let_in_was_not_refused() -> None:
     async with open_runtime():
         with pytest.raises(AssertionError, match="it was let in: <Client of UserSocket, #PID"):
             await assert_refused(connect(UserSocket, {"user": "ann"}))
+
+
+async def test_a_client_that_is_let_in_without_being_asked() -> None:
+    async with open_runtime():
+        client = await admitted(UserSocket, id="users:9", assigns={"user": "eve"})
+        assert client.socket.id == "users:9"
+        assert client.socket.assigns == {"user": "eve"}
+        assert (await client.join("room:1")).response["user"] == "eve"
+        other = await connect(UserSocket, {"user": "ann"})
+        assert other.endpoint is client.endpoint
+        client.endpoint.broadcast("users:9", "disconnect", {})
+        await client.assert_closed(CloseCode.GOING_AWAY)
+        assert (await admitted(UserSocket)).socket.id is None
 
 
 def _endpoint() -> Endpoint:
