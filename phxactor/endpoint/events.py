@@ -29,12 +29,12 @@ connection_refused: Final = Event(
 )
 
 log(listening, logging.INFO, lambda fields: f"listening on {fields['url']}")
-log(draining, logging.INFO, lambda fields: f"stopping; {fields['transports']} connections are told")
+log(draining, logging.INFO, lambda fields: f"stopping; connections that are told: {fields['transports']}")
 log(
     drain_waits,
     logging.INFO,
     lambda fields: (
-        f"{fields['transports']} connections wait for busy channels, at most {fields['seconds']:g} s; "
+        f"connections that wait for busy channels: {fields['transports']}, for at most {fields['seconds']:g} s; "
         "a second Ctrl-C kills them"
     ),
 )
@@ -42,7 +42,7 @@ log(
     undrained,
     logging.WARNING,
     lambda fields: (
-        f"{fields['transports']} connections are closed: their channels were still busy after {fields['seconds']:g} s"
+        f"connections that are closed, with channels still busy after {fields['seconds']:g} s: {fields['transports']}"
     ),
 )
 log(bad_request, logging.WARNING, lambda fields: f"{fields['peer']} was answered {fields['status']}: {fields['why']}")

@@ -39,8 +39,8 @@ async def test_who_waits_is_told_what_for(autojump_clock: MockClock, caplog: pyt
         caplog.set_level(logging.INFO)
         assert await it.stop() == pytest.approx(4, abs=0.1)
     assert said(caplog) == [
-        (logging.INFO, "stopping; 3 connections are told"),
-        (logging.INFO, "2 connections wait for busy channels, at most 30 s; a second Ctrl-C kills them"),
+        (logging.INFO, "stopping; connections that are told: 3"),
+        (logging.INFO, "connections that wait for busy channels: 2, for at most 30 s; a second Ctrl-C kills them"),
     ]
 
 
@@ -51,7 +51,7 @@ async def test_nothing_is_said_of_a_short_wait(autojump_clock: MockClock, caplog
         caplog.set_level(logging.INFO)
         await it.stop()
         await trio.sleep(SILENCE)
-    assert said(caplog) == [(logging.INFO, "stopping; 1 connections are told")]
+    assert said(caplog) == [(logging.INFO, "stopping; connections that are told: 1")]
 
 
 @pytest.mark.parametrize("limit", [0.5, 5.0, 70.0])
@@ -64,7 +64,7 @@ async def test_it_ends_by_itself_at_its_limit(
         assert await it.stop() == pytest.approx(limit, abs=0.1)
     assert said(caplog)[-1] == (
         logging.WARNING,
-        f"1 connections are closed: their channels were still busy after {limit:g} s",
+        f"connections that are closed, with channels still busy after {limit:g} s: 1",
     )
     assert len(complaints(caplog)) == 1
 
