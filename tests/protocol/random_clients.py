@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Final
 
 from hypothesis import HealthCheck, Phase, given, seed, settings
@@ -34,31 +35,33 @@ class Tally:
             return
         try:
             self.steps += judge(program)
-        except DisagreementError as error:
-            self.disagreement = str(error)
+        except Exception as error:
+            self.disagreement = f"{error!r}" if not isinstance(error, DisagreementError) else str(error)
             raise
         self.programs += 1
         if self._progress is not None:
             self._progress(self.steps, self.programs)
 
 
-def play_at_random(steps: int, *, first_seed: int, progress: Callable[[int, int], None] | None = None) -> Tally:
-    """Play programs until there were so many steps, or one disagrees: that is made short first."""
+def play_at_random(
+    steps: int, *, first_seed: int, progress: Callable[[int, int], None] | None = None, shorten: bool = True
+) -> Tally:
+    """Play programs until there were so many steps, or one disagrees: that is made short first, if wanted."""
     tally = Tally(steps, progress)
     number = first_seed
     while tally.steps < steps and tally.disagreement is None:
-        _play_round(tally, number)
+        _play_round(tally, number, [Phase.generate, Phase.shrink] if shorten else [Phase.generate])
         number += 1
     return tally
 
 
-def _play_round(tally: Tally, number: int) -> None:
+def _play_round(tally: Tally, number: int, phases: list[Phase]) -> None:
     @seed(number)
     @settings(
         max_examples=ROUND,
         database=None,
         deadline=None,
-        phases=[Phase.generate, Phase.shrink],
+        phases=phases,
         report_multiple_bugs=False,
         suppress_health_check=list(HealthCheck),
     )
@@ -66,7 +69,5 @@ def _play_round(tally: Tally, number: int) -> None:
     def play(program: list[Move]) -> None:
         tally.play(program)
 
-    try:
+    with suppress(DisagreementError):
         play()
-    except DisagreementError as error:
-        tally.disagreement = str(error)

@@ -20,6 +20,10 @@ ALONE: Final = ("open", "refused", "stall", "resume", "wait")
 """Moves before and after which the program waits until nothing happens."""
 
 
+TOGETHER: Final = 6
+"""Steps that are played at once, at most: with each there are many more orders in which they may happen."""
+
+
 class DisagreementError(AssertionError):
     """The server does what the model does not allow; the message shows the program, and both."""
 
@@ -34,6 +38,11 @@ class Play:
         """The states in which the server may be."""
         self._begun: list[Step] = []
         self._played: list[str] = []
+
+    @property
+    def begun(self) -> int:
+        """How many steps have been begun since the last rest."""
+        return len(self._begun)
 
     async def begin(self, step: Step) -> None:
         """Begin a step, without waiting for what comes of it."""
@@ -105,7 +114,7 @@ async def _judge(program: Sequence[Move], clock: MockClock) -> int:
     async with driving(clock) as driver:
         play, player = Play(driver), Player(driver.clients)
         for move in program:
-            alone = move.kind in ALONE
+            alone = move.kind in ALONE or not player.hurries or play.begun == TOGETHER
             if move.passes is None or alone:
                 await play.rest()
             for _ in range(move.passes or 0):

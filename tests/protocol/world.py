@@ -20,7 +20,7 @@ JOIN_TIMEOUT: Final = 2.0
 IDLE: Final = 60.0
 """Seconds without anything received, after which a connection is closed."""
 MAX_FRAME: Final = 4096
-MAX_OUTPUT: Final = 8192
+MAX_OUTPUT: Final = 6000
 """Bytes that may wait for a client that does not read."""
 GRACE: Final = 5.0
 """Seconds that a channel has to end when its topic is joined again (C4)."""

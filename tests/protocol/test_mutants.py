@@ -1,0 +1,147 @@
+"""Servers with a mistake built in: the random clients find each of them."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from functools import partial
+from typing import Any, Final, TypeAlias
+
+import pytest
+
+from phxactor.channel.process import ChannelProcess
+from phxactor.pubsub import PubSub
+from phxactor.runtime import Shutdown
+from phxactor.socket import Message, fastlane
+from phxactor.socket.multiplexer import Joining, Multiplexer
+from phxactor.transport.close_codes import CloseCode, close_code
+from phxactor.transport.multiplexed import MultiplexedWebSocket
+from tests.protocol.random_clients import play_at_random
+
+STEPS: Final = 5_000
+
+Mutant: TypeAlias = Callable[[pytest.MonkeyPatch], None]
+
+
+def _twice(patch: pytest.MonkeyPatch, owner: type, name: str) -> None:
+    once = getattr(owner, name)
+
+    def twice(self: Any, *args: Any) -> None:  # noqa: ANN401 - of any method
+        once(self, *args)
+        once(self, *args)
+
+    patch.setattr(owner, name, twice)
+
+
+def _never(patch: pytest.MonkeyPatch, owner: type, name: str) -> None:
+    patch.setattr(owner, name, lambda *_: None)
+
+
+def a_replaced_channel_is_not_closed(patch: pytest.MonkeyPatch) -> None:
+    _never(patch, Multiplexer, "_close_old")
+
+
+def phx_close_comes_twice(patch: pytest.MonkeyPatch) -> None:
+    push = Multiplexer._push  # noqa: SLF001 - a mutant is made from within
+
+    def twice(self: Multiplexer, topic: str, event: str, payload: object, join_ref: Any) -> None:  # noqa: ANN401
+        for _ in range(2 if event == "phx_close" else 1):
+            push(self, topic, event, payload, join_ref)
+
+    patch.setattr(Multiplexer, "_push", twice)
+
+
+def a_leave_is_not_answered(patch: pytest.MonkeyPatch) -> None:
+    answer = ChannelProcess.answer_otherwise
+
+    def lose(self: ChannelProcess, message: Message, result: Any) -> Any:  # noqa: ANN401
+        if message.event == "phx_leave":
+            result.reply = None
+        return answer(self, message, result)
+
+    patch.setattr(ChannelProcess, "answer_otherwise", lose)
+
+
+def what_waits_for_a_join_is_lost(patch: pytest.MonkeyPatch) -> None:
+    _never(patch, Multiplexer, "_resume")
+
+
+def a_stale_join_ref_is_not_seen(patch: pytest.MonkeyPatch) -> None:
+    handle_in = Multiplexer.handle_in
+
+    def refresh(self: Multiplexer, message: Message) -> None:
+        if message.event not in ("phx_join", "phx_leave"):
+            message.join_ref = None
+        handle_in(self, message)
+
+    patch.setattr(Multiplexer, "handle_in", refresh)
+
+
+def the_end_of_a_joining_channel_is_not_told(patch: pytest.MonkeyPatch) -> None:
+    _never(patch, Multiplexer, "_crashed")
+
+
+def who_left_stays_subscribed(patch: pytest.MonkeyPatch) -> None:
+    _never(patch, PubSub, "_release")
+
+
+def a_broadcast_from_reaches_its_sender(patch: pytest.MonkeyPatch) -> None:
+    dispatch = fastlane.dispatch
+    patch.setattr(fastlane, "dispatch", lambda subscribers, _, message: dispatch(subscribers, None, message))
+
+
+def joins_are_ended_late(patch: pytest.MonkeyPatch) -> None:
+    late = Multiplexer._late  # noqa: SLF001 - the same
+
+    def postpone(self: Multiplexer, joining: Joining) -> None:
+        self._pid.runtime.timers.add(1.0, partial(late, self), joining)
+
+    patch.setattr(Multiplexer, "_late", postpone)
+
+
+def joins_go_on_when_the_client_has_gone(patch: pytest.MonkeyPatch) -> None:
+    _never(patch, Multiplexer, "end")
+
+
+def draining_does_not_wait_for_channels(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(Multiplexer, "settled", lambda _: True)
+
+
+def a_disconnected_client_is_told_1000(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(
+        "phxactor.transport.websocket.close_code",
+        lambda reason: CloseCode.NORMAL if reason == Shutdown("disconnected") else close_code(reason),
+    )
+
+
+def slow_consumers_are_kept(patch: pytest.MonkeyPatch) -> None:
+    _never(patch, MultiplexedWebSocket, "overflow")
+
+
+MUTANTS: Final[tuple[Mutant, ...]] = (
+    a_replaced_channel_is_not_closed,
+    phx_close_comes_twice,
+    a_leave_is_not_answered,
+    what_waits_for_a_join_is_lost,
+    a_stale_join_ref_is_not_seen,
+    the_end_of_a_joining_channel_is_not_told,
+    who_left_stays_subscribed,
+    a_broadcast_from_reaches_its_sender,
+    joins_are_ended_late,
+    joins_go_on_when_the_client_has_gone,
+    draining_does_not_wait_for_channels,
+    a_disconnected_client_is_told_1000,
+    slow_consumers_are_kept,
+)
+
+
+@pytest.fixture(autouse=True)
+def _quiet(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.CRITICAL + 1)
+
+
+@pytest.mark.parametrize("mutant", MUTANTS, ids=lambda mutant: mutant.__name__)
+def test_a_mutant_is_found(mutant: Mutant, monkeypatch: pytest.MonkeyPatch) -> None:
+    mutant(monkeypatch)
+    tally = play_at_random(STEPS, first_seed=1, shorten=False)
+    assert tally.disagreement is not None
