@@ -20,12 +20,12 @@ import pytest
 import trio
 from trio.testing import MockClock
 
-from phxactor import Endpoint, cli, open_runtime
+from phxactor import Endpoint, Socket, channel, cli, open_runtime
+from phxactor.testing import connect
 from phxactor.transport.close_codes import CloseCode
 from phxactor.transport.options import WebSocketOptions
 from tests.conftest import MODULES
 from tests.demos.program import PATIENCE, ROOT, environment, serving
-from tests.demos.transport import client
 
 README: Final = ROOT / "README.md"
 DOCS: Final = sorted((ROOT / "docs").glob("*.md"))
@@ -106,12 +106,15 @@ def test_the_chat_of_the_readme_is_what_it_says() -> None:
 async def test_the_custom_channel_of_the_readme_works(autojump_clock: MockClock) -> None:
     namespace: dict[str, Any] = {}
     exec(readme("python", "class Ticker"), namespace)  # noqa: S102 - this is what the test is about
+    socket = type("TickSocket", (Socket,), {"channels": [channel("ticks", namespace["Ticker"])]})
     async with open_runtime():
-        page = client("ticks")
-        assert await page.join(namespace["Ticker"], {"seconds": 3}) == {"every": 3}
-        assert [await page.next(), await page.next()] == [("tick", {"count": 1}), ("tick", {"count": 2})]
+        ticks = await (await connect(socket)).join("ticks", {"seconds": 3})
+        await ticks.assert_joined({"every": 3})
+        await ticks.assert_push("tick", {"count": 1}, within=4)
+        await ticks.assert_push("tick", {"count": 2}, within=4)
         assert trio.current_time() == pytest.approx(6)
-        assert await page.ask("phx_leave") == {"status": "ok", "response": {}}
+        await ticks.assert_reply(ticks.leave(), "ok")
+        await ticks.assert_left()
 
 
 def test_the_tree_of_the_readme_prints_what_it_says(tmp_path: Path) -> None:

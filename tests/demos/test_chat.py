@@ -2,91 +2,81 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
-from typing import Any
-
 import pytest
 from trio.testing import MockClock
 
-from phxactor import Broadcast, Error, PubSub, Supervisor, open_runtime, receive, self_pid
+from phxactor import Error, Socket, Supervisor, channel, open_runtime
 from phxactor.demos.chat.channel import ChatChannel
 from phxactor.demos.chat.history import LENGTH, NAME, History, keep, recent
 from phxactor.otp.label import get_label
-from phxactor.socket import Broadcaster
-from tests.demos.transport import Client
+from phxactor.testing import ClientChannel, assert_refused, connect, exactly
 
-PAYLOAD = {"name": " Ada ", "user": "secret of Ada"}
+ADA = {"name": " Ada ", "user": "secret of Ada"}
 
 
-@asynccontextmanager
-async def lobby() -> AsyncIterator[Broadcaster]:
+class ChatSocket(Socket):
+    """That of the demo has pages of its own beside it."""
+
+    channels = (channel("chat:*", ChatChannel),)
+
+
+async def keep_history() -> None:
     """Run what the channels need."""
-    async with open_runtime():
-        (await Supervisor.start_link([History.child_spec(name=NAME)])).unwrap()
-        yield Broadcaster(PubSub())
+    (await Supervisor.start_link([History.child_spec(name=NAME)])).unwrap()
 
 
-async def enter(room: Broadcaster, payload: object = None) -> tuple[Client, Any]:
+async def enter(payload: object = None) -> ClientChannel:
     """Join, and take note of one's own arrival."""
-    client = Client("chat:lobby", room)
-    answer = await client.join(ChatChannel, PAYLOAD if payload is None else payload)
-    if not isinstance(answer, Error):
-        event, notice = await client.next()
-        assert event == "notice"
-        assert notice["text"].endswith(" is here")
-    return client, answer
+    client = await connect(ChatSocket)
+    room = await client.subscribe_and_join("chat:lobby", ADA if payload is None else payload)
+    await room.assert_push("notice", {"text": lambda text: text.endswith(" is here")})
+    return room
 
 
 async def test_one_hears_oneself_and_nobody_hears_who_else_it_was(autojump_clock: MockClock) -> None:
-    async with lobby() as room:
-        ada, answer = await enter(room)
-        assert answer["recent"] == []
-        assert ada.pid is not None
-        assert answer["pid"] == ada.pid.number
+    async with open_runtime():
+        await keep_history()
+        ada = await enter()
+        await ada.assert_joined({"recent": [], "pid": ada.pid.number})
         assert get_label(ada.pid) == "chat:lobby as Ada"
-        assert await ada.ask("say", {"body": "  Hello  "}) == {"status": "ok", "response": {}}
-        event, said = await ada.next()
-        assert event == "said"
-        assert (said["name"], said["body"], said["mine"]) == ("Ada", "Hello", True)
+        await ada.assert_reply(ada.push("say", {"body": "  Hello  "}), "ok", exactly({}))
+        said = await ada.assert_push("said", {"name": "Ada", "body": "Hello", "mine": True})
         assert "secret" not in str(said)
 
 
 async def test_who_comes_later_sees_what_was_said(autojump_clock: MockClock) -> None:
-    async with lobby() as room:
-        ada, _ = await enter(room)
-        await ada.ask("say", {"body": "Hello"})
-        await ada.next()
-        _, answer = await enter(room, {"name": "Grace", "user": "another"})
-        assert [(said["body"], said["mine"]) for said in answer["recent"]] == [("Hello", False)]
-        assert await ada.next() == ("notice", {"text": "Grace is here"})
-        _, answer = await enter(room)
-        assert [(said["body"], said["mine"]) for said in answer["recent"]] == [("Hello", True)]
+    async with open_runtime():
+        await keep_history()
+        ada = await enter()
+        ada.push("say", {"body": "Hello"})
+        await ada.assert_push("said")
+        grace = await enter({"name": "Grace", "user": "another"})
+        await grace.assert_joined({"recent": [{"body": "Hello", "mine": False}]})
+        await ada.assert_push("notice", {"text": "Grace is here"})
+        again = await enter()
+        await again.assert_joined({"recent": [{"body": "Hello", "mine": True}]})
 
 
 async def test_a_crash_is_told_and_loses_nothing(autojump_clock: MockClock, caplog: pytest.LogCaptureFixture) -> None:
-    async with lobby() as room:
-        room.subscribe("chat:lobby")
-        ada, _ = await enter(room)
-        await ada.ask("say", {"body": "Hello"})
-        ada.send("crash", {})
-        assert ada.pid is not None
-        await self_pid().runtime.ended(ada.pid)
+    async with open_runtime():
+        await keep_history()
+        ada = await enter()
+        await ada.assert_reply(ada.push("say", {"body": "Hello"}))
+        ada.push("crash")
+        await ada.assert_crashed()
         assert "Ada pressed the button" in caplog.text
-        notice = Broadcast("chat:lobby", "notice", {"text": "Ada's channel crashed"})
-        assert await receive(lambda message: message == notice, timeout=5) == notice
-        self_pid().mailbox.clear()
-        _, answer = await enter(room)
-        assert [said["body"] for said in answer["recent"]] == ["Hello"]
+        await ada.assert_broadcast("notice", {"text": "Ada's channel crashed"}, within=5)
+        again = await enter()
+        await again.assert_joined({"recent": [{"body": "Hello"}]})
 
 
 async def test_a_new_name(autojump_clock: MockClock) -> None:
-    async with lobby() as room:
-        ada, _ = await enter(room)
-        ada.send("rename", {"name": "Countess"})
-        assert await ada.next() == ("notice", {"text": "Ada is now Countess"})
-        assert ada.pid is not None
-        await ada.ask("say", {"body": "Hello"})
+    async with open_runtime():
+        await keep_history()
+        ada = await enter()
+        ada.push("rename", {"name": "Countess"})
+        await ada.assert_push("notice", {"text": "Ada is now Countess"})
+        await ada.assert_reply(ada.push("say", {"body": "Hello"}))
         assert get_label(ada.pid) == "chat:lobby as Countess"
         assert [said.name for said in await recent()] == ["Countess"]
 
@@ -105,24 +95,25 @@ async def test_a_new_name(autojump_clock: MockClock) -> None:
     ],
 )
 async def test_who_is_nobody_is_not_let_in(payload: object, autojump_clock: MockClock) -> None:
-    async with lobby() as room:
-        _, answer = await enter(room, payload)
-        assert answer == Error({"reason": "a name has 1 to 24 characters"})
+    async with open_runtime():
+        await keep_history()
+        assert await assert_refused(enter(payload)) == Error({"reason": "a name has 1 to 24 characters"})
 
 
 @pytest.mark.parametrize("event", ["say", "rename"])
 @pytest.mark.parametrize("text", ["", "   ", "x" * 501])
 async def test_texts_have_limits(event: str, text: str, autojump_clock: MockClock) -> None:
-    async with lobby() as room:
-        ada, _ = await enter(room)
-        answer = await ada.ask(event, {"body" if event == "say" else "name": text})
-        assert answer["status"] == "error"
-        assert answer["response"]["reason"] == "invalid payload"
-        assert await ada.ask("say", {"body": "still there"}) == {"status": "ok", "response": {}}
+    async with open_runtime():
+        await keep_history()
+        ada = await enter()
+        ref = ada.push(event, {"body" if event == "say" else "name": text})
+        await ada.assert_reply(ref, "error", {"reason": "invalid payload"})
+        await ada.assert_reply(ada.push("say", {"body": "still there"}))
 
 
 async def test_the_history_forgets() -> None:
-    async with lobby():
+    async with open_runtime():
+        await keep_history()
         for number in range(LENGTH + 5):
             await keep("Ada", "secret", str(number))
         said = await recent()

@@ -2,46 +2,41 @@
 
 from __future__ import annotations
 
-from contextlib import suppress
 from itertools import pairwise
 
 import pytest
 import trio
 from trio.testing import MockClock
 
-from phxactor import KILL, Exit, Pid, Shutdown, SocketClose, monitor, open_runtime, receive, self_pid, spawn
+from phxactor import KILL, Shutdown, Socket, channel, open_runtime, self_pid, spawn
 from phxactor.observer import TreeChannel, snapshot, tree
-from phxactor.runtime import Down
 from phxactor.runtime.events import exited, spawned
-from tests.demos.transport import Client, client
+from phxactor.testing import ClientChannel, connect
 
 
-async def joined() -> Client:
+class PageSocket(Socket):
+    """That of a page which shows the tree."""
+
+    channels = (channel("tree", TreeChannel),)
+
+
+async def joined() -> ClientChannel:
     """Join, and wait until nothing is new any more."""
-    page = client("tree")
-    answer = await page.join(TreeChannel)
-    assert isinstance(answer, dict)
-    assert answer["text"].startswith("main <2>")
+    page = await (await connect(PageSocket)).join("tree")
+    assert page.response["text"].startswith("main <2>")
     await pushes(page)
     return page
 
 
-async def pushes(page: Client) -> list[float]:
+async def pushes(page: ClientChannel) -> list[float]:
     """Take what is pushed until nothing is for a while; return the times."""
-    times = []
-    with suppress(TimeoutError):
-        while True:
-            await page.next(timeout=2.5)
-            times.append(trio.current_time())
-    return times
-
-
-async def end_of(pid: Pid | None) -> object:
-    assert pid is not None
-    watch = monitor(pid)
-    down = await receive(lambda message: isinstance(message, Down) and message.ref is watch)
-    assert isinstance(down, Down)
-    return down.reason
+    came = page.client.arrivals.all
+    start, seen = len(came), -1
+    while seen < len(came):
+        seen = len(came)
+        await trio.sleep(2.5)
+    await page.hear()
+    return [arrival.at for arrival in came[start:]]
 
 
 async def test_a_change_is_pushed_soon(autojump_clock: MockClock) -> None:
@@ -49,8 +44,7 @@ async def test_a_change_is_pushed_soon(autojump_clock: MockClock) -> None:
         page = await joined()
         began = trio.current_time()
         pid = spawn(trio.sleep_forever)
-        event, payload = await page.next()
-        assert event == "tree"
+        payload = await page.assert_push("tree", within=1)
         assert f"sleep_forever <{pid.number}>" in payload["text"]
         assert payload["text"] == tree(snapshot())
         assert trio.current_time() - began == pytest.approx(0.05)
@@ -78,51 +72,32 @@ async def test_what_nobody_tells_of_is_seen_too(autojump_clock: MockClock) -> No
     async with open_runtime():
         page = await joined()
         self_pid().label = "relabelled"
-        _, payload = await page.next()
+        payload = await page.assert_push("tree", within=5)
         assert payload["text"].startswith("main <2> · relabelled")
 
 
 async def test_a_client_that_leaves_hears_so(autojump_clock: MockClock) -> None:
     async with open_runtime():
         page = await joined()
-        assert await page.ask("phx_leave") == {"status": "ok", "response": {}}
-        close = await receive(lambda message: isinstance(message, SocketClose))
-        assert isinstance(close, SocketClose)
-        assert close.pid is page.pid
-        assert await end_of(page.pid) in (Shutdown("left"), "noproc")
+        await page.assert_reply(page.leave())
+        assert await page.assert_left() == Shutdown("left")
 
 
 async def test_it_takes_no_other_messages(autojump_clock: MockClock) -> None:
     async with open_runtime():
         page = await joined()
-        answer = await page.ask("kill", {"pid": 2})
-        assert answer == {"status": "error", "response": {"reason": "the tree only speaks"}}
+        await page.assert_reply(page.push("kill", {"pid": 2}), "error", {"reason": "the tree only speaks"})
 
 
 @pytest.mark.parametrize(("reason", "end"), [("normal", Shutdown("closed")), ("dropped", "dropped")])
 async def test_it_ends_with_its_connection(reason: str, end: object, autojump_clock: MockClock) -> None:
     """C3."""
-    async with open_runtime():
-        pids: list[Pid] = []
-
-        async def connection() -> None:
-            page = await joined()
-            assert page.pid is not None
-            pids.append(page.pid)
-            await receive(lambda message: message == "close")
-            raise Exit(reason)
-
-        transport = spawn(connection)
-        await trio.sleep(10)
-        ended = monitor(pids[0])
-        transport.send("close")
-        down = await receive(lambda message: isinstance(message, Down) and message.ref is ended)
-        assert isinstance(down, Down)
-        assert down.reason in (
-            end,
-            "normal",
-            "shutdown",
-        )  # its pool was the connection's too, and ends at the same time
+    async with open_runtime() as runtime:
+        page = await joined()
+        if reason == "normal":
+            await page.client.close()
+        page.client.transport_pid.exit(reason)
+        assert await runtime.ended(page.pid) == end
 
 
 async def test_nothing_is_left_behind(autojump_clock: MockClock) -> None:
@@ -130,9 +105,8 @@ async def test_nothing_is_left_behind(autojump_clock: MockClock) -> None:
     async with open_runtime():
         page = await joined()
         assert len(spawned.handlers) == before[0] + 1
-        assert page.pid is not None
         page.pid.exit(KILL)
-        await trio.sleep(1)
+        await page.assert_crashed()
         assert (len(spawned.handlers), len(exited.handlers)) == before
 
 
@@ -148,5 +122,4 @@ async def test_other_runtimes_do_not_wake_it(autojump_clock: MockClock) -> None:
                     spawn(trio.sleep, 0.1)
                     await trio.sleep(0.5)
 
-            with pytest.raises(TimeoutError):
-                await page.next(timeout=2)
+            await page.refute_push("tree", within=2)
