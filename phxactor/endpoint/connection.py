@@ -89,7 +89,7 @@ async def _connect(endpoint: Endpoint, accepted: socket.socket | trio.abc.Stream
     if isinstance(accepted, trio.abc.Stream):
         return StreamConnection(accepted, endpoint.flusher)
     if endpoint.tls is None:
-        return Connection(accepted, endpoint.flusher)
+        return Connection(accepted, endpoint.flusher, endpoint.reader)
     pid = self_pid()
     endpoint.idle.add(pid)
     try:

@@ -4,6 +4,7 @@ Endpoint (rest_for_one)
 ├─ PubSub         the process that the topic tables live with
 ├─ UserSocket     PartitionSupervisor: the pool, n DynamicSupervisors over channels
 ├─ Flusher        writes to all connections
+├─ Reader         reads from those that are plain sockets, where there is epoll
 ├─ Sessions       DynamicSupervisor over long-poll sessions, if a socket has them
 ├─ Connections    PartitionSupervisor: n DynamicSupervisors over connections
 ├─ Listener       accepts, unless it was started with server=False
@@ -36,6 +37,8 @@ from phxactor.runtime import Pid, self_pid
 from phxactor.socket import Broadcaster, Socket
 from phxactor.token.keys import MIN_SECRET
 from phxactor.transport.flusher import Flusher
+from phxactor.transport.reader import AVAILABLE as READER_AVAILABLE
+from phxactor.transport.reader import Reader
 from phxactor.transport.request import PeerData, Request
 from phxactor.transport.response import Response
 
@@ -115,6 +118,7 @@ class Endpoint(Broadcaster):
         """Connections that wait for a request, and lose nothing when they are ended."""
         self.listener: Pid | None = None
         self.flusher = Flusher()
+        self.reader = Reader() if READER_AVAILABLE else None
         self._websockets: dict[str, Mount] = {}
         self._longpolls: dict[str, Mount] = {}
         for one in self.sockets:
@@ -155,6 +159,7 @@ class Endpoint(Broadcaster):
             self.pubsub.child_spec(),
             *(self._pool_spec(handler) for handler in sorted(pools, key=lambda handler: handler.__qualname__)),
             self.flusher.child_spec(),
+            *(() if self.reader is None else (self.reader.child_spec(),)),
             *(sessions if self._longpolls else ()),
             ChildSpec(id="connections", start=(self._start_connections, (), {}), type="supervisor"),
             *((ChildSpec(id="listener", start=(listen, (self, where), {})),) if server else ()),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
+from typing import TypeVar, cast
 
 from phxactor.runtime import signals
 from phxactor.runtime.errors import Exit, NoProcessError
@@ -11,6 +12,8 @@ from phxactor.runtime.pid import Pid, Port
 from phxactor.runtime.runtime import current_process
 from phxactor.runtime.state import ALIVE
 from phxactor.runtime.timers import Timer
+
+M = TypeVar("M")
 
 self_pid = current_process
 
@@ -88,10 +91,18 @@ def trap_exit(flag: bool = True) -> bool:  # noqa: FBT001, FBT002 - reads as in 
     return before
 
 
-def set_port(port: Port | None) -> None:
-    """Have a synchronous function take this process's messages from now on, those that wait first."""
+def set_port(port: Port | None, sink: tuple[type[M], Callable[[M], None]] | None = None) -> None:
+    """Have a synchronous function take this process's messages from now on, those that wait first.
+
+    A `sink`, a type and a function, takes messages of just that type in its place, where nothing waits ahead of them.
+    It runs as whoever sends, not as this process, and may put the message down, no more: not send, spawn or exit.
+    """
     owner = _alive()
     owner.port = port
+    if sink is None:
+        owner.sunk = None
+    else:
+        owner.sunk, owner.sink = cast("tuple[type, Port]", sink)
     owner.run_port_queue()
 
 

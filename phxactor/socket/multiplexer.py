@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import gc
 from collections.abc import Awaitable, Callable, Mapping
+from functools import partial
 from inspect import iscoroutinefunction
 from typing import Final, Protocol, final
 
@@ -44,14 +45,14 @@ from phxactor.socket.rate_limit import RateLimit
 from phxactor.socket.serializer import EncodeError
 from phxactor.socket.socket import Socket
 
+PASSES: Final = 3
+"""Of the scheduler, that a channel which is to be replaced has to take what waits for it."""
 DUPLICATE_GRACE: Final = 5.0
 """Seconds that a replaced channel has to end before it is killed (C4)."""
+HEARTBEATS: Final = "phoenix"
+"""The topic of heartbeats; it cannot be joined, whatever the routes say."""
 WAITING: Final = 1000
 """Messages that may wait for the answer of their topic's join."""
-LIGHT: Final = 256
-"""Bytes of a join that does not count."""
-PENDING: Final = 65536
-"""Bytes of joins that may wait for an answer while the client is read on."""
 
 TOO_LATE: Final = Error("join_timeout")
 """What the start of a channel answers that has taken longer than a join may."""
@@ -92,7 +93,6 @@ class Joining:
         "monitor",
         "old",
         "pid",
-        "size",
         "started",
         "timer",
         "waiting",
@@ -114,8 +114,6 @@ class Joining:
         self.pid: Pid | None = None
         self.monitor: Monitor | None = None
         self.timer: Timer | None = None
-        self.size = 0
-        """Bytes, if they are many."""
         self.waiting: list[Message] = []
 
 
@@ -196,27 +194,12 @@ class Multiplexer:
 
     # ---------------------------------------------------------------------------------- from the client
 
-    def caught_up(self) -> bool:
-        """Tell whether no message of the client waits, in a channel's mailbox or for the answer of a join.
-
-        Nor may the joins that wait for an answer be large together: one or another is no reason to wait for it.
-        """
-        joins = 0
-        for entry in self._topics.values():
-            if type(entry) is Joined:
-                if entry.pid.mailbox:
-                    return False
-            elif entry.waiting:
-                return False
-            else:
-                joins += entry.size
-        return joins <= PENDING
-
-    def weigh(self, message: Message, size: int) -> None:
-        """Be told how many bytes a message had that was handed in, if they were more than `LIGHT`."""
-        entry = self._topics.get(message.topic)
-        if type(entry) is Joining and entry.message is message:
-            entry.size = size
+    def waiting(self) -> int:
+        """Count the messages that wait: in channels' mailboxes, and joins for an answer with all that came after."""
+        return sum(
+            len(entry.pid.mailbox) if type(entry) is Joined else 1 + len(entry.waiting)
+            for entry in self._topics.values()
+        )
 
     def handle_limited(self, message: Message) -> None:
         """Take a client's message, unless it is too many; a leave is always taken, for it makes room."""
@@ -249,8 +232,8 @@ class Multiplexer:
             self._start(joining)
         elif message.event == "phx_leave":
             self._reply(message, "ok", {})
-        elif message.event == "heartbeat" and message.topic == "phoenix":
-            self._output.push(self._socket.serializer.encode(Reply("phoenix", "ok", {}, message.ref)))
+        elif message.event == "heartbeat" and message.topic == HEARTBEATS:
+            self._output.push(self._socket.serializer.encode(Reply(HEARTBEATS, "ok", {}, message.ref)))
         else:
             self._reply_unmatched(message)
 
@@ -265,7 +248,7 @@ class Multiplexer:
     def _start(self, joining: Joining) -> None:
         """Ask the pool for a channel."""
         message = joining.message
-        route = self._routes.match(message.topic)
+        route = self._routes.match(message.topic) if message.topic != HEARTBEATS else None
         if route is None:
             del self._topics[message.topic]
             self._reply_unmatched(message)
@@ -313,7 +296,17 @@ class Multiplexer:
         self._topics[message.topic] = joining
         self._by_pid[old.pid] = message.topic, joining
         joining.timer = self._pid.runtime.timers.add(DUPLICATE_GRACE, self._pid.send, Late(joining))
-        exit_signal(old.pid, self._pid, Shutdown("duplicate_join"))
+        if old.pid.mailbox:
+            # What came before this join, a leave perhaps, is for the old channel, if it can take it at once.
+            self._end_old_later(old, PASSES)
+        else:
+            exit_signal(old.pid, self._pid, Shutdown("duplicate_join"))
+
+    def _end_old_later(self, old: Joined, passes: int) -> None:
+        if passes and old.pid.mailbox:
+            self._pid.runtime.run_soon(partial(self._end_old_later, old, passes - 1))
+        else:
+            exit_signal(old.pid, self._pid, Shutdown("duplicate_join"))
 
     def _answered(self, ref: From, value: object) -> None:
         """Take an answer of the pool's supervisor or of the channel, whichever comes first."""

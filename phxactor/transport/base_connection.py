@@ -9,8 +9,6 @@ from typing import TYPE_CHECKING, Final, TypeAlias
 if TYPE_CHECKING:
     import trio
 
-    from phxactor.transport.flusher import Flusher
-
 READ_SIZE: Final = 65536
 """Bytes that one read takes at most."""
 LEFT_OVER: Final = 4 * 1024 * 1024
@@ -23,11 +21,13 @@ Take: TypeAlias = Callable[[bytes], Awaitable[None] | None]
 class BaseConnection(ABC):
     """A connection. It is also a `Stream`, for HTTP: both raise trio.BrokenResourceError when it is gone."""
 
-    __slots__ = ("_flusher", "_output", "closed", "dirty", "drain_scope", "finishing", "size")
+    __slots__ = ("closed", "dirty", "drain_scope", "finishing", "mark", "output", "size")
 
-    def __init__(self, flusher: Flusher) -> None:
-        self._flusher = flusher
-        self._output: list[bytes] = []
+    def __init__(self, mark: Callable[[BaseConnection], None]) -> None:
+        self.mark = mark
+        """Tells the flusher that something waits."""
+        self.output: list[bytes] = []
+        """What waits to be written; see `write`."""
         self.size = 0
         """Bytes that wait to be written."""
         self.dirty = False
@@ -40,16 +40,16 @@ class BaseConnection(ABC):
 
     def write(self, data: bytes) -> None:
         """Have bytes sent in this pass of the scheduler; dropped once the connection is gone."""
-        self._output.append(data)
+        self.output.append(data)
         self.size += len(data)
         if not self.dirty:
             self.dirty = True
-            self._flusher.mark(self)
+            self.mark(self)
 
     def drop_output(self) -> None:
         """Forget what waits: nobody will read it."""
         self.closed = True
-        self._output.clear()
+        self.output.clear()
         self.size = 0
 
     @abstractmethod

@@ -16,17 +16,19 @@ from phxactor.transport.base_connection import LEFT_OVER, READ_SIZE, BaseConnect
 
 if TYPE_CHECKING:
     from phxactor.transport.flusher import Flusher
+    from phxactor.transport.reader import Reader
 
 
 @final
 class Connection(BaseConnection):
     """One accepted connection."""
 
-    __slots__ = ("_send", "_sock")
+    __slots__ = ("_reader", "_send", "_sock")
 
-    def __init__(self, sock: socket.socket, flusher: Flusher) -> None:
-        """Take over a connected socket."""
-        super().__init__(flusher)
+    def __init__(self, sock: socket.socket, flusher: Flusher, reader: Reader | None = None) -> None:
+        """Take over a connected socket; without a reader, `feed` reads."""
+        super().__init__(flusher.mark)
+        self._reader = reader
         sock.settimeout(0)
         self._sock = sock
         self._send = sock.send
@@ -43,8 +45,11 @@ class Connection(BaseConnection):
                 raise trio.BrokenResourceError(str(error)) from error
 
     async def feed(self, take: Take, max_bytes: int = READ_SIZE) -> None:
-        """Read to the end; `receive_some` again and again, without its calls. Raises as it does."""
+        """Read to the end, or have the reader do it. Raises as `receive_some` does."""
         sock = self._sock
+        if self._reader is not None:
+            await self._reader.feed(sock, take, max_bytes)
+            return
         receive = sock.recv
         while True:
             await wait_readable(sock)
@@ -62,7 +67,7 @@ class Connection(BaseConnection):
 
     async def send_all(self, data: bytes, /) -> None:
         """Write, and wait until the kernel has taken everything. Raises trio.BrokenResourceError."""
-        self._output.append(data)
+        self.output.append(data)
         self.size += len(data)
         await trio.lowlevel.checkpoint()
         if self.size and not self.flush():
@@ -72,7 +77,7 @@ class Connection(BaseConnection):
 
     def flush(self) -> bool:
         """Send what waits, with one system call; False if the kernel did not take everything."""
-        output = self._output
+        output = self.output
         data = output[0] if len(output) == 1 else b"".join(output)
         output.clear()
         try:

@@ -1,14 +1,16 @@
-"""The flusher: the one process that writes to all connections of a runtime.
+"""The flusher: the one process that writes to all connections of an endpoint.
 
-It wakes once a pass of the scheduler and sends to each connection what has gathered there, with one system call each;
-so a channel that answers eight messages in a row costs one, and a broadcast costs its sender none. Its nursery holds a
-task for each connection whose client reads too slowly, and for each that is being closed.
+At the end of each pass of the scheduler, before trio waits for the system, it sends to each connection what has
+gathered there, with one system call each; so a channel that answers eight messages in a row costs one, and a broadcast
+costs its sender none. Trio calls it there (`trio.abc.Instrument`): a task of its own would run a pass later, and a pass
+costs some 4 µs. Its nursery holds a task for each connection whose client reads too slowly, for each that is being
+closed, and for each stream that is written to.
 """
 
 from __future__ import annotations
 
 import trio
-from trio.lowlevel import Abort, RaiseCancelT, checkpoint, current_task, reschedule, wait_task_rescheduled
+from trio.lowlevel import Abort, RaiseCancelT, current_task, reschedule, wait_task_rescheduled
 
 from phxactor.otp import ChildSpec, Ok
 from phxactor.runtime import Exit, Exited, Pid, self_pid, set_port, trap_exit
@@ -22,65 +24,99 @@ STOP = 1.0
 """Seconds that all clients have for that together, when the flusher itself is told to stop."""
 
 
-class Flusher:
+class Flusher(trio.abc.Instrument):
     """The list of connections that have output, and the process that empties it."""
 
     def __init__(self) -> None:
         self._dirty: list[BaseConnection] = []
+        self._slow: list[tuple[BaseConnection, trio.CancelScope]] = []
+        """Those that did not take everything, and have no task yet."""
         self._waiter: trio.lowlevel.Task | None = None
         self._nursery: trio.Nursery | None = None
+        self._token: trio.lowlevel.TrioToken | None = None
         self._stopping: Exited | None = None
         """What told it to stop."""
+        self._failure: Exception | None = None
+        """What writing raised."""
 
     def child_spec(self) -> ChildSpec:
         """Say how a supervisor starts it."""
         return ChildSpec(id="flusher", start=(self._start_link, (), {}))
 
     def _start_link(self) -> Ok[Pid]:
-        self._stopping = None  # it may be a restart
+        self._stopping = self._failure = None  # it may be a restart
+        self._slow.clear()
         return Ok(self_pid().runtime.spawn(self.run, link=True, initial_call="Flusher"))
 
+    # ------------------------------------------------------------------------------------------- writing
+
     def mark(self, connection: BaseConnection) -> None:
-        """Have a connection written to in this pass."""
+        """Have a socket written to at the end of this pass."""
         self._dirty.append(connection)
-        waiter = self._waiter
-        if waiter is not None:
-            self._waiter = None
-            reschedule(waiter)
+
+    def mark_stream(self, connection: BaseConnection) -> None:
+        """Have a stream written to, which has to be waited for, by a task; it takes all that gathers in this pass."""
+        connection.dirty = False
+        if connection.drain_scope is None and self._nursery is not None:
+            connection.drain_scope = trio.CancelScope()
+            self._nursery.start_soon(self._drain, connection, connection.drain_scope)
+
+    def before_io_wait(self, timeout: float, /) -> None:
+        """Write what has gathered; trio calls it at the end of a pass, and would forget an instrument that raises."""
+        if self._dirty:
+            try:
+                self._flush()
+            except Exception as error:  # noqa: BLE001 - it is raised again, by the process
+                self._failure = error
+            if self._dirty or self._slow or self._failure is not None:
+                # How long to wait has been decided by now: only this makes it short.
+                assert self._token is not None  # noqa: S101 - it is set before trio knows of this instrument
+                self._token.run_sync_soon(self._wake)
+
+    def _flush(self) -> None:
+        dirty = self._dirty
+        self._dirty = dirty[SLICE:]
+        del dirty[SLICE:]
+        for connection in dirty:
+            connection.dirty = False
+            if connection.size and connection.drain_scope is None and not connection.flush():
+                connection.drain_scope = scope = trio.CancelScope()
+                self._slow.append((connection, scope))
 
     def finish(self, connection: BaseConnection) -> None:
         """Send what waits, say that no more comes, and close once the client has too, or `LINGER` is over."""
         connection.finishing = True
+        deadline = trio.current_time() + LINGER
         if connection.drain_scope is not None:
-            connection.drain_scope.deadline = trio.current_time() + LINGER  # its task goes on to `_finish`
+            connection.drain_scope.deadline = deadline  # its task goes on to `_finish`
         elif self._nursery is not None:
-            connection.drain_scope = trio.CancelScope()  # two tasks cannot write to one, so `run` leaves it alone
-            self._nursery.start_soon(self._finish, connection)
+            connection.drain_scope = trio.CancelScope()  # two tasks cannot write to one, so `_flush` leaves it alone
+            self._nursery.start_soon(self._finish, connection, deadline)
         else:
             connection.flush()
             connection.close()
+
+    # ------------------------------------------------------------------------------------------- process
 
     async def run(self) -> None:
         """Be the process."""
         trap_exit()
         set_port(self._told)
+        self._token = trio.lowlevel.current_trio_token()
+        trio.lowlevel.add_instrument(self)
         try:
             async with trio.open_nursery() as self._nursery:
                 while self._stopping is None:
-                    if not self._dirty:
-                        self._waiter = current_task()
-                        await wait_task_rescheduled(self._stop_waiting)
-                    dirty, self._dirty = self._dirty, []
-                    for number, connection in enumerate(dirty, 1):
-                        connection.dirty = False
-                        if connection.size and connection.drain_scope is None and not connection.flush():
-                            connection.drain_scope = trio.CancelScope()
-                            self._nursery.start_soon(self._drain, connection, connection.drain_scope)
-                        if not number % SLICE:
-                            await checkpoint()
-                    dirty.clear()  # the next pass may be far off, and they gone by then
+                    self._waiter = current_task()
+                    await wait_task_rescheduled(self._stop_waiting)
+                    if self._failure is not None:
+                        raise self._failure
+                    slow, self._slow = self._slow, []
+                    for connection, scope in slow:
+                        self._nursery.start_soon(self._drain, connection, scope)
                 self._nursery.cancel_scope.deadline = trio.current_time() + STOP
         finally:
+            trio.lowlevel.remove_instrument(self)
             self._nursery = None
             self._waiter = None
         raise Exit(self._stopping.reason)
@@ -90,13 +126,13 @@ class Flusher:
         with scope:
             await connection.drain()
         if connection.finishing:
-            await self._finish(connection)
+            await self._finish(connection, scope.deadline)
         else:
             connection.drain_scope = None
 
-    async def _finish(self, connection: BaseConnection) -> None:
+    async def _finish(self, connection: BaseConnection, deadline: float) -> None:
         try:
-            with trio.move_on_after(LINGER):
+            with trio.CancelScope(deadline=deadline):
                 await connection.hang_up()
         finally:
             connection.close()
@@ -105,9 +141,12 @@ class Flusher:
         """Stop in order when the supervisor says so: what waits is sent first."""
         if isinstance(message, Exited):
             self._stopping = message
-            if self._waiter is not None:
-                waiter, self._waiter = self._waiter, None
-                reschedule(waiter)
+            self._wake()
+
+    def _wake(self) -> None:
+        waiter, self._waiter = self._waiter, None
+        if waiter is not None:
+            reschedule(waiter)
 
     def _stop_waiting(self, _: RaiseCancelT) -> Abort:
         self._waiter = None

@@ -215,7 +215,7 @@ class LongPollSession:
     def _hand_out(self) -> None:
         """Hand out what was published, in order; what comes when the channels are behind waits, and its request too."""
         while self._published and self.pid.alive:
-            if self._multiplexer.caught_up():
+            if not self._multiplexer.waiting():
                 self._left = WINDOW
             elif self._left <= 0:
                 self.pid.runtime.timers.add(CATCH_UP, self.pid.send, CAUGHT_UP)
@@ -231,9 +231,7 @@ class LongPollSession:
                     most = self.options.max_message_size
                     raise DecodeError(f"a message of {len(data)} bytes, more than {most}")  # noqa: TRY301
                 self._left -= len(data)
-                message = self.socket.serializer.decode(data, opcode)
-                self._multiplexer.handle_limited(message)
-                self._multiplexer.weigh(message, len(data))
+                self._multiplexer.handle_limited(self.socket.serializer.decode(data, opcode))
         except DecodeError as error:
             if events.bad_input.handlers:
                 events.bad_input.emit(peer=self.peer, why=str(error), code=int(HTTPStatus.BAD_REQUEST))

@@ -1,14 +1,13 @@
-"""The process of a WebSocket connection with channels: its own task reads, its port writes.
+"""The process of a WebSocket connection with channels: the reader gives it what comes, its port takes what goes.
 
-The way of a message: the task wakes when the socket is readable, slices whole frames, decodes them and puts them into
-the channels' mailboxes. What channels send back, already encoded, runs through the port at once: it appends to the
-connection's output, which the flusher sends once a pass.
+The way of a message: the reader reads when the socket is readable, and calls `take`, which slices whole frames,
+decodes them and puts them into the channels' mailboxes. What channels send back, already encoded, runs through the
+port's sink at once: it appends to the connection's output, which the flusher sends at the end of the pass.
 """
 
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from itertools import chain, repeat
 from typing import Final, final
 
 import trio
@@ -16,7 +15,7 @@ import trio
 from phxactor.runtime import Pid, set_port
 from phxactor.socket import DecodeError, InvalidUTF8, Socket, SocketPush
 from phxactor.socket.messages import DRAIN
-from phxactor.socket.multiplexer import LIGHT, Multiplexer
+from phxactor.socket.multiplexer import Multiplexer
 from phxactor.socket.rate_limit import rate_limit
 from phxactor.transport.base_connection import READ_SIZE
 from phxactor.transport.close_codes import BAD_MESSAGE, DRAINING, NOT_UTF8
@@ -26,14 +25,14 @@ from phxactor.transport.websocket import Link, Silence, WebSocket
 
 WINDOW: Final = 65536
 """Bytes of messages that are handed out before it is asked whether the channels keep up."""
+BEHIND: Final = 4
+"""Windows that the channels of a client may be behind, before nothing more is read of it: 256 KiB."""
 COMPRESSED_READ: Final = 4096
 """Bytes that one read takes of a connection with compression: inflated, they may be a thousand times as many."""
 SETTLE: Final = 0.01
 """Seconds between two looks at whether the channels of a connection that is to be closed are done."""
 CATCH_UP: Final = 0.005
 """Seconds between two looks at channels that have to catch up."""
-GLANCES: Final = 3
-"""Looks before that, one a pass of the scheduler: nearly always they have caught up by then."""
 
 
 @final
@@ -41,6 +40,8 @@ class MultiplexedWebSocket(WebSocket):
     """A `Socket`'s connection."""
 
     __slots__ = (
+        "_behind",
+        "_connection",
         "_decode",
         "_draining",
         "_handle_in",
@@ -48,12 +49,14 @@ class MultiplexedWebSocket(WebSocket):
         "_multiplexer",
         "_shared_frames",
         "_slow",
+        "_waiting",
         "_window",
     )
 
     def __init__(self, link: Link, socket: Socket, pool: Callable[[Pid], Pid]) -> None:
         super().__init__(link)
         options = link.options
+        self._connection = link.connection
         self._decode = socket.serializer.decode
         self._max_output = options.max_output_bytes
         self._slow = None if options.slow_consumer == "close" else SlowConsumer(link.peer, options.max_output_bytes)
@@ -72,12 +75,19 @@ class MultiplexedWebSocket(WebSocket):
         self._draining = False
         self._window = WINDOW
         """Bytes of messages that are still handed out before the channels are looked at."""
+        self._waiting = 0
+        """Messages that waited for the channels when they were looked at last."""
+        self._behind = 0
+        """Windows during which what waits has grown: so many hold all of it."""
 
     async def run(self, first: bytes) -> None:
         """Be the process; `first` is what came behind the handshake's request."""
         if self.pid.label is None:  # `connect` may have set one
             self.pid.label = self.link.peer
-        set_port(self.port if self._slow is None else self.dropping_port)
+        if self._slow is None:
+            set_port(self.port, (SocketPush, self.push))
+        else:
+            set_port(self.dropping_port)
         try:
             held = self.take(first)
             if held is not None:
@@ -93,7 +103,9 @@ class MultiplexedWebSocket(WebSocket):
     def take(self, data: bytes) -> Awaitable[None] | None:
         """Take what was read; what processes send meanwhile queues, and is taken right after."""
         if self._draining:
-            return self.hold()
+            return trio.sleep_forever()  # noqa: ASYNC105 - whoever feeds this awaits it
+        if self._window <= 0 and self.too_far_behind():
+            return self.hold(data)
         pid = self.pid
         pid.port_busy = True
         try:
@@ -102,7 +114,7 @@ class MultiplexedWebSocket(WebSocket):
             pid.port_busy = False
         if pid.mailbox:
             pid.run_port_queue()
-        return None if self._window > 0 else self.hold()
+        return None
 
     def take_message(self, opcode: int, data: bytes) -> None:
         """Decode a message and hand it to its channel."""
@@ -111,27 +123,34 @@ class MultiplexedWebSocket(WebSocket):
         except DecodeError as error:
             self.reject(str(error), NOT_UTF8 if isinstance(error, InvalidUTF8) else BAD_MESSAGE)
             return
-        size = len(data)
-        self._window -= size
+        self._window -= len(data)
         self._handle_in(message)
-        if size > LIGHT:
-            self._multiplexer.weigh(message, size)
         if self._sweep is not None:
             self._sweep.count()
 
-    async def hold(self) -> None:
-        """Read nothing until no message waits for a channel or for the answer of a join: TCP tells the client to wait.
+    def too_far_behind(self) -> bool:
+        """Look at the channels, once a window; they have run since the last one was handed out."""
+        windows = 1 - self._window // WINDOW
+        self._window = WINDOW
+        waited, self._waiting = self._waiting, self._multiplexer.waiting()
+        if not self._waiting:
+            self._behind = 0
+        elif self._waiting > waited:
+            self._behind += windows
+        return self._behind > BEHIND
+
+    async def hold(self, data: bytes) -> None:
+        """Read nothing until half of what waits has been taken, then take `data`: TCP tells the client to wait.
 
         It is looked at again and again, since that is rare, and an event would cost every message.
         """
-        if self._draining:
-            await trio.sleep_forever()
-        for pause in chain(repeat(0.0, GLANCES), repeat(CATCH_UP)):
-            await trio.sleep(pause)
-            if self._multiplexer.caught_up():
-                break
+        while 2 * self._multiplexer.waiting() > self._waiting:
+            await trio.sleep(CATCH_UP)
             self._heard = trio.current_time()  # it is not the client who is silent
-        self._window = WINDOW
+        self._behind //= 2
+        held = self.take(data)
+        if held is not None:
+            await held
 
     def port(self, message: object) -> None:
         """Take what a process sends to this one."""
@@ -160,16 +179,23 @@ class MultiplexedWebSocket(WebSocket):
         else:
             self.pid.runtime.timers.add(SETTLE, self.pid.send, DRAIN)
 
+    @trio.lowlevel.enable_ki_protection
     def push(self, push: SocketPush) -> None:
         """Send an encoded message; what many get is framed once."""
         if self.closing:
             return
+        connection = self._connection
         if self._shared_frames:
             data = push.frame
             if data is None:
                 data = push.frame = frame(push.opcode, push.data)
-            self.write(data)
+            # As `connection.write` does, without the call: a tenth of what a delivery costs beside the system's `send`.
+            connection.output.append(data)
+            connection.size += len(data)
+            if not connection.dirty:
+                connection.dirty = True
+                connection.mark(connection)
         else:
             self.send(push.opcode, push.data)
-        if self.link.connection.size > self._max_output:
+        if connection.size > self._max_output:
             self.judge_output(self._max_output)

@@ -24,7 +24,7 @@ class StreamConnection(BaseConnection):
 
     def __init__(self, stream: trio.abc.Stream, flusher: Flusher) -> None:
         """Take over a connected stream."""
-        super().__init__(flusher)
+        super().__init__(flusher.mark_stream)
         self._stream = stream
 
     async def receive_some(self, max_bytes: int = READ_SIZE, /) -> bytes:
@@ -55,9 +55,9 @@ class StreamConnection(BaseConnection):
     async def drain(self) -> None:
         """Write as the stream takes it; after a write that was broken off, nothing can be written any more."""
         try:
-            while self._output:
-                data = memoryview(b"".join(self._output))
-                self._output.clear()
+            while self.output:
+                data = memoryview(b"".join(self.output))
+                self.output.clear()
                 for start in range(0, len(data), CHUNK):
                     chunk = data[start : start + CHUNK]
                     await self._stream.send_all(chunk)

@@ -244,7 +244,7 @@ def free_port() -> int:
         return int(sock.getsockname()[1])
 
 
-@pytest.mark.parametrize("part", ["PubSubServer.init", "Flusher", "Listener"])
+@pytest.mark.parametrize("part", ["PubSubServer.init", "Flusher", "Reader", "Listener"])
 async def test_a_part_that_dies_comes_back_and_serves(part: str, caplog: pytest.LogCaptureFixture) -> None:
     endpoint = Endpoint(sockets=[mount("/socket", UserSocket)], port=free_port())
     async with open_runtime() as runtime:

@@ -10,8 +10,8 @@ from trio.testing import MockClock
 from phxactor import Channel, Error, Ok, Pid, Shutdown, SocketClose, Stop, channel, monitor, on, trap_exit
 from phxactor.channel import Payload
 from phxactor.runtime import KILL, receive
-from phxactor.socket.messages import Broadcast, Message
-from phxactor.socket.multiplexer import DUPLICATE_GRACE, PENDING, WAITING
+from phxactor.socket.messages import Broadcast
+from phxactor.socket.multiplexer import DUPLICATE_GRACE, WAITING
 from tests.sockets.multiplexing import (
     Wire,
     close,
@@ -183,12 +183,48 @@ async def test_three_joins_at_once(autojump_clock: MockClock) -> None:
         await trio.sleep(3.1)
         assert await it.hear() == [
             reply("1", "room:slow"),
+            reply("11", "room:slow", {"status": "ok", "response": "1"}, join_ref="1"),
             reply("2", "room:slow"),
             close("1", "room:slow"),
+            reply("22", "room:slow", {"status": "ok", "response": "2"}, join_ref="2"),
             reply("3", "room:slow"),
             close("2", "room:slow"),
             reply("33", "room:slow", {"status": "ok", "response": "3"}, join_ref="3"),
         ]
+
+
+async def test_what_came_before_a_duplicate_join_is_still_the_old_channels(autojump_clock: MockClock) -> None:
+    """All in one step, so that the old channel has not run when it is to be replaced."""
+    async with wire(ROOMS) as it:
+        it.join("room:1")
+        await it.hear()
+        it.say("1", "2", "room:1", "echo", "last words")
+        it.say("1", "3", "room:1", "phx_leave", {})
+        it.join("room:1", "4")
+        assert await it.hear() == [
+            reply("2", "room:1", {"status": "ok", "response": "last words"}, join_ref="1"),
+            reply("3", "room:1", join_ref="1"),
+            reply("4", "room:1"),
+            close("1", "room:1"),
+        ]
+
+
+async def test_a_channel_that_is_busy_does_not_hold_up_its_duplicate(autojump_clock: MockClock) -> None:
+    async with wire(ROOMS) as it:
+        it.join("room:1")
+        await it.hear()
+        it.say("1", "2", "room:1", "hold", 60.0)
+        it.say("1", "3", "room:1", "echo", "never heard")
+        it.join("room:1", "4")
+        assert await it.hear() == [reply("4", "room:1"), close("1", "room:1")]
+
+
+async def test_the_topic_of_heartbeats_cannot_be_joined(autojump_clock: MockClock) -> None:
+    async with wire(channel("*", Room)) as it:
+        it.join("phoenix")
+        assert await it.hear() == [reply("1", "phoenix", refusal("unmatched topic"), join_ref=None)]
+        it.say(None, "2", "phoenix", "heartbeat", {})
+        assert await it.hear() == [reply("2", "phoenix", join_ref=None)]
 
 
 class Moody(Channel):
@@ -218,19 +254,16 @@ async def test_what_comes_while_joining_waits_up_to_a_limit(autojump_clock: Mock
         ]
 
 
-async def test_joins_that_wait_are_no_reason_to_read_no_more_unless_they_are_large(autojump_clock: MockClock) -> None:
+async def test_what_waits_is_counted_joins_among_it(autojump_clock: MockClock) -> None:
     async with wire(ROOMS) as it:
-        for topic, size, caught_up in (("room:slow", PENDING, True), ("room:slow2", 1, False)):
-            message = Message(topic, "phx_join", {}, "1", "1")
-            it.mux.handle_in(message)
-            it.mux.weigh(message, size)
-            it.mux.weigh(Message(topic, "phx_join", {}, "2", "2"), 10 * PENDING)  # not the one that waits
-            assert it.mux.caught_up() == caught_up
+        it.join("room:slow")
+        it.say("1", "2", "room:slow", "echo", 1)
+        it.join("room:slow2")
         await it.hear()
-        assert not it.mux.caught_up()
+        assert it.mux.waiting() == 3
         await trio.sleep(1.1)
-        assert len(await it.hear()) == 2
-        assert it.mux.caught_up()
+        assert len(await it.hear()) == 3
+        assert it.mux.waiting() == 0
 
 
 async def test_what_waited_for_a_refused_join_is_answered(autojump_clock: MockClock) -> None:

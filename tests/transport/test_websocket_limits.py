@@ -16,7 +16,7 @@ from phxactor import Channel, Endpoint, Ok, Pid, Socket, WebSocketOptions, chann
 from phxactor.channel import Payload
 from phxactor.transport.base_connection import READ_SIZE
 from phxactor.transport.connection import Connection
-from phxactor.transport.multiplexed import WINDOW
+from phxactor.transport.multiplexed import BEHIND, WINDOW
 from phxactor.transport.raw import AHEAD, OVERHEAD
 from tests.conformance.client import Client, Closed
 from tests.conformance.server import serve_zoo
@@ -176,13 +176,29 @@ async def test_nothing_is_read_while_a_channel_has_to_catch_up() -> None:
             nursery.start_soon(send)
             await eventually(lambda: len(Gate.pid.mailbox) > 1000)
             await trio.sleep(0.8)  # more than the time-out: it is not the client who is silent
-            assert len(Gate.pid.mailbox) < 2 * (WINDOW + READ_SIZE) // (len(flood) // messages)
+            assert len(Gate.pid.mailbox) < ((BEHIND + 2) * WINDOW + READ_SIZE) // (len(flood) // messages)
             Gate.opened.set()
             await in_time(sent.wait())
         while len(Gate.seen) < messages and Gate.pid.alive:
             await client.ping(b"now silence would be the client's")
             await trio.sleep(0.05)
         assert Gate.seen == list(range(messages))
+
+
+async def test_a_channel_that_is_stuck_does_not_keep_the_others_from_being_read() -> None:
+    large = "x" * WINDOW
+    async with serving(endpoint()) as server, await server.connect(SOCKET) as client:
+        await client.ask(JOIN)
+        await client.ask(["2", "2", "room:2", "phx_join", {}])
+        await client.send(["1", None, "room:1", "count", 0])  # it waits for the gate
+        await client.send(["1", None, "room:1", "count", 1])  # which this one waits for
+        for number in range(4 * BEHIND):
+            answer = await client.ask(["2", str(number), "room:2", "echo", large])
+            assert answer == ["2", str(number), "room:2", "phx_reply", {"status": "ok", "response": large}]
+        assert await client.ask([None, "9", "phoenix", "heartbeat", {}]) == [
+            None, "9", "phoenix", "phx_reply", {"status": "ok", "response": {}}
+        ]  # fmt: skip
+        Gate.opened.set()
 
 
 async def test_a_raw_socket_is_read_no_faster_than_it_handles() -> None:

@@ -1,0 +1,166 @@
+"""The reader over socket pairs: what comes is handed over in order, as its connection's process, to the end."""
+
+from __future__ import annotations
+
+import socket
+import struct
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+
+import attrs
+import pytest
+import trio
+import trio.testing
+
+from phxactor.otp import Supervisor
+from phxactor.runtime import KILL, Crash, Pid, Runtime, open_runtime, self_pid, spawn
+from phxactor.transport.connection import Connection
+from phxactor.transport.flusher import Flusher
+from phxactor.transport.reader import AVAILABLE, Reader
+from tests.sockets.serving import eventually
+
+pytestmark = [pytest.mark.socket, pytest.mark.skipif(not AVAILABLE, reason="this system has no epoll")]
+
+
+@attrs.frozen
+class World:
+    """A reader that runs."""
+
+    runtime: Runtime
+    reader: Reader
+    supervisor: Pid
+
+    async def pid(self) -> Pid:
+        (child,) = await Supervisor.which_children(self.supervisor)
+        assert isinstance(child.pid, Pid)
+        return child.pid
+
+    def feed(self, take: Callable[[bytes], Awaitable[None] | None]) -> tuple[Pid, socket.socket]:
+        """Start a process that is fed, and return it with the client's end."""
+        ours, theirs = socket.socketpair()
+        connection = Connection(ours, Flusher(), self.reader)
+
+        async def run() -> None:
+            try:
+                await connection.feed(take)
+            finally:
+                connection.close()
+
+        return spawn(run), theirs
+
+
+@asynccontextmanager
+async def world() -> AsyncIterator[World]:
+    async with open_runtime() as runtime:
+        reader = Reader()
+        supervisor = (await Supervisor.start_link([reader.child_spec()])).unwrap()
+        await trio.testing.wait_all_tasks_blocked()
+        yield World(runtime, reader, supervisor)
+
+
+async def test_all_that_comes_is_taken_by_the_process_of_the_connection_to_the_end() -> None:
+    async with world() as it:
+        taken: list[tuple[Pid, bytes]] = []
+        pid, client = it.feed(lambda data: taken.append((self_pid(), data)))
+        for text in (b"one", b"two"):
+            client.send(text)
+            await eventually(lambda: bool(taken) and taken[-1][1] == text)  # noqa: B023 - awaited at once
+        client.close()
+        assert await it.runtime.ended(pid) == "normal"
+        assert taken == [(pid, b"one"), (pid, b"two")]
+
+
+async def test_nothing_is_read_while_something_is_awaited() -> None:
+    async with world() as it:
+        taken: list[bytes] = []
+        gate = trio.Event()
+
+        def take(data: bytes) -> Awaitable[None] | None:
+            taken.append(data)
+            return gate.wait() if data == b"hold" else None
+
+        pid, client = it.feed(take)
+        client.send(b"hold")
+        await eventually(lambda: taken == [b"hold"])
+        client.send(b"more")
+        await trio.testing.wait_all_tasks_blocked(0.02)
+        assert taken == [b"hold"]
+        gate.set()
+        await eventually(lambda: taken == [b"hold", b"more"])
+        client.close()
+        assert await it.runtime.ended(pid) == "normal"
+
+
+async def test_what_take_raises_ends_its_own_process_only() -> None:
+    async with world() as it:
+        taken: list[bytes] = []
+
+        def take(data: bytes) -> None:
+            raise ValueError(data.decode())
+
+        failing, one = it.feed(take)
+        fine, other = it.feed(taken.append)
+        with one, other:
+            one.send(b"boom")
+            other.send(b"hello")
+            reason = await it.runtime.ended(failing)
+            assert isinstance(reason, Crash)
+            assert str(reason.exception) == "boom"
+            await eventually(lambda: taken == [b"hello"])
+            assert fine.alive
+            fine.exit(KILL)
+
+
+async def test_a_reset_is_a_broken_resource() -> None:
+    async with world() as it:
+        with socket.create_server(("127.0.0.1", 0)) as server:
+            client = socket.create_connection(server.getsockname())
+            ours, _ = server.accept()
+        connection = Connection(ours, Flusher(), it.reader)
+        client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        client.close()
+        with pytest.raises(trio.BrokenResourceError):
+            await connection.feed(lambda _: None)
+        connection.close()
+
+
+async def test_one_that_is_killed_is_read_no_more() -> None:
+    async with world() as it:
+        taken: list[bytes] = []
+        pid, client = it.feed(taken.append)
+        with client:
+            await trio.testing.wait_all_tasks_blocked()
+            client.send(b"too late")
+            pid.exit(KILL)
+            assert await it.runtime.ended(pid) == "killed"
+            assert taken == []
+
+
+async def test_without_the_reader_connections_break_and_with_the_next_one_others_are_read() -> None:
+    async with world() as it:
+        pid, client = it.feed(lambda _: None)
+        await trio.testing.wait_all_tasks_blocked()
+        first = await it.pid()
+        first.exit(KILL)
+        with client:
+            reason = await it.runtime.ended(pid)
+            assert isinstance(reason, Crash)
+            assert isinstance(reason.exception, trio.BrokenResourceError)
+        assert await it.pid() is not first
+        taken: list[bytes] = []
+        _, client = it.feed(taken.append)
+        client.send(b"again")
+        await eventually(lambda: taken == [b"again"])
+        client.close()
+
+
+async def test_many_are_read_in_turns() -> None:
+    async with world() as it:
+        taken: list[bytes] = []
+        clients = [it.feed(taken.append)[1] for _ in range(200)]
+        for number, client in enumerate(clients):
+            client.send(b"%d" % number)
+        await eventually(lambda: len(taken) == len(clients))
+        assert sorted(map(int, taken)) == list(range(200))
+        for client in clients:
+            client.close()
