@@ -14,7 +14,7 @@ the numbers, the plainer the order.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Iterator, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from math import inf
 from random import Random
@@ -63,7 +63,7 @@ class Schedule:
     def __init__(self, order: int | Random | Mapping[int, int] | None = None) -> None:
         """Keep what decides."""
         self._random = Random(order) if isinstance(order, int) else order if isinstance(order, Random) else None  # noqa: S311
-        self._fixed: Mapping[int, int] = {} if order is None or isinstance(order, int | Random) else dict(order)
+        self._fixed: dict[int, int] = {} if order is None or isinstance(order, int | Random) else dict(order)
         self._interrupted: BaseException | None = None
         self._explained: Exception | None = None
         self.choices = 0
@@ -77,9 +77,12 @@ class Schedule:
         """Write what makes the same order again."""
         return f"Schedule({self.deviations or ''})"
 
-    def follow(self, random: Random) -> None:
-        """Make the choices from now on with another source of chance."""
-        self._random = random
+    def follow(self, delays: Iterable[tuple[int, int]]) -> None:
+        """Make these choices from now on: `(n, k)` is k, after n times first come, first served since the last one."""
+        number = self.choices
+        for before, chosen in delays:
+            self._fixed[number + before] = chosen
+            number += before + 1
 
     def check(self) -> None:
         """Raise what the source of chance has raised: Hypothesis says so that it has seen enough of a play."""

@@ -16,6 +16,7 @@ seen by wrapping the three methods behind it for as long as the block lasts.
 from __future__ import annotations
 
 import re
+import reprlib
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from typing import Final, TypeAlias
@@ -25,7 +26,6 @@ import attrs
 import trio
 
 from phxactor.otp import supervisor_events
-from phxactor.otp.events import brief
 from phxactor.runtime import Down, Exited, Monitor, Pid, Reason, events, format_reason
 from phxactor.runtime.pid import current
 from phxactor.telemetry import Event
@@ -35,6 +35,11 @@ LINES: Final = 200
 
 _ADDRESS: Final = re.compile(r" at 0x[0-9a-f]+")
 """What is different each time in a text."""
+WIDTH: Final = 160
+"""Characters that a message may take."""
+_repr: Final = reprlib.Repr()
+_repr.maxstring = WIDTH
+_repr.maxother = 100 * WIDTH  # it is cut below, when it is the same each time
 
 
 @attrs.frozen
@@ -152,7 +157,8 @@ def show(message: object) -> str:
         return f"Down({message.object!r}, {format_reason(message.reason)})"
     if isinstance(message, Exited):
         return f"Exited({message.pid!r}, {format_reason(message.reason)})"
-    return brief(message)
+    text = _ADDRESS.sub("", _repr.repr(message))
+    return text if len(text) <= WIDTH else f"{text[:WIDTH]}..."
 
 
 def _pid(fields: Mapping[str, object], name: str) -> Pid | None:
