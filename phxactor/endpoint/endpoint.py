@@ -150,7 +150,8 @@ class Endpoint(Broadcaster):
         With `server=False` it listens nowhere: for tests, and programs whose clients come by `serve_stream` only.
         """
         self.draining = False
-        self.listener = self.address = None
+        if not server:
+            self.listener = self.address = None
         where = attrs.evolve(locate(host, port, path, self.where), secure=self.tls is not None)
         handlers = {one.handler for one in self.sockets}
         pools = [handler for handler in handlers if issubclass(handler, Socket)]

@@ -16,7 +16,7 @@ from phxactor.endpoint.address import Address, open_listening, peer_of
 from phxactor.endpoint.connection import start_connection
 from phxactor.endpoint.unix import identify, remove_unix
 from phxactor.otp import ChildSpec, DynamicSupervisor, Error, Ok
-from phxactor.runtime import From, Pid, self_pid
+from phxactor.runtime import From, Pid, own, self_pid
 
 if TYPE_CHECKING:
     from phxactor.endpoint.endpoint import Endpoint
@@ -40,7 +40,14 @@ def listen(endpoint: Endpoint, where: Address) -> Ok[Pid] | Error:
     endpoint.address = where
     identity = (0, 0) if where.path is None else identify(where.path)
     runtime = self_pid().runtime
-    endpoint.listener = runtime.spawn(_accept, endpoint, where, sock, identity, link=True, initial_call="Listener")
+    endpoint.listener = runtime.spawn(_accept, endpoint, where, sock, link=True, initial_call="Listener")
+
+    def close(_: Pid) -> None:
+        sock.close()
+        if where.path is not None:
+            remove_unix(where.path, identity)
+
+    own(endpoint.listener, close)  # it may be killed before it has run
     return Ok(endpoint.listener)
 
 
@@ -53,32 +60,27 @@ def _open(endpoint: Endpoint, where: Address) -> socket.socket:
     return open_listening(where, endpoint.path_mode)
 
 
-async def _accept(endpoint: Endpoint, where: Address, sock: socket.socket, identity: tuple[int, int]) -> None:
-    """Be the process; `identity` is that of a Unix socket's file."""
+async def _accept(endpoint: Endpoint, where: Address, sock: socket.socket) -> None:
+    """Be the process."""
     nobody = From(self_pid())  # the supervisor's answers are not waited for
     nobody.active = False
     numbers = count()
-    try:
-        if events.listening.handlers:
-            events.listening.emit(url=str(where))
-        while True:
-            await trio.lowlevel.wait_readable(sock)
-            for _ in range(AT_ONCE):
-                try:
-                    accepted, address = sock.accept()
-                except (BlockingIOError, ConnectionAbortedError):
-                    break
-                except OSError as error:
-                    if events.accept_failed.handlers:
-                        events.accept_failed.emit(why=str(error))
-                    await trio.sleep(PAUSE)
-                    break
-                if where.path is None:
-                    accepted.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-                arguments = (endpoint, accepted, peer_of(address))
-                spec = ChildSpec(id="connection", start=(start_connection, arguments, {}), restart="temporary")
-                DynamicSupervisor.request_child(endpoint.supervisor_of(next(numbers)), spec, nobody)
-    finally:
-        sock.close()
-        if where.path is not None:
-            remove_unix(where.path, identity)
+    if events.listening.handlers:
+        events.listening.emit(url=str(where))
+    while True:
+        await trio.lowlevel.wait_readable(sock)
+        for _ in range(AT_ONCE):
+            try:
+                accepted, address = sock.accept()
+            except (BlockingIOError, ConnectionAbortedError):
+                break
+            except OSError as error:
+                if events.accept_failed.handlers:
+                    events.accept_failed.emit(why=str(error))
+                await trio.sleep(PAUSE)
+                break
+            if where.path is None:
+                accepted.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            arguments = (endpoint, accepted, peer_of(address))
+            spec = ChildSpec(id="connection", start=(start_connection, arguments, {}), restart="temporary")
+            DynamicSupervisor.request_child(endpoint.supervisor_of(next(numbers)), spec, nobody)

@@ -4,7 +4,7 @@
     task          that of a killed process that does not end
     name, timer   when the runtime is over; a timer that would send to a name
     socket        one that is open when the test is over
-    thread        one that runs when the test is over, but for those that trio keeps for the next call
+    thread        one that runs when the test is over, but for those that event loops keep for the next call
 
 and when all clients of the test have gone, before anything stops (`leavers`):
 
@@ -36,8 +36,8 @@ from phxactor.testing.origins import Origin, in_event_loop, origin
 if TYPE_CHECKING:
     from phxactor.testing.client import Client
 
-IDLE_THREAD: Final = "Trio thread "
-"""How the threads are named that trio keeps for the next call."""
+KEPT: Final = ("Trio thread ", "asyncio_")
+"""How the threads are named that event loops keep for the next call."""
 
 
 class LeakError(AssertionError):
@@ -77,7 +77,7 @@ class Watch:
             if one.fileno() != -1:
                 self.found.append(f"socket: {one!r}, made at {made}")
         for thread in threading.enumerate():
-            if thread not in self._threads and not thread.name.startswith(IDLE_THREAD):
+            if thread not in self._threads and not thread.name.startswith(KEPT):
                 self.found.append(f"thread: {thread.name}")
         return self.found
 

@@ -6,11 +6,10 @@ from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING
 
 import pytest
-from trio.testing import MockClock
 
-from phxactor import Channel, Ok, channel, intercept, on
+from phxactor import Channel, Ok, intercept, on, open_runtime
 from phxactor.channel import Payload
-from tests.sockets.multiplexing import wire
+from tests.channel.joining import joined
 
 if TYPE_CHECKING:
     from nowhere import Unknown  # type: ignore[import-not-found]
@@ -65,26 +64,21 @@ class Derived(Base):
         (Derived, "phx_leave", "stays"),
     ],
 )
-async def test_which_method_takes_an_event(
-    autojump_clock: MockClock, handler: type[Channel], event: str, answer: str
-) -> None:
-    async with wire(channel("t", handler)) as it:
-        it.join("t")
-        it.say("1", "2", "t", event)
-        assert (await it.hear())[1:] == [["1", "2", "t", "phx_reply", {"status": "ok", "response": answer}]]
+async def test_which_method_takes_an_event(handler: type[Channel], event: str, answer: str) -> None:
+    async with open_runtime():
+        room = await joined(handler)
+        await room.assert_reply(room.push(event), "ok", answer)
 
 
-async def test_which_broadcasts_are_intercepted(autojump_clock: MockClock) -> None:
-    async with wire(channel("t", Derived)) as it:
-        it.join("t")
-        await it.hear()
+async def test_which_broadcasts_are_intercepted() -> None:
+    async with open_runtime():
+        room = await joined(Derived)
         for event in ("news", "more", "plain"):
-            it.socket.endpoint.broadcast("t", event, "broadcast")
-        assert sorted(await it.hear(), key=str) == [
-            ["1", None, "t", "more", "handle_out"],
-            ["1", None, "t", "news", "base"],
-            [None, None, "t", "plain", "broadcast"],
-        ]
+            room.client.endpoint.broadcast("t", event, "broadcast")
+        await room.assert_push("news", "base")
+        await room.assert_push("more", "handle_out")
+        await room.assert_push("plain", "broadcast")
+        assert await room.hear() == []
     assert Derived.intercepts == {"news", "more"}
     assert Base.intercepts == {"news"}
 

@@ -8,11 +8,10 @@ from typing import Annotated, Any, Literal, TypedDict
 
 import attrs
 import pytest
-from trio.testing import MockClock
 
-from phxactor import Channel, Ok, channel, on
+from phxactor import Channel, Ok, on, open_runtime
 from phxactor.channel import Payload
-from tests.sockets.multiplexing import Wire, wire
+from tests.channel.joining import joined
 
 
 @attrs.frozen
@@ -108,17 +107,6 @@ class Typed(Channel):
         return Ok(repr(payload))
 
 
-async def ask(it: Wire, event: str, payload: object) -> tuple[str, Any]:
-    """Send an event; return status and response."""
-    if not len(it.mux):
-        it.join("typed")
-        await it.hear()
-    it.say("1", "2", "typed", event, payload)
-    (reply,) = await it.hear()
-    assert isinstance(reply, list)
-    return reply[4]["status"], reply[4]["response"]
-
-
 @pytest.mark.parametrize(
     ("event", "payload", "seen"),
     [
@@ -144,9 +132,10 @@ async def ask(it: Wire, event: str, payload: object) -> tuple[str, Any]:
         ("annotated", {"x": 1}, "Point(x=1, y=0)"),
     ],
 )
-async def test_a_payload_that_fits(autojump_clock: MockClock, event: str, payload: object, seen: str) -> None:
-    async with wire(channel("typed", Typed)) as it:
-        assert await ask(it, event, payload) == ("ok", seen)
+async def test_a_payload_that_fits(event: str, payload: object, seen: str) -> None:
+    async with open_runtime():
+        typed = await joined(Typed)
+        await typed.assert_reply(typed.push(event, payload), "ok", seen)
 
 
 @pytest.mark.parametrize(
@@ -188,14 +177,13 @@ async def test_a_payload_that_fits(autojump_clock: MockClock, event: str, payloa
     ],
 )
 async def test_a_payload_that_does_not_fit_is_an_error_that_says_where(
-    autojump_clock: MockClock, event: str, payload: object, wrong: list[str]
+    event: str, payload: object, wrong: list[str]
 ) -> None:
-    async with wire(channel("typed", Typed)) as it:
-        status, response = await ask(it, event, payload)
-        assert status == "error"
-        assert response["reason"] == "invalid payload"
+    async with open_runtime():
+        typed = await joined(Typed)
+        response = await typed.assert_reply(typed.push(event, payload), "error", {"reason": "invalid payload"})
         assert len(response["errors"]) == len(wrong)
         for line, where in zip(response["errors"], wrong, strict=True):
             assert line.endswith(where)
         # The channel lives on.
-        assert await ask(it, "raw", 1) == ("ok", "1")
+        await typed.assert_reply(typed.push("raw", 1), "ok", "1")

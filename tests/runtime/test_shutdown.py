@@ -107,6 +107,7 @@ async def test_TM31_children_that_take_too_long_are_killed(autojump_clock: MockC
     assert order.steps == ["last told shutdown"]
 
 
+@pytest.mark.allow_leaks("who is killed at the end")
 async def test_a_process_that_makes_more_and_more_is_stopped_too() -> None:
     async def breed() -> None:
         spawn(breed)
