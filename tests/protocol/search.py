@@ -34,10 +34,13 @@ class Search:
         """States that have not been looked at, and how many steps had begun by then."""
         self._known: set[object] = set()
         self._found: dict[object, World] = {}
+        self._nearest: tuple[int, World, int] | None = None
+        """The state that explains most of what was seen, by how many items, and how many steps had begun by then."""
         for world in worlds:
             world.seen = seen
             self._open.append((world, 0))
         self._until = self._open[0][0].now + _seconds(steps)
+        self._thorough = False
 
     def outcomes(self) -> list[World]:
         """Find the states in which the server may be when nothing happens any more; none if there is no such order."""
@@ -51,11 +54,33 @@ class Search:
                 world.connection(name, told=0)
         return list(self._found.values())
 
+    def nearest(self) -> dict[str, list[str]]:
+        """Explain as much as can be explained, and go on in one of the orders that there are; return what is told."""
+        self._thorough = True
+        self.outcomes()
+        assert self._nearest is not None
+        _, world, begun = self._nearest
+        told = {name: list(self._seen.get(name) or ())[: one.told] for name, one in world.connections.items()}
+        world.seen = None
+        for step in self._steps[begun:]:
+            _exhaust(world)
+            play(world, step)
+        _exhaust(world)
+        while tick(world, self._until):
+            _exhaust(world)
+        for name, item in world.log:
+            told.setdefault(name, []).append(item)
+        return told
+
     def _look(self, world: World, begun: int) -> None:
         actions = self._next(world, begun)
-        while len(actions) == 1:  # the usual case: nothing to choose, and nothing to remember
+        while len(actions) == 1 and not self._thorough:  # the usual case: nothing to choose, and nothing to remember
             begun = self._take(world, begun, actions[0])
             actions = self._next(world, begun)
+        if self._thorough:
+            told = sum(connection.told for connection in world.connections.values())
+            if self._nearest is None or self._nearest[0] < told:
+                self._nearest = told, world.copy(), begun
         key = begun, world.key()
         if key in self._known:
             return
@@ -92,21 +117,6 @@ class Search:
             connection.blind or (items := self._seen.get(name, ())) is None or connection.told == len(items)
             for name, connection in world.connections.items()
         )
-
-
-def example(world: World, steps: Sequence[Step]) -> dict[str, list[str]]:
-    """Play steps on the model alone, in one of the orders that it allows; return what clients are told."""
-    until = world.now + _seconds(steps)
-    world.seen, world.log = None, []
-    for step in steps:
-        play(world, step)
-        _exhaust(world)
-    while tick(world, until):
-        _exhaust(world)
-    told: dict[str, list[str]] = {}
-    for name, item in world.log:
-        told.setdefault(name, []).append(item)
-    return told
 
 
 def _exhaust(world: World) -> None:

@@ -16,7 +16,9 @@ from phxactor.socket import Message, fastlane
 from phxactor.socket.multiplexer import Joining, Multiplexer
 from phxactor.transport.close_codes import CloseCode, close_code
 from phxactor.transport.multiplexed import MultiplexedWebSocket
+from tests.protocol.programs import Move
 from tests.protocol.random_clients import play_at_random
+from tests.protocol.verdict import DisagreementError, judge
 
 STEPS: Final = 5_000
 
@@ -145,3 +147,26 @@ def test_a_mutant_is_found(mutant: Mutant, monkeypatch: pytest.MonkeyPatch) -> N
     mutant(monkeypatch)
     tally = play_at_random(STEPS, first_seed=1, shorten=False)
     assert tally.disagreement is not None
+
+
+REPORT: Final = """\
+the program:
+  a connects as u, version 2
+  a sends ["1","1","room:1","phx_join",{"p":1}]
+> a sends ["1","2","room:1","stop_reply",{}]
+>   and a sends [null,"3","phoenix","heartbeat",{}]
+
+the model would have, among others, and the server has:
+  a:
+      both    [null,"3","phoenix","phx_reply",{"response":{},"status":"ok"}]
+      both    ["1","2","room:1","phx_reply",{"response":{"bye":true},"status":"ok"}]
+      both    ["1","1","room:1","phx_close",{}]
+    ! server  ["1","1","room:1","phx_close",{}]"""
+
+
+def test_what_differs_is_shown_beside_what_does_not(monkeypatch: pytest.MonkeyPatch) -> None:
+    phx_close_comes_twice(monkeypatch)
+    program = [Move("open", 0, 0, 0, None), Move("join", 0, 0, 0, None), Move("end", 0, 13, 0, None)]
+    with pytest.raises(DisagreementError) as caught:
+        judge([*program, Move("heartbeat", 0, 0, 0, 0)])
+    assert str(caught.value) == REPORT

@@ -12,7 +12,7 @@ from trio.testing import MockClock
 
 from tests.protocol.driver import Driver, Population, driving
 from tests.protocol.programs import Move, Player
-from tests.protocol.search import Search, example
+from tests.protocol.search import Search
 from tests.protocol.steps import Drain, End, Open, Send, Step
 from tests.protocol.world import World
 
@@ -56,10 +56,10 @@ class Play:
         for step in steps:
             if isinstance(step, Send) and isinstance(step.what, End) and step.what.broken:
                 seen[step.client] = None
-        before = self._worlds[0].copy()
+        before = [world.copy() for world in self._worlds]
         possible = Search(self._worlds, steps, seen).outcomes()
         if not possible:
-            raise DisagreementError(self._explain(steps, got, example(before, steps)))
+            raise DisagreementError(self._explain(steps, got, Search(before, steps, seen).nearest()))
         there = self.driver.population()
         self._worlds = [world for world in possible if population(world) == there]
         if not self._worlds:
