@@ -66,6 +66,8 @@ def ready(world: World) -> Iterator[Action]:
         elif connection.stage == "open" and connection.inbox and not connection.draining:
             yield partial(transports.read, name=name)
     for one, channel in world.channels.items():
+        if channel.replaced:
+            yield partial(transports.end_replaced, one=one)
         if channel.stage == "dying":
             yield partial(channels.end, one=one)
         elif channel.stage == "starting" or (channel.stage == "running" and channel.mailbox):

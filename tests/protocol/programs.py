@@ -45,7 +45,7 @@ CROWDED: Final = TOPICS[:4]
 """Topics to which half of all joins are."""
 HOPELESS: Final = (
     "room:never", "room:error", "room:raise", "room:join_binary", "room:join_bad_return", "room:join_exit",
-    "custom:error", "custom:never", "custom:lost", "nowhere", "exact:1",
+    "custom:error", "custom:never", "custom:lost", "nowhere", "exact:1", "phoenix",
 )  # fmt: skip
 """Topics that nobody gets into, or only with version 2."""
 EVENTS: Final = (

@@ -145,6 +145,8 @@ class Channel(NamedTuple):
     mailbox: tuple[Mail, ...] = ()
     subscribed: bool = False
     traps: bool = False
+    replaced: bool = False
+    """Whether it is to be told that its topic is joined again."""
     counted: int = 0
     value: str = "null"
     script: tuple[Effect, ...] = ()
