@@ -20,6 +20,7 @@ def _folder(module: ModuleType) -> str:
 
 
 _PACKAGE: Final = _folder(phxactor)
+_HOME: Final = _PACKAGE.removesuffix("phxactor" + os.sep)
 _BELOW: Final = tuple(_PACKAGE + room for room in ("runtime", "telemetry", "testing"))
 _DEMOS: Final = _PACKAGE + "demos" + os.sep
 _TRIO: Final = _folder(trio)
@@ -44,8 +45,8 @@ class Origin:
         self._pid = None if pid is None else ref(pid)
 
     def __str__(self) -> str:
-        """Write it for a message, with a file below the working directory by its relative path."""
-        file = self._file.removeprefix(str(Path.cwd()) + os.sep)
+        """Write it for a message; a file of ours, or below the working directory, by its relative path."""
+        file = self._file.removeprefix(_HOME).removeprefix(str(Path.cwd()) + os.sep)
         return f"{file}:{self._line}{self._maker}{', which has ended' if self._has_ended() else ''}"
 
     def _has_ended(self) -> bool:

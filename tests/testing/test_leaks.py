@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 pytest_plugins = ["pytester"]
+pytestmark = pytest.mark.allow_leaks("those of the tests within, which the test outside notices too")
 
 HEAD = """
 import socket, threading, trio, pytest
