@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import pytest
 import trio
 from trio.testing import MockClock
@@ -12,9 +10,10 @@ from phxactor import (
     Broadcast,
     Channel,
     Error,
+    Message,
     NoReply,
     Ok,
-    Pid,
+    Reply,
     Shutdown,
     Socket,
     SocketRef,
@@ -23,15 +22,18 @@ from phxactor import (
     channel,
     intercept,
     on,
+    open_runtime,
     reply,
     self_pid,
     spawn,
 )
 from phxactor.channel import HandleResult, Payload
-from phxactor.otp import Reply, Timeout, call
+from phxactor.otp import Reply as Answer
+from phxactor.otp import Timeout, call
 from phxactor.runtime import From, Reason
 from phxactor.socket import EncodeError
-from tests.sockets.multiplexing import Wire, close, error, wire
+from phxactor.testing import ClientChannel, exactly
+from tests.channel.joining import client_of
 
 answers: list[object] = []
 """What callbacks have noted."""
@@ -125,8 +127,8 @@ class Room(Channel):
                 self.push(event, payload)
         return None
 
-    async def handle_call(self, request: object, from_: From) -> Reply:
-        return Reply((request, self.topic))
+    async def handle_call(self, request: object, from_: From) -> Answer:
+        return Answer((request, self.topic))
 
     async def terminate(self, reason: Reason) -> None:
         answers.append(reason)
@@ -145,178 +147,160 @@ async def _answer(ref: SocketRef, answer: Ok[Payload]) -> None:
     reply(ref, answer)
 
 
-async def joined(it: Wire, payload: object = None) -> Pid:
-    """Join, and return the channel."""
-    it.say("1", "1", "room:1", "phx_join", payload)
-    await it.hear()
-    return next(pid for pid in it.runtime.processes.values() if pid.initial_call == "Room")
+async def joined(payload: object = None) -> ClientChannel:
+    """Join a room."""
+    return await (await client_of(ROOMS)).subscribe_and_join("room:1", payload)
 
 
-async def ask(it: Wire, event: str, payload: object = None) -> Any:  # noqa: ANN401
-    """Send an event; return the payload of the only answer."""
-    it.say("1", "2", "room:1", event, payload)
-    (answer,) = await it.hear()
-    assert isinstance(answer, list)
-    assert answer[:4] == ["1", "2", "room:1", "phx_reply"]
-    return answer[4]
-
-
-async def test_nothing_can_be_said_before_the_join_is_accepted(autojump_clock: MockClock) -> None:
-    async with wire(ROOMS) as it:
-        await joined(it, {"early": True})
+async def test_nothing_can_be_said_before_the_join_is_accepted() -> None:
+    async with open_runtime():
+        await joined({"early": True})
         assert len(answers) == 3
         assert "cannot push before the join is accepted: send yourself a message in join" in str(answers[0])
         assert "cannot broadcast before" in str(answers[1])
 
 
-async def test_any_status(autojump_clock: MockClock) -> None:
-    async with wire(ROOMS) as it:
-        await joined(it)
-        assert await ask(it, "status", {"status": "odd", "response": [1]}) == {"status": "odd", "response": [1]}
-        assert await ask(it, "status", {"status": "odd", "response": None}) == {"status": "odd", "response": {}}
+async def test_any_status() -> None:
+    async with open_runtime():
+        room = await joined()
+        await room.assert_reply(room.push("status", {"status": "odd", "response": [1]}), "odd", [1])
+        await room.assert_reply(room.push("status", {"status": "odd", "response": None}), "odd", exactly({}))
 
 
-async def test_answers_later_by_socket_ref(autojump_clock: MockClock) -> None:
-    async with wire(ROOMS) as it:
-        await joined(it)
-        it.say("1", "2", "room:1", "ref", "a")
-        it.say("1", "3", "room:1", "ref", "b")
-        assert await it.hear() == []
-        await trio.sleep(1.1)
-        heard = await it.hear()
-        assert sorted(heard, key=str) == [
-            ["1", ref, "room:1", "phx_reply", {"status": "ok", "response": response}]
-            for ref, response in (("2", "a"), ("3", "b"))
-        ]
+async def test_answers_later_by_socket_ref(virtual_time: MockClock) -> None:
+    async with open_runtime():
+        room = await joined()
+        a, b = room.push("ref", "a"), room.push("ref", "b")
+        await room.refute_reply(a)
+        await room.assert_reply(a, "ok", "a", within=1.1)
+        await room.assert_reply(b, "ok", "b")
 
 
-async def test_a_message_can_be_answered_more_than_once(autojump_clock: MockClock) -> None:
+async def test_a_message_can_be_answered_more_than_once() -> None:
     # As in Phoenix: which of them counts is the client's concern.
-    async with wire(ROOMS) as it:
-        await joined(it)
-        it.say("1", "2", "room:1", "ref_twice")
-        statuses = [one[4]["status"] for one in await it.hear() if isinstance(one, list)]
-        assert statuses == ["error", "second", "ok"]
+    async with open_runtime():
+        room = await joined()
+        room.push("ref_twice")
+        assert [one.status for one in await room.hear() if isinstance(one, Reply)] == ["error", "second", "ok"]
 
 
-async def test_what_is_no_answer_is_refused_where_it_is_given(autojump_clock: MockClock) -> None:
-    async with wire(ROOMS) as it:
-        await joined(it)
-        assert "Ok(...), Error(...) or Status(...), not 'neither'" in (await ask(it, "ref_wrong"))["response"]
+async def test_what_is_no_answer_is_refused_where_it_is_given() -> None:
+    async with open_runtime():
+        room = await joined()
+        assert "Ok(...), Error(...) or Status(...), not 'neither'" in str((await room.ask("ref_wrong")).payload)
 
 
-async def test_a_message_without_a_ref_cannot_be_answered_later(
-    autojump_clock: MockClock, caplog: pytest.LogCaptureFixture
-) -> None:
-    async with wire(ROOMS) as it:
-        await joined(it)
-        it.say("1", None, "room:1", "ref")
-        assert await it.hear() == [error("1", "room:1")]
+async def test_a_message_without_a_ref_cannot_be_answered_later(caplog: pytest.LogCaptureFixture) -> None:
+    async with open_runtime():
+        room = await joined()
+        room.client.send(Message("room:1", "ref", {}, None, room.join_ref))
+        await room.assert_crashed()
     assert "this message has no ref: nobody waits for an answer" in caplog.text
 
 
-async def test_what_cannot_be_written_is_raised_where_it_is_pushed(autojump_clock: MockClock) -> None:
-    async with wire(ROOMS) as it:
-        await joined(it)
-        failures = (await ask(it, "unwritable"))["response"]
+async def test_what_cannot_be_written_is_raised_where_it_is_pushed() -> None:
+    async with open_runtime():
+        room = await joined()
+        failures = await room.assert_reply(room.push("unwritable"), "ok", list[str])
         assert len(failures) == 3
         assert all("cannot write event 'x' on topic 'room:1'" in failure for failure in failures)
 
 
-async def test_every_field_of_the_socket(autojump_clock: MockClock) -> None:
-    async with wire(ROOMS) as it:
-        pid = await joined(it, {"assigns": {"mine": 1}})
-        it.say("1", "7", "room:1", "fields")
-        await it.hear()
+async def test_every_field_of_the_socket() -> None:
+    async with open_runtime():
+        room = await joined({"assigns": {"mine": 1}})
+        ref = room.push("fields")
+        await room.refute_reply(ref)
         (seen,) = answers
         assert isinstance(seen, dict)
-        assert seen.pop("me") is seen.pop("channel_pid") is pid
+        assert seen.pop("me") is seen.pop("channel_pid") is room.pid
         assert seen.pop("own") == seen["topic"] == "room:1"
         assert dict(seen.pop("assigns")) == {"from_route": True, "mine": 1}
+        connection = room.client.socket
         assert seen == {
             "id": None,
             "channel": Room,
-            "endpoint": it.socket.endpoint,
-            "handler": type(it.socket),
+            "endpoint": room.client.endpoint,
+            "handler": type(connection),
             "joined": True,
-            "join_ref": "1",
-            "ref": "7",
-            "pubsub_server": it.pubsub,
+            "join_ref": room.join_ref,
+            "ref": ref,
+            "pubsub_server": room.client.endpoint.pubsub,
             "topic": "room:1",
             "transport": "websocket",
-            "transport_pid": it.pid,
-            "serializer": it.socket.serializer,
+            "transport_pid": room.client.transport_pid,
+            "serializer": connection.serializer,
         }
-        connection = it.socket
         assert (connection.topic, connection.channel, connection.channel_pid) == (None, None, None)
         assert (connection.joined, connection.join_ref, connection.ref) == (False, None, None)
         assert dict(connection.assigns) == {}
 
 
-async def test_every_way_to_assign(autojump_clock: MockClock) -> None:
-    async with wire(ROOMS) as it:
-        await joined(it)
-        assert (await ask(it, "assign"))["response"] == {"from_route": True, "a": 1, "b": 2, "c": 3, "d": 4}
+async def test_every_way_to_assign() -> None:
+    async with open_runtime():
+        room = await joined()
+        await room.assert_reply(room.push("assign"), "ok", {"from_route": True, "a": 1, "b": 2, "c": 3, "d": 4})
 
 
-async def test_a_channel_may_subscribe_to_more_than_its_topic(autojump_clock: MockClock) -> None:
-    async with wire(ROOMS) as it:
-        await joined(it)
-        await ask(it, "subscribe", "other")
-        it.socket.endpoint.broadcast("other", "last", [1])  # of its own topic it would be intercepted
-        assert await it.hear() == [["1", None, "room:1", "heard", ["other", "last", [1]]]]
+async def test_a_channel_may_subscribe_to_more_than_its_topic() -> None:
+    async with open_runtime():
+        room = await joined()
+        await room.assert_reply(room.push("subscribe", "other"))
+        room.client.endpoint.broadcast("other", "last", [1])  # of its own topic it would be intercepted
+        await room.assert_push("heard", ["other", "last", [1]])
 
 
-async def test_messages_of_processes(autojump_clock: MockClock) -> None:
-    async with wire(ROOMS) as it:
-        pid = await joined(it)
-        pid.send(("push", "news", {"n": 1}))
-        pid.send("unknown")
-        assert await it.hear() == [["1", None, "room:1", "news", {"n": 1}]]
-        assert await call(pid, "who") == ("who", "room:1")
+async def test_messages_of_processes() -> None:
+    async with open_runtime():
+        room = await joined()
+        room.pid.send(("push", "news", {"n": 1}))
+        room.pid.send("unknown")
+        await room.assert_push("news", {"n": 1})
+        assert await room.hear() == []
+        assert await call(room.pid, "who") == ("who", "room:1")
 
 
-async def test_a_time_out_between_messages(autojump_clock: MockClock) -> None:
-    async with wire(ROOMS) as it:
-        await joined(it)
-        it.say("1", "2", "room:1", "then_time_out", 5)
-        await trio.sleep(4.9)
-        assert await it.hear() == []
-        await trio.sleep(0.2)
-        assert await it.hear() == [["1", None, "room:1", "timed_out", {}]]
+async def test_a_time_out_between_messages(virtual_time: MockClock) -> None:
+    async with open_runtime():
+        room = await joined()
+        room.push("then_time_out", 5)
+        await room.refute_push("timed_out", within=4.9)
+        await room.assert_push("timed_out", within=0.2)
 
 
-async def test_any_callback_may_stop_the_channel(autojump_clock: MockClock) -> None:
-    async with wire(ROOMS) as it:
-        (await joined(it)).send("stop")
-        assert await it.hear() == [close("1", "room:1")]
+async def test_any_callback_may_stop_the_channel() -> None:
+    async with open_runtime():
+        room = await joined()
+        room.pid.send("stop")
+        assert await room.assert_left() == "normal"
         assert answers == ["normal"]
-        (await joined(it)).send("stop badly")
-        assert await it.hear() == [error("1", "room:1")]
+        room = await joined()
+        room.pid.send("stop badly")
+        assert await room.assert_crashed() == "badly"
         assert answers == ["badly"]
-        await joined(it)
-        it.socket.endpoint.broadcast("room:1", "last", "words")
-        assert await it.hear() == [["1", None, "room:1", "last", "words"], close("1", "room:1")]
+        room = await joined()
+        room.broadcast_from("last", "words")
+        await room.assert_push("last", "words")
+        assert await room.assert_left() == Shutdown("last")
         assert answers == [Shutdown("last")]
 
 
-async def test_handle_out_has_nobody_to_reply_to(autojump_clock: MockClock, caplog: pytest.LogCaptureFixture) -> None:
-    async with wire(ROOMS) as it:
-        await joined(it)
-        it.socket.endpoint.broadcast("room:1", "wrong", {})
-        assert await it.hear() == [error("1", "room:1")]
+async def test_handle_out_has_nobody_to_reply_to(caplog: pytest.LogCaptureFixture) -> None:
+    async with open_runtime():
+        room = await joined()
+        room.broadcast_from("wrong", {})
+        await room.assert_crashed()
     assert "handle_out of 'wrong' returns NoReply(...), Stop(...) or None" in caplog.text
 
 
-async def test_a_channel_leaves_the_socket_of_its_connection_alone(autojump_clock: MockClock) -> None:
-    async with wire(ROOMS) as it:
-        it.socket.assign(shared=[])
-        await joined(it, {"assigns": {"shared": "mine"}})
-        assert dict(it.socket.assigns) == {"shared": []}
-        it.join("room:2", "2")
-        await it.hear()
-        it.say("2", "3", "room:2", "fields")
-        await it.hear()
+async def test_a_channel_leaves_the_socket_of_its_connection_alone() -> None:
+    async with open_runtime():
+        client = await client_of(ROOMS)
+        client.socket.assign(shared=[])
+        await client.join("room:1", {"assigns": {"shared": "mine"}})
+        assert dict(client.socket.assigns) == {"shared": []}
+        other = await client.join("room:2")
+        await other.refute_reply(other.push("fields"))
         assert answers[-1]["assigns"]["shared"] == []  # type: ignore[index]
 
 
