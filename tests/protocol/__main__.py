@@ -11,12 +11,13 @@ from argparse import ArgumentParser
 from time import monotonic
 
 from tests.protocol.random_clients import play_at_random
+from tests.protocol.wires import MemoryStream, SocketPair
 
 EVERY = 5.0
 """Seconds between two lines of progress."""
 
 
-def main(steps: int, first_seed: int) -> int:
+def main(steps: int, first_seed: int, *, sockets: bool) -> int:
     """Play so many steps; returns the exit code."""
     start = told = monotonic()
 
@@ -26,7 +27,8 @@ def main(steps: int, first_seed: int) -> int:
             told = monotonic()
             print(f"{played} of {steps} steps, {programs} programs, {told - start:.0f} s", flush=True)
 
-    tally = play_at_random(steps, first_seed=first_seed, progress=progress)
+    wires = SocketPair if sockets else MemoryStream
+    tally = play_at_random(steps, first_seed=first_seed, progress=progress, wires=wires)
     print(f"{tally.steps} steps, {tally.programs} programs, {monotonic() - start:.0f} s")
     print(tally.disagreement or "none disagrees")
     return 0 if tally.disagreement is None else 1
@@ -36,6 +38,7 @@ if __name__ == "__main__":
     parser = ArgumentParser(prog="python -m tests.protocol", description=__doc__)
     parser.add_argument("--steps", type=int, default=100_000, help="how many steps, at least (default: 100000)")
     parser.add_argument("--seed", type=int, default=1, help="another seed, other programs (default: 1)")
+    parser.add_argument("--sockets", action="store_true", help="over pairs of sockets, not in memory")
     arguments = parser.parse_args()
     logging.disable()  # that channels crash is what many of the steps are for
-    sys.exit(main(arguments.steps, arguments.seed))
+    sys.exit(main(arguments.steps, arguments.seed, sockets=arguments.sockets))

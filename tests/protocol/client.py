@@ -1,4 +1,4 @@
-"""A client whose stream lies in memory: what it sends is there at once, and what it got is taken without waiting.
+"""A client that never waits: what it sends is there at once, and what it got is taken at once.
 
 `websockets`' sans-I/O client makes the handshake and the frames, and checks those of the server.
 """
@@ -17,7 +17,7 @@ from websockets.protocol import Event, State
 from websockets.uri import parse_uri
 
 from tests.protocol.steps import Close, End, Garbage, Message, Open, Ping, Sent, canonical
-from tests.protocol.stream import MemoryStream
+from tests.protocol.wires import Wire
 from tests.protocol.world import MAX_FRAME
 from tests.transport.frames import BINARY, TEXT, frame
 
@@ -34,10 +34,10 @@ RAW: Final[dict[str, bytes]] = {
 class Client:
     """One connection."""
 
-    def __init__(self, opened: Open) -> None:
+    def __init__(self, opened: Open, wire: Wire) -> None:
         """Send the request of the handshake."""
         self.vsn = opened.vsn
-        self.stream = MemoryStream()
+        self.wire = wire
         self.open = True
         """Whether it can send."""
         self.deaf = False
@@ -66,16 +66,16 @@ class Client:
                 self.open = False
             case Garbage(kind="JSON of another version"):
                 message = b'{"topic":"t"}' if self.vsn == 2 else b'["1","1","t","e",{}]'
-                self.stream.put(frame(TEXT, message))
+                self.wire.put(frame(TEXT, message))
             case Garbage(kind=kind):
-                self.stream.put(RAW[kind])
+                self.wire.put(RAW[kind])
             case End(broken=broken):
                 self.open = False
                 if broken:
-                    self.stream.reset()
+                    self.wire.reset()
                     self.deaf = True
                 else:
-                    self.stream.put_eof()
+                    self.wire.put_eof()
         self._flush()
 
     def _send_message(self, message: Message, fragments: int) -> None:
@@ -102,26 +102,26 @@ class Client:
     def _flush(self) -> None:
         for data in self._protocol.data_to_send():
             if data:
-                self.stream.put(data)
+                self.wire.put(data)
 
     def take(self) -> list[str]:
         """Take what has come, in the words of `frames`."""
-        protocol, data = self._protocol, self.stream.take()
-        if self.deaf or self.stream.stalled:
+        if self.deaf:
             return []
+        protocol, data = self._protocol, self.wire.take()
         if data:
             protocol.receive_data(data)
         items = [_item(event) for event in protocol.events_received()]
         if isinstance(protocol.handshake_exc, InvalidStatus):
             items = [f"rejected {protocol.handshake_exc.response.status_code}"]
             self.deaf = True
-        elif self.stream.ended:
+        elif self.wire.ended:
             items.append("eof")
             self.deaf = True
         self.open &= protocol.state is State.OPEN
         self._flush()
         if self.deaf:
-            self.stream.put_eof()
+            self.wire.put_eof()
         return items
 
 

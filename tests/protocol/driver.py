@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 
 import attrs
@@ -10,12 +10,13 @@ import orjson
 import trio
 from trio.testing import MockClock
 
-from phxactor.runtime import SHUTDOWN, Pid, Runtime, open_runtime, trap_exit
+from phxactor.runtime import SHUTDOWN, Pid, open_runtime, trap_exit
 from phxactor.testing import settle
 from tests.protocol.app import App
 from tests.protocol.client import Client
 from tests.protocol.search import LONG
 from tests.protocol.steps import Broadcast, Drain, Kill, Open, Resume, Send, Stall, Step, Wait
+from tests.protocol.wires import MemoryStream, Wire
 
 
 @attrs.frozen
@@ -31,27 +32,28 @@ class Population:
 class Driver:
     """An endpoint and its clients."""
 
-    def __init__(self, clock: MockClock, runtime: Runtime, endpoint: Pid, app: App, outside: int) -> None:
+    def __init__(self, clock: MockClock, wires: Callable[[], Wire], app: App, endpoint: Pid) -> None:
+        """Drive an endpoint that has been started as `endpoint`, by the process that has started it."""
         self.clients: dict[str, Client] = {}
+        self._wires = wires
         self._clock = clock
-        self._runtime = runtime
+        self._runtime = endpoint.runtime
         self._endpoint = endpoint
         self._app = app
-        self._outside = outside
-        self._own = runtime.statistics().processes
+        self._own = self._runtime.statistics().processes
 
     async def begin(self, step: Step) -> Step:
         """Begin a step, without waiting for what comes of it; return it, with what it met."""
         match step:
             case Open(client=name):
-                client = self.clients[name] = Client(step)
-                (await self._app.serve_stream(client.stream)).unwrap()
+                client = self.clients[name] = Client(step, self._wires())
+                await client.wire.serve(self._app)
             case Send(client=name, what=what, fragments=fragments):
                 self.clients[name].send(what, fragments)
             case Stall(client=name):
-                self.clients[name].stream.stall()
+                self._in_memory(name).stall()
             case Resume(client=name):
-                self.clients[name].stream.resume()
+                self._in_memory(name).resume()
             case Broadcast(topic=topic, event=event, payload=payload):
                 self._app.broadcast(topic, event, payload if isinstance(payload, bytes) else orjson.loads(payload))
             case Kill(client=name, topic=topic):
@@ -65,8 +67,13 @@ class Driver:
             case Drain():
                 self._endpoint.exit(SHUTDOWN)
                 await self._pass(LONG)
-                self._own = self._outside
+                self._own = 1
         return step
+
+    def _in_memory(self, name: str) -> MemoryStream:
+        wire = self.clients[name].wire
+        assert isinstance(wire, MemoryStream), "over sockets nobody can stop reading: the system reads for him"
+        return wire
 
     async def rest(self) -> dict[str, list[str]]:
         """Wait until nothing happens; return what each client got since the last time."""
@@ -95,14 +102,17 @@ class Driver:
 
 
 @asynccontextmanager
-async def driving(clock: MockClock) -> AsyncIterator[Driver]:
+async def driving(clock: MockClock, wires: Callable[[], Wire]) -> AsyncIterator[Driver]:
     """Serve the app; `clock` rules the time of the run, and stands still unless a step says otherwise."""
-    async with open_runtime() as runtime:
+    async with open_runtime():
         trap_exit()
-        app, outside = App(), runtime.statistics().processes
+        app = App()
         endpoint = (await app.start_link(port=0)).unwrap()
         await settle()
+        driver = Driver(clock, wires, app, endpoint)
         try:
-            yield Driver(clock, runtime, endpoint, app, outside)
+            yield driver
         finally:
+            for client in driver.clients.values():
+                client.wire.close()
             clock.autojump_threshold = 0  # whatever is still to be stopped is stopped in no time

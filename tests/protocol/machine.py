@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from functools import partial
-from typing import TypeAlias
+from typing import Final, TypeAlias
 
 from tests.protocol import channels, transports
 from tests.protocol.steps import Broadcast, Drain, End, Kill, Open, Resume, Send, Stall, Step
 from tests.protocol.world import IDLE, LOOK, Connection, Id, ImpossibleError, Joined, Note, Timer, World
 
 Action: TypeAlias = Callable[[World], None]
+END: Final = End(broken=True)
 
 
 # ------------------------------------------------------------------------------------------------ from outside
@@ -23,7 +24,7 @@ def play(world: World, step: Step) -> None:  # noqa: C901 - one case a step
             world.connections[step.client] = Connection(step.vsn, step.user, step.rejected)
         case Send(client=name, what=End(broken=True)):
             if world.connections[name].stage in ("opening", "open"):
-                world.connection(name, inbox=(End(broken=True),), blind=True)
+                world.connection(name, inbox=(*world.connections[name].inbox, END), blind=True)
         case Send(client=name, what=what):
             if world.connections[name].stage in ("opening", "open"):
                 world.connection(name, inbox=(*world.connections[name].inbox, what))
@@ -65,6 +66,8 @@ def ready(world: World) -> Iterator[Action]:
             yield partial(transports.finish, name=name)
         elif connection.stage == "open" and connection.inbox and not connection.draining:
             yield partial(transports.read, name=name)
+            if connection.inbox[-1] == END and len(connection.inbox) > 1:
+                yield partial(World.connection, name=name, inbox=(END,))  # what was not read is lost with a reset
     for one, channel in world.channels.items():
         if channel.replaced:
             yield partial(transports.end_replaced, one=one)

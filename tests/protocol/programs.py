@@ -92,8 +92,10 @@ moves: Final = st.builds(
 class Player:
     """What the clients know, which is all that is needed to make steps of moves."""
 
-    def __init__(self, clients: dict[str, Client]) -> None:
+    def __init__(self, clients: dict[str, Client], *, stalls: bool) -> None:
+        """Begin; `stalls` says whether clients may stop reading."""
         self._clients = clients
+        self._stalls = stalls
         self._refs = 0
         self._joined: dict[str, dict[str, Ref]] = {}
         """The join_ref with which a client joined a topic last."""
@@ -164,7 +166,7 @@ class Player:
                 return Send(name, Ping(f"p{move.more}"))
             case "gone":
                 return self._gone(name, move)
-            case "stall" if name not in self._stalled:
+            case "stall" if self._stalls and name not in self._stalled:
                 self._stalled.add(name)
                 return Stall(name)
             case "resume" if name in self._stalled:

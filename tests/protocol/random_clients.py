@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from tests.protocol.programs import Move, moves
 from tests.protocol.verdict import DisagreementError, judge
+from tests.protocol.wires import MemoryStream, Wire
 
 MOVES: Final = 40
 """Moves of a program, of which some come to nothing; behind them is the end of the endpoint."""
@@ -21,11 +22,12 @@ ROUND: Final = 100
 class Tally:
     """What has been played."""
 
-    def __init__(self, wanted: int, progress: Callable[[int, int], None] | None) -> None:
+    def __init__(self, wanted: int, progress: Callable[[int, int], None] | None, wires: Callable[[], Wire]) -> None:
         self.wanted = wanted
         """Steps."""
         self.steps = 0
         self.programs = 0
+        self._wires = wires
         self.disagreement: str | None = None
         self._progress = progress
 
@@ -34,7 +36,7 @@ class Tally:
         if self.steps >= self.wanted and self.disagreement is None:
             return
         try:
-            self.steps += judge(program)
+            self.steps += judge(program, self._wires)
         except Exception as error:
             self.disagreement = f"{error!r}" if not isinstance(error, DisagreementError) else str(error)
             raise
@@ -44,10 +46,15 @@ class Tally:
 
 
 def play_at_random(
-    steps: int, *, first_seed: int, progress: Callable[[int, int], None] | None = None, shorten: bool = True
+    steps: int,
+    *,
+    first_seed: int,
+    progress: Callable[[int, int], None] | None = None,
+    shorten: bool = True,
+    wires: Callable[[], Wire] = MemoryStream,
 ) -> Tally:
     """Play programs until there were so many steps, or one disagrees: that is made short first, if wanted."""
-    tally = Tally(steps, progress)
+    tally = Tally(steps, progress, wires)
     number = first_seed
     while tally.steps < steps and tally.disagreement is None:
         _play_round(tally, number, [Phase.generate, Phase.shrink] if shorten else [Phase.generate])

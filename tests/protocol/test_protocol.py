@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable
 
 import pytest
 
 from tests.protocol.random_clients import play_at_random
-
-STEPS = 10_000
+from tests.protocol.wires import MemoryStream, SocketPair, Wire
 
 
 @pytest.fixture(autouse=True)
@@ -17,7 +17,8 @@ def _quiet(caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.CRITICAL + 1)
 
 
-def test_no_client_gets_anything_but_what_the_protocol_says() -> None:
-    tally = play_at_random(STEPS, first_seed=1)
+@pytest.mark.parametrize(("wires", "steps"), [(MemoryStream, 10_000), (SocketPair, 4_000)])
+def test_no_client_gets_anything_but_what_the_protocol_says(wires: Callable[[], Wire], steps: int) -> None:
+    tally = play_at_random(steps, first_seed=1, wires=wires)
     assert tally.disagreement is None, tally.disagreement
-    assert tally.steps >= STEPS
+    assert tally.steps >= steps

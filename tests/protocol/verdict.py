@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from itertools import zip_longest
 from typing import Final
 
@@ -14,10 +14,11 @@ from tests.protocol.driver import Driver, Population, driving
 from tests.protocol.programs import Move, Player
 from tests.protocol.search import Search
 from tests.protocol.steps import Drain, End, Open, Send, Step
+from tests.protocol.wires import MemoryStream, Wire
 from tests.protocol.world import World
 
-ALONE: Final = ("open", "refused", "stall", "resume", "wait")
-"""Moves before and after which the program waits until nothing happens."""
+ALONE: Final = ("open", "refused", "stall", "resume", "large", "wait")
+"""Moves before and after which the program waits until nothing happens: what is large may not come at once."""
 
 
 TOGETHER: Final = 6
@@ -104,15 +105,15 @@ def population(world: World) -> Population:
     return Population(len(connections) + len(world.channels) + answering, tuple(sorted(subscriptions.items())))
 
 
-def judge(program: Sequence[Move]) -> int:
+def judge(program: Sequence[Move], wires: Callable[[], Wire] = MemoryStream) -> int:
     """Play a program, and then the end of the endpoint; return the number of steps. Raises DisagreementError."""
     clock = MockClock()
-    return trio.run(_judge, program, clock, clock=clock)
+    return trio.run(_judge, program, clock, wires, clock=clock)
 
 
-async def _judge(program: Sequence[Move], clock: MockClock) -> int:
-    async with driving(clock) as driver:
-        play, player = Play(driver), Player(driver.clients)
+async def _judge(program: Sequence[Move], clock: MockClock, wires: Callable[[], Wire]) -> int:
+    async with driving(clock, wires) as driver:
+        play, player = Play(driver), Player(driver.clients, stalls=wires is MemoryStream)
         for move in program:
             alone = move.kind in ALONE or not player.hurries or play.begun == TOGETHER
             if move.passes is None or alone:

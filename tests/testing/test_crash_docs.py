@@ -1,0 +1,35 @@
+"""docs/testing.md: its blocks are one module of tests, which pass, and print what it says."""
+
+from __future__ import annotations
+
+import pytest
+
+from phxactor.testing import channel, client
+from tests.demos.program import ROOT
+from tests.test_readme import blocks
+
+pytest_plugins = ["pytester"]
+
+PAGE = ROOT / "docs" / "testing.md"
+
+
+def test_the_tests_of_the_page_pass(pytester: pytest.Pytester) -> None:
+    found = list(blocks(PAGE))
+    (toml,) = [block.text for block in found if block.language == "toml"]
+    pytester.makepyprojecttoml(toml)
+    module = "\n\n".join(block.text for block in found if block.language == "python")
+    pytester.makepyfile(test_page=module)
+    result = pytester.runpytest_inprocess("-p", "no:cacheprovider", "-W", "error", "-rP")
+    result.assert_outcomes(passed=module.count("def test_"))
+    for block in found:
+        if block.language == "text":
+            assert block.text in result.stdout.str()
+    assert {block.language for block in found} == {"toml", "python", "text"}
+
+
+def test_the_page_names_every_assertion() -> None:
+    text = PAGE.read_text()
+    for one in (channel.ClientChannel, client.Client):
+        for name in vars(one):
+            if name.startswith(("assert_", "refute_")):
+                assert name in text
