@@ -7,7 +7,7 @@ import math
 import attrs
 import pytest
 import trio
-from trio.testing import MockClock, wait_all_tasks_blocked
+from trio.testing import MockClock
 
 from phxactor import (
     ChildSpec,
@@ -29,6 +29,7 @@ from phxactor.observer import Row, Snapshot, snapshot
 from phxactor.otp import Timeout
 from phxactor.otp.supervising import SupervisingProcess
 from phxactor.runtime import set_port
+from phxactor.testing import settle
 from tests.observer.trees import Worker, supervisor, worker
 
 
@@ -95,7 +96,7 @@ async def test_processes_without_supervisor_hang_on_whom_they_belong_to() -> Non
         spawn(parent)
         friend = spawn(trio.sleep_forever)
         spawn(short).send(friend)
-        await wait_all_tasks_blocked()
+        await settle()
         names = [(depth, relation, call.rpartition(".")[2]) for depth, relation, call in shape(snapshot())]
         assert names == [
             (0, "root", "main"),
@@ -117,7 +118,7 @@ async def test_a_child_that_is_older_than_its_supervisor_makes_no_circle() -> No
             await trio.sleep_forever()
 
         parent = spawn(adopted)
-        await wait_all_tasks_blocked()
+        await settle()
         assert [(depth, relation) for depth, relation, _ in shape(snapshot())] == [
             (0, "root"),
             (1, "spawned"),
@@ -138,12 +139,12 @@ async def test_statuses() -> None:
 
         patience = trio.Event()
         waiting, busy, with_port, exiting = spawn(receive), spawn(trio.sleep_forever), spawn(port), spawn(stubborn)
-        await wait_all_tasks_blocked()
+        await settle()
         exiting.exit("kill")
         waiting.send("taken later")
         assert [status_of(pid) for pid in (waiting, busy, with_port, exiting)] == ["busy", "busy", "port", "exiting"]
         again = spawn(receive)
-        await wait_all_tasks_blocked()
+        await settle()
         assert status_of(again) == "waiting"
         patience.set()
 
@@ -151,7 +152,7 @@ async def test_statuses() -> None:
 async def test_mailboxes() -> None:
     async with open_runtime():
         busy = spawn(trio.sleep_forever)
-        await wait_all_tasks_blocked()
+        await settle()
         for number in range(3):
             busy.send(number)
         picture = snapshot()
@@ -170,7 +171,7 @@ async def test_zombies_are_shown_until_their_task_ends(autojump_clock: MockClock
                 await trio.sleep(5)
 
         pid = spawn(stubborn)
-        await wait_all_tasks_blocked()
+        await settle()
         pid.exit("kill")
         await trio.sleep(2)
         picture = snapshot()
@@ -185,7 +186,7 @@ async def test_restarts_are_counted(autojump_clock: MockClock) -> None:
         top = (await Supervisor.start_link([worker("steady"), worker("shaky", name="shaky")])).unwrap()
         for _ in range(2):
             cast("shaky", "shutdown")
-            await wait_all_tasks_blocked()
+            await settle()
         picture = snapshot()
         assert {row.id: row.restarts for row in picture.rows if row.id} == {"steady": 0, "shaky": 2}
         supervision = row_of(top, picture).supervision
@@ -219,11 +220,11 @@ async def test_children_that_do_not_run() -> None:
         quitter = attrs.evolve(worker("quitter", name="quitter"), restart="transient")
         top = (await Supervisor.start_link([shaky, quitter])).unwrap()
         cast("quitter", "normal")
-        await wait_all_tasks_blocked()
+        await settle()
         process = (top.dictionary or {})[SupervisingProcess]
         pid = process.children["shaky"].pid  # type: ignore[attr-defined]
         pid.exit("crashed")
-        await wait_all_tasks_blocked()
+        await settle()
         assert {row.id: row.status for row in seen[0].rows if row.id} == {"shaky": "down", "quitter": "down"}
         assert {row.id: row.status for row in snapshot().rows if row.id} == {"shaky": "waiting", "quitter": "down"}
 
@@ -266,7 +267,7 @@ async def test_a_long_chain_is_cut_and_recurses_nowhere() -> None:
             await trio.sleep_forever()
 
         spawn(chain, 3000)
-        await wait_all_tasks_blocked()
+        await settle()
         picture = snapshot(rows=5000)
         assert picture.processes == 3002
         assert picture.rows[-1].hidden == 1

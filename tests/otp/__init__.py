@@ -2,7 +2,7 @@
 
 async with open_runtime():     makes the test's body a process
 Kit.start_link(call=...)       a server whose callbacks are functions of the test
-await settled()                every process has done what it can do without time passing
+await settle()                 every process has done what it can do without time passing
 """
 
 from __future__ import annotations
@@ -11,15 +11,11 @@ from collections.abc import Awaitable, Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any, TypeAlias
 
-import trio.testing
-
 from phxactor.otp import Continue, Error, GenServer, Hibernate, Ignore, NoReply, Reply, Stop, Timeout
 from phxactor.runtime import From, Pid, Reason, self_pid, spawn, trap_exit
 from phxactor.telemetry import Event
 
 Callback: TypeAlias = Callable[..., Any]
-
-settled = trio.testing.wait_all_tasks_blocked
 
 
 class Kit(GenServer):

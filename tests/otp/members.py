@@ -11,7 +11,7 @@ from phxactor.runtime import (
     Pid,
     spawn,
 )
-from tests.otp import settled
+from phxactor.testing import settle
 
 
 async def registry(**options: Any) -> Pid:  # noqa: ANN401 - a registry's options
@@ -28,5 +28,5 @@ async def member(*keys: object, registry: str = "r", value: object = None) -> Pi
         await trio.sleep_forever()
 
     pid = spawn(body)
-    await settled()
+    await settle()
     return pid

@@ -9,10 +9,11 @@ from typing import Any
 
 import attrs
 import trio
-from trio.testing import MockClock, wait_all_tasks_blocked
+from trio.testing import MockClock
 
 from phxactor.otp import ChildSpec, DynamicSupervisor, Error, GenServer, NoReply, Ok, Started, Stop, Supervisor, cast
 from phxactor.runtime import Exit, Pid, Reason, open_runtime, own, self_pid, trap_exit
+from phxactor.testing import settle
 
 
 @attrs.define
@@ -130,7 +131,7 @@ async def crash(log: Log, *ids: object, reason: Reason = "boom") -> None:
     """End these workers by their own doing, one after the other, and wait until everything is quiet."""
     for id_ in ids:
         cast(log.pids[id_], Exit(reason))
-    await wait_all_tasks_blocked()
+    await settle()
 
 
 async def pids(supervisor: Pid | str) -> dict[object, object]:

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 import trio
-from trio.testing import MockClock, wait_all_tasks_blocked
+from trio.testing import MockClock
 
 from phxactor.otp import (
     IGNORE,
@@ -40,6 +40,7 @@ from phxactor.runtime import (
     spawn_link,
     trap_exit,
 )
+from phxactor.testing import settle
 
 from .supervision import REFUSED, Log, Worker, crash, pool, start_worker, worker
 
@@ -227,7 +228,7 @@ async def test_D9_a_child_that_is_restarting_can_be_terminated_by_its_old_pid(
         await crash(log, "a")
         assert await terminate_child(supervisor, old) == Ok()
         assert await count_children(supervisor) == ChildCount(specs=0, active=0, supervisors=0, workers=0)
-        await wait_all_tasks_blocked()
+        await settle()
         assert log.starts["a"] == 2
 
 

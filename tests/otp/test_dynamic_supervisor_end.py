@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable, Mapping
 
 import pytest
 import trio
-from trio.testing import MockClock, wait_all_tasks_blocked
+from trio.testing import MockClock
 
 from phxactor.otp import (
     ChildSpec,
@@ -35,6 +35,7 @@ from phxactor.runtime import (
     trap_exit,
 )
 from phxactor.telemetry import Event
+from phxactor.testing import settle
 
 from .supervision import Log, crash, pool, worker
 
@@ -52,9 +53,9 @@ async def test_D11_on_shutdown_all_children_are_told_at_once_each_with_its_own_t
         ends: dict[object, float] = {}
         for worker_id, pid in log.pids.items():
             spawn(note_end, ends, worker_id, pid)
-        await wait_all_tasks_blocked()
+        await settle()
         await stop(supervisor)
-        await wait_all_tasks_blocked()
+        await settle()
         assert {id_: round(time) for id_, time in ends.items()} == {
             "quick": 1,
             "slow": 3,
@@ -99,7 +100,7 @@ async def test_D12_children_that_end_otherwise_on_shutdown_are_reported(log: Log
                 supervisor, ChildSpec(id=id_, start=(start_body, (on_shutdown, reason), {}), restart=restart)
             )
         await start_child(supervisor, worker(log, "slow", trap=True, terminating=10.0, shutdown=1))
-        await wait_all_tasks_blocked()
+        await settle()
         await stop(supervisor)
     shutdown_error.detach(handler)
     assert reasons == {"normal": NORMAL, "wrong": "boom", "slow": KILLED}
@@ -131,7 +132,7 @@ async def test_D16_signals_to_it_are_as_to_a_supervisor(log: Log) -> None:
     async with pool() as supervisor:
         await start_child(supervisor, worker(log, "a", trap=True))
         spawn(exits, supervisor)
-        await wait_all_tasks_blocked()
+        await settle()
         assert supervisor.alive
         supervisor.exit("enough")
         assert await receive() == Exited(supervisor, "enough")
@@ -140,7 +141,7 @@ async def test_D16_signals_to_it_are_as_to_a_supervisor(log: Log) -> None:
         await start_child(supervisor, worker(log, "a", trap=True))
         supervisor.exit(KILL)
         assert await receive() == Exited(supervisor, KILLED)
-        await wait_all_tasks_blocked()
+        await settle()
         assert ("stop", "a", KILLED) in log.entries
 
 
@@ -153,7 +154,7 @@ async def test_S70_it_ignores_an_unknown_cast_but_an_unknown_call_crashes_it() -
     async with pool() as supervisor:
         supervisor.send("hello")
         cast(supervisor, "hello")
-        await wait_all_tasks_blocked()
+        await settle()
         assert supervisor.alive
         with pytest.raises(Exit):
             await call(supervisor, "hello")

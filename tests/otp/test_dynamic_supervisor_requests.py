@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import trio
-from trio.testing import wait_all_tasks_blocked
 
 from phxactor.otp import (
     ChildCount,
@@ -21,6 +20,7 @@ from phxactor.runtime import (
     spawn,
     spawn_link,
 )
+from phxactor.testing import settle
 
 from .supervision import Log, crash, pool, worker
 
@@ -43,12 +43,12 @@ async def test_a_port_can_ask_for_a_child_and_gets_the_answer_as_a_message(log: 
 
     async with pool(max_children=1) as supervisor:
         pid = spawn(body)
-        await wait_all_tasks_blocked()
+        await settle()
         asked = [From(pid)]
         pid.send(worker(log, "a"))
-        await wait_all_tasks_blocked()
+        await settle()
         pid.send(worker(log, "b"))
-        await wait_all_tasks_blocked()
+        await settle()
         assert [(answer.ref, answer.value) for answer in answers] == [
             (asked[0], Ok(log.pids["a"])),
             (asked[0], Error("max_children")),
@@ -69,7 +69,7 @@ async def test_a_start_function_that_answers_at_once_makes_the_supervisor_wait_f
         for number in range(3):
             spec = ChildSpec(id=number, start=(start, (number,), {}), restart="temporary")
             DynamicSupervisor.request_child(supervisor, spec, From(self_pid()))
-        await wait_all_tasks_blocked()
+        await settle()
         assert order == [*(f"start {number}" for number in range(3)), *(["child runs"] * 3)]
         assert await count_children(supervisor) == ChildCount(specs=0, active=0, supervisors=0, workers=0)
 

@@ -26,7 +26,8 @@ from phxactor.runtime import (
     trap_exit,
 )
 from phxactor.runtime.runtime import Runtime
-from tests.otp import Kit, end, end_of, mail, settled
+from phxactor.testing import settle
+from tests.otp import Kit, end, end_of, mail
 
 
 class Nowhere:
@@ -170,7 +171,7 @@ async def test_G27_anybody_may_reply_at_any_time(autojump_clock: MockClock) -> N
             await call(pid, "hello")
 
         gone = spawn(client)
-        await settled()
+        await settle()
         gone.exit(KILL)
         await end(gone)
         pid.exit(KILL)
@@ -241,9 +242,9 @@ async def test_G31_the_call_of_a_caller_who_died_is_handled(autojump_clock: Mock
             await call(pid, request)
 
         first = spawn(client, "first")
-        await settled()
+        await settle()
         second = spawn(client, "second")
-        await settled()
+        await settle()
         second.exit(KILL)
         await end(first)
         await trio.sleep(2)
@@ -301,7 +302,7 @@ async def test_a_caller_who_is_killed_while_it_waits_ends_with_the_reason_of_the
             await call(pid, "hello")
 
         waiting = spawn(client)
-        await settled()
+        await settle()
         waiting.exit("enough")
         assert await end(waiting) == "enough"
         assert not pid.watchers

@@ -24,7 +24,8 @@ from phxactor.otp import (
     system,
 )
 from phxactor.runtime import KILL, NORMAL, Crash, Exit, From, Pid, open_runtime, self_pid
-from tests.otp import Kit, end, settled, told
+from phxactor.testing import settle
+from tests.otp import Kit, end, told
 
 
 class Broken:
@@ -60,7 +61,7 @@ async def test_G35_cast_never_raises(autojump_clock: MockClock) -> None:
         heard: list[object] = []
         pid = (await Kit.start(cast=lambda _, request: heard.append(request))).unwrap()
         cast(pid, "hello")
-        await settled()
+        await settle()
         assert heard == ["hello"]
         pid.exit(KILL)
         await end(pid)
@@ -98,7 +99,7 @@ async def test_G37_an_unhandled_message_is_told_and_dropped(autojump_clock: Mock
         pid = (await GenServer.start_link()).unwrap()
         with told(events.unexpected) as heard:
             pid.send("what?")
-            await settled()
+            await settle()
         assert [(fields["pid"], fields["message"]) for _, fields in heard] == [(pid, "what?")]
         assert pid.alive
 
@@ -215,7 +216,7 @@ async def test_G45_a_timeout_with_a_message_of_its_own(autojump_clock: MockClock
             return Timeout(0, "tick")
 
         _, heard = await clock(init=init)
-        await settled()
+        await settle()
         assert [message for _, message in heard] == ["tick", "waiting"]
 
 

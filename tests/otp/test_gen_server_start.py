@@ -22,7 +22,8 @@ from phxactor.runtime import (
     trap_exit,
     whereis,
 )
-from tests.otp import Kit, end, end_of, mail, raises, settled
+from phxactor.testing import settle
+from tests.otp import Kit, end, end_of, mail, raises
 
 
 async def test_G1_start_waits_until_init_has_returned_in_the_new_process(autojump_clock: MockClock) -> None:
@@ -147,7 +148,7 @@ async def test_G10_an_init_that_ends_behind_a_shield_after_the_kill_has_not_star
                 await trio.sleep(5)
 
         assert await Kit.start_link(init=shielded, timeout=2) == Error("timeout")
-        await settled()
+        await settle()
         assert mail() == []
 
 
@@ -164,7 +165,7 @@ async def test_G12_a_taken_name_is_an_error_and_init_does_not_run(autojump_clock
         first = (await Kit.start_link(name="server")).unwrap()
         second = await Kit.start_link(name="server", init=raises(AssertionError()))
         assert second == Error(("already_started", first))
-        await settled()
+        await settle()
         assert mail() == []
 
 
@@ -211,7 +212,7 @@ async def test_G16_chained_continues_run_before_the_mailbox_is_read(autojump_clo
             return NoReply(Continue(left - 1)) if left else None
 
         pid = (await Kit.start_link(init=lambda _: Continue(3), then=then, info=lambda _, m: heard.append(m))).unwrap()
-        await settled()
+        await settle()
         assert heard == [3, 2, 1, 0, *["message"] * 4]
         assert pid.alive
 
@@ -232,10 +233,10 @@ async def test_G17_a_caller_that_dies_during_init_takes_a_child_along_that_does_
 
         for trap in (False, True):
             pid = spawn(starter, trap)
-            await settled()
+            await settle()
             pid.exit("enough")
         plain, trapping = children
-        await settled()
+        await settle()
         assert plain.exit_reason == "enough"
         assert trapping.alive
         assert ended == []
@@ -252,7 +253,7 @@ async def test_G18_without_a_link_nobody_is_the_parent(autojump_clock: MockClock
         linked = (await Kit.start_link(trap=True, info=lambda _, message: heard.append(message))).unwrap()
         send(own, Exited(self_pid(), SHUTDOWN))
         send(linked, Exited(self_pid(), NORMAL))
-        await settled()
+        await settle()
         assert heard == [Exited(self_pid(), SHUTDOWN)]
         assert own.alive
         assert linked.exit_reason == NORMAL
@@ -266,7 +267,7 @@ async def test_a_start_that_is_cancelled_leaves_no_process(autojump_clock: MockC
 
         with trio.move_on_after(1):
             await Kit.start_link(init=slow)
-        await settled()
+        await settle()
         assert len(runtime.processes) == 1
         assert mail() == []
         assert not self_pid().monitors

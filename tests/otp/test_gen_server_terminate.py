@@ -34,7 +34,8 @@ from phxactor.runtime import (
     self_pid,
     trap_exit,
 )
-from tests.otp import Callback, Kit, end, end_of, raises, settled, told
+from phxactor.testing import settle
+from tests.otp import Callback, Kit, end, end_of, raises, told
 
 
 async def recorded(**callbacks: Any) -> tuple[Pid, list[Reason]]:  # noqa: ANN401 - what Kit takes
@@ -127,7 +128,7 @@ async def test_G55_the_end_of_anybody_else_is_a_message(autojump_clock: MockCloc
         heard: list[object] = []
         _, pid, reasons = await child(trap=True, info=lambda _, message: heard.append(message))
         pid.exit("boom")
-        await settled()
+        await settle()
         assert heard == [Exited(self_pid(), "boom")]
         assert reasons == []
         assert pid.alive
@@ -171,7 +172,7 @@ async def test_G60_a_server_that_does_not_trap_survives_its_parents_normal_end(a
     async with open_runtime():
         parent, pid, reasons = await child(trap=False)
         await stop(parent)
-        await settled()
+        await settle()
         assert pid.alive
         assert reasons == []
 
@@ -250,7 +251,7 @@ async def test_a_process_that_dies_in_a_callback_by_a_signal_does_not_terminate(
 
         pid, reasons = await recorded(info=wait)
         pid.send("wait")
-        await settled()
+        await settle()
         pid.exit("boom")
         assert await end(pid) == "boom"
         assert reasons == []

@@ -20,7 +20,8 @@ from phxactor.runtime import (
     spawn,
     spawn_link,
 )
-from tests.otp import Kit, end, settled, told
+from phxactor.testing import settle
+from tests.otp import Kit, end, told
 
 
 async def test_L9_ancestors_are_names_where_the_parent_had_one(autojump_clock: MockClock) -> None:
@@ -32,10 +33,10 @@ async def test_L9_ancestors_are_names_where_the_parent_had_one(autojump_clock: M
 
         async def parent() -> None:
             spawn(child)
-            await settled()
+            await settle()
             register("parent")
             spawn(child)
-            await settled()
+            await settle()
 
         me, pid = self_pid(), spawn(parent)
         await end(pid)
@@ -68,7 +69,7 @@ async def test_L11_the_initial_call_is_init_or_the_function(autojump_clock: Mock
         supervisor = (await Tree.start_link([])).unwrap()
         assert supervisor.initial_call.endswith("Tree.init")
         task = Task.start(trio.sleep_forever).unwrap()
-        await settled()
+        await settle()
         assert task.initial_call == "sleep_forever"
 
 
@@ -82,6 +83,6 @@ async def test_L12_labels(autojump_clock: MockClock) -> None:
         with told(events.labelled) as heard:
             first, second = spawn_link(labelled), spawn_link(labelled)
             assert get_label(first) is None
-            await settled()
+            await settle()
         assert get_label(first) == get_label(second) == {"room": 7}
         assert [fields["label"] for _, fields in heard] == [{"room": 7}] * 2

@@ -10,7 +10,6 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from trio.testing import wait_all_tasks_blocked
 
 from phxactor.otp import (
     Called,
@@ -27,6 +26,7 @@ from phxactor.otp import (
 )
 from phxactor.otp.partition_supervisor import slot
 from phxactor.runtime import KILL, Exit, Pid, open_runtime, self_pid, trap_exit, whereis
+from phxactor.testing import settle
 
 from .supervision import Log, worker
 
@@ -98,7 +98,7 @@ async def test_PS3_with_arguments_makes_the_arguments_of_each_partition_once() -
             pid = PartitionSupervisor.child("echo", key)
             assert await call(pid, "who") == (pid, ("x", key))
             pid.exit(KILL)
-            await wait_all_tasks_blocked()
+            await settle()
             assert await call(PartitionSupervisor.via("echo", key), "who") == (
                 PartitionSupervisor.child("echo", key),
                 ("x", key),
@@ -142,7 +142,7 @@ async def test_PS5_a_restarted_child_has_the_same_slot_and_the_dead_one_answers_
         other = PartitionSupervisor.child("echo", 0)
         before.exit(KILL)
         assert PartitionSupervisor.child("echo", 1) is before
-        await wait_all_tasks_blocked()
+        await settle()
         after = PartitionSupervisor.child("echo", 1)
         assert after is not before
         assert after.alive

@@ -22,7 +22,8 @@ from phxactor.runtime import (
     spawn,
     trap_exit,
 )
-from tests.otp import Kit, end, mail, settled
+from phxactor.testing import settle
+from tests.otp import Kit, end, mail
 from tests.otp.members import member, registry
 
 
@@ -74,7 +75,7 @@ async def test_RG4_a_process_that_is_ending_gives_way(autojump_clock: MockClock)
                 await trio.sleep(1)
 
         pid = spawn(stubborn)
-        await settled()
+        await settle()
         pid.exit("enough")
         assert isinstance(Registry.register("r", "key", "new"), Ok)
         await end(pid)
@@ -180,7 +181,7 @@ async def test_RG19_a_partition_that_is_killed_takes_its_processes_along(autojum
         owner = Registry.register("r", "key").unwrap()
         owner.exit(KILL)
         assert await end(plain) == KILLED
-        await settled()
+        await settle()
         assert mail() == [Exited(owner, KILLED)]
         assert Registry.count("r") == 0
         assert isinstance(Registry.register("r", "key"), Ok)
@@ -198,7 +199,7 @@ async def test_RG21_partitions_of_unique_keys_fall_together(
         assert isinstance(second, Pid)
         first.exit(KILL)
         await end(first)
-        await settled()
+        await settle()
         assert second.alive is not together
 
 
@@ -210,7 +211,7 @@ async def test_a_registry_that_ends_takes_its_processes_along(autojump_clock: Mo
             await trio.sleep_forever()
 
         pid = spawn(keeper)
-        await settled()
+        await settle()
         other = await member("key")
         pid.exit("enough")
         assert await end(other) == "shutdown"

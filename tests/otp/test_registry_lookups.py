@@ -19,7 +19,8 @@ from phxactor.runtime import (
     self_pid,
     spawn,
 )
-from tests.otp import Kit, end, end_of, mail, settled
+from phxactor.testing import settle
+from tests.otp import Kit, end, end_of, mail
 from tests.otp.members import member, registry
 
 
@@ -33,7 +34,7 @@ async def test_RG9_a_name_leads_only_to_the_living(autojump_clock: MockClock) ->
                 await trio.sleep(1)
 
         pid = spawn(stubborn)
-        await settled()
+        await settle()
         name = Registry.via("r", "key")
         assert name.whereis() is pid
         pid.exit("enough")
@@ -176,16 +177,16 @@ async def test_RG22_a_lock_lets_one_process_in_at_a_time(autojump_clock: MockClo
                     inside.remove(key)
 
         raising = spawn(enter, "key", Exit("inside"))
-        await settled()
+        await settle()
         killed = spawn(enter, "key", None)
         waiting = spawn(enter, "key", None)
-        await settled()
+        await settle()
         other = spawn(enter, "other", None)
-        await settled()
+        await settle()
         assert sorted(map(str, inside)) == ["key", "other"]
         waiting.exit(KILL)
         await end(raising)
-        await settled()
+        await settle()
         assert "key" in inside
         killed.exit(KILL)
         await end(other)

@@ -43,7 +43,8 @@ from phxactor.runtime import (
     trap_exit,
 )
 from phxactor.runtime import events as runtime_events
-from tests.otp import Kit, end, end_of, raises, settled, told
+from phxactor.testing import settle
+from tests.otp import Kit, end, end_of, raises, told
 
 REPORTS = (events.terminated, events.crash_report, events.task_terminated, runtime_events.crashed)
 
@@ -94,11 +95,11 @@ async def test_L2_an_abnormal_end_makes_a_terminate_and_a_crash_report(autojump_
         neighbour = spawn(trio.sleep_forever)
         other = (await Kit.start(init=lambda _: link(server), trap=True)).unwrap()
         cast_later = spawn(link_and_wait, server)
-        await settled()
+        await settle()
         with told(*REPORTS) as heard:
             with pytest.raises(Exit):
                 await call(server, ("open", "please"))
-            await settled()
+            await settle()
         (terminate, told_first), (crash, told_second) = heard
         assert (terminate, crash) == (events.terminated, events.crash_report)
         reason = await end(server)
@@ -154,7 +155,7 @@ async def test_L3_an_exit_signal_makes_no_report(autojump_clock: MockClock, reas
     async with open_runtime():
         with told(*REPORTS) as heard:
             for pid in ((await Kit.start()).unwrap(), Task.start(trio.sleep_forever).unwrap()):
-                await settled()
+                await settle()
                 pid.exit(reason)
                 await end(pid)
         assert heard == []
@@ -260,7 +261,7 @@ async def test_L13_format_status_hides_secrets_from_reports_and_get_status(
         with told(*REPORTS) as heard:
             with pytest.raises(Exit):
                 await call(server, ("open", "sesame"))
-            await settled()
+            await settle()
         for _, fields in heard:
             assert "gold" not in str(dict(fields))
             assert "sesame" not in str(dict(fields))

@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable
 import attrs
 import pytest
 import trio
-from trio.testing import MockClock, wait_all_tasks_blocked
+from trio.testing import MockClock
 
 from phxactor.otp import (
     IGNORE,
@@ -22,6 +22,7 @@ from phxactor.otp import (
     system,
 )
 from phxactor.runtime import NORMAL, Exit, Pid, open_runtime, self_pid, spawn
+from phxactor.testing import settle
 
 from .supervision import REFUSED, Log, Worker, crash, pids, start_worker, supervised, worker
 
@@ -132,7 +133,7 @@ async def test_S81_S82_S83_calls_about_a_child_that_is_restarting(
         }
         for name, request in requests.items():  # each is in the mailbox before the supervisor sends itself the retry
             spawn(ask, name, request)
-            await wait_all_tasks_blocked()
+            await settle()
         await trio.sleep(2)
         assert asked == {
             "start": Error("already_present"),
@@ -174,7 +175,7 @@ async def test_S85_admin_calls_wait_for_a_busy_supervisor_unless_told_otherwise(
 ) -> None:
     async with supervised(worker(log, "a", trap=True, terminating=100.0, shutdown=1000)) as supervisor:
         spawn(Supervisor.terminate_child, supervisor, "a")
-        await wait_all_tasks_blocked()
+        await settle()
         with pytest.raises(Exit) as caught:
             await Supervisor.which_children(supervisor, timeout=1.0)
         assert isinstance(caught.value.reason, tuple)
@@ -191,7 +192,7 @@ async def test_statistics_are_read_without_a_message_even_from_a_busy_supervisor
         await crash(log, "a")
         await trio.sleep(2)
         supervisor.exit("enough")
-        await wait_all_tasks_blocked()
+        await settle()
         statistics = Supervisor.statistics(supervisor)
         assert (statistics.strategy, statistics.max_restarts, statistics.max_seconds) == ("rest_for_one", 7, 9)
         assert statistics.restarts == 1
@@ -221,7 +222,7 @@ async def test_Y9_a_suspended_supervisor_restarts_nothing(log: Log) -> None:
         await crash(log, "a")
         assert log.starts["a"] == 1
         await system.resume(supervisor)
-        await wait_all_tasks_blocked()
+        await settle()
         assert log.starts["a"] == 2
 
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from trio.testing import wait_all_tasks_blocked
 
 from phxactor.otp import Error, Supervisor
 from phxactor.runtime import NORMAL, SHUTDOWN, Exited, Reason, Shutdown, receive
+from phxactor.testing import settle
 
 from .supervision import Log, crash, supervised, worker
 
@@ -82,7 +82,7 @@ async def test_S94_a_significant_child_that_is_terminated_ends_nothing(log: Log)
     children = [worker(log, "s", restart="transient", significant=True)]
     async with supervised(*children, auto_shutdown="any_significant") as supervisor:
         await Supervisor.terminate_child(supervisor, "s")
-        await wait_all_tasks_blocked()
+        await settle()
         assert supervisor.alive
 
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 import trio
-from trio.testing import MockClock, wait_all_tasks_blocked
+from trio.testing import MockClock
 
 from phxactor.otp import (
     IGNORE,
@@ -30,6 +30,7 @@ from phxactor.runtime import (
     spawn_monitor,
     trap_exit,
 )
+from phxactor.testing import settle
 
 from .supervision import REFUSED, Log, crash, pids, supervised, worker
 
@@ -175,7 +176,7 @@ async def test_a_supervisor_killed_while_a_child_starts_takes_that_child_along(
 
     async with open_runtime() as runtime:
         starter = spawn(body)
-        await wait_all_tasks_blocked()
+        await settle()
         tree = runtime.names.whereis("tree")
         assert tree is not None
         tree.exit("kill")

@@ -10,12 +10,12 @@ from collections.abc import Sequence
 import attrs
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from trio.testing import wait_all_tasks_blocked
 
 from phxactor.otp import IGNORE, ChildSpec, Error, Supervisor, stop
 from phxactor.otp.child_spec import Restart
 from phxactor.otp.restart import Strategy
 from phxactor.runtime import NORMAL, Reason, open_runtime, trap_exit
+from phxactor.testing import settle
 
 from .supervision import REFUSED, Log, crash, simulate, supervised, worker
 
@@ -176,7 +176,7 @@ def test_S10_S12_children_start_in_order_and_end_in_reverse_when_one_refuses(
             expected, runs = model.begin()
             started = await Supervisor.start_link(specs)
             assert isinstance(started, Error) is not runs
-            await wait_all_tasks_blocked()
+            await settle()
             assert log.take("start", "end", "fail") == expected
 
     simulate(body)

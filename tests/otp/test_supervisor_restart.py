@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from trio.testing import MockClock, wait_all_tasks_blocked
+from trio.testing import MockClock
 
 from phxactor.otp import IGNORE, RESTARTING, ChildSpec, Ok, Started, Supervise, Supervisor, cast, child_spec
 from phxactor.runtime import (
@@ -21,6 +21,7 @@ from phxactor.runtime import (
     spawn_link,
     whereis,
 )
+from phxactor.testing import settle
 
 from .supervision import REFUSED, Log, crash, pids, supervised, worker
 
@@ -42,7 +43,7 @@ async def test_S22_after_an_abnormal_end_a_temporary_child_is_removed_and_the_ot
     async with supervised(*children) as supervisor:
         for id_ in ("permanent", "transient", "temporary"):
             cast(log.pids[id_], reason if isinstance(reason, ValueError) else Exit(reason))
-        await wait_all_tasks_blocked()
+        await settle()
         running = await pids(supervisor)
         assert running == {"permanent": log.pids["permanent"], "transient": log.pids["transient"]}
         assert log.starts == {"permanent": 2, "transient": 2, "temporary": 1}
@@ -51,7 +52,7 @@ async def test_S22_after_an_abnormal_end_a_temporary_child_is_removed_and_the_ot
 async def test_S22_a_killed_child_runs_again(log: Log) -> None:
     async with supervised(worker(log, "a", restart="transient")) as supervisor:
         log.pids["a"].exit(KILL)
-        await wait_all_tasks_blocked()
+        await settle()
         assert (await pids(supervisor))["a"] is log.pids["a"]
         assert log.starts["a"] == 2
 
@@ -125,7 +126,7 @@ async def test_S31_two_children_that_crash_at_once_are_one_restart_of_a_group(
     children = [worker(log, "a"), worker(log, "b"), worker(log, "slow", trap=True, terminating=1.0)]
     async with supervised(*children, strategy=strategy) as supervisor:
         spawn(Supervisor.terminate_child, supervisor, "slow")
-        await wait_all_tasks_blocked()
+        await settle()
         await crash(log, "a")  # both exits wait until the supervisor has shut the slow one down
         await crash(log, "b")
         assert (await Supervisor.count_children(supervisor)).active >= 2
@@ -154,7 +155,7 @@ async def test_S32_between_two_attempts_the_supervisor_takes_what_waits_in_its_m
         log.take()
         assert isinstance(child.pid, Pid)
         child.pid.exit(KILL)
-        await wait_all_tasks_blocked()
+        await settle()
         (child,) = await Supervisor.which_children(tree)
         assert log.take() == [
             ("start", 2),
@@ -213,7 +214,7 @@ async def test_S35_a_restart_calls_the_same_start_function_with_the_same_argumen
         before = whereis("inner")
         assert before is not None
         before.exit(KILL)
-        await wait_all_tasks_blocked()
+        await settle()
         after = whereis("inner")
         assert after is not None
         assert after is not before

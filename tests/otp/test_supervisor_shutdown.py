@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 
 import pytest
 import trio
-from trio.testing import MockClock, wait_all_tasks_blocked
+from trio.testing import MockClock
 
 from phxactor.otp import ChildSpec, Ok, Supervisor, call, cast, stop
 from phxactor.otp.supervisor_events import shutdown_error
@@ -29,6 +29,7 @@ from phxactor.runtime import (
     unlink,
 )
 from phxactor.telemetry import Event
+from phxactor.testing import settle
 
 from .supervision import Log, crash, supervised, worker
 
@@ -136,7 +137,7 @@ async def test_S58_a_child_that_has_unlinked_itself_is_shut_down_too() -> None:
 
     async with supervised(ChildSpec(id="a", start=(start_child, (), {}))) as supervisor:
         (child,) = await Supervisor.which_children(supervisor)
-        await wait_all_tasks_blocked()
+        await settle()
         await stop(supervisor)
         assert isinstance(child.pid, Pid)
         assert child.pid.exit_reason == SHUTDOWN
@@ -145,7 +146,7 @@ async def test_S58_a_child_that_has_unlinked_itself_is_shut_down_too() -> None:
 async def test_S59_the_exit_of_a_child_that_was_shut_down_is_never_taken_for_a_crash(log: Log) -> None:
     async with supervised(worker(log, "a", trap=True)) as supervisor:
         await Supervisor.terminate_child(supervisor, "a")
-        await wait_all_tasks_blocked()
+        await settle()
         assert supervisor.statistics().length == 0
         assert log.starts["a"] == 1
         assert not supervisor.links or log.pids["a"] not in supervisor.links
@@ -183,7 +184,7 @@ async def test_S66_an_exit_signal_from_anybody_else_is_ignored(log: Log) -> None
             supervisor.exit("boom")
 
         spawn(stranger)
-        await wait_all_tasks_blocked()
+        await settle()
         assert supervisor.alive
 
 
@@ -195,7 +196,7 @@ async def test_S67_a_linked_stranger_that_crashes_is_ignored(log: Log) -> None:
             raise Exit("boom")
 
         spawn(stranger)
-        await wait_all_tasks_blocked()
+        await settle()
         assert supervisor.alive
         assert log.starts["a"] == 1
 
@@ -204,7 +205,7 @@ async def test_S68_a_killed_supervisor_takes_its_children_along_without_order(lo
     async with supervised(worker(log, "plain"), worker(log, "trapping", trap=True)) as supervisor:
         supervisor.exit(KILL)
         assert await receive() == Exited(supervisor, KILLED)
-        await wait_all_tasks_blocked()
+        await settle()
         assert ("stop", "trapping", KILLED) in log.entries
         assert log.pids["plain"].exit_reason == log.pids["trapping"].exit_reason == KILLED
 
@@ -219,14 +220,14 @@ async def test_S69_stop_shuts_the_children_down_and_exits_with_the_reason_given(
 async def test_S70_an_unexpected_message_is_ignored(log: Log) -> None:
     async with supervised(worker(log, "a")) as supervisor:
         supervisor.send("hello")
-        await wait_all_tasks_blocked()
+        await settle()
         assert supervisor.alive
 
 
 async def test_S70_an_unknown_cast_crashes_a_supervisor(log: Log) -> None:
     async with supervised(worker(log, "a")) as supervisor:
         cast(supervisor, "hello")
-        await wait_all_tasks_blocked()
+        await settle()
         assert isinstance(supervisor.exit_reason, Crash)
         assert log.pids["a"].exit_reason == SHUTDOWN
 

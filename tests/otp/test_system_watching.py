@@ -38,7 +38,8 @@ from phxactor.runtime import (
 )
 from phxactor.runtime import events as runtime_events
 from phxactor.telemetry import Event
-from tests.otp import Kit, end, settled, told
+from phxactor.testing import settle
+from tests.otp import Kit, end, told
 from tests.otp.counter import Counter, counter
 
 
@@ -173,7 +174,7 @@ async def test_Y11_a_busy_supervisor_can_be_looked_at(autojump_clock: MockClock)
         pool = (await DynamicSupervisor.start_link()).unwrap()
         spec = ChildSpec(id="slow", start=(Kit.start_link, (), {"init": slow}))
         spawn(DynamicSupervisor.start_child, pool, spec)
-        await settled()
+        await settle()
         with pytest.raises(Exit, match="timeout"):
             await DynamicSupervisor.which_children(pool, timeout=1)
         assert DynamicSupervisor.statistics(pool).children == ()

@@ -18,7 +18,8 @@ from phxactor.runtime import (
     self_pid,
     trap_exit,
 )
-from tests.otp import end, end_of, mail, settled
+from phxactor.testing import settle
+from tests.otp import end, end_of, mail
 from tests.otp.tasks import ending, exits, later, pid_of, stubborn
 
 
@@ -175,7 +176,7 @@ async def test_waiting_for_a_task_can_be_cancelled_and_taken_up_again(autojump_c
         assert await task == "value"
         assert mail() == []
         task = Task.async_(stubborn)
-        await settled()
+        await settle()
         with trio.move_on_after(1):
             await task.shutdown()
         assert not [ref for ref in self_pid().monitors or () if ref is not task.ref]

@@ -21,7 +21,8 @@ from phxactor.runtime import (
     spawn,
     trap_exit,
 )
-from tests.otp import end, end_of, mail, settled
+from phxactor.testing import settle
+from tests.otp import end, end_of, mail
 from tests.otp.tasks import ending, later, pid_of, stubborn
 
 
@@ -39,7 +40,7 @@ async def test_T9_shutdown_tells_the_task_to_end(autojump_clock: MockClock) -> N
         assert await failed.shutdown() == Error("boom")
 
         slow = Task.async_(stubborn, 3)
-        await settled()
+        await settle()
         assert await slow.shutdown() == Ok("done")
         assert [type(message) for message in mail()] == [Exited, Exited]  # of the two that had ended before
 
@@ -47,12 +48,12 @@ async def test_T9_shutdown_tells_the_task_to_end(autojump_clock: MockClock) -> N
 async def test_T10_a_shutdown_that_must_kill(autojump_clock: MockClock) -> None:
     async with open_runtime():
         task = Task.async_(stubborn)
-        await settled()
+        await settle()
         began = trio.current_time()
         assert await task.shutdown() == Error(KILLED)
         assert trio.current_time() - began == pytest.approx(5)
         task = Task.async_(stubborn)
-        await settled()
+        await settle()
         assert await task.shutdown("brutal_kill") is None
         assert trio.current_time() - began == pytest.approx(5)
         assert mail() == []
@@ -93,7 +94,7 @@ async def test_T13_only_an_abnormal_end_of_the_owner_ends_the_task(autojump_cloc
             raise Exit(reason)
 
         await end_of(owner)
-        await settled()
+        await settle()
         assert pid_of(tasks[0]).alive is (reason == NORMAL)
 
 

@@ -12,7 +12,8 @@ from trio.testing import MockClock
 from phxactor.otp import Called, Error, Ok, TaskStream, TaskSupervisor, async_stream
 from phxactor.runtime import KILL, Crash, Exit, Pid, Reason, open_runtime, self_pid, spawn, trap_exit
 from phxactor.runtime.runtime import Runtime
-from tests.otp import end, end_of, mail, settled
+from phxactor.testing import settle
+from tests.otp import end, end_of, mail
 
 
 class Work:
@@ -58,7 +59,7 @@ async def test_T24_a_stream_is_lazy_bounded_and_ordered(autojump_clock: MockCloc
                 yield seconds
 
         async with async_stream(inputs(), work.run, 10, max_concurrency=2) as stream:
-            await settled()
+            await settle()
             assert given == []
             assert await anext(stream) == Ok(13)
             assert [result async for result in stream] == [Ok(11), Ok(12), Ok(11)]
@@ -91,7 +92,7 @@ async def test_T25_a_crash_in_a_linked_stream(autojump_clock: MockClock) -> None
             await collect(async_stream((1, "boom", 1), work.run))
 
         assert await end_of(caller) == "boom"
-        await settled()
+        await settle()
         assert work.running == 0
         trap_exit()
         assert await collect(async_stream((1, "boom", 2), work.run)) == [Ok(1), Error("boom"), Ok(2)]
@@ -164,7 +165,7 @@ async def test_T28_a_stream_in_a_cancel_scope_leaves_nothing(autojump_clock: Moc
         work = Work()
         with trio.move_on_after(1):
             await collect(async_stream((100, 100), work.run, max_concurrency=2))
-        await settled()
+        await settle()
         assert work.running == 0
         assert len(runtime.processes) == 1
         assert_clean(runtime)
@@ -178,14 +179,14 @@ async def test_T29_tasks_end_with_a_caller_that_is_killed(autojump_clock: MockCl
             await collect(async_stream((100, 100), work.run, max_concurrency=2))
 
         pid = spawn(caller)
-        await settled()
+        await settle()
         assert work.running == 2
         (conductor,) = pid.links or {}
         assert {conductor} == set(work.pids[0].links or ()) == set(work.pids[1].links or ())
         assert work.pids[0].callers == (pid,)
         pid.exit(KILL)
         await end(pid)
-        await settled()
+        await settle()
         assert work.running == 0
         assert len(runtime.processes) == 1
 
@@ -203,7 +204,7 @@ async def test_T29_a_caller_exits_with_a_conductor_that_is_killed(autojump_clock
         spawn(killer)
         with pytest.raises(Exit, match="killed"):
             await collect(async_stream((100, 100), work.run, max_concurrency=2))
-        await settled()
+        await settle()
         assert work.running == 0
         assert_clean(runtime)
 
@@ -219,7 +220,7 @@ async def test_a_stream_under_a_supervisor(autojump_clock: MockClock, link: bool
 
         tasks = (await TaskSupervisor.start_link(name="tasks")).unwrap()
         assert await end_of(caller) == ("boom" if link else [Ok(1), Error("boom"), Ok(2)])
-        await settled()
+        await settle()
         assert work.running == 0
         assert await TaskSupervisor.children(tasks) == []
 

@@ -24,7 +24,8 @@ from phxactor.runtime import (
     spawn,
     trap_exit,
 )
-from tests.otp import end, end_of, mail, settled
+from phxactor.testing import settle
+from tests.otp import end, end_of, mail
 from tests.otp.tasks import ending, exits, later, pid_of
 
 
@@ -94,7 +95,7 @@ async def test_T22_a_task_whose_owner_ends_before_it_hands_the_work_over_ends_to
     async with open_runtime():
         owner = spawn(later, "value", 100)
         waiting = spawn(wait_for_work, owner)
-        await settled()
+        await settle()
         owner.exit("gone")
         assert await end(waiting) == Shutdown("gone")
         assert await end_of(wait_for_work, owner) == Shutdown(NOPROC)
@@ -117,7 +118,7 @@ async def test_a_start_that_is_cancelled_leaves_no_task(autojump_clock: MockCloc
         with trio.move_on_after(1):
             _ = await TaskSupervisor.async_(tasks, later, "never")
         await system.resume(tasks)
-        await settled()
+        await settle()
         assert await TaskSupervisor.children(tasks) == []
         assert len(runtime.processes) == 2
         assert mail() == []

@@ -9,11 +9,12 @@ import pytest
 import trio
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from trio.testing import MockClock, wait_all_tasks_blocked
+from trio.testing import MockClock
 
 from phxactor.otp import Supervisor, call
 from phxactor.pubsub import PubSub, PubSubStatistics, Subscriber
 from phxactor.runtime import KILL, NotAProcessError, Pid, monitor, open_runtime, receive, self_pid, spawn
+from phxactor.testing import settle
 
 EMPTY = PubSubStatistics(topics=0, subscriptions=0, subscribers=0)
 
@@ -121,7 +122,7 @@ async def test_its_process_begins_with_empty_tables(autojump_clock: MockClock) -
         server = next(pid for pid in runtime.processes.values() if pid.initial_call == "PubSubServer.init")
         assert await call(server, "statistics") == PubSubStatistics(topics=1, subscriptions=1, subscribers=1)
         server.exit(KILL)
-        await wait_all_tasks_blocked()
+        await settle()
         assert pubsub.statistics() == EMPTY
         pubsub.subscribe("a")
         pubsub.broadcast("a", 1)
@@ -153,7 +154,7 @@ async def play(chosen: list[tuple[str, int, str]]) -> None:
     model: Counter[tuple[int, str]] = Counter()
     async with open_runtime():
         pids = [spawn(idle) for _ in range(4)]
-        await wait_all_tasks_blocked()
+        await settle()
         for number, (what, who, topic) in enumerate(chosen):
             pid = pids[who]
             match what:
@@ -165,9 +166,9 @@ async def play(chosen: list[tuple[str, int, str]]) -> None:
                     del model[who, topic]
                 case "end":
                     pid.exit(KILL)
-                    await wait_all_tasks_blocked()
+                    await settle()
                     pids[who] = spawn(idle)
-                    await wait_all_tasks_blocked()
+                    await settle()
                     for each in "abc":
                         del model[who, each]
                 case _:

@@ -2,5 +2,5 @@
 
 async with open_runtime():     makes the test's body a process, `main`
 Actor()                        a process that does what the test tells it, and keeps its mail
-await settled()                every process has done what it can do without time passing
+await settle()                 every process has done what it can do without time passing
 """

@@ -8,14 +8,12 @@ from typing import TypeVar
 
 import attrs
 import trio
-from trio.testing import wait_all_tasks_blocked
 
 from phxactor.runtime import SHUTDOWN, Exit, Exited, Pid, Reason, receive, self_pid, set_port, spawn, trap_exit
 from phxactor.telemetry import Event
+from phxactor.testing import settle
 
 Result = TypeVar("Result")
-
-settled = wait_all_tasks_blocked
 
 
 @attrs.frozen(eq=False)
@@ -47,13 +45,13 @@ class Actor:
         """Have the actor call it, and wait until everything is quiet; fails if it did not return."""
         results: list[Result] = []
         self.pid.send(Do(lambda: results.append(function(*args))))
-        await settled()
+        await settle()
         return results[0]
 
     async def end(self, function: Callable[..., object], *args: object) -> Reason:
         """Have the actor call what ends it, wait until everything is quiet, and return its exit reason."""
         self.pid.send(Do(lambda: function(*args)))
-        await settled()
+        await settle()
         return reason(self.pid)
 
 
@@ -84,14 +82,14 @@ def _says_goodbye(message: Exited) -> bool:
 async def actors(count: int, *, trap: bool = False) -> list[Actor]:
     """Make some, and wait until they listen."""
     made = [Actor(trap=trap) for _ in range(count)]
-    await settled()
+    await settle()
     return made
 
 
 async def port_actor(port: Callable[[object], object] | None = None, *, trap: bool = False) -> PortActor:
     """Make one, and wait until it has its port."""
     made = PortActor(port, trap=trap)
-    await settled()
+    await settle()
     return made
 
 

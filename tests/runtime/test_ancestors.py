@@ -14,7 +14,8 @@ from phxactor.runtime import (
     spawn,
     spawn_link,
 )
-from tests.runtime.actors import emitted, nothing, settled
+from phxactor.testing import settle
+from tests.runtime.actors import emitted, nothing
 
 
 async def test_beginning_and_end_are_told_by_events() -> None:
@@ -22,7 +23,7 @@ async def test_beginning_and_end_are_told_by_events() -> None:
         with emitted(events.spawned) as began, emitted(events.exited) as over:
             pid = spawn_link(nothing)
             other = spawn(nothing)
-            await settled()
+            await settle()
         me = self_pid()
         assert began == [
             {"pid": pid, "parent": me, "linked": True},
@@ -45,11 +46,11 @@ async def test_L9_ancestors_are_names_where_there_are_any_and_end_with_the_proce
 
     async with open_runtime() as runtime:
         pid = spawn(parent)
-        await settled()
+        await settle()
         assert seen["before"][:2] == (pid, runtime.main)
         assert seen["after"][:2] == ("parent", runtime.main)
         pid.exit(KILL)
-        await settled()
+        await settle()
         assert pid.ancestors == ()
 
 
@@ -63,7 +64,7 @@ async def test_a_chain_of_successors_does_not_grow_for_ever() -> None:
     lengths: list[int] = []
     async with open_runtime():
         spawn(body, 200)
-        await settled()
+        await settle()
     assert lengths[0] <= 16
 
 

@@ -24,7 +24,8 @@ from phxactor.runtime import (
     trap_exit,
     whereis,
 )
-from tests.runtime.actors import Order, idle, in_order, leave, nothing, reason, settled
+from phxactor.testing import settle
+from tests.runtime.actors import Order, idle, in_order, leave, nothing, reason
 
 
 async def _leave(why: object) -> None:
@@ -41,7 +42,7 @@ async def test_what_the_block_raises_comes_out_as_it_is_after_the_stop(autojump_
         async with open_runtime() as runtime:
             for name in "abc":
                 spawn_link(order.slow, name)
-            await settled()
+            await settle()
             raise error
     assert caught.value is error
     assert order.steps == in_order
@@ -137,7 +138,7 @@ async def test_two_runtimes_knownothing_of_each_other() -> None:
     async def world(found: list[tuple[Pid | None, Pid]]) -> None:
         async with open_runtime() as runtime:
             register("main")
-            await settled()
+            await settle()
             found.append((whereis("main"), runtime.main))
 
     found: list[tuple[Pid | None, Pid]] = []
@@ -151,7 +152,7 @@ async def test_two_runtimes_knownothing_of_each_other() -> None:
 async def test_code_that_is_no_process_can_spawn_and_signal_but_is_never_reached() -> None:
     async def task(runtime: Runtime) -> None:
         pid = runtime.spawn(idle, link=True)
-        await settled()
+        await settle()
         pid.exit("boom")
         runtime.outside.exit(KILL)
         runtime.outside.send("nobody is there")

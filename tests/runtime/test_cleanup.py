@@ -8,6 +8,7 @@ from trio.testing import MockClock
 
 from phxactor.runtime import KILL, KILLED, SHUTDOWN, NotAProcessError, cleanup, open_runtime, spawn
 from phxactor.runtime.pid import Pid
+from phxactor.testing import settle
 
 
 async def ended_at(pid: Pid) -> tuple[float, object]:
@@ -29,7 +30,7 @@ async def test_TM6_cleanup_may_wait_after_a_fatal_signal(autojump_clock: MockClo
     log: list[str] = []
     async with open_runtime():
         pid = spawn(_polite, log, 10.0, 2.0)
-        await trio.testing.wait_all_tasks_blocked()
+        await settle()
         pid.exit(SHUTDOWN)
         assert await ended_at(pid) == (2.0, SHUTDOWN)
     assert log == ["cleaned"]
@@ -39,7 +40,7 @@ async def test_TM6_cleanup_has_its_time_and_no_more(autojump_clock: MockClock) -
     log: list[str] = []
     async with open_runtime():
         pid = spawn(_polite, log, 1.0, 2.0)
-        await trio.testing.wait_all_tasks_blocked()
+        await settle()
         pid.exit("boom")
         assert await ended_at(pid) == (1.0, "boom")
     assert log == []
@@ -49,7 +50,7 @@ async def test_TM7_a_kill_ends_a_cleanup(autojump_clock: MockClock) -> None:
     log: list[str] = []
     async with open_runtime() as runtime:
         pid = spawn(_polite, log, 10.0, 5.0)
-        await trio.testing.wait_all_tasks_blocked()
+        await settle()
         pid.exit(SHUTDOWN)
         await trio.sleep(1.0)
         pid.exit(KILL)
@@ -62,7 +63,7 @@ async def test_TM7_a_killed_process_has_no_cleanup(autojump_clock: MockClock) ->
     log: list[str] = []
     async with open_runtime():
         pid = spawn(_polite, log, 10.0, 5.0)
-        await trio.testing.wait_all_tasks_blocked()
+        await settle()
         pid.exit(KILL)
         assert await ended_at(pid) == (0.0, KILLED)
     assert log == []
@@ -75,7 +76,7 @@ async def test_TM7_a_kill_ends_cleanups_in_one_another(autojump_clock: MockClock
 
     async with open_runtime() as runtime:
         pid = spawn(nested)
-        await trio.testing.wait_all_tasks_blocked()
+        await settle()
         pid.exit(SHUTDOWN)
         pid.exit(KILL)
         assert await ended_at(pid) == (0.0, SHUTDOWN)

@@ -21,7 +21,8 @@ from phxactor.runtime import (
     trap_exit,
     whereis,
 )
-from tests.runtime.actors import actors, emitted, ended, idle, reason, settled
+from phxactor.testing import settle
+from tests.runtime.actors import actors, emitted, ended, idle, reason
 
 
 async def test_TM1_no_way_of_ending_reaches_the_others() -> None:
@@ -33,7 +34,7 @@ async def test_TM1_no_way_of_ending_reaches_the_others() -> None:
         errors = [ValueError(), SystemExit(), KeyboardInterrupt(), BaseException(), Exit("x"), RecursionError()]
         for error in errors:
             spawn(body, error)
-        await settled()
+        await settle()
         assert other.pid.alive
 
 
@@ -54,9 +55,9 @@ async def test_TM4_an_ending_process_can_send_but_not_link_register_spawn_or_tra
     async with open_runtime():
         (friend,) = await actors(1)
         pid = spawn(body, friend.pid)
-        await settled()
+        await settle()
         pid.exit("boom")
-        await settled()
+        await settle()
         assert reason(pid) == "boom"
         assert friend.mail == ["farewell"]
         assert failed == ["boom"] * 4
@@ -72,10 +73,10 @@ async def test_TM5_what_the_cleanup_raises_is_told_and_not_adopted() -> None:
 
     async with open_runtime():
         pid = spawn(body)
-        await settled()
+        await settle()
         with emitted(events.cleanup_failed) as failures, emitted(events.crashed) as crashes:
             pid.exit("boom")
-            await settled()
+            await settle()
         assert reason(pid) == "boom"
         assert [str(fields["exception"]) for fields in failures] == ["in cleanup"]
         assert crashes == []
@@ -94,10 +95,10 @@ async def test_TM6_cleanup_after_a_signal_cannot_wait() -> None:
 
     async with open_runtime():
         pid = spawn(body)
-        await settled()
+        await settle()
         with emitted(events.cleanup_failed) as failures:
             pid.exit("boom")
-            await settled()
+            await settle()
         assert reason(pid) == "boom"
         assert failures == []
     assert steps == ["first"]
@@ -144,13 +145,13 @@ async def test_TM16_a_monitor_on_an_ending_process_answers_when_it_has_wholly_en
     async with open_runtime():
         (watcher,) = await actors(1)
         pid = spawn(body)
-        await settled()
+        await settle()
         early = await watcher.do(monitor, pid)
         pid.exit("boom")
         late = await watcher.do(monitor, pid)
         assert watcher.mail == []
         gate.set()
-        await settled()
+        await settle()
         assert watcher.mail == [Down(early, pid, "boom"), Down(late, pid, "noproc")]
 
 
@@ -221,9 +222,9 @@ async def test_TM23_a_signal_reaches_all_tasks_of_a_process() -> None:
 
     async with open_runtime():
         pid = spawn(body)
-        await settled()
+        await settle()
         pid.exit("boom")
-        await settled()
+        await settle()
         assert reason(pid) == "boom"
     assert steps == ["task", "task"]
 
@@ -240,8 +241,8 @@ async def test_TM36_the_cancellation_says_who_ends_and_why() -> None:
 
     async with open_runtime():
         pid = spawn(body)
-        await settled()
+        await settle()
         pid.exit(Shutdown("closed"))
-        await settled()
+        await settle()
     assert repr(pid) in texts[0]
     assert "{:shutdown, :closed}" in texts[0]

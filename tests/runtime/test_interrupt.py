@@ -13,7 +13,8 @@ from phxactor.runtime import (
     spawn,
     trap_exit,
 )
-from tests.runtime.actors import port_actor, settled
+from phxactor.testing import settle
+from tests.runtime.actors import port_actor
 
 
 def test_TM33_ctrl_c_in_a_process_is_for_main() -> None:
@@ -54,7 +55,7 @@ def test_TM33_ctrl_c_while_stopping_kills_what_is_left() -> None:
     async def program() -> None:
         async with open_runtime():
             spawn(worker)
-            await settled()
+            await settle()
 
     with pytest.raises(KeyboardInterrupt):
         trio.run(program, clock=MockClock(autojump_threshold=0))

@@ -32,7 +32,8 @@ from phxactor.runtime import (
     trap_exit,
     whereis,
 )
-from tests.runtime.actors import Actor, actors, emitted, ended, nothing, port_actor, reason, settled
+from phxactor.testing import settle
+from tests.runtime.actors import Actor, actors, emitted, ended, nothing, port_actor, reason
 
 
 async def test_P1_returning_is_normal_and_the_value_is_dropped() -> None:
@@ -50,7 +51,7 @@ async def test_P2_an_uncaught_exception_is_a_crash_with_its_traceback() -> None:
     async with open_runtime():
         with emitted(events.crashed) as crashes:
             pid = spawn(body)
-            await settled()
+            await settle()
     crash = reason(pid)
     assert isinstance(crash, Crash)
     assert isinstance(crash.exception, ValueError)
@@ -76,7 +77,7 @@ async def test_P5_X9_exiting_with_kill_is_an_ordinary_reason() -> None:
 
     async with open_runtime():
         linked, trapping = Actor(), Actor(trap=True)
-        await settled()
+        await settle()
         pid = await linked.do(spawn_link, body)
         other = await trapping.do(spawn_link, body)
         assert reason(pid) == KILL
@@ -122,9 +123,9 @@ async def test_P7_TM4_of_a_signal_no_except_clause_hears_but_finally_runs() -> N
 
     async with open_runtime():
         pid = spawn(body)
-        await settled()
+        await settle()
         pid.exit("boom")
-        await settled()
+        await settle()
         assert reason(pid) == "boom"
     assert steps == ["finally"]
 
@@ -179,7 +180,7 @@ async def test_P11_P12_P13_a_signalled_process_is_not_alive_but_still_listed_and
         assert actor.pid.state is State.EXITING
         assert actor.pid.number in runtime.processes
         assert whereis("actor") is actor.pid
-        await settled()
+        await settle()
         assert reason(actor.pid) == "boom"
         assert whereis("actor") is None
 
@@ -196,7 +197,7 @@ async def test_P14_NM5_TM17_name_and_resources_are_free_before_anybody_hears() -
         await actor.do(link, listener.pid)
         ref = signals.monitor(listener.pid, actor.pid)
         actor.pid.exit("boom")
-        await settled()
+        await settle()
     assert heard == [(Exited(actor.pid, "boom"), None, []), (Down(ref, actor.pid, "boom"), None, [])]
 
 
@@ -220,7 +221,7 @@ async def test_P14_a_resource_that_cannot_be_released_keeps_nobody_from_hearing(
 async def test_P14_what_is_owned_by_a_dead_process_is_released_at_once() -> None:
     async with open_runtime():
         pid = spawn(nothing)
-        await settled()
+        await settle()
         released: list[Pid] = []
         own(pid, released.append)
         assert released == [pid]
@@ -232,18 +233,18 @@ async def test_P15_the_first_fatal_signal_stands(second: str) -> None:
         (actor,) = await actors(1)
         actor.pid.exit("one")
         actor.pid.exit(second)
-        await settled()
+        await settle()
         assert reason(actor.pid) == "one"
 
 
 async def test_P16_P17_messages_and_signals_to_the_dead_have_no_effect() -> None:
     async with open_runtime():
         pid = spawn(nothing)
-        await settled()
+        await settle()
         pid.send("hello")
         pid.exit("boom")
         pid.exit(KILL)
-        await settled()
+        await settle()
         assert reason(pid) == NORMAL
         assert pid.statistics().length == 0
 
@@ -267,7 +268,7 @@ async def test_P18_TM21_a_process_inherits_no_context_and_its_tasks_do() -> None
     async with open_runtime():
         _colour.set("red")
         pid = spawn(body)
-        await settled()
+        await settle()
     assert seen == ["none", ("green", pid)]
 
 
@@ -280,7 +281,7 @@ async def test_P19_spawn_returns_before_the_child_has_run() -> None:
     async with open_runtime():
         spawn(body)
         assert ran == []
-        await settled()
+        await settle()
         assert ran == [1]
 
 
@@ -314,7 +315,7 @@ async def test_P21_pids_are_never_equal() -> None:
         pids = []
         for _ in range(20):
             pids.append(spawn(nothing))
-            await settled()
+            await settle()
         assert len(set(pids)) == 20
         numbers = [pid.number for pid in pids]
         assert numbers == sorted(set(numbers))
@@ -323,7 +324,7 @@ async def test_P21_pids_are_never_equal() -> None:
 async def test_P22_asking_about_the_dead_never_raises() -> None:
     async with open_runtime():
         pid = spawn(nothing)
-        await settled()
+        await settle()
         assert pid.alive is False
         assert pid.statistics().receiving is False
         assert repr(pid)

@@ -28,13 +28,14 @@ from phxactor.runtime import (
     trap_exit,
     unlink,
 )
-from tests.runtime.actors import Actor, actors, emitted, ended, idle, leave, port_actor, reason, settled
+from phxactor.testing import settle
+from tests.runtime.actors import Actor, actors, emitted, ended, idle, leave, port_actor, reason
 
 
 async def linked(*, trap: bool = False) -> tuple[Actor, Actor]:
     """Make two actors with a link, of which the second may trap exits."""
     one, other = Actor(), Actor(trap=trap)
-    await settled()
+    await settle()
     await one.do(link, other.pid)
     return one, other
 
@@ -93,11 +94,11 @@ async def test_X4_normal_is_recognized_by_value_and_any_value_can_be_a_reason() 
     async with open_runtime():
         one, other = await linked()
         one.pid.exit("NORMAL".lower())
-        await settled()
+        await settle()
         assert one.pid.alive
         why = Incomparable()
         one.pid.exit(why)
-        await settled()
+        await settle()
         assert reason(one.pid) is why
         assert reason(other.pid) is why
 
@@ -106,7 +107,7 @@ async def test_X4_normal_is_recognized_by_value_and_any_value_can_be_a_reason() 
 async def test_X5_X6_who_traps_gets_signals_as_messages_from_anybody(why: str) -> None:
     async with open_runtime():
         stranger, trapping = Actor(), Actor(trap=True)
-        await settled()
+        await settle()
         await stranger.do(trapping.pid.exit, why)
         assert trapping.mail == [Exited(stranger.pid, why)]
 
@@ -115,9 +116,9 @@ async def test_X5_X6_who_traps_gets_signals_as_messages_from_anybody(why: str) -
 async def test_X7_kill_cannot_be_refused(trap: bool) -> None:
     async with open_runtime():
         actor = Actor(trap=trap)
-        await settled()
+        await settle()
         actor.pid.exit(KILL)
-        await settled()
+        await settle()
         assert reason(actor.pid) == KILLED
         assert actor.mail == []
 
@@ -125,9 +126,9 @@ async def test_X7_kill_cannot_be_refused(trap: bool) -> None:
 async def test_X7_kill_is_recognized_by_value() -> None:
     async with open_runtime():
         actor = Actor(trap=True)
-        await settled()
+        await settle()
         actor.pid.exit("KILL".lower())
-        await settled()
+        await settle()
         assert reason(actor.pid) == KILLED
 
 
@@ -135,10 +136,10 @@ async def test_X8_killed_is_trappable() -> None:
     async with open_runtime():
         one, other = await linked(trap=True)
         third = Actor()
-        await settled()
+        await settle()
         await third.do(link, other.pid)
         one.pid.exit(KILL)
-        await settled()
+        await settle()
         assert other.mail == [Exited(one.pid, KILLED)]
         assert third.pid.alive
 
@@ -166,7 +167,7 @@ async def test_X11_a_link_to_oneself_does_nothing() -> None:
 async def test_X12_who_traps_gets_noproc_from_a_dead_process() -> None:
     async with open_runtime():
         dead, trapping = Actor(), Actor(trap=True)
-        await settled()
+        await settle()
         await dead.end(leave, "boom")
         await trapping.do(link, dead.pid)
         assert trapping.mail == [Exited(dead.pid, NOPROC)]
@@ -187,7 +188,7 @@ async def test_X13_linking_a_dead_process_raises() -> None:
 async def test_X14_TM16_a_link_after_the_signal_answers_noproc(trap: bool) -> None:
     async with open_runtime():
         victim, late = Actor(), Actor(trap=trap)
-        await settled()
+        await settle()
 
         def kill_and_link() -> None:
             victim.pid.exit(KILL)
@@ -227,7 +228,7 @@ async def test_X16_unlink_leaves_a_message_that_has_come() -> None:
     async def body(flush: bool, kept: list[object]) -> None:
         trap_exit()
         pid = spawn_link(leaver)
-        await settled()
+        await settle()
         self_pid().send("after")
         unlink(pid, flush=flush)
         kept += list(self_pid().mailbox)
@@ -239,8 +240,8 @@ async def test_X16_unlink_leaves_a_message_that_has_come() -> None:
         for flush, expected in ((False, [Exited, str]), (True, [str])):
             kept: list[object] = []
             spawn(body, flush, kept)
-            await settled()
-            await settled()
+            await settle()
+            await settle()
             assert [type(message) for message in kept] == expected
 
 
@@ -259,7 +260,7 @@ async def test_X19_trapping_counts_when_the_signal_comes() -> None:
         steps.append(trap_exit())
         link(dying.pid)
         dying.pid.exit("boom")
-        await settled()
+        await settle()
         steps.append(trap_exit(False))
         steps.append(await receive())
 
@@ -284,7 +285,7 @@ async def test_X1_X20_all_of_a_cycle_die_and_each_is_told_once() -> None:
         for one, other in zip(ring, [*ring[1:], ring[0]], strict=True):
             await one.do(link, other.pid)
         watcher = Actor(trap=True)
-        await settled()
+        await settle()
         for actor in ring:
             await watcher.do(link, actor.pid)
         await ring[0].end(leave, "boom")
@@ -298,7 +299,7 @@ async def test_X1_X20_all_of_a_cycle_die_and_each_is_told_once() -> None:
 async def test_X21_the_exit_comes_before_the_down(link_first: bool) -> None:
     async with open_runtime():
         observed, observer = Actor(), Actor(trap=True)
-        await settled()
+        await settle()
         if link_first:
             await observer.do(link, observed.pid)
         ref = await observer.do(monitor, observed.pid)
@@ -322,14 +323,14 @@ async def test_TM17_TM42_links_are_told_in_the_order_in_which_they_were_made() -
 async def test_TM17_a_long_chain_of_links_does_not_recurse() -> None:
     async with open_runtime() as runtime:
         last = spawn(idle)
-        await settled()
+        await settle()
         first = last
         for _ in range(2000):
             last = spawn(_linked_to, last)
-        await settled()
+        await settle()
         assert len(runtime.processes) == 2002
         first.exit("boom")
-        await settled()
+        await settle()
         assert last.exit_reason == "boom"
         assert len(runtime.processes) == 1
 

@@ -18,7 +18,8 @@ from phxactor.runtime import (
     spawn,
 )
 from phxactor.runtime.receiving import LONG
-from tests.runtime.actors import Actor, actors, leave, reason, settled, shielded
+from phxactor.testing import settle
+from tests.runtime.actors import Actor, actors, leave, reason, shielded
 
 
 async def test_O1_messages_and_signals_of_one_sender_keep_their_order() -> None:
@@ -41,7 +42,7 @@ async def test_O1_messages_and_signals_of_one_sender_keep_their_order() -> None:
 async def test_O1_a_trapped_signal_stands_between_the_messages() -> None:
     async with open_runtime():
         one, other = Actor(), Actor(trap=True)
-        await settled()
+        await settle()
 
         def talk() -> None:
             other.pid.send(1)
@@ -55,7 +56,7 @@ async def test_O1_a_trapped_signal_stands_between_the_messages() -> None:
 async def test_O2_all_messages_come_before_the_end_of_their_sender() -> None:
     async with open_runtime():
         one, other = Actor(), Actor(trap=True)
-        await settled()
+        await settle()
         await other.do(link, one.pid)
         ref = await other.do(monitor, one.pid)
 
@@ -77,10 +78,10 @@ async def test_O4_TM13_a_process_that_was_woken_and_then_killed_takes_no_message
     async with open_runtime():
         for body_now in (body, shielded(body)):
             pid = spawn(body_now)
-            await settled()
+            await settle()
             pid.send("m")  # it wakes up with this ...
             pid.exit("boom")  # ... but is told this before it runs
-            await settled()
+            await settle()
             assert reason(pid) == "boom"
         assert taken == []
 
@@ -128,9 +129,9 @@ async def test_N2_a_match_that_comes_later_is_waited_for() -> None:
         result: list[object] = []
         pid = spawn(body, result)
         for message in ("x", "a", "b"):
-            await settled()
+            await settle()
             pid.send(message)
-        await settled()
+        await settle()
         assert result == ["b", "x"]
 
 

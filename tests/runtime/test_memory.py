@@ -24,7 +24,8 @@ from phxactor.runtime import (
     spawn,
     unlink,
 )
-from tests.runtime.actors import Actor, port_actor, settled
+from phxactor.testing import settle
+from tests.runtime.actors import Actor, port_actor
 
 
 @pytest.fixture
@@ -61,9 +62,9 @@ async def test_a_dead_process_is_freed_at_once(body: object, no_collector: None)
     assert callable(body)
     async with open_runtime():
         pid = spawn(body)
-        await settled()
+        await settle()
         pid.exit(KILL)
-        await settled()
+        await settle()
         assert not pid.alive
         trace = weakref.ref(pid)
         del pid
@@ -73,7 +74,7 @@ async def test_a_dead_process_is_freed_at_once(body: object, no_collector: None)
 async def test_a_crash_that_is_kept_keeps_no_process(no_collector: None) -> None:
     async with open_runtime():
         pid = spawn(_crashes_in_depth)
-        await settled()
+        await settle()
         crash = pid.exit_reason
         assert isinstance(crash, Crash)
         trace = weakref.ref(pid)
@@ -86,14 +87,14 @@ async def test_friends_of_the_dead_keep_nothing_of_it(no_collector: None) -> Non
     async with open_runtime():
         friend = await port_actor(lambda _: None, trap=True)
         pid = spawn(receive)
-        await settled()
+        await settle()
         for _ in range(3):
             signals.link(friend.pid, pid)
             signals.monitor(friend.pid, pid)
             signals.monitor(pid, friend.pid)
         own(pid, lambda _: None)
         pid.exit("boom")
-        await settled()
+        await settle()
         assert not friend.pid.links
         assert not friend.pid.monitors
         assert not friend.pid.watchers
@@ -105,7 +106,7 @@ async def test_friends_of_the_dead_keep_nothing_of_it(no_collector: None) -> Non
 async def test_what_is_undone_leaves_nothing() -> None:
     async with open_runtime() as runtime:
         one, other = Actor(), Actor()
-        await settled()
+        await settle()
         await one.do(link, other.pid)
         await one.do(unlink, other.pid)
         ref = await one.do(monitor, other.pid)
@@ -125,7 +126,7 @@ async def test_an_idle_process_takes_less_than_4_kilobytes() -> None:
         before, _ = tracemalloc.get_traced_memory()
         for _ in range(count):
             spawn(receive)
-        await settled()
+        await settle()
         gc.collect()
         after, _ = tracemalloc.get_traced_memory()
         tracemalloc.stop()

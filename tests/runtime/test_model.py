@@ -24,7 +24,8 @@ from phxactor.runtime import (
     trap_exit,
     unlink,
 )
-from tests.runtime.actors import Actor, Do, leave, settled
+from phxactor.testing import settle
+from tests.runtime.actors import Actor, Do, leave
 
 Command: TypeAlias = tuple[str, int, object]
 
@@ -122,7 +123,7 @@ async def play(program: list[Command]) -> None:
     model = Model()
     async with open_runtime(stop_timeout=0):
         actors = [Actor() for _ in range(COUNT)]
-        await settled()
+        await settle()
         for command in program:
             name, by, argument = command
             other = argument[0] if isinstance(argument, tuple) and name == "signal" else argument
@@ -130,7 +131,7 @@ async def play(program: list[Command]) -> None:
                 continue
             model.run(command)
             actors[by].pid.send(Do(partial(run, actors, command)))
-            await settled()
+            await settle()
         numbers_of = {actor.pid: number for number, actor in enumerate(actors)}
         assert {n: a.pid.exit_reason for n, a in enumerate(actors) if not a.pid.alive} == model.ended
         for number, actor in enumerate(actors):

@@ -19,7 +19,8 @@ from phxactor.runtime import (
     spawn_monitor,
     whereis,
 )
-from tests.runtime.actors import actors, ended, leave, port_actor, settled
+from phxactor.testing import settle
+from tests.runtime.actors import actors, ended, leave, port_actor
 
 
 async def test_M1_M12_one_down_and_the_monitor_is_spent() -> None:
@@ -108,7 +109,7 @@ async def test_M8_flush_takes_the_down_of_this_monitor_out() -> None:
     async def body() -> None:
         one, ref = spawn_monitor(_boom)
         other, kept = spawn_monitor(_boom)
-        await settled()
+        await settle()
         demonitor(ref, flush=True)
         assert list(self_pid().mailbox) == [Down(kept, other, "boom")]
         assert not one.alive
@@ -132,7 +133,7 @@ async def test_M9_a_monitor_of_the_dead_is_active_until_its_down_is_taken_in() -
         (observed,) = await actors(1)
         await observed.end(leave, NORMAL)
         assert demonitor(monitor(observed.pid)) is True
-        await settled()
+        await settle()
         assert not self_pid().mailbox
 
 
@@ -160,9 +161,9 @@ async def test_M11_an_observer_that_dies_before_its_noproc_comes_is_no_harm() ->
 
     async with open_runtime():
         dead = spawn(_boom)
-        await settled()
+        await settle()
         assert await ended(body) == NORMAL
-        await settled()
+        await settle()
 
 
 async def test_M13_M15_answers_reach_a_monitors_owner_only_while_it_is_active() -> None:
@@ -174,7 +175,7 @@ async def test_M13_M15_answers_reach_a_monitors_owner_only_while_it_is_active() 
         removed.reply("too late")
         await other.end(leave, "boom")
         fired.reply("too late")
-        await settled()
+        await settle()
         first, *rest = observer.mail
         assert isinstance(first, Answer)
         assert (first.ref, first.value) == (removed, "in time")

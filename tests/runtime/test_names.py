@@ -16,7 +16,8 @@ from phxactor.runtime import (
     unregister,
     whereis,
 )
-from tests.runtime.actors import actors, emitted, idle, settled
+from phxactor.testing import settle
+from tests.runtime.actors import actors, emitted, idle
 
 
 async def test_NM1_a_name_has_one_owner_and_a_process_one_name() -> None:
@@ -48,7 +49,7 @@ async def test_NM1_the_dead_and_the_dying_get_no_name() -> None:
         actor.pid.exit(KILL)
         with pytest.raises(NameTakenError, match="has ended"):
             register("red", actor.pid)
-        await settled()
+        await settle()
         with pytest.raises(NameTakenError, match="has ended"):
             register("red", actor.pid)
 
@@ -81,7 +82,7 @@ async def test_NM5_P13_a_name_is_kept_until_the_end_and_then_free_for_another() 
     async with open_runtime() as runtime:
         pid = spawn(idle)
         register("red", pid)
-        await settled()
+        await settle()
         pid.exit("boom")
         with pytest.raises(NameTakenError):
             register("red")

@@ -24,7 +24,8 @@ from phxactor.runtime import (
     spawn,
 )
 from phxactor.runtime.receiving import BUDGET
-from tests.runtime.actors import actors, emitted, ended, leave, port_actor, reason, settled
+from phxactor.testing import settle
+from tests.runtime.actors import actors, emitted, ended, leave, port_actor, reason
 
 
 @pytest.mark.parametrize(
@@ -61,7 +62,7 @@ async def test_a_failed_port_takes_nothing_more() -> None:
         port = await port_actor(fail)
         for number in range(3):
             port.pid.send(number)
-        await settled()
+        await settle()
         assert not port.pid.alive
         assert taken == [0]
 
@@ -111,11 +112,11 @@ async def test_X1_X7_a_port_that_does_not_trap_dies_of_signals() -> None:
         killed, linked = await port_actor(), await port_actor(trap=True)
         killed.pid.exit(KILL)
         killed.pid.send("too late")
-        await settled()
+        await settle()
         assert reason(killed.pid) == KILLED
         assert killed.mail == []
         linked.pid.exit(KILL)
-        await settled()
+        await settle()
         assert reason(linked.pid) == KILLED
 
 
@@ -126,7 +127,7 @@ async def test_M1_a_port_gets_downs() -> None:
         early = signals.monitor(port.pid, observed.pid)
         await observed.end(leave, "boom")
         late = signals.monitor(port.pid, observed.pid)
-        await settled()
+        await settle()
         assert port.mail == [Down(early, observed.pid, "boom"), Down(late, observed.pid, "noproc")]
 
 
@@ -179,7 +180,7 @@ async def test_a_dead_port_drops_what_was_queued() -> None:
         port.pid.send("first")
         assert len(taken) == BUDGET + 1
         port.pid.exit(KILL)
-        await settled()
+        await settle()
         assert len(taken) == BUDGET + 1
         assert port.pid.statistics().length == 0
 
@@ -192,7 +193,7 @@ async def test_a_body_that_returns_ends_its_port() -> None:
 
     async with open_runtime():
         pid = spawn(body)
-        await settled()
+        await settle()
         pid.send("too late")
         assert reason(pid) == NORMAL
         assert taken == []
@@ -208,7 +209,7 @@ async def test_what_a_port_raises_while_its_process_ends_is_told_apart() -> None
         port = await port_actor(fail)
         with emitted(events.crashed) as crashes, emitted(events.cleanup_failed) as failures:
             port.pid.send("hello")
-            await settled()
+            await settle()
         assert reason(port.pid) == "boom"
         assert crashes == []
         assert [type(fields["exception"]) for fields in failures] == [LookupError]
@@ -226,8 +227,8 @@ async def test_M2_a_port_learns_of_the_dead_only_after_the_call_of_monitor() -> 
                 seen.append(type(message))
 
         dead = spawn(trio.lowlevel.checkpoint)
-        await settled()
+        await settle()
         port = await port_actor(take)
         port.pid.send("watch")
-        await settled()
+        await settle()
         assert seen == ["monitored", Down]

@@ -13,7 +13,8 @@ from phxactor.runtime import (
 )
 from phxactor.runtime.pid import PORT_DEPTH
 from phxactor.runtime.receiving import BUDGET, LONG
-from tests.runtime.actors import port_actor, settled
+from phxactor.testing import settle
+from tests.runtime.actors import port_actor
 
 
 async def _forward_to(following: Pid | None, arrived: list[object]) -> None:
@@ -40,7 +41,7 @@ async def test_a_long_queue_is_taken_in_passes_and_in_order() -> None:
             await trio.lowlevel.checkpoint()
         assert len(taken) <= 2 * BUDGET  # two passes of it may come between two of this test
         pid.send(count)  # behind those that wait
-        await settled()
+        await settle()
         assert taken == list(range(count + 1))
 
 
@@ -83,7 +84,7 @@ async def test_O1_the_order_of_each_sender_is_kept_through_queues_and_passes() -
         pids = [spawn(sender, name, port.pid) for name in ("red", "green")]
         for pid in pids:
             await runtime.ended(pid)
-        await settled()
+        await settle()
     for name in ("red", "green", "itself"):
         mine = [number for who, number in taken if who == name]
         assert mine == list(range(len(mine)))
@@ -104,11 +105,11 @@ async def test_ten_thousand_ports_in_a_chain_neither_recurse_nor_starve() -> Non
         following: Pid | None = None
         for _ in range(count):
             following = runtime.spawn(_forward_to, following, arrived)
-        await settled()
+        await settle()
         assert following is not None
         spawn(bystander)
         following.send("hello")
-        await settled()
+        await settle()
         assert arrived == ["hello"]
         assert len(turns) >= count // PORT_DEPTH - 1
 
@@ -119,12 +120,12 @@ async def test_beyond_the_depth_the_order_is_kept_too() -> None:
         following: Pid | None = None
         for _ in range(2 * PORT_DEPTH):
             following = runtime.spawn(_forward_to, following, arrived)
-        await settled()
+        await settle()
         assert following is not None
         for number in range(10):
             following.send(number)
         assert arrived == []
-        await settled()
+        await settle()
         assert arrived == list(range(10))
 
 

@@ -16,7 +16,8 @@ from phxactor.runtime import (
     spawn,
     spawn_link,
 )
-from tests.runtime.actors import actors, ended, idle, port_actor, settled
+from phxactor.testing import settle
+from tests.runtime.actors import actors, ended, idle, port_actor
 
 
 async def test_an_idle_port_runs_in_the_send_itself() -> None:
@@ -42,7 +43,7 @@ async def test_a_port_takes_first_what_has_waited() -> None:
         for number in range(3):
             pid.send(number)
         begin.set()
-        await settled()
+        await settle()
         pid.send(3)
         assert taken == [0, 1, 2, 3]
 
@@ -59,12 +60,12 @@ async def test_a_port_can_be_taken_away_and_messages_wait_again() -> None:
 
     async with open_runtime():
         pid = spawn(body)
-        await settled()
+        await settle()
         pid.send(1)
         again.set()
-        await settled()
+        await settle()
         pid.send(2)
-        await settled()
+        await settle()
         assert taken == [1, ("received", 2)]
 
 
@@ -96,10 +97,10 @@ async def test_a_port_that_is_marked_busy_queues_and_its_process_can_receive() -
 
     async with open_runtime():
         pid = spawn(body)
-        await settled()
+        await settle()
         for message in (1, "answer", 2):
             pid.send(message)
-        await settled()
+        await settle()
         pid.send(3)
         assert taken == [("received", "answer"), 1, 2, 3]
 
@@ -127,7 +128,7 @@ async def test_a_port_runs_as_its_own_process() -> None:
         (sender,) = await actors(1)
         await sender.do(port.pid.send, "hello")
         runtime.run_soon(lambda: port.pid.send("from nobody"))
-        await settled()
+        await settle()
         assert len(children) == 3
         for child in children:
             assert child.parent is port.pid

@@ -17,7 +17,8 @@ from phxactor.runtime import (
     spawn,
 )
 from phxactor.runtime.receiving import BUDGET
-from tests.runtime.actors import actors, ended, reason, settled, shielded
+from phxactor.testing import settle
+from tests.runtime.actors import actors, ended, reason, shielded
 
 
 class Tagged:
@@ -68,11 +69,11 @@ async def test_TM4_a_dying_process_receivesnothing(shielded: bool) -> None:
     async with open_runtime():
         for message in (None, "waiting"):
             pid = spawn(body)
-            await settled()
+            await settle()
             if message:
                 pid.send(message)
             pid.exit("boom")
-            await settled()
+            await settle()
             assert reason(pid) == "boom"
         assert taken == []
 
@@ -80,9 +81,9 @@ async def test_TM4_a_dying_process_receivesnothing(shielded: bool) -> None:
 async def test_TM7_a_receive_in_a_shield_does_not_keep_a_kill_away() -> None:
     async with open_runtime():
         pid = spawn(shielded(receive))
-        await settled()
+        await settle()
         pid.exit(KILL)
-        await settled()
+        await settle()
         assert reason(pid) == KILLED
 
 
@@ -166,7 +167,7 @@ async def test_TM23_a_second_receiver_is_told_so() -> None:
     async def body() -> None:
         async with trio.open_nursery() as nursery:
             nursery.start_soon(receive)
-            await settled()
+            await settle()
             with pytest.raises(RuntimeError, match="two tasks"):
                 await receive()
             self_pid().waiter, waiter = None, self_pid().waiter  # as if it had been woken ...

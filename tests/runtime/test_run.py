@@ -15,12 +15,13 @@ import trio
 
 from phxactor.runtime import KILLED, SHUTDOWN, Exit, Exited, receive, run, self_pid, spawn_link, trap_exit
 from phxactor.runtime.garbage import THRESHOLDS
+from phxactor.testing import settle
 
 HANDLERS = (signal.getsignal(signal.SIGINT), signal.getsignal(signal.SIGTERM))
 
 
 async def settle_and(number: signal.Signals) -> None:
-    await trio.testing.wait_all_tasks_blocked()
+    await settle()
     signal.raise_signal(number)
 
 
@@ -37,7 +38,7 @@ def test_run_ends_when_main_returns_and_stops_the_others() -> None:
         assert self_pid().runtime.main is self_pid()
         steps.append(name)
         spawn_link(child)
-        await trio.testing.wait_all_tasks_blocked()
+        await settle()
 
     run(main, "main")
     assert steps == ["main", SHUTDOWN]

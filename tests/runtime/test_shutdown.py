@@ -22,7 +22,8 @@ from phxactor.runtime import (
     spawn_link,
     trap_exit,
 )
-from tests.runtime.actors import Order, emitted, idle, in_order, reason, settled
+from phxactor.testing import settle
+from tests.runtime.actors import Order, emitted, idle, in_order, reason
 
 
 async def test_S50_TM31_children_are_stopped_one_by_one_the_last_first(autojump_clock: MockClock) -> None:
@@ -30,7 +31,7 @@ async def test_S50_TM31_children_are_stopped_one_by_one_the_last_first(autojump_
     async with open_runtime() as runtime:
         for name in "abc":
             spawn_link(order.slow, name)
-        await settled()
+        await settle()
     assert order.steps == in_order
     assert runtime.processes == {}
     assert trio.current_time() == 3
@@ -68,7 +69,7 @@ async def test_TM31_who_is_nobodys_child_is_killed_at_the_end(autojump_clock: Mo
 
     async with open_runtime():
         spawn(parent)
-        await settled()
+        await settle()
     assert order.steps == ["child told shutdown", "child gone", "grandchild gone"]
 
 
@@ -89,7 +90,7 @@ async def test_TM31_who_watches_somebody_that_was_stopped_ends_by_himself() -> N
     with emitted(events.stray) as strays:
         async with open_runtime():
             spawn(parent)
-            await settled()
+            await settle()
     first, *watchers, unconcerned = pids
     assert strays == [{"pids": [unconcerned]}]
     assert [reason(pid) for pid in watchers] == [NORMAL] * 20
@@ -101,7 +102,7 @@ async def test_TM31_children_that_take_too_long_are_killed(autojump_clock: MockC
     order = Order()
     async with open_runtime(stop_timeout=10):
         first, last = spawn(order.slow, "first", 3), spawn(order.slow, "last", 1000)
-        await settled()
+        await settle()
     assert trio.current_time() == 10
     assert reason(first) == reason(last) == KILLED
     assert order.steps == ["last told shutdown"]
@@ -132,7 +133,7 @@ async def test_a_process_that_is_started_from_outside_meanwhile_is_stopped_too()
     async with open_runtime(stop_timeout=0) as runtime:
         pid = spawn(obstinate)
         own(pid, lambda _: started.append(Context().run(runtime.spawn, idle)))
-        await settled()
+        await settle()
     assert reason(started[0]) == KILLED
 
 
@@ -149,7 +150,7 @@ async def test_P15_main_is_ending_while_its_children_are_stopped(autojump_clock:
     with emitted(events.zombie) as zombies:
         async with open_runtime() as runtime:
             spawn(child, self_pid())
-            await settled()
+            await settle()
     assert seen == [False]
     assert zombies == []
     assert reason(runtime.main) == NORMAL

@@ -19,7 +19,8 @@ from phxactor.runtime import (
     spawn,
     unregister,
 )
-from tests.runtime.actors import actors, emitted, idle, port_actor, settled
+from phxactor.testing import settle
+from tests.runtime.actors import actors, emitted, idle, port_actor
 
 
 async def test_TI1_TM40_a_message_comes_once_and_not_too_early(autojump_clock: MockClock) -> None:
@@ -94,7 +95,7 @@ async def test_TI6_a_timer_ends_with_its_destination(autojump_clock: MockClock) 
         pid = spawn(idle)
         timer = send_after(pid, "hello", 10)
         pid.exit(KILL)
-        await settled()
+        await settle()
         assert cancel_timer(timer) is None
         send_after(pid, "hello", 10)
         await trio.sleep(20)
@@ -135,7 +136,7 @@ async def test_TI8_TM42_timers_fire_by_deadline_and_then_by_creation(autojump_cl
 async def test_a_shorter_timer_wakes_the_timer_task_earlier(autojump_clock: MockClock) -> None:
     async with open_runtime():
         send_after(self_pid(), "late", 100)
-        await settled()
+        await settle()
         send_after(self_pid(), "early", 1)
         assert await receive() == "early"
         assert trio.current_time() == 1
@@ -160,7 +161,7 @@ async def test_cancelled_timers_that_come_next_do_not_wake_anybody(autojump_cloc
         for number in range(5):
             cancel_timer(send_after(self_pid(), number, 2))
         assert await receive() == "hello"
-        await settled()
+        await settle()
         assert runtime.timers._heap == []  # noqa: SLF001 - what it is about
 
 

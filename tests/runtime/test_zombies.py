@@ -25,7 +25,8 @@ from phxactor.runtime import (
     trap_exit,
     whereis,
 )
-from tests.runtime.actors import Actor, Order, actors, emitted, idle, settled, stubborn
+from phxactor.testing import settle
+from tests.runtime.actors import Actor, Order, actors, emitted, idle, stubborn
 
 pytestmark = pytest.mark.allow_leaks("zombies")
 
@@ -42,7 +43,7 @@ async def test_TM10_TM7_a_process_that_shields_itself_from_a_kill_is_given_up(au
     async with open_runtime() as runtime:
         watcher = Actor(trap=True)
         pid = spawn(stubborn, 60)
-        await settled()
+        await settle()
         register("stubborn", pid)
         await watcher.do(link, pid)
         ref = await watcher.do(monitor, pid)
@@ -66,7 +67,7 @@ async def test_TM10_TM7_a_process_that_shields_itself_from_a_kill_is_given_up(au
 async def test_TM10_a_process_that_ends_in_time_is_no_zombie(autojump_clock: MockClock) -> None:
     async with open_runtime() as runtime:
         pid = spawn(stubborn, 3)
-        await settled()
+        await settle()
         with emitted(events.zombie) as zombies:
             pid.exit(KILL)
             pid.exit(KILL)
@@ -80,7 +81,7 @@ async def test_TM10_a_process_that_ends_in_time_is_no_zombie(autojump_clock: Moc
 async def test_TM7_other_signals_than_kill_leave_a_shield_its_time(autojump_clock: MockClock) -> None:
     async with open_runtime() as runtime:
         pid = spawn(stubborn, 60)
-        await settled()
+        await settle()
         pid.exit(SHUTDOWN)
         assert await runtime.ended(pid) == SHUTDOWN
         assert trio.current_time() == 60
@@ -89,7 +90,7 @@ async def test_TM7_other_signals_than_kill_leave_a_shield_its_time(autojump_cloc
 async def test_P15_TM10_a_kill_ends_the_patience_with_one_who_ends_slowly(autojump_clock: MockClock) -> None:
     async with open_runtime() as runtime:
         pid = spawn(stubborn, 60)
-        await settled()
+        await settle()
         pid.exit(SHUTDOWN)
         await trio.sleep(10)
         pid.exit(KILL)
@@ -102,7 +103,7 @@ async def test_TM10_the_grace_can_be_chosen(autojump_clock: MockClock) -> None:
         begin = trio.current_time()
         async with open_runtime(kill_grace=grace) as runtime:
             pid = spawn(stubborn, 60)
-            await settled()
+            await settle()
             pid.exit(KILL)
             await runtime.ended(pid)
             assert trio.current_time() == begin + expected
@@ -119,7 +120,7 @@ async def test_TM10_S50_a_zombie_does_not_keep_the_others_from_being_stopped(aut
     async with open_runtime(stop_timeout=10):
         spawn(first)
         spawn(stubborn, 100)
-        await settled()
+        await settle()
     assert order.steps == []  # killed together, when the time was over
     assert times == []
     assert trio.current_time() == 100  # a block cannot be left before its tasks have ended
@@ -141,7 +142,7 @@ async def test_TM10_a_zombie_that_goes_on_finds_itself_dead(autojump_clock: Mock
     async with open_runtime():
         (friend,) = await actors(1)
         pid = spawn(body, friend.pid)
-        await settled()
+        await settle()
         pid.exit(KILL)
         await trio.sleep(30)
     assert seen == [KILLED] * 5

@@ -16,6 +16,7 @@ from phxactor.pubsub import PubSub
 from phxactor.runtime import Exit, Reason, Runtime, open_runtime, self_pid, set_port
 from phxactor.socket import Broadcaster, Route, Serializer, SocketPush, V1JSONSerializer, V2JSONSerializer
 from phxactor.socket.multiplexer import Multiplexer
+from phxactor.testing import settle
 
 SERIALIZERS: Final[dict[int, Serializer]] = {1: V1JSONSerializer(), 2: V2JSONSerializer()}
 """Shared by all connections, as they are in an endpoint."""
@@ -74,14 +75,14 @@ class Wire:
 
     async def hear(self) -> list[object]:
         """Wait until nothing happens any more; return what the client heard since the last time."""
-        await trio.testing.wait_all_tasks_blocked()
+        await settle()
         heard, self.heard = self.heard, []
         return heard
 
     async def hang_up(self) -> None:
         """End the connection."""
         self.pid.send("hang up")
-        await trio.testing.wait_all_tasks_blocked()
+        await settle()
 
 
 def _channels_of(*routes: Route) -> type[Socket]:
@@ -119,7 +120,7 @@ async def wires(
 
         for wire in made:
             runtime.spawn(transport, wire)
-        await trio.testing.wait_all_tasks_blocked()
+        await settle()
         yield made
 
 

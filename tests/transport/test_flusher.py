@@ -13,6 +13,7 @@ import trio.testing
 
 from phxactor.otp import Supervisor
 from phxactor.runtime import Pid, Runtime, open_runtime
+from phxactor.testing import settle
 from phxactor.transport import flusher as module
 from phxactor.transport.connection import Connection
 from phxactor.transport.flusher import Flusher
@@ -47,7 +48,7 @@ async def world() -> AsyncIterator[World]:
         supervisor = (await Supervisor.start_link([flusher.child_spec()])).unwrap()
         (child,) = await Supervisor.which_children(supervisor)
         assert isinstance(child.pid, Pid)
-        await trio.testing.wait_all_tasks_blocked()
+        await settle()
         yield World(runtime, flusher, child.pid)
 
 
@@ -74,7 +75,7 @@ async def test_what_is_written_in_one_pass_goes_out_with_one_call() -> None:
             assert connection.size == 7
             with pytest.raises(BlockingIOError):
                 client.recv(10)
-            await trio.testing.wait_all_tasks_blocked()
+            await settle()
             assert client.recv(65536) == b"one two"
             assert connection.size == 0
             connection.close()
@@ -85,11 +86,11 @@ async def test_the_order_is_kept_when_the_system_takes_no_more() -> None:
         connection, client = it.pair()
         with client:
             connection.write(MUCH)
-            await trio.testing.wait_all_tasks_blocked()
+            await settle()
             assert 0 < connection.size < len(MUCH)
             for number in range(100):
                 connection.write(b"%d," % number)
-            await trio.testing.wait_all_tasks_blocked()
+            await settle()
             tail = b"".join(b"%d," % number for number in range(100))
             assert await read(client, len(MUCH) + len(tail)) == MUCH + tail
             await eventually(lambda: connection.size == 0 and connection.drain_scope is None)
@@ -164,11 +165,11 @@ async def test_a_client_that_resets_is_no_failure(size: int) -> None:
         connection.write(b"more")
         await eventually(lambda: connection.closed)
         connection.write(b"more")
-        await trio.testing.wait_all_tasks_blocked()
+        await settle()
         it.flusher.finish(connection)
-        await trio.testing.wait_all_tasks_blocked()
+        await settle()
         connection.write(b"more")
-        await trio.testing.wait_all_tasks_blocked()
+        await settle()
         assert it.pid.alive
 
 

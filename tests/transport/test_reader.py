@@ -14,6 +14,7 @@ import trio.testing
 
 from phxactor.otp import Supervisor
 from phxactor.runtime import KILL, Crash, Pid, Runtime, open_runtime, self_pid, spawn
+from phxactor.testing import settle
 from phxactor.transport.connection import Connection
 from phxactor.transport.flusher import Flusher
 from phxactor.transport.reader import AVAILABLE, Reader
@@ -54,7 +55,7 @@ async def world() -> AsyncIterator[World]:
     async with open_runtime() as runtime:
         reader = Reader()
         supervisor = (await Supervisor.start_link([reader.child_spec()])).unwrap()
-        await trio.testing.wait_all_tasks_blocked()
+        await settle()
         yield World(runtime, reader, supervisor)
 
 
@@ -129,7 +130,7 @@ async def test_one_that_is_killed_is_read_no_more() -> None:
         taken: list[bytes] = []
         pid, client = it.feed(taken.append)
         with client:
-            await trio.testing.wait_all_tasks_blocked()
+            await settle()
             client.send(b"too late")
             pid.exit(KILL)
             assert await it.runtime.ended(pid) == "killed"
@@ -139,7 +140,7 @@ async def test_one_that_is_killed_is_read_no_more() -> None:
 async def test_without_the_reader_connections_break_and_with_the_next_one_others_are_read() -> None:
     async with world() as it:
         pid, client = it.feed(lambda _: None)
-        await trio.testing.wait_all_tasks_blocked()
+        await settle()
         first = await it.pid()
         first.exit(KILL)
         with client:

@@ -8,10 +8,11 @@ from contextlib import asynccontextmanager
 import pytest
 import trio
 import trio.testing
-from trio.testing import MockClock, lockstep_stream_pair, memory_stream_pair, wait_all_tasks_blocked
+from trio.testing import MockClock, lockstep_stream_pair, memory_stream_pair
 
 from phxactor.otp import Supervisor
 from phxactor.runtime import open_runtime
+from phxactor.testing import settle
 from phxactor.transport.flusher import LINGER, Flusher
 from phxactor.transport.stream_connection import CHUNK, StreamConnection
 
@@ -27,7 +28,7 @@ async def pair(
     async with open_runtime():
         flusher = Flusher()
         (await Supervisor.start_link([flusher.child_spec()])).unwrap()
-        await wait_all_tasks_blocked()
+        await settle()
         yield StreamConnection(ours, flusher), theirs, flusher
 
 
@@ -44,7 +45,7 @@ async def test_what_is_written_in_one_pass_goes_out_at_once(autojump_clock: Mock
         connection.write(b"one ")
         connection.write(b"two")
         assert connection.size == 7
-        await wait_all_tasks_blocked()
+        await settle()
         assert connection.size == 0
         assert await client.receive_some() == b"one two"
         connection.close()
@@ -53,15 +54,15 @@ async def test_what_is_written_in_one_pass_goes_out_at_once(autojump_clock: Mock
 async def test_a_slow_client_gets_everything_in_order_and_what_waits_is_known(autojump_clock: MockClock) -> None:
     async with pair() as (connection, client, _):
         connection.write(MUCH)
-        await wait_all_tasks_blocked()
+        await settle()
         assert connection.size == len(MUCH)  # not one chunk has been taken whole
         assert await read(client, CHUNK) == MUCH[:CHUNK]
-        await wait_all_tasks_blocked()
+        await settle()
         assert connection.size == len(MUCH) - CHUNK
         for number in range(10):
             connection.write(b"%d" % number)
         assert await read(client, len(MUCH) - CHUNK + 10) == MUCH[CHUNK:] + b"0123456789"
-        await wait_all_tasks_blocked()
+        await settle()
         assert connection.size == 0
         connection.write(b"more")
         assert await read(client, 4) == b"more"
@@ -75,7 +76,7 @@ async def test_finishing_sends_what_waits_says_so_and_waits_for_the_client(autoj
         assert await read(client) == MUCH
         assert not connection.closed
         await client.aclose()
-        await wait_all_tasks_blocked()
+        await settle()
         assert connection.closed
 
 
@@ -94,17 +95,17 @@ async def test_who_does_not_take_the_end_is_given_up(autojump_clock: MockClock) 
 async def test_a_client_that_goes_is_no_failure(autojump_clock: MockClock) -> None:
     async with pair() as (connection, client, flusher):
         connection.write(MUCH)
-        await wait_all_tasks_blocked()
+        await settle()
         await client.aclose()
-        await wait_all_tasks_blocked()
+        await settle()
         assert connection.closed
         connection.write(b"more")
-        await wait_all_tasks_blocked()
+        await settle()
         assert connection.size == 0
         with pytest.raises(trio.BrokenResourceError):
             await connection.send_all(b"more")
         flusher.finish(connection)
-        await wait_all_tasks_blocked()
+        await settle()
 
 
 async def test_the_end_of_the_flusher_closes(autojump_clock: MockClock) -> None:
