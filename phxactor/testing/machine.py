@@ -30,7 +30,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import Bundle, RuleBasedStateMachine
 from hypothesis.strategies import SearchStrategy
 
-from phxactor.runtime import Exit, Runtime, open_runtime
+from phxactor.runtime import Exit, Runtime
 from phxactor.testing.machine_guest import Guest
 from phxactor.testing.schedule import Schedule, Stuck
 
@@ -131,6 +131,7 @@ class ProcessMachine(RuleBasedStateMachine):
         if self._guest is None:
             self._guest = Guest(self._world)
             self._do(self._guest, self.start)
+            self.schedule.trace.first = len(self.schedule.trace.happenings)
         return self._do(self._guest, job)
 
     def _do(self, guest: Guest, job: Callable[[], Any]) -> object:
@@ -153,6 +154,5 @@ class ProcessMachine(RuleBasedStateMachine):
 
     @asynccontextmanager
     async def _world(self) -> AsyncIterator[None]:
-        with self.schedule.playing():
-            async with open_runtime() as self.runtime:
-                yield
+        async with self.schedule.playing_in_runtime() as self.runtime:
+            yield

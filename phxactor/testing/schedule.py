@@ -14,16 +14,16 @@ the numbers, the plainer the order.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Mapping
+from contextlib import asynccontextmanager, contextmanager
 from math import inf
 from random import Random
 from typing import Final, TypeVar
 
 import trio
-from trio.testing import MockClock
+from trio.testing import MockClock, wait_all_tasks_blocked
 
-from phxactor.runtime import Exit, open_runtime
+from phxactor.runtime import Exit, Runtime, open_runtime
 from phxactor.testing.schedule_steps import Steps
 from phxactor.testing.tracing import Trace, tracing
 
@@ -66,6 +66,7 @@ class Schedule:
         self._fixed: dict[int, int] = {} if order is None or isinstance(order, int | Random) else dict(order)
         self._interrupted: BaseException | None = None
         self._explained: Exception | None = None
+        self._begun = True
         self.choices = 0
         """How many choices there have been."""
         self.deviations: dict[int, int] = {}
@@ -91,6 +92,8 @@ class Schedule:
 
     def choose(self, count: int) -> int:
         """Choose a number below `count`."""
+        if not self._begun:
+            return 0
         number, self.choices = self.choices, self.choices + 1
         chosen = 0
         if self._random is None:
@@ -120,6 +123,16 @@ class Schedule:
         finally:
             self.check()
 
+    @asynccontextmanager
+    async def playing_in_runtime(self) -> AsyncIterator[Runtime]:
+        """Do as `playing`, in a runtime of its own; there is nothing to choose before that is open."""
+        with self.playing():
+            self._begun = False
+            async with open_runtime() as runtime:
+                await wait_all_tasks_blocked()
+                self._begun = True
+                yield runtime
+
     def explain(self, error: Exception | Exit) -> Exception:
         """Return what a test raises in place of an error: one with the order and the trace as a note."""
         failure = ExitedError(error) if isinstance(error, Exit) else error
@@ -137,11 +150,10 @@ class Schedule:
         return trio.run(self._play, main, args, clock=MockClock(autojump_threshold=0))
 
     async def _play(self, main: Callable[..., Awaitable[T]], args: tuple[object, ...]) -> T:
-        with self.playing():
-            async with open_runtime():
-                with Stuck().watched():
-                    return await main(*args)
-            raise AssertionError("the first process was told to end, and did, before it had a result")
+        async with self.playing_in_runtime():
+            with Stuck().watched():
+                return await main(*args)
+        raise AssertionError("the first process was told to end, and did, before it had a result")
 
 
 class Stuck(trio.abc.Instrument):

@@ -25,7 +25,7 @@ from unittest.mock import patch
 import attrs
 import trio
 
-from phxactor.otp import supervisor_events
+from phxactor.otp import Call, supervisor_events
 from phxactor.runtime import Down, Exited, Monitor, Pid, Reason, events, format_reason
 from phxactor.runtime.pid import current
 from phxactor.telemetry import Event
@@ -33,8 +33,8 @@ from phxactor.telemetry import Event
 LINES: Final = 200
 """Lines that a trace prints at the most: the last ones."""
 
-_ADDRESS: Final = re.compile(r" at 0x[0-9a-f]+")
-"""What is different each time in a text."""
+_NOISE: Final = re.compile(r" at 0x[0-9a-f]+|(?:\w+\.)+<locals>\.")
+"""What is different each time in a text, and in which function a function was defined."""
 WIDTH: Final = 160
 """Characters that a message may take."""
 _repr: Final = reprlib.Repr()
@@ -69,12 +69,14 @@ class Trace:
     def __init__(self) -> None:
         """Start empty."""
         self.happenings: list[Happening] = []
+        self.first = 0
+        """Where printing begins: what is before was only to set the stage."""
         self.listeners: list[Listener] = []
         """Called with each happening in the step in which it happens, after it has; they must not raise."""
 
     def __str__(self) -> str:
         """Write one line for each, the last `LINES` of them."""
-        shown = self.happenings[-LINES:]
+        shown = self.happenings[self.first :][-LINES:]
         missing = len(self.happenings) - len(shown)
         lines = [f"      ... {missing} before"] if missing else []
         time = 0.0
@@ -91,11 +93,11 @@ class Trace:
     def tell(self, by: Pid | None, verb: str, whom: Pid | None = None, what: object = None, text: str = "") -> None:
         """Add a line; `text` stands for what is behind the verb."""
         who = "outside" if by is None else repr(by)
-        self._add(Happening(trio.current_time(), by, verb, whom, what, _ADDRESS.sub("", f"{who} {verb}{text}")))
+        self._add(Happening(trio.current_time(), by, verb, whom, what, _NOISE.sub("", f"{who} {verb}{text}")))
 
     def remark(self, text: str) -> None:
         """Add a line about what no process did."""
-        self._add(Happening(trio.current_time(), None, "remark", None, None, _ADDRESS.sub("", f"({text})")))
+        self._add(Happening(trio.current_time(), None, "remark", None, None, _NOISE.sub("", f"({text})")))
 
     def _add(self, happening: Happening) -> None:
         self.happenings.append(happening)
@@ -105,7 +107,10 @@ class Trace:
     # ------------------------------------------------------------------------------------ what is listened to
 
     def sent(self, to: Pid, message: object) -> None:
-        """Note a message."""
+        """Note a message; the monitor that goes with a call is no line of its own."""
+        last = self.happenings[-1] if self.happenings else None
+        if isinstance(message, Call) and last is not None and last.verb == "monitors" and last.whom is to:
+            self.happenings.pop()
         self.tell(current.get(None), "sends", to, message, f" {to!r}: {show(message)}")
 
     def signalled(self, to: Pid, reason: Reason) -> None:
@@ -157,7 +162,7 @@ def show(message: object) -> str:
         return f"Down({message.object!r}, {format_reason(message.reason)})"
     if isinstance(message, Exited):
         return f"Exited({message.pid!r}, {format_reason(message.reason)})"
-    text = _ADDRESS.sub("", _repr.repr(message))
+    text = _NOISE.sub("", _repr.repr(message))
     return text if len(text) <= WIDTH else f"{text[:WIDTH]}..."
 
 

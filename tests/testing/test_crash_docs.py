@@ -1,35 +1,48 @@
-"""docs/testing.md: its blocks are one module of tests, which pass, and print what it says."""
+"""The page about crashes: its tests are run, and the one that is to fail fails as the page says."""
 
 from __future__ import annotations
 
+import re
+import unittest
+from collections.abc import Callable, Iterator
+from typing import Any, Final
+
 import pytest
 
-from phxactor.testing import channel, client
 from tests.demos.program import ROOT
-from tests.test_readme import blocks
+from tests.test_readme import blocks, compiled
 
-pytest_plugins = ["pytester"]
-
-PAGE = ROOT / "docs" / "testing.md"
-
-
-def test_the_tests_of_the_page_pass(pytester: pytest.Pytester) -> None:
-    found = list(blocks(PAGE))
-    (toml,) = [block.text for block in found if block.language == "toml"]
-    pytester.makepyprojecttoml(toml)
-    module = "\n\n".join(block.text for block in found if block.language == "python")
-    pytester.makepyfile(test_page=module)
-    result = pytester.runpytest_inprocess("-p", "no:cacheprovider", "-W", "error", "-rP")
-    result.assert_outcomes(passed=module.count("def test_"))
-    for block in found:
-        if block.language == "text":
-            assert block.text in result.stdout.str()
-    assert {block.language for block in found} == {"toml", "python", "text"}
+PAGE: Final = ROOT / "docs" / "crash-testing.md"
+FAILS: Final = "test_who_starts_first_wins"
 
 
-def test_the_page_names_every_assertion() -> None:
-    text = PAGE.read_text()
-    for one in (channel.ClientChannel, client.Client):
-        for name in vars(one):
-            if name.startswith(("assert_", "refute_")):
-                assert name in text
+@pytest.fixture(scope="module")
+def page() -> dict[str, Any]:
+    """What the page defines."""
+    namespace: dict[str, Any] = {"__name__": "crash_testing"}
+    for block in blocks(PAGE):
+        exec(compiled(block, PAGE), namespace)  # noqa: S102 - this is what the test is about
+    return namespace
+
+
+def test_the_failure_is_the_one_that_is_shown(page: dict[str, Any]) -> None:
+    with pytest.raises(AssertionError) as caught:
+        page[FAILS]()
+    (shown,) = re.findall(r"is a note of the failure:\n\n((?:    .*\n)+)", PAGE.read_text())
+    assert caught.value.__notes__[0].splitlines() == [line.removeprefix("    ") for line in shown.splitlines()]
+
+
+def test_all_others_pass(page: dict[str, Any]) -> None:
+    tests = dict(passing(page))
+    assert set(tests) == {"TestCounters", "test_an_evening", "test_supervisors_do_what_OTP_says"}
+    for test in tests.values():
+        test()
+
+
+def passing(page: dict[str, Any]) -> Iterator[tuple[str, Callable[[], object]]]:
+    """Find the tests that are to pass."""
+    for name, value in page.items():
+        if isinstance(value, type) and issubclass(value, unittest.TestCase):
+            yield name, value("runTest").debug
+        elif name.startswith("test_") and name != FAILS:
+            yield name, value
