@@ -172,9 +172,9 @@ class Multiplexer:
         return len(self._topics)
 
     def channel_of(self, topic: str) -> Pid | None:
-        """Return the channel that is joined to a topic."""
+        """Return the channel of a topic, from its start on."""
         entry = self._topics.get(topic)
-        return entry.pid if type(entry) is Joined else None
+        return None if entry is None else entry.pid
 
     def settled(self) -> bool:
         """Tell whether no join waits for an answer, and every channel has nothing left to do."""

@@ -46,11 +46,15 @@ class ClientChannel:
     @property
     def pid(self) -> Pid:
         """The channel's process; raises LookupError if it has not been joined."""
-        if self._pid is None:
-            self._pid = self.client.transport.channel_of(self.topic)
+        self.look()
         if self._pid is None:
             raise LookupError(f"{self.topic!r} is not joined")
         return self._pid
+
+    def look(self) -> None:
+        """See which process the channel is, if that is not known yet."""
+        if self._pid is None:
+            self._pid = self.client.transport.channel_of(self.topic)
 
     # ----------------------------------------------------------------------------------------- what it does
 
@@ -145,7 +149,7 @@ class ClientChannel:
                 raise Refused(refused, Error(item.payload))
             self._joined = True
             await settle()  # a custom channel may answer before it is known which process it is
-            self._pid = self._pid or self.client.transport.channel_of(self.topic)
+            self.look()
         if not self.pid.alive:
             raise AssertionError("\n".join([f"{self.topic!r} is not joined any more", *self._state()]))
         compared = fit(pattern, self.response)

@@ -38,6 +38,8 @@ class Client:
         self.broadcasts = Arrivals(self._show)
         """What has been broadcast on topics that the test is subscribed to."""
         self._refs = count(1)
+        self._channels: dict[str, ClientChannel] = {}
+        """The latest of each topic."""
         transport.hear = self._hear
         own(transport.pid, lambda _: self._end())
 
@@ -73,8 +75,9 @@ class Client:
     def begin_join(self, topic: str, payload: object = None) -> ClientChannel:
         """Join a topic without waiting: `assert_joined` does."""
         ref = self.next_ref()
+        joining = self._channels[topic] = ClientChannel(self, topic, ref)
         self.send(Message(topic, "phx_join", {} if payload is None else payload, ref, ref))
-        return ClientChannel(self, topic, ref)
+        return joining
 
     def subscribe(self, topic: str) -> None:
         """Have the test see a topic's broadcasts, for `assert_broadcast`; twice is once."""
@@ -130,7 +133,13 @@ class Client:
         return reason
 
     def _hear(self, item: Item) -> None:
-        (self.broadcasts if isinstance(item, Broadcast) else self.arrivals).add(item)
+        if isinstance(item, Broadcast):
+            self.broadcasts.add(item)
+            return
+        self.arrivals.add(item)
+        channel = self._channels.get(item.topic)
+        if channel is not None:
+            channel.look()
 
     def _end(self) -> None:
         self.arrivals.end()

@@ -126,7 +126,7 @@ class MemoryTransport:
                 )
 
     def channel_of(self, topic: str) -> Pid | None:
-        """Return the channel that is joined to a topic."""
+        """Return the channel of a topic, from its start on."""
         return self._multiplexer.channel_of(topic)
 
     def push(self, push: SocketPush) -> None:

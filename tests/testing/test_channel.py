@@ -261,3 +261,15 @@ async def test_a_failure_of_a_reply_shows_status_and_payload() -> None:
         assert status == "      the status is 'error', not 'ok'"
         assert payload == "      there is no 'heard' @ payload"
         assert self_pid().alive
+
+
+async def test_a_channel_that_crashes_before_anybody_has_looked(caplog: pytest.LogCaptureFixture) -> None:
+    async with open_runtime():
+        client = await ann()
+        room, counter = client.begin_join("room:1"), client.begin_join("counter")
+        room.push("boom")
+        counter.push("add", "no number")
+        counter.leave()
+        assert repr(await room.assert_crashed()) == "(RuntimeError) boom"
+        assert await counter.assert_left() == Shutdown("left")
+        assert client.transport.channel_of("room:1") is None
