@@ -1,4 +1,4 @@
-"""The zoo, with a few more topics: joins that take long, or for ever, or are answered by an actor that dies first.
+"""The zoo, with a few more topics: joins that take long, or fail in other ways, and ends that do.
 
 The model's idea of them stands in `channels.JOINS` and `channels.CUSTOM`.
 """
@@ -12,7 +12,7 @@ import trio
 from phxactor import Endpoint, Error, Ok, Pid, Socket, WebSocketOptions, channel, mount, on, reply, self_pid, spawn
 from phxactor.channel import JoinResult, Payload
 from phxactor.otp import Ignore, Stop
-from phxactor.runtime import From, monitor, send_after
+from phxactor.runtime import From, Reason, monitor, send_after
 from tests.conformance.custom import CustomChannel
 from tests.conformance.zoo import AssignedChannel, JoinOnly, RoomChannel
 from tests.protocol.channels import ASYNC, SLOW
@@ -51,6 +51,13 @@ class Room(RoomChannel):
         if topic == "room:never":
             await trio.sleep_forever()
         return await super().join(topic, payload)
+
+    async def terminate(self, reason: Reason) -> None:
+        if self.topic == "room:lingers":
+            await trio.sleep(SLOW)
+        if self.topic == "room:ragged":
+            raise RuntimeError("raised in terminate")
+        await super().terminate(reason)
 
     @on("async_reply")
     async def async_reply(self, payload: Payload) -> None:

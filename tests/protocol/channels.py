@@ -221,9 +221,12 @@ def run(world: World, one: Id, effects: tuple[Effect, ...], message: Message | N
                 if effect[1] is not None:
                     world.add_timer(effect[1], "wake", one)
                 return
-            _do(world, one, effect, message)
+            if effect[0] in ("stop", "exit"):
+                _end(world, one, effect)
+            else:
+                _do(world, one, effect, message)
         except UnencodableError:
-            _do(world, one, ("exit", "EncodeError"), message)
+            _end(world, one, ("exit", "EncodeError"))
         if one not in world.channels or world.channels[one].stage == "dying":
             return
 
@@ -264,18 +267,23 @@ def _do(world: World, one: Id, effect: Effect, message: Message | None) -> None:
             broadcast(world, Broadcast(topic, event, payload), left_out=one)
         case ("close",):
             transports.closed(world, one, topic)
-        case ("stop", reason):
-            if reason != "boom":
-                transports.closed(world, one, topic)
-            _terminate(world, topic, reason)
-            end(world, one)
-        case ("exit", reason):
-            _terminate(world, topic, reason)
-            end(world, one)
         case ("die",):
             end(world, one)
         case _:
             raise ValueError(effect)
+
+
+def _end(world: World, one: Id, effect: Effect) -> None:
+    """Have a channel end by itself: it says so first, if that is graceful, and then there is `terminate` (C1)."""
+    how, reason = effect
+    topic = world.channels[one].topic
+    if how == "stop" and reason != "boom":
+        transports.closed(world, one, topic)
+    if topic == "room:lingers":
+        run(world, one, (("sleep", SLOW), ("die",)), None)
+    else:
+        _terminate(world, topic, reason)
+        end(world, one)
 
 
 def end(world: World, one: Id) -> None:

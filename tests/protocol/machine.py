@@ -69,7 +69,7 @@ def ready(world: World) -> Iterator[Action]:
             if connection.inbox[-1] == END and len(connection.inbox) > 1:
                 yield partial(World.connection, name=name, inbox=(END,))  # what was not read is lost with a reset
     for one, channel in world.channels.items():
-        if channel.replaced:
+        if channel.replaced and not (channel.stage == "running" and channel.mailbox):
             yield partial(transports.end_replaced, one=one)
         if channel.stage == "dying":
             yield partial(channels.end, one=one)

@@ -38,10 +38,10 @@ CLIENTS: Final = 4
 """So many may be connected at once."""
 USERS: Final = ("u", "w", None)
 TOPICS: Final = (
-    "room:1", "custom:1", "room:terminate:1", "audit:log", "room:terminate:trap:1", "room:2", "room:slow",
-    "room:afterjoin", "room:join_echo", "room:lobby", "exact", "assigned:1", "custom:late",
+    "room:1", "custom:1", "room:terminate:1", "audit:log", "room:lingers", "room:terminate:trap:1", "room:2",
+    "room:slow", "room:afterjoin", "room:join_echo", "room:lobby", "room:ragged", "exact", "assigned:1", "custom:late",
 )  # fmt: skip
-CROWDED: Final = TOPICS[:4]
+CROWDED: Final = TOPICS[:5]
 """Topics to which half of all joins are."""
 HOPELESS: Final = (
     "room:never", "room:error", "room:raise", "room:join_binary", "room:join_bad_return", "room:join_exit",

@@ -68,6 +68,10 @@ def what_waits_for_a_join_is_lost(patch: pytest.MonkeyPatch) -> None:
     _never(patch, Multiplexer, "_resume")
 
 
+def what_came_before_a_duplicate_join_is_lost(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr("phxactor.socket.multiplexer.PASSES", 0)
+
+
 def a_stale_join_ref_is_not_seen(patch: pytest.MonkeyPatch) -> None:
     handle_in = Multiplexer.handle_in
 
@@ -125,6 +129,7 @@ MUTANTS: Final[tuple[Mutant, ...]] = (
     phx_close_comes_twice,
     a_leave_is_not_answered,
     what_waits_for_a_join_is_lost,
+    what_came_before_a_duplicate_join_is_lost,
     a_stale_join_ref_is_not_seen,
     the_end_of_a_joining_channel_is_not_told,
     who_left_stays_subscribed,
