@@ -43,7 +43,14 @@ class Wait:
     seconds: float
 
 
-Step: TypeAlias = Crash | Wait
+@attrs.frozen
+class Together:
+    """Several nodes end at once, each a different one: nobody is given time in between."""
+
+    crashes: tuple[Crash, ...]
+
+
+Step: TypeAlias = Crash | Wait | Together
 WORK: Final = "work"
 """What the other messages are."""
 
@@ -75,35 +82,45 @@ async def play(tree: Branch, script: Sequence[Step]) -> Grown:
     Raises AssertionError when the processes are not what the model says, and says after which step.
     """
     grown, model, nodes = await grow(tree), TreeModel(tree), dict(paths(tree))
-    await agree(grown, model, "after the start")
+    await agree(grown, [model], "after the start")
     for step in script:
         if isinstance(step, Wait):
             await trio.sleep(step.seconds)
             continue
-        pid = grown.pid(step.path)
-        if pid is None:
-            continue
-        ends, reason = outcome(step, nodes[step.path])
-        carry_out(step, pid, nodes[step.path])
+        crashes = step.crashes if isinstance(step, Together) else (step,)
+        ends = []
+        for crash, pid in [(crash, grown.pid(crash.path)) for crash in crashes]:
+            if pid is not None:
+                does, reason = outcome(crash, nodes[crash.path])
+                if does:
+                    ends.append((crash.path, reason))
+                carry_out(crash, pid, nodes[crash.path])
         model.now = trio.current_time()
-        if ends:
-            model.end(step.path, reason)
-        await agree(grown, model, f"after {step}")
+        model = await agree(grown, list(model.end_at_once(ends)), f"after {step}")
     return grown
 
 
-async def agree(grown: Grown, model: TreeModel, when: str) -> None:
-    """Wait until all is quiet; raise AssertionError if the processes are not what the model says, or came otherwise."""
+async def agree(grown: Grown, models: Sequence[TreeModel], when: str) -> TreeModel:
+    """Wait until all is quiet, and return the model that the processes are like.
+
+    Raises AssertionError if there is none, and says how they differ from the first.
+    """
     await settle()
-    model.now = trio.current_time()
-    seen, said = grown.take_log(), model.take_log()
-    if not model.in_order:
-        seen, said = sorted(seen, key=str), sorted(said, key=str)
-    model.in_order = True
-    for what, real, right in (
-        ("starts and ends", seen, said),
-        ("processes that run", grown.up(), model.up()),
-        ("restarts that count", grown.restarts(), model.restarts()),
-    ):
-        if real != right:
-            raise AssertionError(f"{when}, the {what} are\n    {real}\nand should be\n    {right}")
+    log = grown.take_log()
+    differences = []
+    for model in models:
+        seen, said = log, model.take_log()
+        if not model.in_order:
+            seen, said = sorted(seen, key=str), sorted(said, key=str)
+        model.in_order = True
+        found = {
+            "starts and ends": (seen, said),
+            "processes that run": (grown.up(), model.up()),
+            "restarts that count": (grown.restarts(), model.restarts()),
+        }
+        different = [f"{what} are\n    {a}\nand should be\n    {b}" for what, (a, b) in found.items() if a != b]
+        if not different:
+            return model
+        differences += different
+    other = " or in another order" if len(models) > 1 else ""
+    raise AssertionError(f"{when}, the {differences[0]}{other}")

@@ -11,7 +11,7 @@ from phxactor.otp.child_spec import Restart
 from phxactor.otp.restart import Strategy
 from phxactor.runtime import KILLED, NOPROC, NORMAL, SHUTDOWN, Reason, Shutdown
 from phxactor.runtime import Crash as Crashed
-from phxactor.testing.crash import Crash, Step, Wait, Way
+from phxactor.testing.crash import Crash, Step, Together, Wait, Way
 from phxactor.testing.schedule import Schedule
 from phxactor.testing.trees import Branch, Kind, Leaf, paths
 
@@ -42,20 +42,21 @@ def reasons() -> SearchStrategy[Reason]:
 RESTARTS: Final = st.sampled_from(get_args(Restart))
 
 
-def leaves(identity: object = "leaf") -> SearchStrategy[Leaf]:
-    """Servers of a tree; some refuse some of their later starts."""
-    fails = st.frozensets(st.integers(1, 6), max_size=3)
+def leaves(identity: object = "leaf", *, failing: bool = True) -> SearchStrategy[Leaf]:
+    """Servers of a tree; if `failing`, some refuse some of their later starts."""
+    fails = st.frozensets(st.integers(1, 6), max_size=3 if failing else 0)
     return st.builds(Leaf, st.just(identity), RESTARTS, st.booleans(), fails)
 
 
 @st.composite
-def trees(draw: st.DrawFn, identity: object = "root", depth: int = 2) -> Branch:
+def trees(draw: st.DrawFn, identity: object = "root", depth: int = 2, *, failing: bool = True) -> Branch:
     """Supervision trees, up to that many supervisors above each other; the simplest has one child."""
     kind: Kind = draw(st.sampled_from(get_args(Kind)))
     children: list[Leaf | Branch] = []
     for child in "abcd"[: draw(st.integers(1, 4))]:
         below = depth > 1 and kind == "supervisor" and draw(st.booleans())
-        children.append(draw(trees(child, depth - 1)) if below else draw(leaves(child)))
+        one: SearchStrategy[Leaf | Branch] = leaves(child, failing=failing)
+        children.append(draw(trees(child, depth - 1, failing=failing) if below else one))
     return Branch(
         identity,
         tuple(children),
@@ -67,8 +68,11 @@ def trees(draw: st.DrawFn, identity: object = "root", depth: int = 2) -> Branch:
     )
 
 
-def scripts(tree: Branch, max_size: int = 12) -> SearchStrategy[list[Step]]:
-    """Crash scripts for a tree: who dies, how, at which message, and how much time passes in between."""
+def scripts(tree: Branch, max_size: int = 12, *, at_once: int = 1) -> SearchStrategy[list[Step]]:
+    """Crash scripts for a tree: who dies, how, at which message, and how much time passes in between.
+
+    With `at_once`, up to as many die at one time: for trees without failing leaves.
+    """
     root, *below = (path for path, _ in paths(tree))
     crashes = st.builds(
         Crash,
@@ -78,4 +82,6 @@ def scripts(tree: Branch, max_size: int = 12) -> SearchStrategy[list[Step]]:
         st.integers(0, 3),
     )
     waits = st.builds(Wait, st.sampled_from([0.4, 1.0, 2.5, 6.0]))
-    return st.lists(st.one_of(crashes, crashes, crashes, waits), max_size=max_size)
+    together = st.lists(crashes, min_size=1, max_size=at_once, unique_by=lambda crash: crash.path)
+    steps = crashes if at_once == 1 else together.map(lambda several: Together(tuple(several)))
+    return st.lists(st.one_of(steps, steps, steps, waits), max_size=max_size)

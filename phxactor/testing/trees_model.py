@@ -7,6 +7,9 @@ messages, one end after the other, and each with all that follows from it before
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Collection, Iterator, Sequence
+from copy import deepcopy
+from itertools import permutations
 
 from phxactor.runtime import NORMAL, SHUTDOWN, Reason, Shutdown
 from phxactor.testing.trees import Branch, Leaf, Noted, Path
@@ -65,11 +68,31 @@ class TreeModel:
 
     def end(self, path: Path, reason: Reason) -> None:
         """End a node that runs with this reason: by itself, or, of a supervisor, by a kill."""
-        node = next(node for node in self._walk(self._root) if node.path == path)
-        if isinstance(node.value, Branch):
-            self.in_order = False
-        self._vanish(node)
-        self._ended(node, reason)
+        self._end([(path, reason)])
+
+    def end_at_once(self, ends: Collection[tuple[Path, Reason]]) -> Iterator[TreeModel]:
+        """Tell what may come of several that end at once: a model for each order in which their supervisors hear of it.
+
+        For nodes that start whenever they are started: tries that fail come in between (S32).
+        """
+        for order in permutations(ends):
+            model = deepcopy(self)
+            model.in_order = model.in_order and len(order) == 1
+            model._end(order)  # noqa: SLF001 - its own
+            yield model
+
+    def _end(self, ends: Sequence[tuple[Path, Reason]]) -> None:
+        """End nodes, then have their children and supervisors hear of it, of one after the other."""
+        nodes = {node.path: node for node in self._walk(self._root)}
+        for path, _ in ends:
+            self._die(nodes[path])
+        for path, reason in ends:
+            node, above = nodes[path], nodes[path].above
+            if node.up:
+                continue  # it has been started again with others meanwhile (S31)
+            self._orphan(node)
+            if above is None or (above.up and any(child is node for child in above.children)):
+                self._ended(node, reason)
 
     # ------------------------------------------------------------------------------------------- one node
 
@@ -106,6 +129,7 @@ class TreeModel:
     def _stop(self, node: _Node) -> None:
         """Shut a node down, its children before it, the last one first (S50)."""
         if not node.up:
+            self._orphan(node)
             return
         if isinstance(node.value, Branch) and node.value.kind == "dynamic" and len(node.children) > 1:
             self.in_order = False
@@ -114,13 +138,19 @@ class TreeModel:
         node.up = False
         self.log.append(("down", node.path))
 
-    def _vanish(self, node: _Node) -> None:
-        """Have a node go without a word; its children hear of it, and go too (S68)."""
+    def _die(self, node: _Node) -> None:
+        """Have a node go without a word."""
         node.up = False
         self.log.append(("down", node.path))
+        if isinstance(node.value, Branch):
+            self.in_order = False
+
+    def _orphan(self, node: _Node) -> None:
+        """Have those go whose supervisor has gone without a word (S68)."""
         for child in node.children:
             if child.up:
-                self._vanish(child)
+                self._die(child)
+                self._orphan(child)
 
     # ----------------------------------------------------------------------------------------- supervisors
 
