@@ -8,6 +8,8 @@ import pytest
 
 from tests.oracle.programs import Program, load
 
+pytestmark = pytest.mark.allow_leaks("programs that nobody wrote leave processes behind")
+
 
 @pytest.mark.parametrize("backwards", [False, True])
 @pytest.mark.parametrize("program", load(Path(__file__).with_name("found.json")), ids=str)

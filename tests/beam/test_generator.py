@@ -13,6 +13,8 @@ from tests.beam.programs import program
 from tests.oracle.commands import Commands
 from tests.oracle.programs import Program, Source
 
+pytestmark = pytest.mark.allow_leaks("programs that nobody wrote leave processes behind")
+
 PROGRAMS: Final = [program(1, number) for number in range(600)]
 TREES: Final = [source for source in PROGRAMS if source["kind"] == "supervisors"]
 

@@ -10,6 +10,8 @@ from tests.oracle.__main__ import main
 from tests.oracle.order import batches
 from tests.oracle.programs import INTERPRETERS, SAMPLE, Observation, Program, load
 
+pytestmark = pytest.mark.allow_leaks("programs that nobody wrote leave processes behind")
+
 
 @pytest.mark.parametrize("backwards", [False, True])
 @pytest.mark.parametrize("program", [program for program in load(SAMPLE) if program.kind in INTERPRETERS], ids=str)
