@@ -69,6 +69,10 @@ class BaseConnection(ABC):
         """Send what can be sent without waiting; False if something is left for `drain`."""
 
     @abstractmethod
+    def behind(self) -> int:
+        """Count the bytes that the client could have taken, and has not: a burst alone says nothing of him."""
+
+    @abstractmethod
     async def drain(self) -> None:
         """Write until nothing waits, or the connection is gone."""
 

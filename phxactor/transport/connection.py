@@ -95,6 +95,12 @@ class Connection(BaseConnection):
         self.size = len(data) - sent
         return False
 
+    def behind(self) -> int:
+        """Count what is left once the kernel has taken what it can."""
+        if self.size and self.drain_scope is None:
+            self.flush()
+        return self.size
+
     async def drain(self) -> None:
         """Write as the kernel takes it."""
         try:

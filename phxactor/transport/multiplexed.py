@@ -167,8 +167,10 @@ class MultiplexedWebSocket(WebSocket):
     def dropping_port(self, message: object) -> None:
         """Take what a process sends, but no broadcast while much waits; a port of its own costs all others nothing."""
         slow = self._slow
-        if type(message) is SocketPush and message.broadcast and slow and slow.misses(self.link.connection.size):
-            return
+        if type(message) is SocketPush and message.broadcast and slow:
+            waiting = self._connection.size
+            if slow.misses(waiting if waiting <= slow.above else self._connection.behind()):
+                return
         self.port(message)
 
     def drain(self) -> None:

@@ -11,16 +11,17 @@ from phxactor.transport import events
 class SlowConsumer:
     """What one client misses; nothing while less than half of what may wait for it does."""
 
-    __slots__ = ("_above", "_missed", "_peer")
+    __slots__ = ("_missed", "_peer", "above")
 
     def __init__(self, peer: str, max_output_bytes: int) -> None:
         self._peer = peer
-        self._above = max_output_bytes // 2
+        self.above = max_output_bytes // 2
+        """Bytes from which on something is missed."""
         self._missed = 0
 
     def misses(self, waiting: int) -> bool:
         """Say whether a broadcast is to be dropped, when so many bytes wait."""
-        if waiting > self._above:
+        if waiting > self.above:
             if not self._missed and events.slow_consumer.handlers:
                 events.slow_consumer.emit(peer=self._peer, waiting=waiting, policy="drop")
             self._missed += 1

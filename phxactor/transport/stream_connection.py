@@ -20,12 +20,14 @@ CHUNK: Final = 65536
 class StreamConnection(BaseConnection):
     """One client's end of a stream; it closes the stream."""
 
-    __slots__ = ("_stream",)
+    __slots__ = ("_stream", "_writing")
 
     def __init__(self, stream: trio.abc.Stream, flusher: Flusher) -> None:
         """Take over a connected stream."""
         super().__init__(flusher.mark_stream)
         self._stream = stream
+        self._writing = False
+        """Whether the stream has been offered something that it has not taken."""
 
     async def receive_some(self, max_bytes: int = READ_SIZE, /) -> bytes:
         """Wait for bytes; none at all means the end. Raises trio.BrokenResourceError on a reset."""
@@ -52,8 +54,13 @@ class StreamConnection(BaseConnection):
             self.drop_output()
         return not self.size
 
+    def behind(self) -> int:
+        """Count what waits behind a write; without one, the stream has not been offered anything yet."""
+        return self.size if self._writing else 0
+
     async def drain(self) -> None:
         """Write as the stream takes it; after a write that was broken off, nothing can be written any more."""
+        self._writing = True
         try:
             while self.output:
                 data = memoryview(b"".join(self.output))
@@ -67,6 +74,8 @@ class StreamConnection(BaseConnection):
         except BaseException:
             self.drop_output()
             raise
+        finally:
+            self._writing = False
 
     async def hang_up(self) -> None:
         """Write what waits, say that no more comes, where the stream can, and read until the client does."""

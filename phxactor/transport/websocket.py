@@ -164,7 +164,7 @@ class WebSocket(ABC):
         if data and not self.closing:
             self.write(data)
             if self.link.connection.size > self.link.options.max_output_bytes:
-                self.overflow()
+                self.judge_output(self.link.options.max_output_bytes)
         if last:
             self.closing = True
             self.end(NORMAL)
@@ -203,11 +203,8 @@ class WebSocket(ABC):
             events.bad_input.emit(peer=self.link.peer, why=why, code=int(code))
 
     def judge_output(self, limit: int) -> None:
-        """Disconnect a client for which too much waits, once the kernel has taken what it can: it may read fast."""
-        connection = self.link.connection
-        if connection.drain_scope is None:
-            connection.flush()
-        if connection.size > limit:
+        """Disconnect a client that is too far behind; one for which much waits may still read fast."""
+        if self.link.connection.behind() > limit:
             self.overflow()
 
     def overflow(self) -> None:
