@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import socket
 from http import HTTPStatus
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, Literal, TypeAlias
 
 import trio
 
@@ -35,21 +35,23 @@ Upgraded: TypeAlias = tuple[MultiplexedWebSocket | RawWebSocket, bytes]
 
 def start_connection(endpoint: Endpoint, accepted: socket.socket | trio.abc.Stream, peer: PeerData) -> Ok[Pid]:
     """Start the process: a start function, which cannot wait."""
-    return Ok(self_pid().runtime.spawn(_serve, endpoint, accepted, peer, link=True, initial_call="Connection"))
-
-
-async def _serve(endpoint: Endpoint, accepted: socket.socket | trio.abc.Stream, peer: PeerData) -> None:
-    """Be the process."""
+    spawn = self_pid().runtime.spawn
     if endpoint.limits is None:
-        await _converse(endpoint, accepted, peer)
-        return
+        return Ok(spawn(_converse, endpoint, accepted, peer, link=True, initial_call="Connection"))
+    return Ok(spawn(_find_place, endpoint, endpoint.limits, accepted, peer, link=True, initial_call="Connection"))
+
+
+async def _find_place(
+    endpoint: Endpoint, limits: ConnectionLimits, accepted: socket.socket | trio.abc.Stream, peer: PeerData
+) -> None:
+    """Be the process of one that has to be counted."""
     try:
-        with endpoint.limits.place(peer):
+        with limits.place(peer):
             await _converse(endpoint, accepted, peer)
     except TooManyError as error:
         if events.connection_refused.handlers:
             events.connection_refused.emit(peer=str(peer), status=int(error.status), why=error.why)
-        await _refuse(endpoint, endpoint.limits, accepted, error.status)
+        await _refuse(endpoint, limits, accepted, error.status)
 
 
 async def _refuse(
@@ -63,7 +65,7 @@ async def _refuse(
 
 
 async def _converse(endpoint: Endpoint, accepted: socket.socket | trio.abc.Stream, peer: PeerData) -> None:
-    """Serve a client to the end."""
+    """Be the process: serve a client to the end."""
     try:
         connection = await _connect(endpoint, accepted)
     except HandshakeError as error:
@@ -100,7 +102,8 @@ async def _connect(endpoint: Endpoint, accepted: socket.socket | trio.abc.Stream
 
 async def _speak_http(endpoint: Endpoint, connection: BaseConnection, peer: PeerData) -> Upgraded | None:
     """Answer requests until there are no more, or one has become a WebSocket."""
-    http = HTTPConnection(connection, peer=peer, scheme="http" if endpoint.tls is None else "https")
+    scheme: Literal["http", "https"] = "http" if endpoint.tls is None else "https"
+    http = HTTPConnection(connection, peer=peer, scheme=scheme, first=connection.receive_now())
     try:
         while (request := await _next_request(endpoint, http)) is not None:
             mount = endpoint.websocket_at(request.path)

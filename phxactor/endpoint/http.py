@@ -40,6 +40,7 @@ LINGER: Final = 1.0
 
 _CHUNK: Final = 64 * 1024
 _PIECES: Final = 100
+_BODY: Final = frozenset({b"content-length", b"transfer-encoding"})
 _WITHOUT_BODY: Final = frozenset({HTTPStatus.NO_CONTENT, HTTPStatus.NOT_MODIFIED})
 
 
@@ -66,6 +67,7 @@ class HTTPConnection:
         peer: where it comes from; every request says so.
         scheme: `https` when the stream is encrypted, or a proxy says that its client's is.
         max_body: bytes of a request's body.
+        first: what has been received already.
 
     """
 
@@ -76,14 +78,17 @@ class HTTPConnection:
         peer: PeerData,
         scheme: Literal["http", "https"] = "http",
         max_body: int = MAX_BODY,
+        first: bytes = b"",
     ) -> None:
         self._stream = stream
         self._peer = peer
         self._scheme = scheme
         self._max_body = max_body
         self._h11 = h11.Connection(h11.SERVER, max_incomplete_event_size=MAX_HEAD)
-        self._received = 0
+        self._received = len(first)
         """Bytes, of all requests so far."""
+        if first:
+            self._h11.receive_data(first)
         self._silence = HEAD_TIMEOUT
         self._method = ""
         self._lost = False
@@ -161,16 +166,22 @@ class HTTPConnection:
         if not pending:
             return None
         before = self._received - len(pending)
-        with trio.move_on_after(HEAD_TIMEOUT):
-            event = await self._event()
-            size = self._received - before
-            # h11 has a limit for heads that are not whole; one may come whole with the bytes that go over it.
-            if size > MAX_HEAD and size - len(self._h11.trailing_data[0]) > MAX_HEAD:
-                raise BadRequest(HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE, f"a head of more than {MAX_HEAD} bytes")
-            return event if isinstance(event, h11.Request) else None
-        raise BadRequest(HTTPStatus.REQUEST_TIMEOUT, f"no whole head within {HEAD_TIMEOUT:g} seconds")
+        event = self._event_at_hand()  # nearly always the head has come whole: a scope costs 7 µs
+        if event is None:
+            with trio.move_on_after(HEAD_TIMEOUT):
+                event = await self._event()
+        if event is None:
+            raise BadRequest(HTTPStatus.REQUEST_TIMEOUT, f"no whole head within {HEAD_TIMEOUT:g} seconds")
+        size = self._received - before
+        # h11 has a limit for heads that are not whole; one may come whole with the bytes that go over it.
+        if size > MAX_HEAD and size - len(self._h11.trailing_data[0]) > MAX_HEAD:
+            raise BadRequest(HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE, f"a head of more than {MAX_HEAD} bytes")
+        return event if isinstance(event, h11.Request) else None
 
     async def _read_body(self, head: h11.Request) -> bytes:
+        if not any(name in _BODY for name, _ in head.headers):
+            await self._event()  # the end, which is at hand
+            return b""
         body, pieces = bytearray(), 0
         expected = next((int(value) for name, value in head.headers if name == b"content-length"), 0)
         with trio.move_on_after(BODY_TIMEOUT):
@@ -188,11 +199,13 @@ class HTTPConnection:
         raise BadRequest(HTTPStatus.REQUEST_TIMEOUT, f"no whole body within {BODY_TIMEOUT:g} seconds")
 
     async def _event(self) -> h11.Event:
-        while True:
-            event = self._h11.next_event()
-            if isinstance(event, h11.Event):
-                return event
+        while (event := self._event_at_hand()) is None:
             await self._receive()
+        return event
+
+    def _event_at_hand(self) -> h11.Event | None:
+        event = self._h11.next_event()
+        return event if isinstance(event, h11.Event) else None
 
     async def _receive(self) -> None:
         try:

@@ -44,12 +44,12 @@ async def upgrade(
         return refused.response
     level = socket.log_level if isinstance(socket, Socket) else None
     admission.tell_connected(began, level)
-    await connection.send_all(accepted.head)
+    connection.write(accepted.head)
     tell_answered(options, request, "websocket", began, HTTPStatus.SWITCHING_PROTOCOLS)
     link = _link(admission, options, accepted, connection, level)
     if not isinstance(socket, Socket):
         return RawWebSocket(link, socket)
-    return MultiplexedWebSocket(link, socket, lambda pid: endpoint.pool_of(socket.handler, pid))
+    return MultiplexedWebSocket(link, socket, endpoint.pool_of)
 
 
 def _link(

@@ -36,7 +36,7 @@ from phxactor.runtime.signals import monitor
 class DynamicSupervisorProcess(SupervisingProcess[SuperviseDynamically]):
     """One dynamic supervisor."""
 
-    __slots__ = ("children", "extra_arguments", "max_children")
+    __slots__ = ("bare", "children", "extra_arguments", "max_children")
     flags = SuperviseDynamically
 
     def __init__(
@@ -46,6 +46,8 @@ class DynamicSupervisorProcess(SupervisingProcess[SuperviseDynamically]):
         super().__init__(server, args, kwargs, name)
         self.children: dict[Pid, SupervisedChild] = {}
         """By pid, of one that is restarting by its last pid (D9)."""
+        self.bare: ChildSpec | None = None
+        """What is kept of the specification of the last temporary child."""
 
     def statistics(self) -> SupervisorStatistics:
         """Look at it without being a message in its mailbox."""
@@ -74,7 +76,7 @@ class DynamicSupervisorProcess(SupervisingProcess[SuperviseDynamically]):
             started = await self.start_process(spec, self.extra_arguments)
             if type(started) is Ok:
                 if spec.restart == "temporary":
-                    spec = spec.without_arguments()
+                    spec = self.bare = spec.without_arguments(self.bare)
                 self.children[started.value] = SupervisedChild(spec, started.value)
         self.answer_call(message, started)
 

@@ -92,7 +92,7 @@ class Timers:
         timer.argument = None
         timer.callback = _nothing  # most are methods of processes, which must not live as long as the heap remembers
         self._cancelled += 1
-        if self._cancelled > _COMPACT_ABOVE and self._cancelled * 2 > len(self._heap):
+        if self._cancelled > _COMPACT_ABOVE and self._cancelled * 3 > len(self._heap):
             self._heap = [entry for entry in self._heap if entry[2].pending]
             heapify(self._heap)
             self._cancelled = 0

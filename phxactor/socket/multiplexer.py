@@ -18,7 +18,7 @@ import gc
 from collections.abc import Awaitable, Callable, Mapping
 from functools import partial
 from inspect import iscoroutinefunction
-from typing import Final, Protocol, final
+from typing import Final, Protocol, TypeAlias, final
 
 import attrs
 import trio
@@ -56,6 +56,10 @@ WAITING: Final = 1000
 
 TOO_LATE: Final = Error("join_timeout")
 """What the start of a channel answers that has taken longer than a join may."""
+
+
+Pool: TypeAlias = Callable[[type[Socket], Pid], Pid]
+"""Says which supervisor starts the channels of a socket's class for a transport."""
 
 
 class Output(Protocol):
@@ -146,14 +150,14 @@ class Multiplexer:
         self,
         socket: Socket,
         output: Output,
-        pool: Callable[[Pid], Pid],
+        pool: Pool,
         *,
         max_channels: int,
         join_timeout: float,
         messages: RateLimit | None = None,
         joins: RateLimit | None = None,
     ) -> None:
-        """Start without channels; `pool` says which supervisor starts the channels of a transport."""
+        """Start without channels."""
         self._socket = socket
         self._output = output
         self._pid = socket.transport_pid
@@ -267,7 +271,7 @@ class Multiplexer:
                 self._crashed(joining, Crash(error), error)
                 return
             joining.timer = self._pid.runtime.timers.add(self._join_timeout, self._pid.send, Late(joining))
-            DynamicSupervisor.request_child(self._pool(self._pid), spec, joining.started)
+            DynamicSupervisor.request_child(self._pool(self._socket.handler, self._pid), spec, joining.started)
 
     def _may_join(self, message: Message) -> bool:
         if self._joins is None or self._joins.take(self._now()):

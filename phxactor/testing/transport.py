@@ -23,7 +23,7 @@ from phxactor.runtime import NORMAL, Exit, Pid, Reason, receive, self_pid, set_p
 from phxactor.runtime.signals import fatal
 from phxactor.socket import BINARY, TEXT, Broadcast, DecodeError, Socket, SocketPush
 from phxactor.socket.messages import DRAIN, Drain
-from phxactor.socket.multiplexer import Multiplexer
+from phxactor.socket.multiplexer import Multiplexer, Pool
 from phxactor.socket.rate_limit import rate_limit
 from phxactor.transport import events
 from phxactor.transport.close_codes import BAD_MESSAGE, DRAINING
@@ -90,7 +90,7 @@ class Knock(Admission):
 class MemoryTransport:
     """The connection of one client; the output of its multiplexer."""
 
-    def __init__(self, socket: Socket, options: SocketOptions, pool: Callable[[Pid], Pid], peer: str) -> None:
+    def __init__(self, socket: Socket, options: SocketOptions, pool: Pool, peer: str) -> None:
         self.socket = socket
         self.pid = socket.transport_pid
         self.hear: Callable[[Any], None] = _nobody
@@ -211,6 +211,6 @@ async def _run(knock: Knock) -> None:
         raise Exit(NORMAL) from None
     knock.tell_connected(began, socket.log_level)
     endpoint, peer = knock.endpoint, str(knock.request.peer)
-    transport = MemoryTransport(socket, knock.options, lambda own: endpoint.pool_of(socket.handler, own), peer)
+    transport = MemoryTransport(socket, knock.options, endpoint.pool_of, peer)
     opening.from_.reply(Connected(transport))
     await transport.run()

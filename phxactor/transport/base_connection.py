@@ -53,6 +53,10 @@ class BaseConnection(ABC):
         self.size = 0
 
     @abstractmethod
+    def receive_now(self, max_bytes: int = READ_SIZE) -> bytes:
+        """Take what has come already, if anything has and it can be told without waiting; never raises."""
+
+    @abstractmethod
     async def receive_some(self, max_bytes: int = READ_SIZE, /) -> bytes:
         """Wait for bytes; none at all means the end."""
 
@@ -61,7 +65,7 @@ class BaseConnection(ABC):
         """Write, and wait until everything has been taken."""
 
     @abstractmethod
-    async def feed(self, take: Take, max_bytes: int = READ_SIZE) -> None:
+    def feed(self, take: Take, max_bytes: int = READ_SIZE) -> Awaitable[None]:
         """Read to the end, and have each piece of at most `max_bytes` taken."""
 
     @abstractmethod

@@ -7,6 +7,7 @@ Reading waits first and then reads: trying first costs a system call that fails 
 from __future__ import annotations
 
 import socket
+from collections.abc import Awaitable
 from typing import TYPE_CHECKING, final
 
 import trio
@@ -33,6 +34,13 @@ class Connection(BaseConnection):
         self._sock = sock
         self._send = sock.send
 
+    def receive_now(self, max_bytes: int = READ_SIZE) -> bytes:
+        """Take what has come already: whoever connects asks at once, so that nearly always something has."""
+        try:
+            return self._sock.recv(max_bytes)
+        except OSError:  # of a reset the next reader hears too
+            return b""
+
     async def receive_some(self, max_bytes: int = READ_SIZE, /) -> bytes:
         """Wait for bytes; none at all means the end. Raises trio.BrokenResourceError on a reset."""
         while True:
@@ -44,23 +52,14 @@ class Connection(BaseConnection):
             except OSError as error:
                 raise trio.BrokenResourceError(str(error)) from error
 
-    async def feed(self, take: Take, max_bytes: int = READ_SIZE) -> None:
-        """Read to the end, or have the reader do it. Raises as `receive_some` does."""
-        sock = self._sock
+    def feed(self, take: Take, max_bytes: int = READ_SIZE) -> Awaitable[None]:
+        """Have the reader read to the end, or do so. Raises as `receive_some` does."""
         if self._reader is not None:
-            await self._reader.feed(sock, take, max_bytes)
-            return
-        receive = sock.recv
-        while True:
-            await wait_readable(sock)
-            try:
-                data = receive(max_bytes)
-            except BlockingIOError:
-                continue
-            except OSError as error:
-                raise trio.BrokenResourceError(str(error)) from error
-            if not data:
-                return
+            return self._reader.feed(self._sock, take, max_bytes)
+        return self._feed(take, max_bytes)
+
+    async def _feed(self, take: Take, max_bytes: int) -> None:
+        while data := await self.receive_some(max_bytes):
             held = take(data)
             if held is not None:
                 await held

@@ -1,24 +1,23 @@
-"""The WebSocket handshake: from a request and the options to an answer, without I/O.
+"""The WebSocket handshake (RFC 6455 section 4.2): from a request and the options to an answer, without I/O.
 
-RFC 6455 and the extensions are the concern of `websockets`. What is decided here is what Phoenix 1.8.12 does otherwise:
-how a sub-protocol is chosen, the token that may hide among the sub-protocols, and the status of a refusal.
+Extensions are the concern of `websockets`. What Phoenix 1.8.12 does otherwise than most servers: how a sub-protocol is
+chosen, the token that may hide among the sub-protocols, and the status of a refusal.
 """
 
 from __future__ import annotations
 
-from base64 import b64decode
+from base64 import b64decode, b64encode
 from collections.abc import Sequence
+from contextlib import suppress
+from hashlib import sha1
 from http import HTTPStatus
 from typing import Final
 
 import attrs
-from websockets.datastructures import Headers
-from websockets.exceptions import InvalidHeader, InvalidUpgrade
+from websockets.exceptions import InvalidHeaderFormat, NegotiationError
 from websockets.extensions import Extension
 from websockets.extensions.permessage_deflate import ServerPerMessageDeflateFactory
-from websockets.http11 import Request as HandshakeRequest
-from websockets.http11 import Response as HandshakeResponse
-from websockets.server import ServerProtocol
+from websockets.headers import build_extension, parse_extension
 
 from phxactor.transport.options import WebSocketOptions
 from phxactor.transport.request import Request
@@ -28,6 +27,10 @@ AUTH_TOKEN_PREFIX: Final = "base64url.bearer.phx."  # noqa: S105 - what stands b
 """A sub-protocol that begins so carries a token: in standard base64 without padding, whatever it says."""
 AUTH_TOKEN_SUBPROTOCOL: Final = "phoenix"  # noqa: S105 - the one that is offered beside the secret
 """What is answered to a client that offered a token, for a browser wants one of its sub-protocols back."""
+GUID: Final = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
+"""What is added to a client's key (RFC 6455 section 1.3)."""
+KEY_SIZE: Final = 16
+"""Bytes of a client's key."""
 VERSION: Final = "13"
 """The only version of the WebSocket protocol (RFC 6455 section 4.1)."""
 
@@ -37,15 +40,8 @@ _UPGRADE: Final = (("upgrade", "websocket"), ("connection", "upgrade"), ("sec-we
 _DEFLATE: Final = ServerPerMessageDeflateFactory(
     server_max_window_bits=12, client_max_window_bits=12, compress_settings={"memLevel": 5}
 )
-_READ_BY_WEBSOCKETS: Final = frozenset(
-    {
-        b"connection",
-        b"upgrade",
-        b"origin",
-        b"sec-websocket-key",
-        b"sec-websocket-version",
-        b"sec-websocket-extensions",
-    }
+_HEAD: Final = (
+    b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: "
 )
 
 
@@ -85,38 +81,58 @@ def handshake(request: Request, options: WebSocketOptions) -> Accepted | Refused
     (RFC 6455 section 4.2.2), 403 when none of the sub-protocols that the client wants is among the options.
     """
     try:
-        protocol, answer = _upgrade(request, options)
+        key = _accept_key(request)
+        extensions, agreed = _extensions(request) if options.compress else ([], None)
         subprotocol, token = _subprotocol(request, options)
     except _RefusedError as error:
         return error.refused
+    head = _HEAD + key
+    if agreed is not None:
+        head += b"\r\nSec-WebSocket-Extensions: " + agreed.encode()
     if subprotocol is not None:
-        answer.headers["Sec-WebSocket-Protocol"] = subprotocol
-    return Accepted(answer.serialize(), protocol.extensions, subprotocol, token)
+        head += b"\r\nSec-WebSocket-Protocol: " + subprotocol.encode("latin-1")
+    return Accepted(head + b"\r\n\r\n", extensions, subprotocol, token)
 
 
-def _upgrade(request: Request, options: WebSocketOptions) -> tuple[ServerProtocol, HandshakeResponse]:
+def _accept_key(request: Request) -> bytes:
+    """Check that the request asks for a WebSocket, and answer its key (RFC 6455 section 4.2)."""
     if request.method != "GET":
         raise _RefusedError(HTTPStatus.BAD_REQUEST, "a WebSocket begins with GET")
     if request.http_version < "1.1":
         raise _RefusedError(HTTPStatus.BAD_REQUEST, "a WebSocket needs HTTP/1.1")
-    protocol = ServerProtocol(extensions=[_DEFLATE] if options.compress else None)
-    headers = Headers()
-    try:
-        for name, value in request.headers:
-            if name in _READ_BY_WEBSOCKETS:
-                headers[name.decode()] = value.decode("latin-1")
-    except InvalidHeader as invalid:
-        raise _RefusedError(HTTPStatus.BAD_REQUEST, f"the header {invalid.name} is malformed") from None
-    answer = protocol.accept(HandshakeRequest(request.target, headers))
-    error = protocol.handshake_exc
-    if isinstance(error, InvalidUpgrade):
+    asked = request.header("upgrade"), request.header("connection")
+    if not ("websocket" in _tokens(asked[0]) and "upgrade" in _tokens(asked[1])):
         raise _RefusedError(HTTPStatus.BAD_REQUEST, "this path is a WebSocket's, and no upgrade to one was asked for")
-    if isinstance(error, InvalidHeader) and error.name == "Sec-WebSocket-Version":
+    key = (request.header("sec-websocket-key") or "").encode("latin-1")
+    try:
+        whole = len(b64decode(key, validate=True)) == KEY_SIZE
+    except ValueError:
+        whole = False
+    if not whole:
+        raise _RefusedError(HTTPStatus.BAD_REQUEST, "the header Sec-WebSocket-Key is missing or malformed")
+    if request.header("sec-websocket-version") != VERSION:
         raise _RefusedError(HTTPStatus.UPGRADE_REQUIRED, f"only WebSocket version {VERSION} is spoken", _UPGRADE)
-    if error is not None:
-        header = f"the header {error.name}" if isinstance(error, InvalidHeader) else "a header"
-        raise _RefusedError(HTTPStatus.BAD_REQUEST, f"{header} is missing or malformed")
-    return protocol, answer
+    return b64encode(sha1(key + GUID, usedforsecurity=False).digest())
+
+
+def _tokens(header: str | None) -> list[str]:
+    return [token.strip() for token in (header or "").lower().split(",")]
+
+
+def _extensions(request: Request) -> tuple[list[Extension], str | None]:
+    """Choose among the extensions that were offered: the first deflate that can be had, and the header that says so."""
+    offered = request.header("sec-websocket-extensions")
+    if offered is None:
+        return [], None
+    try:
+        for name, parameters in parse_extension(offered):
+            if name == _DEFLATE.name:
+                with suppress(NegotiationError):
+                    agreed, extension = _DEFLATE.process_request_params(parameters, [])
+                    return [extension], build_extension([(name, agreed)])
+    except InvalidHeaderFormat:
+        raise _RefusedError(HTTPStatus.BAD_REQUEST, "the header Sec-WebSocket-Extensions is malformed") from None
+    return [], None
 
 
 def _subprotocol(request: Request, options: WebSocketOptions) -> tuple[str | None, str | None]:

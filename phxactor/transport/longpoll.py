@@ -11,7 +11,6 @@ from __future__ import annotations
 
 from base64 import b64encode
 from collections import deque
-from collections.abc import Callable
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Final, final
 
@@ -19,11 +18,11 @@ import attrs
 import trio
 
 from phxactor.otp.call import Call
-from phxactor.runtime import From, Pid, Reason, Timer, set_port
+from phxactor.runtime import From, Reason, Timer, set_port
 from phxactor.runtime.signals import fatal
 from phxactor.socket import TEXT, DecodeError, Socket, SocketPush
 from phxactor.socket.messages import DRAIN, Drain
-from phxactor.socket.multiplexer import Multiplexer
+from phxactor.socket.multiplexer import Multiplexer, Pool
 from phxactor.socket.rate_limit import rate_limit
 from phxactor.transport import events
 from phxactor.transport.close_codes import BAD_MESSAGE, DRAINING, INACTIVE, SLOW_CONSUMER
@@ -75,7 +74,7 @@ UNPOLLED: Final = Unpolled()
 class LongPollSession:
     """One client's session; the output of its multiplexer."""
 
-    def __init__(self, socket: Socket, options: LongPollOptions, pool: Callable[[Pid], Pid], peer: str) -> None:
+    def __init__(self, socket: Socket, options: LongPollOptions, pool: Pool, peer: str) -> None:
         self.pid = socket.transport_pid
         self.socket = socket
         self.options = options

@@ -7,15 +7,15 @@ port's sink at once: it appends to the connection's output, which the flusher se
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable
 from typing import Final, final
 
 import trio
 
-from phxactor.runtime import Pid, set_port
+from phxactor.runtime import set_port
 from phxactor.socket import DecodeError, InvalidUTF8, Socket, SocketPush
 from phxactor.socket.messages import DRAIN
-from phxactor.socket.multiplexer import Multiplexer
+from phxactor.socket.multiplexer import Multiplexer, Pool
 from phxactor.socket.rate_limit import rate_limit
 from phxactor.transport.base_connection import READ_SIZE
 from phxactor.transport.close_codes import BAD_MESSAGE, DRAINING, NOT_UTF8
@@ -53,7 +53,7 @@ class MultiplexedWebSocket(WebSocket):
         "_window",
     )
 
-    def __init__(self, link: Link, socket: Socket, pool: Callable[[Pid], Pid]) -> None:
+    def __init__(self, link: Link, socket: Socket, pool: Pool) -> None:
         super().__init__(link)
         options = link.options
         self._connection = link.connection

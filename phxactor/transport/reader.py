@@ -108,26 +108,23 @@ class Reader(trio.abc.Instrument):
 
         Raises what `take` raises, and trio.BrokenResourceError on a reset, or when there is no reader (any more).
         """
-        while (held := await self._next_held(sock, take, max_bytes)) is not None:
-            await held
-
-    async def _next_held(self, sock: socket.socket, take: Take, max_bytes: int) -> Awaitable[None] | None:
-        """Sleep while it is read, until `take` returns something to be awaited, or the end."""
         poll, fileno = self._poll, sock.fileno()
-        if poll.closed:
-            raise trio.BrokenResourceError(GONE)
-        self._readings[fileno] = reading = Reading(sock, take, max_bytes)
-        try:
-            poll.register(fileno, select.EPOLLIN)
-            await wait_task_rescheduled(reading.stop_waiting)
-            if reading.error is not None:
-                raise reading.error
-            return reading.held
-        finally:
-            reading.error = None
-            if not poll.closed:
-                del self._readings[fileno]
-                poll.unregister(fileno)
+        while not poll.closed:
+            self._readings[fileno] = reading = Reading(sock, take, max_bytes)
+            try:
+                poll.register(fileno, select.EPOLLIN)
+                await wait_task_rescheduled(reading.stop_waiting)
+                if reading.error is not None:
+                    raise reading.error
+            finally:
+                reading.error = None
+                if not poll.closed:
+                    del self._readings[fileno]
+                    poll.unregister(fileno)
+            if reading.held is None:
+                return
+            await reading.held
+        raise trio.BrokenResourceError(GONE)
 
     def after_io_wait(self, timeout: float, /) -> None:
         """Read what has come; trio calls it at the beginning of a pass, and would forget an instrument that raises."""

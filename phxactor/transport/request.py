@@ -63,12 +63,12 @@ class Request:
 
     @authority.default
     def _authority(self) -> str | None:
-        absolute = _ABSOLUTE.fullmatch(self.target)
+        absolute = None if self.target.startswith("/") else _ABSOLUTE.fullmatch(self.target)
         return absolute["authority"] if absolute else self.header("host")  # RFC 9112 section 3.2.2: the URL wins
 
     @raw_path.default
     def _raw_path(self) -> str:
-        absolute = _ABSOLUTE.fullmatch(self.target)
+        absolute = None if self.target.startswith("/") else _ABSOLUTE.fullmatch(self.target)
         path = (absolute["rest"] if absolute else self.target).partition("?")[0]
         if absolute and not path:
             return "/"
@@ -78,6 +78,8 @@ class Request:
 
     @path.default
     def _path(self) -> str:
+        if "%" not in self.raw_path:
+            return self.raw_path
         try:
             return unquote_to_bytes(self.raw_path).decode()
         except UnicodeDecodeError:
@@ -89,9 +91,18 @@ class Request:
 
     def header(self, name: str) -> str | None:
         """Return a header's value, as latin-1, or `None`; several of one name are joined by commas (RFC 9110 5.3)."""
-        wanted = name.lower().encode("latin-1")
-        values = [value for key, value in self.headers if key == wanted]
-        return b", ".join(values).decode("latin-1") if values else None
+        value = self._fields.get(name.lower().encode("latin-1"))
+        return None if value is None else value.decode("latin-1")
+
+    @cached_property
+    def _fields(self) -> dict[bytes, bytes]:
+        """The headers by name; a handshake alone asks for eight."""
+        fields = dict(self.headers)
+        if len(fields) != len(self.headers):
+            fields.clear()
+            for name, value in self.headers:
+                fields[name] = b", ".join((fields[name], value)) if name in fields else value
+        return fields
 
     @cached_property
     def params(self) -> Params:

@@ -109,7 +109,7 @@ async def wires(
                 transport_pid=wire.pid,
             )
             wire.mux = Multiplexer(
-                wire.socket, wire, lambda _: pool, max_channels=max_channels, join_timeout=join_timeout
+                wire.socket, wire, lambda *_: pool, max_channels=max_channels, join_timeout=join_timeout
             )
             over = trio.Event()
             set_port(_port(wire, over.set))
