@@ -173,6 +173,9 @@ def bury(runtime: Runtime, pid: Pid, reason: Reason) -> None:
     pid.state = DEAD
     pid.exit_reason = reason
     pid.scope = pid.port = pid.waiter = pid.dictionary = pid.arriving = None
+    if pid.sunk is not None:
+        pid.sunk = None
+        del pid.sink
     pid.mailbox.clear()
     runtime.forget(pid)
     if pid.resources is not None:

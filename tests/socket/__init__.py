@@ -9,7 +9,7 @@ from hypothesis.strategies import SearchStrategy
 
 from phxactor.socket.messages import Message, Ref, Reply
 
-refs: Final[SearchStrategy[Ref]] = st.none() | st.text() | st.integers(0, 2**53) | st.floats(-1, 1)
+refs: Final[SearchStrategy[Ref]] = st.none() | st.text(max_size=63) | st.integers(0, 2**53) | st.floats(-1, 1)
 
 scalars: Final[SearchStrategy[object]] = (
     st.none()
