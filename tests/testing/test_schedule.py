@@ -15,9 +15,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from trio._core import _run
 
+from phxactor import Channel, Endpoint, Ok, Socket, WebSocketOptions, channel, mount, on
+from phxactor.channel import Payload
+from phxactor.client import connect
 from phxactor.otp import Agent, GenServer, Reply, call
 from phxactor.runtime import From, monitor, open_runtime, receive, self_pid, send_after, spawn
 from phxactor.testing import schedule as module
+from phxactor.testing.faults_line import FaultyLine
 from phxactor.testing.schedule import DeadlockError, Schedule
 from phxactor.testing.strategies import schedule
 
@@ -160,6 +164,46 @@ def test_time_is_virtual() -> None:
         return trio.current_time()
 
     assert Schedule(1).run(hours) == 7200
+
+
+class Echo(Channel):
+    """Answers what it is sent."""
+
+    @on("echo")
+    async def echo(self, payload: Payload) -> Ok[Payload]:
+        return Ok(payload)
+
+
+class UserSocket(Socket):
+    channels = (channel("room:*", Echo),)
+
+
+async def a_line_that_breaks() -> None:
+    """A whole endpoint and a client, who comes back after the line between them has broken."""
+    endpoint = Endpoint(sockets=[mount("/socket", UserSocket, websocket=WebSocketOptions(check_origin=False))])
+    (await endpoint.start_link(server=False)).unwrap()
+    lines: list[FaultyLine] = []
+
+    async def open_stream() -> trio.abc.Stream:
+        lines.append(FaultyLine())
+        await endpoint.serve_stream(lines[-1].server)
+        return lines[-1].client
+
+    url = "ws://app.test/socket/websocket"
+    async with connect(url, open_stream=open_stream, reconnect_after=float, rejoin_after=float) as socket:
+        rooms = [await socket.join(f"room:{number}") for number in range(3)]
+        lines[0].drop()
+        await trio.sleep(10)
+        assert [await room.push("echo", {"n": 1}) for room in rooms] == [{"n": 1}] * 3
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_an_endpoint_and_its_client_do_the_same_again(seed: int) -> None:
+    first, again = Schedule(seed), Schedule(seed)
+    first.run(a_line_that_breaks)
+    again.run(a_line_that_breaks)
+    assert str(again.trace) == str(first.trace)
+    assert again.deviations == first.deviations != {}
 
 
 # ------------------------------------------------------------------------------------- with Hypothesis
