@@ -1,6 +1,6 @@
 """The zoo, with a few more topics: joins that take long, or fail in other ways, and ends that do.
 
-The model's idea of them stands in `channels.JOINS` and `channels.CUSTOM`.
+The model's idea of them stands in `behaviour.JOINS` and `behaviour.CUSTOM`.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from phxactor.otp import Ignore, Stop
 from phxactor.runtime import From, Reason, monitor, send_after
 from tests.conformance.custom import CustomChannel
 from tests.conformance.zoo import AssignedChannel, JoinOnly, RoomChannel
-from tests.protocol.channels import ASYNC, SLOW
+from tests.protocol.behaviour import ASYNC, SLOW
 from tests.protocol.world import IDLE, JOIN_TIMEOUT, MAX_CHANNELS, MAX_FRAME, MAX_OUTPUT
 
 
