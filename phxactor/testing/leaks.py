@@ -40,10 +40,6 @@ KEPT: Final = ("Trio thread ", "asyncio_")
 """How the threads are named that event loops keep for the next call."""
 
 
-class LeakError(AssertionError):
-    """A test has left something behind."""
-
-
 class Watch:
     """What is made while a test runs, and which of it is left behind."""
 
@@ -170,7 +166,7 @@ def _hear_sockets() -> None:
     """Have Python tell of each socket that is made (PEP 578); there is no way to take that back."""
 
     def hear(event: str, arguments: tuple[Any, ...]) -> None:
-        if event == "socket.__new__" and _watches:
+        if event == "socket.__new__" and isinstance(arguments[0], socket):
             for watch in _watches:
                 watch.hear_socket(arguments[0])
 
