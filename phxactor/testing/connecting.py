@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import Final, get_args
-from weakref import WeakKeyDictionary
 
 import attrs
 import trio
@@ -15,7 +14,7 @@ from phxactor.endpoint.admission import RefusedError
 from phxactor.endpoint.endpoint import IN_MEMORY
 from phxactor.endpoint.mount import Mount, mount
 from phxactor.otp import DynamicSupervisor, Error, call
-from phxactor.runtime import Exit, Runtime, self_pid
+from phxactor.runtime import Exit, Pid, Runtime, own, self_pid
 from phxactor.socket import Socket
 from phxactor.socket.routes import Transport
 from phxactor.testing.client import Client
@@ -48,7 +47,20 @@ class House:
         return self.endpoints[socket]
 
 
-_houses: Final[WeakKeyDictionary[Runtime, House]] = WeakKeyDictionary()
+_houses: Final[dict[Runtime, House]] = {}
+
+
+def _house() -> House:
+    """Find what is kept for the runtime of the caller, until that is over."""
+    runtime = self_pid().runtime
+    if runtime not in _houses:
+        _houses[runtime] = House()
+        own(runtime.main, _forget)
+    return _houses[runtime]
+
+
+def _forget(main: Pid) -> None:
+    del _houses[main.runtime]
 
 
 async def connect(
@@ -116,7 +128,7 @@ async def admitted(
 
 async def _running(endpoint: Endpoint | None, socket: type[Socket]) -> Endpoint:
     """Return the endpoint to connect to, which runs."""
-    house = _houses.setdefault(self_pid().runtime, House())
+    house = _house()
     async with house.lock:  # a process receives in one task at a time
         if endpoint is None:
             endpoint = house.endpoint_of(socket)
@@ -142,7 +154,7 @@ async def _enter(knock: Knock) -> Client:
     """Have a transport started that lets the client in."""
     __tracebackhide__ = True
     endpoint = knock.endpoint
-    async with _houses[self_pid().runtime].lock:
+    async with _house().lock:
         started = await DynamicSupervisor.start_child(endpoint.supervisor_of(0), transport_spec(knock))
         answer = await call(started.unwrap(), "connect", timeout=None)
     if isinstance(answer, RefusedError):

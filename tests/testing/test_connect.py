@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import gc
+from weakref import ReferenceType, ref
+
 import pytest
 import trio
 from trio.testing import MockClock
 
 from phxactor import Endpoint, Error, LongPollOptions, Shutdown, Socket, WebSocketOptions, mount, open_runtime, self_pid
-from phxactor.runtime import NORMAL, NotAProcessError
+from phxactor.runtime import NORMAL, NotAProcessError, Runtime
 from phxactor.testing import admitted, assert_refused, connect, settle
 from phxactor.testing.client import Client
 from phxactor.transport.close_codes import CloseCode
@@ -208,3 +211,15 @@ async def test_an_endpoint_that_stops_drains_its_clients(autojump_clock: MockClo
         await client.assert_closed(CloseCode.RESTART, within=5)
         await room.assert_reply(ref, "ok", 1)
         assert self_pid().alive
+
+
+@pytest.mark.allow_leaks("a watch keeps all runtimes until the test is over")
+async def test_nothing_is_kept_of_a_runtime_that_is_over() -> None:
+    async def visit() -> ReferenceType[Runtime]:
+        async with open_runtime() as runtime:
+            await (await connect(UserSocket, {"user": "ann"})).join("room:1")
+            return ref(runtime)
+
+    over = await visit()
+    gc.collect()
+    assert over() is None
