@@ -9,6 +9,8 @@ closed, and for each stream that is written to.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import trio
 from trio.lowlevel import Abort, RaiseCancelT, current_task, reschedule, wait_task_rescheduled
 
@@ -29,6 +31,8 @@ class Flusher(trio.abc.Instrument):
 
     def __init__(self) -> None:
         self._dirty: list[BaseConnection] = []
+        self.mark: Callable[[BaseConnection], None] = self._dirty.append
+        """Has a socket written to at the end of this pass; the list's own method, as each delivery of a broadcast calls it."""
         self._slow: list[tuple[BaseConnection, trio.CancelScope]] = []
         """Those that did not take everything, and have no task yet."""
         self._waiter: trio.lowlevel.Task | None = None
@@ -50,10 +54,6 @@ class Flusher(trio.abc.Instrument):
 
     # ------------------------------------------------------------------------------------------- writing
 
-    def mark(self, connection: BaseConnection) -> None:
-        """Have a socket written to at the end of this pass."""
-        self._dirty.append(connection)
-
     def mark_stream(self, connection: BaseConnection) -> None:
         """Have a stream written to, which has to be waited for, by a task; it takes all that gathers in this pass."""
         connection.dirty = False
@@ -74,9 +74,8 @@ class Flusher(trio.abc.Instrument):
                 self._token.run_sync_soon(self._wake)
 
     def _flush(self) -> None:
-        dirty = self._dirty
-        self._dirty = dirty[SLICE:]
-        del dirty[SLICE:]
+        dirty = self._dirty[:SLICE]
+        del self._dirty[:SLICE]
         for connection in dirty:
             connection.dirty = False
             if connection.size and connection.drain_scope is None and not connection.flush():
