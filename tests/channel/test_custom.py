@@ -9,10 +9,27 @@ import pytest
 import trio
 from trio.testing import MockClock
 
-from phxactor import Channel, Error, From, GenServer, Message, Ok, Pid, Socket, channel, on
+from phxactor import (
+    Channel,
+    Error,
+    From,
+    GenServer,
+    Message,
+    Ok,
+    Pid,
+    Shutdown,
+    Socket,
+    Stop,
+    channel,
+    monitor,
+    on,
+    open_runtime,
+)
 from phxactor.channel import Payload
 from phxactor.otp import ChildSpec
 from phxactor.runtime import receive, spawn_link
+from phxactor.testing import Refused, assert_refused
+from tests.channel.joining import client_of
 from tests.sockets.multiplexing import error, only_the_connection_is_left, refusal, reply, wire
 from tests.sockets.serving import complaints
 
@@ -31,28 +48,29 @@ class StartsLate(GenServer):
     """A custom channel whose `init` takes long."""
 
     async def init(self, arguments: Arguments) -> None:
-        payload, from_, _ = arguments
+        payload, from_, socket = arguments
         await trio.sleep(payload["init"])
+        monitor(socket.transport_pid)
         from_.reply(Ok())
 
-
-async def test_a_custom_channel_that_starts_too_late_is_ended_with_its_join(autojump_clock: MockClock) -> None:
-    async with wire(channel("late", StartsLate), channel("room:*", Room), join_timeout=5) as it:
-        it.say("1", "1", "late", "phx_join", {"init": 1000})
-        await trio.sleep(5.1)
-        assert await it.hear() == [reply("1", "late", refusal("join timed out"))]
-        await trio.sleep(1)
-        only_the_connection_is_left(it)
-        # Its supervisor is free again.
-        it.join("room:1", "2")
-        assert await it.hear() == [reply("2", "room:1")]
+    async def handle_info(self, message: object) -> Stop:
+        return Stop(Shutdown("closed"))
 
 
-async def test_a_custom_channel_that_starts_in_time(autojump_clock: MockClock) -> None:
-    async with wire(channel("late", StartsLate), join_timeout=5) as it:
-        it.say("1", "1", "late", "phx_join", {"init": 4})
-        await trio.sleep(4.1)
-        assert await it.hear() == [reply("1", "late")]
+async def test_a_custom_channel_that_starts_too_late_is_ended_with_its_join(virtual_time: MockClock) -> None:
+    async with open_runtime():
+        client = await client_of(channel("late", StartsLate), channel("room:*", Room))
+        late = client.begin_join("late", {"init": 1000})
+        with pytest.raises(Refused) as refused:
+            await late.assert_joined(within=client.join_timeout + 0.1)
+        assert refused.value.error == Error({"reason": "join timed out"})
+        await client.join("room:1")  # its supervisor is free again
+
+
+async def test_a_custom_channel_that_starts_in_time(virtual_time: MockClock) -> None:
+    async with open_runtime():
+        client = await client_of(channel("late", StartsLate))
+        await client.join("late", {"init": client.join_timeout - 1})
 
 
 class Answers:
@@ -148,13 +166,13 @@ class BySpec:
         return Ok(spawn_link(body))
 
 
-async def test_a_custom_channel_by_child_spec_never_restarts(autojump_clock: MockClock) -> None:
-    async with wire(channel("spec", BySpec)) as it:
-        it.join("spec")
-        assert await it.hear() == [reply("1", "spec", {"status": "ok", "response": {"by": "spec"}})]
-        it.say("1", "2", "spec", "anything")
-        assert await it.hear() == [error("1", "spec")]
-        only_the_connection_is_left(it)
+async def test_a_custom_channel_by_child_spec_never_restarts() -> None:
+    async with open_runtime():
+        room = await (await client_of(channel("spec", BySpec))).join("spec")
+        await room.assert_joined({"by": "spec"})
+        room.push("anything")
+        await room.assert_crashed()
+        assert room.client.transport.channel_of("spec") is None
 
 
 class WrongSpec:
@@ -169,15 +187,13 @@ class WrongSpec:
 
 @pytest.mark.parametrize("topic", ["raises", "nonsense"])
 async def test_a_child_spec_that_fails_is_a_crash_of_the_join_alone(
-    autojump_clock: MockClock, topic: str, caplog: pytest.LogCaptureFixture
+    topic: str, caplog: pytest.LogCaptureFixture
 ) -> None:
-    async with wire(channel("room:*", Room), channel("*", WrongSpec)) as it:
-        it.join("room:1")
-        it.join(topic, "2")
-        heard = await it.hear()
-        assert reply("2", topic, refusal("join crashed")) in heard
-        it.say("1", "3", "room:1", "echo", 1)
-        assert await it.hear() == [reply("3", "room:1", {"status": "ok", "response": 1}, join_ref="1")]
+    async with open_runtime():
+        client = await client_of(channel("room:*", Room), channel("*", WrongSpec))
+        room = await client.join("room:1")
+        assert await assert_refused(client.join(topic)) == Error({"reason": "join crashed"})
+        await room.assert_reply(room.push("echo", 1), "ok", 1)
     assert any(topic in line.message for line in complaints(caplog, logging.ERROR))
 
 
