@@ -1,0 +1,92 @@
+"""A program's own supervision tree, held against the model of OTP's restarts.
+
+    await assert_restarts_as_otp(supervisor, ("app", "db"), ("app", "web", "cache"))
+
+kills these nodes one after the other, and sees after each who has been started again and who has been left alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import trio
+
+from phxactor.otp import ChildSpec, Ok, Supervisor
+from phxactor.otp.supervising import SupervisingProcess
+from phxactor.otp.supervisor_process import SupervisorProcess
+from phxactor.runtime import KILL, KILLED, Pid
+from phxactor.testing.settling import settle
+from phxactor.testing.trees import Branch, Leaf, Path
+from phxactor.testing.trees_model import TreeModel
+
+
+async def assert_restarts_as_otp(supervisor: Pid, *killed: Path, root: object = "root") -> None:
+    """Kill nodes of a tree one after the other, and see that its supervisors do what OTP's would.
+
+    A path is the ids from the root down; the root itself is called `root`. The children of dynamic supervisors have no
+    ids: they are not looked at. For a tree that has not restarted anything lately, below a process that traps exits.
+
+    Raises AssertionError for a node that does not run and should, or the other way round, or that was started again
+    and should have been left alone, or the other way round; LookupError for a path that leads nowhere.
+    """
+    await settle()
+    model = TreeModel(await observe(supervisor, root))
+    before = dict(pids(supervisor, (root,)))
+    model.take_log()
+    for path in killed:
+        if path not in before:
+            raise LookupError(f"nothing runs at {path}; there are {sorted(before, key=str)}")
+        before[path].exit(KILL)
+        model.now = trio.current_time()
+        model.end(path, KILLED)
+        await settle()
+        after = dict(pids(supervisor, (root,)))
+        started = {one for verb, one in model.take_log() if verb == "up"} & model.up()
+        for what, seen, right in (
+            ("run", set(after), model.up()),
+            ("have been started again", {one for one, pid in after.items() if before.get(one) is not pid}, started),
+        ):
+            if seen != right:
+                wrong = f"{sorted(seen, key=str)}, and should be {sorted(right, key=str)}"
+                raise AssertionError(f"after {path} was killed, those that {what} are {wrong}")
+        before = after
+
+
+async def observe(supervisor: Pid, identity: object = "root", spec: ChildSpec | None = None) -> Branch:
+    """Describe a tree that runs, as a value."""
+    statistics = Supervisor.statistics(supervisor)
+    children: list[Leaf | Branch] = []
+    for child in statistics.children if _supervises(supervisor) else ():
+        known = await Supervisor.get_childspec(supervisor, child.id)
+        if isinstance(known, Ok) and isinstance(child.pid, Pid):
+            below = _process(child.pid) is not None
+            restart = known.value.restart
+            children.append(await observe(child.pid, child.id, known.value) if below else Leaf(child.id, restart))
+    return Branch(
+        identity,
+        tuple(children),
+        getattr(_process(supervisor), "strategy", "one_for_one"),
+        "permanent" if spec is None else spec.restart,
+        statistics.max_restarts,
+        statistics.max_seconds,
+        "supervisor" if _supervises(supervisor) else "dynamic",
+    )
+
+
+def pids(supervisor: Pid, path: Path) -> Iterator[tuple[Path, Pid]]:
+    """Walk the processes of a tree that run, each before its children."""
+    if not supervisor.alive:
+        return
+    yield path, supervisor
+    for child in Supervisor.statistics(supervisor).children if _supervises(supervisor) else ():
+        if isinstance(child.pid, Pid):
+            yield from pids(child.pid, (*path, child.id))
+
+
+def _process(pid: Pid) -> object:
+    return (pid.dictionary or {}).get(SupervisingProcess)
+
+
+def _supervises(pid: Pid) -> bool:
+    """Tell whether it is a supervisor whose children have ids."""
+    return isinstance(_process(pid), SupervisorProcess)
