@@ -5,7 +5,7 @@ malformed (request smuggling among it). What is ours: limits of size and time, a
 
     idle ──first byte──> head ──> body ──> answer ──> idle
       │ HEAD_TIMEOUT,     │ HEAD_TIMEOUT: 408   │ BODY_TIMEOUT: 408
-      │ then KEEP_ALIVE   │ MAX_HEAD: 431       │ max_body: 413
+      │ then KEEP_ALIVE   │ MAX_HEAD(ERS): 431  │ max_body: 413
       └> None             └> BadRequest         └> BadRequest
 """
 
@@ -25,6 +25,8 @@ from phxactor.transport.stream import Stream
 
 MAX_HEAD: Final = 64 * 1024
 """Bytes of a request line and its headers."""
+MAX_HEADERS: Final = 100
+"""Headers of a request: small ones take forty times their bytes in memory."""
 MAX_BODY: Final = 10 * 1024 * 1024
 """Bytes of a request's body, unless the connection was told otherwise."""
 HEAD_TIMEOUT: Final = 10.0
@@ -178,7 +180,12 @@ class HTTPConnection:
         # h11 has a limit for heads that are not whole; one may come whole with the bytes that go over it.
         if size > MAX_HEAD and size - len(self._h11.trailing_data[0]) > MAX_HEAD:
             raise BadRequest(HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE, f"a head of more than {MAX_HEAD} bytes")
-        return event if isinstance(event, h11.Request) else None
+        if not isinstance(event, h11.Request):
+            return None
+        if len(event.headers) > MAX_HEADERS:
+            del event  # or the error's traceback would hold it for as long as the refusal takes
+            raise BadRequest(HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE, f"more than {MAX_HEADERS} headers")
+        return event
 
     async def _read_body(self, head: h11.Request) -> bytes:
         if not any(name in _BODY for name, _ in head.headers):

@@ -15,6 +15,7 @@ from phxactor.endpoint.http import (
     KEEP_ALIVE,
     LINGER,
     MAX_HEAD,
+    MAX_HEADERS,
     SEND_TIMEOUT,
     BadRequest,
     HTTPConnection,
@@ -222,6 +223,7 @@ async def test_who_waits_to_be_told_to_go_on(autojump_clock: MockClock) -> None:
         (b"GET / HTTP/1.1\r\nhost: a\r\nx: " + b"x" * MAX_HEAD, 431),
         (b"GET / HTTP/1.1\r\nhost: a\r\nx: " + b"x" * MAX_HEAD + b"\r\n\r\n", 431),  # whole
         (head_of(MAX_HEAD + 1), 431),
+        (b"GET / HTTP/1.1\r\nhost: a\r\n" + b"x: y\r\n" * MAX_HEADERS + b"\r\n", 431),
         (b"POST / HTTP/1.1\r\nhost: a\r\ncontent-length: 1001\r\n\r\n", 413),
         (b"POST / HTTP/1.1\r\nhost: a\r\ntransfer-encoding: chunked\r\n\r\n3e9\r\n" + b"x" * 1001, 413),
     ],
@@ -249,6 +251,12 @@ async def test_a_head_of_the_largest_size(autojump_clock: MockClock, ahead: byte
         assert (await wire.request()).path == "/hello"
         await wire.http.respond(Response.text("first"))
     assert (await wire.request()).header("x") is not None
+
+
+async def test_as_many_headers_as_there_may_be(autojump_clock: MockClock) -> None:
+    wire = Wire()
+    await wire.send(b"GET / HTTP/1.1\r\nhost: a\r\n" + b"x: y\r\n" * (MAX_HEADERS - 1) + b"\r\n")
+    assert len((await wire.request()).headers) == MAX_HEADERS
 
 
 async def test_a_body_of_the_largest_size(autojump_clock: MockClock) -> None:
