@@ -12,7 +12,7 @@ from queue import SimpleQueue
 from typing import TypeAlias
 
 import trio
-from outcome import Error, Outcome, acapture
+from outcome import Error, Outcome, acapture  # which comes with trio, whose guest mode speaks it
 from trio.testing import MockClock
 
 Job: TypeAlias = Callable[[], Awaitable[object]]

@@ -33,6 +33,8 @@ CHOICES: Final = 2000
 """Choices that a source of chance makes for one play; what comes after them is first come, first served."""
 STEPS: Final = 100_000
 """Steps after which a play is taken for one that never ends."""
+PASSES: Final = 3
+"""Passes of the scheduler in which nobody runs, after which nobody will."""
 
 
 class DeadlockError(AssertionError):
@@ -56,17 +58,20 @@ class Schedule:
     """One order of steps; `repr` says which, once it has been played, and makes it again.
 
     `order` is a seed, a source of chance (`strategies.schedule()` gives Hypothesis's own), or the choices that are not
-    0, by their number. Within the play `random` of trio itself is that too, so that nothing is left to chance but what
-    comes from outside: real sockets, threads, the wall clock.
+    0, by their number. What comes from outside is no part of it: real sockets, threads, the wall clock, and what the
+    program itself draws from `random`.
     """
 
     def __init__(self, order: int | Random | Mapping[int, int] | None = None) -> None:
         """Keep what decides."""
-        self._random = Random(order) if isinstance(order, int) else order if isinstance(order, Random) else None  # noqa: S311
+        self._order = order
+        self._random: Random | None = None
         self._fixed: dict[int, int] = {} if order is None or isinstance(order, int | Random) else dict(order)
         self._interrupted: BaseException | None = None
         self._explained: Exception | None = None
+        self._played = False
         self._begun = True
+        """Whether there is something to choose yet."""
         self.choices = 0
         """How many choices there have been."""
         self.deviations: dict[int, int] = {}
@@ -75,8 +80,9 @@ class Schedule:
         """What happened in the last play."""
 
     def __repr__(self) -> str:
-        """Write what makes the same order again."""
-        return f"Schedule({self.deviations or ''})"
+        """Write what makes the same order again; before the first play, what it was made of."""
+        order = self._order if not self._played else self.deviations or None
+        return "Schedule()" if order is None else f"Schedule({order!r})"
 
     def follow(self, delays: Iterable[tuple[int, int]]) -> None:
         """Make these choices from now on: `(n, k)` is k, after n times first come, first served since the last one."""
@@ -114,7 +120,10 @@ class Schedule:
         An `Exit` becomes an ExitedError. For tests that some plugin runs: neither the wall clock nor real sockets come
         again.
         """
-        self.choices, self.deviations, self._interrupted = 0, {}, None
+        self.choices, self.deviations, self._interrupted, self._played = 0, {}, None, True
+        self._random = Random(self._order) if isinstance(self._order, int) else None  # noqa: S311 - no secret
+        if isinstance(self._order, Random):
+            self._random = self._order
         try:
             with tracing() as self.trace, Steps(self.choose, self.trace.remark).ordered():
                 yield self.trace
@@ -193,7 +202,3 @@ class Stuck(trio.abc.Instrument):
                 if self._steps > STEPS
                 else "nobody can go on: every task waits, and no time-out will wake one"
             )
-
-
-PASSES: Final = 3
-"""Passes of the scheduler in which nobody runs, after which nobody will."""

@@ -109,9 +109,17 @@ def test_what_a_schedule_prints_makes_it_again() -> None:
     assert repr(again) == repr(first)
 
 
-def test_a_schedule_may_be_played_again() -> None:
-    order = Schedule({1: 2})
+@pytest.mark.parametrize("order", [Schedule({0: 2}), Schedule(7)])
+def test_a_schedule_may_be_played_again(order: Schedule) -> None:
     assert order.run(race) == order.run(race) != [0, 1, 2, 3]
+
+
+def test_before_it_is_played_a_schedule_prints_what_it_was_made_of() -> None:
+    assert [repr(Schedule()), repr(Schedule(7)), repr(Schedule({4: 1}))] == [
+        "Schedule()",
+        "Schedule(7)",
+        "Schedule({4: 1})",
+    ]
 
 
 def test_those_who_wait_wait_for_all_others() -> None:
