@@ -119,10 +119,11 @@ async def _run(work: Callable[[], Awaitable[float]]) -> float:
         return await work()
 
 
-def _chain_as_a_program() -> float:
+async def _chain_as_a_program() -> float:
     """Run it as `phxactor.run` runs programs: with the garbage collector set for processes."""
-    with tuned():
-        return trio.run(_run, _chain)
+    async with open_runtime() as runtime:
+        with tuned(runtime):
+            return await _chain()
 
 
 WORK: Final[Work] = {
@@ -131,5 +132,5 @@ WORK: Final[Work] = {
     "crowd": lambda: trio.run(_run, _crowd),
     "call": lambda: trio.run(_run, _call),
     "idle": lambda: trio.run(_run, _idle),
-    "chain": _chain_as_a_program,
+    "chain": lambda: trio.run(_chain_as_a_program),
 }

@@ -21,6 +21,7 @@ from phxactor.runtime.current import (
     whereis,
 )
 from phxactor.runtime.errors import Exit, NameTakenError, NoProcessError, NotAProcessError
+from phxactor.runtime.garbage import sweep
 from phxactor.runtime.messages import Answer, Down, Exited, From, Monitor, Ref
 from phxactor.runtime.opening import open_runtime
 from phxactor.runtime.pid import Pid, Port
@@ -88,6 +89,7 @@ __all__ = [
     "spawn",
     "spawn_link",
     "spawn_monitor",
+    "sweep",
     "trap_exit",
     "unlink",
     "unregister",

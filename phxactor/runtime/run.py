@@ -36,8 +36,7 @@ def run(
     """
     if not stuck_after > 0:
         raise ValueError(f"stuck_after is a number of seconds above 0, or math.inf, not {stuck_after!r}")
-    with garbage.tuned():
-        trio.run(_watched, main, args, stop_timeout, stuck_after)
+    trio.run(_watched, main, args, stop_timeout, stuck_after)
 
 
 async def _watched(
@@ -52,14 +51,16 @@ async def _watched(
 
 async def _run(main: Callable[..., Awaitable[object]], args: tuple[object, ...], stop_timeout: float) -> None:
     if threading.current_thread() is not threading.main_thread():
-        async with open_runtime(stop_timeout=stop_timeout):
-            await main(*args)
+        async with open_runtime(stop_timeout=stop_timeout) as runtime:
+            with garbage.tuned(runtime):
+                await main(*args)
         return
     forced = trio.Event()
     with trio.open_signal_receiver(*_SIGNALS) as arrivals:
         async with open_runtime(stop_timeout=stop_timeout) as runtime:
             trio.lowlevel.spawn_system_task(_obey, arrivals, runtime, forced)  # until the program ends
-            await main(*args)
+            with garbage.tuned(runtime):
+                await main(*args)
     if forced.is_set():
         raise Exit(KILLED)
 

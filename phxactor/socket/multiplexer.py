@@ -14,7 +14,6 @@ A join runs beside the socket: messages for its topic wait for the answer, all o
 
 from __future__ import annotations
 
-import gc
 from collections.abc import Awaitable, Callable, Mapping
 from functools import partial
 from inspect import iscoroutinefunction
@@ -37,6 +36,7 @@ from phxactor.runtime import (
     Shutdown,
     Timer,
     demonitor,
+    sweep,
 )
 from phxactor.runtime.signals import exit_signal, monitor
 from phxactor.socket import events
@@ -440,7 +440,7 @@ class Multiplexer:
             case Broadcast(event="disconnect"):
                 self._output.stop(Shutdown("disconnected"))
             case "garbage_collect":
-                found = gc.collect()
+                found = sweep()
                 if events.collected.handlers:
                     events.collected.emit(pid=self._pid, objects=found)
             case _:

@@ -8,10 +8,9 @@ where handlers leave large cycles behind, and memory matters more than latency.
 
 from __future__ import annotations
 
-import gc
 from typing import final
 
-from phxactor.runtime import Pid
+from phxactor.runtime import Pid, sweep
 from phxactor.socket import events
 
 
@@ -31,7 +30,7 @@ class FullSweep:
         self._left -= 1
         if not self._left:
             self._left = self._after
-            found = gc.collect()
+            found = sweep()
             if events.collected.handlers:
                 events.collected.emit(pid=self._pid, objects=found)
 

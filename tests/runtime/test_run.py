@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import gc
 import signal
 import subprocess
 import sys
@@ -14,7 +13,6 @@ import pytest
 import trio
 
 from phxactor.runtime import KILLED, SHUTDOWN, Exit, Exited, receive, run, self_pid, spawn_link, trap_exit
-from phxactor.runtime.garbage import THRESHOLDS
 from phxactor.testing import settle
 
 HANDLERS = (signal.getsignal(signal.SIGINT), signal.getsignal(signal.SIGTERM))
@@ -42,19 +40,6 @@ def test_run_ends_when_main_returns_and_stops_the_others() -> None:
 
     run(main, "main")
     assert steps == ["main", SHUTDOWN]
-
-
-def test_the_garbage_collector_is_set_for_processes_while_a_program_runs() -> None:
-    before, seen = gc.get_threshold(), []
-
-    async def main() -> None:
-        seen.append(gc.get_threshold())
-        assert gc.get_freeze_count() > 0
-
-    run(main)
-    assert seen == [THRESHOLDS]
-    assert gc.get_threshold() == before
-    assert gc.get_freeze_count() == 0
 
 
 def test_run_raises_what_main_raises() -> None:

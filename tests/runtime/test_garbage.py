@@ -1,0 +1,76 @@
+"""The garbage collector while programs run: what lives long is frozen, and what is dropped then is found again."""
+
+from __future__ import annotations
+
+import gc
+import weakref
+
+import pytest
+import trio
+
+from phxactor.runtime import garbage, open_runtime, run, sweep
+from phxactor.testing import settle
+
+
+class Node:
+    """Refers to itself, so that only a collection frees it."""
+
+    def __init__(self) -> None:
+        self.itself = self
+
+
+def test_it_is_set_while_a_program_runs_and_as_it_was_afterwards() -> None:
+    before, seen = gc.get_threshold(), []
+
+    async def main() -> None:
+        seen.append(gc.get_threshold())
+        assert gc.get_freeze_count() > 0
+        await trio.lowlevel.checkpoint()
+
+    run(main)
+    assert seen == [garbage.THRESHOLDS]
+    assert gc.get_threshold() == before
+    assert gc.get_freeze_count() == 0
+    assert not any(isinstance(one, garbage.Freezer) for one in gc.callbacks)
+
+
+async def test_what_has_survived_is_frozen_and_a_sweep_finds_what_was_dropped() -> None:
+    async with open_runtime() as runtime:
+        with garbage.tuned(runtime):
+            node = Node()
+            alive = weakref.ref(node)
+            gc.collect(1)
+            del node
+            gc.collect()
+            assert alive() is not None
+            assert sweep() > 0
+            assert alive() is None
+            assert gc.get_freeze_count() > 0
+
+
+@pytest.mark.parametrize(("of_process", "found"), [(0, True), (1_000_000, False)])
+async def test_it_sweeps_by_itself_when_more_is_frozen_than_the_processes_explain(
+    monkeypatch: pytest.MonkeyPatch, of_process: int, found: bool
+) -> None:
+    monkeypatch.setattr(garbage, "EVERY", 1)
+    monkeypatch.setattr(garbage, "OF_PROCESS", of_process)
+    gc.collect()
+    monkeypatch.setattr(garbage, "SLACK", len(gc.get_objects()) + 15_000)
+    async with open_runtime() as runtime:
+        with garbage.tuned(runtime):
+            nodes = [Node() for _ in range(10_000)]
+            alive = weakref.ref(nodes[0])
+            gc.collect(1)
+            del nodes
+            more = [Node() for _ in range(10_000)]
+            gc.collect(1)
+            await settle()
+            assert (alive() is None) is found
+            assert more
+
+
+def test_without_a_program_a_sweep_is_a_collection() -> None:
+    alive = weakref.ref(Node())
+    assert sweep() > 0
+    assert alive() is None
+    assert gc.get_freeze_count() == 0
