@@ -36,6 +36,7 @@ def listen(endpoint: Endpoint, where: Address) -> Ok[Pid] | Error:
         return Error(f"the address {where} {why}")
     sock.settimeout(0)
     if where.path is None:
+        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)  # which all that it accepts inherit
         where = attrs.evolve(where, port=sock.getsockname()[1])
     endpoint.address = where
     identity = (0, 0) if where.path is None else identify(where.path)
@@ -79,8 +80,6 @@ async def _accept(endpoint: Endpoint, where: Address, sock: socket.socket) -> No
                     events.accept_failed.emit(why=str(error))
                 await trio.sleep(PAUSE)
                 break
-            if where.path is None:
-                accepted.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             arguments = (endpoint, accepted, peer_of(address))
             spec = ChildSpec(id="connection", start=(start_connection, arguments, {}), restart="temporary")
             DynamicSupervisor.request_child(endpoint.supervisor_of(next(numbers)), spec, nobody)

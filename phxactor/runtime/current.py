@@ -103,7 +103,8 @@ def set_port(port: Port | None, sink: tuple[type[M], Callable[[M], None]] | None
         owner.sunk = None
     else:
         owner.sunk, owner.sink = cast("tuple[type, Port]", sink)
-    owner.run_port_queue()
+    if owner.mailbox:
+        owner.run_port_queue()
 
 
 def register(name: str, pid: Pid | None = None) -> None:

@@ -89,8 +89,7 @@ class MultiplexedWebSocket(WebSocket):
         else:
             set_port(self.dropping_port)
         try:
-            held = self.take(first)
-            if held is not None:
+            if first and (held := self.take(first)) is not None:
                 await held
             await self.link.connection.feed(self.take, COMPRESSED_READ if self.compressed else READ_SIZE)
             self.closing = True

@@ -85,6 +85,8 @@ def _split_key(key: str) -> list[str]:
 
 
 def _decode_text(text: str) -> str:
+    if "%" not in text:
+        return text.replace("+", " ")
     try:
         return unquote_to_bytes(text.replace("+", " ")).decode()
     except UnicodeDecodeError as error:
