@@ -254,9 +254,9 @@ def test_top_goes_on_until_ctrl_c(folder: Path) -> None:
 
 def read_until(terminal: int, *texts: str) -> str:
     """Read from a terminal until all these texts have come, one after the other."""
-    seen, position = "", 0
+    seen, position = b"", 0
     for text in texts:
-        while (found := seen.find(text, position)) < 0:
-            seen += os.read(terminal, 65536).decode()
-        position = found + len(text)
-    return seen
+        while (found := seen.find(text.encode(), position)) < 0:
+            seen += os.read(terminal, 65536)  # which may end within a character
+        position = found + len(text.encode())
+    return seen.decode(errors="ignore")
