@@ -400,6 +400,8 @@ class Multiplexer:
         if joining.from_ is not None:
             joining.from_.active = False
             self._asked.pop(joining.from_, None)
+        if not self._asked:
+            self._asked.clear()  # a dict that has had entries keeps room for them: 160 bytes a connection
         if joining.timer is not None:
             self._pid.runtime.timers.cancel(joining.timer)
         self._close_old(joining)

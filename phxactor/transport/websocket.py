@@ -245,4 +245,8 @@ class WebSocket(ABC):
             self._arm(left)
 
     def _arm(self, seconds: float) -> None:
-        self._timer = self.pid.runtime.timers.add(seconds, self.pid.send, SILENCE)
+        self._timer = self.pid.runtime.timers.add(seconds, _ask_for_silence, self.pid)
+
+
+def _ask_for_silence(pid: Pid) -> None:
+    pid.send(SILENCE)
