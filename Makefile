@@ -1,4 +1,4 @@
-# Everything here sets itself up: environments in .venv, JavaScript in tests/javascript/node_modules.
+# Everything here sets itself up: environments in .venv, JavaScript in node_modules of two folders.
 #   make test PYTHON=python3.13     another Python; make unit ARGS="-k presence"     arguments for the program
 
 PYTHON ?= python3
@@ -19,11 +19,14 @@ MADE := $(VENV)/.made-by-$(subst /,_,$(PYTHON))
 DEMO := $(VENV)/.demo
 TEST := $(VENV)/.test
 BENCH := $(VENV)/.bench
+BENCH_NODE := $(VENV)/.bench-node
 CLIENTS := $(VENV)/.clients
 FUZZ := $(VENV)/.fuzz
 JAVASCRIPT := $(VENV)/.javascript
 
+NPM := npm ci --loglevel=error --no-audit --no-fund --no-update-notifier >/dev/null
 NPM_FOLDER := tests/javascript
+BENCH_FOLDER := benchmarks/servers/node
 PHOENIX := $(NPM_FOLDER)/node_modules/phoenix-1.8.16/priv/static/phoenix.mjs
 ASSET := phxactor/demos/chat/static/phoenix.mjs
 
@@ -62,11 +65,11 @@ test-beam: $(TEST) ## random programs, compared with real Elixir (options: SEED=
 fuzz: $(FUZZ) ## bytes that nobody would send, found by what they cover, for FUZZ_SECONDS=60
 	@$(BIN)/python -m tests.fuzz $(FUZZ_SECONDS)
 
-bench: $(BENCH) ## the benchmarks (options: ARGS="...")
-	@$(BIN)/python -m benchmarks $(ARGS)
+bench: $(BENCH) $(BENCH_NODE) ## the benchmarks (options: ARGS="...")
+	@export $(WITH_BIN) && $(BIN)/python -m benchmarks $(ARGS)
 
 clean: ## remove all that make has made
-	rm -rf $(VENV) $(NPM_FOLDER)/node_modules $(ASSET) dist .hypothesis \
+	rm -rf $(VENV) $(NPM_FOLDER)/node_modules $(BENCH_FOLDER)/node_modules $(ASSET) dist .hypothesis \
 		.import_linter_cache .mypy_cache .pytest_cache .ruff_cache
 	find phxactor tests benchmarks -name __pycache__ -prune -exec rm -rf {} +
 
@@ -102,10 +105,15 @@ $(CLIENTS): $(MADE) pyproject.toml
 		install --group clients
 	@touch $@
 
+# Without Node or npm's registry the servers on Node are left out, and `make bench` says so.
+$(BENCH_NODE): $(MADE) $(BENCH_FOLDER)/package.json $(BENCH_FOLDER)/package-lock.json
+	@echo "installing ws for Node ..."
+	@tests/setup/node.sh $(BIN) && cd $(BENCH_FOLDER) && $(WITH_BIN) $(NPM) && touch $(CURDIR)/$@ || true
+
 $(JAVASCRIPT): $(MADE) $(NPM_FOLDER)/package.json $(NPM_FOLDER)/package-lock.json
 	@tests/setup/node.sh $(BIN)
 	@echo "installing phoenix.js ..."
-	@cd $(NPM_FOLDER) && $(WITH_BIN) npm ci --loglevel=error --no-audit --no-fund --no-update-notifier >/dev/null
+	@cd $(NPM_FOLDER) && $(WITH_BIN) $(NPM)
 	@touch $@
 
 $(ASSET): $(JAVASCRIPT)

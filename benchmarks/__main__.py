@@ -1,55 +1,93 @@
-"""Measures phxactor under every load, beside the floor, and prints one table.
+"""Measures phxactor under every load, beside the floor and beside other servers, and prints one table.
 
-python -m benchmarks --quick --only echo,fanout --json figures.json
+python -m benchmarks --quick --only echo,fanout --servers phxactor,node-ws --json figures.json
 """
 
 from __future__ import annotations
 
 import argparse
 import sys
+from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import orjson
 
-from benchmarks.command_line import at_least_one, tell
+from benchmarks.command_line import at_least_one, chosen_names, tell
 from benchmarks.load.command_line import LOADS
 from benchmarks.load.dialects import Fault
 from benchmarks.os_process import cores, raise_file_limit
+from benchmarks.picture import draw
 from benchmarks.report import as_data, write
+from benchmarks.servers.catalogue import PROGRAMS, Running
+from benchmarks.serving import Kind
 from benchmarks.suite import CASES, Pace, Suite
 
 LONG = Pace(warmup=0.5, seconds=2)
 QUICK = Pace(warmup=0.3, seconds=1)
 
 
-def names(text: str) -> frozenset[str]:
-    """Read what --only is given."""
-    chosen, known = frozenset(text.split(",")), {load.name for load in LOADS}
-    if unknown := chosen - known:
-        raise argparse.ArgumentTypeError(
-            f"there is no {', '.join(sorted(unknown))}; there are {', '.join(sorted(known))}"
-        )
+def read(arguments: Sequence[str] | None = None) -> argparse.Namespace:
+    """Read the arguments; the words of an error are argparse's."""
+    loads, servers = [load.name for load in LOADS], [program.name for program in PROGRAMS]
+    parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__.partition("\n")[0])
+    parser.add_argument("--quick", action="store_true", help="one short run of each, to see that it works")
+    parser.add_argument("--only", type=partial(chosen_names, known=loads), metavar="LOAD,...", help=", ".join(loads))
+    parser.add_argument(
+        "--servers", type=partial(chosen_names, known=servers), metavar="NAME,...", help=", ".join(servers)
+    )
+    parser.add_argument("--repeat", type=at_least_one, metavar="N", help="runs of each (3)")
+    parser.add_argument("--phoenix", type=local_port, metavar="URL", help="a Phoenix that runs on this machine")
+    parser.add_argument("--phoenix-pid", type=int, metavar="PID", help="its process, whose CPU time is read")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="where to write all figures")
+    parser.add_argument("--picture", type=Path, metavar="FILE", help="where to draw the ratios, as SVG")
+    chosen = parser.parse_args(arguments)
+    if (chosen.phoenix is None) != (chosen.phoenix_pid is None):
+        parser.error("--phoenix and --phoenix-pid go together")
+    if chosen.phoenix_pid is not None and not Path(f"/proc/{chosen.phoenix_pid}").exists():
+        parser.error(f"--phoenix-pid: there is no process {chosen.phoenix_pid}")
     return chosen
+
+
+def local_port(text: str) -> int:
+    """Read the URL of a server on this machine."""
+    url = urlsplit(text)
+    if url.hostname not in {"127.0.0.1", "localhost"} or url.port is None:
+        raise argparse.ArgumentTypeError(
+            "http://127.0.0.1:PORT: only of this machine's processes is the CPU time known"
+        )
+    return url.port
+
+
+def servers(chosen: argparse.Namespace) -> list[Kind]:
+    """List what is measured; says what is left out, and why."""
+    kinds: list[Kind] = [each for each in PROGRAMS if chosen.servers is None or each.name in chosen.servers]
+    if chosen.phoenix is not None:
+        kinds.append(Running("phoenix", chosen.phoenix, chosen.phoenix_pid, "phoenix"))
+    for kind in kinds:
+        if kind.missing is not None:
+            tell(f"{kind.name} is left out: {kind.missing}")
+    return [kind for kind in kinds if kind.missing is None]
 
 
 def main() -> int:
     """Run it; the status is 1 when there was a wrong answer."""
-    parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__.partition("\n")[0])
-    parser.add_argument("--quick", action="store_true", help="one short run of each, to see that it works")
-    parser.add_argument("--only", type=names, metavar="LOAD,...", help=", ".join(load.name for load in LOADS))
-    parser.add_argument("--repeat", type=at_least_one, metavar="N", help="runs of each (5)")
-    parser.add_argument("--json", type=Path, metavar="FILE", help="where to write all figures")
-    chosen = parser.parse_args()
+    chosen = read()
     raise_file_limit()
-    suite = Suite(cores(), QUICK if chosen.quick else LONG, chosen.repeat or (1 if chosen.quick else 5), tell)
+    suite = Suite(cores(), QUICK if chosen.quick else LONG, chosen.repeat or (1 if chosen.quick else 3), tell)
+    cases = [case for case in CASES if chosen.only is None or case.load.name in chosen.only]
     try:
-        floors, results = suite.run([case for case in CASES if chosen.only is None or case.load.name in chosen.only])
+        floors, results = suite.run(servers(chosen), cases)
     except Fault as fault:
         tell(f"without a floor there are no figures: {fault}")
         return 1
     print(write(floors, results, suite.cores))
+    data = as_data(floors, results)
     if chosen.json is not None:
-        chosen.json.write_bytes(orjson.dumps(as_data(floors, results), option=orjson.OPT_INDENT_2))
+        chosen.json.write_bytes(orjson.dumps(data, option=orjson.OPT_INDENT_2))
+    if chosen.picture is not None:
+        chosen.picture.write_text(draw(results))
     return int(any(result.fault is not None for result in results))
 
 

@@ -21,7 +21,7 @@ from benchmarks.actors.systems import OTHERS, PHXACTOR, TRIO, Piece, System
 from benchmarks.command_line import at_least_one, tell
 from benchmarks.os_process import cores
 from benchmarks.report import machine, verdict
-from benchmarks.servers import ROOT
+from benchmarks.serving import ROOT
 from benchmarks.spread import Spread, digits, spread, table
 
 

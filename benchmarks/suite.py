@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import subprocess
 import sys
 from collections.abc import Callable, Sequence
@@ -11,6 +10,7 @@ from typing import Final
 import attrs
 import orjson
 
+from benchmarks.command_line import progress
 from benchmarks.load.command_line import Load, write
 from benchmarks.load.crowd import Idle, Storm
 from benchmarks.load.dialects import Fault
@@ -18,7 +18,8 @@ from benchmarks.load.echo import Echo, Multi
 from benchmarks.load.fanout import FanOut
 from benchmarks.load.figures import Figures
 from benchmarks.os_process import Cores
-from benchmarks.servers import FLOOR, PHXACTOR, ROOT, Kind, serving
+from benchmarks.servers.catalogue import FLOOR
+from benchmarks.serving import ROOT, Kind, Server, serving
 
 
 @attrs.frozen
@@ -27,22 +28,21 @@ class Case:
 
     name: str
     load: Load
-    target: float | None
-    """What has to hold now."""
-    goal: float
-    """What is to be reached."""
+    target: float
     weighed: bool = False
     """Whether it is about KB."""
 
 
+ECHO: Final = Case("echo, 50 clients", Echo(), 1.6)
+
 CASES: Final = (
-    Case("echo, 50 clients", Echo(), 2.2, 1.6),
-    Case("echo, 50 clients, 8 outstanding", Echo(window=8), None, 0.9),
-    Case("multi, 100 topics, 8 outstanding", Multi(), None, 1.3),
-    Case("fan-out to 1000", FanOut(), 0.85, 0.5),
-    Case("fan-out to 1000, 1 KB", FanOut(payload=1024), None, 0.5),
-    Case("storm, connect and join", Storm(), None, 16),
-    Case("idle client", Idle(), None, 14, weighed=True),
+    ECHO,
+    Case("echo, 50 clients, 8 outstanding", Echo(window=8), 0.9),
+    Case("multi, 100 topics, 8 outstanding", Multi(), 1.3),
+    Case("fan-out to 1000", FanOut(), 0.5),
+    Case("fan-out to 1000, 1 KB", FanOut(payload=1024), 0.5),
+    Case("storm, connect and join", Storm(), 16),
+    Case("idle client", Idle(), 14, weighed=True),
 )
 
 YARDSTICK: Final = Echo()
@@ -78,8 +78,9 @@ class Run:
 
 @attrs.define
 class Result:
-    """All runs of a case; one wrong answer spoils them."""
+    """All runs of a case on one server; one wrong answer spoils them."""
 
+    server: str
     case: Case
     runs: list[Run] = attrs.Factory(list)
     fault: str | None = None
@@ -95,44 +96,48 @@ class Suite:
     tell: Callable[[str], None]
     """Takes a line about what has just been found out."""
 
-    def run(self, cases: Sequence[Case]) -> tuple[list[Figures], list[Result]]:
-        """Run every case so many times, the floor before and after each; returns the floor's figures and the cases'.
+    def run(self, kinds: Sequence[Kind], cases: Sequence[Case]) -> tuple[list[Figures], list[Result]]:
+        """Run every case on every server so many times, the floor before and after each; returns the floor's, too.
 
         Raises `Fault` when there is no floor.
         """
-        results = [Result(case) for case in cases]
+        jobs = [(kind, Result(kind.name, case)) for case in cases for kind in kinds]
         floors = [self._floor()]
-        for result in results * self.repeat:
-            if result.fault is None:
-                try:
-                    figures = self._measure(PHXACTOR, result.case.load)
-                except Fault as fault:
-                    result.fault = str(fault)
-                    self.tell(f"{result.case.name}: {fault}")
-                else:
-                    floors.append(self._floor())
-                    run = Run(figures, (floors[-2].cpu_us + floors[-1].cpu_us) / 2)
-                    result.runs.append(run)
-                    weight = "" if figures.kb is None else f", {figures.kb:.1f} KB"
-                    self.tell(f"{result.case.name}: {figures.cpu_us:.1f} µs, {run.ratio:.2f} floors{weight}")
-        return floors, results
+        for where, (kind, result) in progress(jobs * self.repeat):
+            if result.fault is not None:
+                continue
+            title = f"{where} {result.case.name}, {result.server}"
+            try:
+                figures = measure(kind, self.pace.set(result.case.load), self.cores)
+            except Fault as fault:
+                result.fault = str(fault)
+                self.tell(f"{title}: {fault}")
+            else:
+                floors.append(self._floor())
+                run = Run(figures, (floors[-2].cpu_us + floors[-1].cpu_us) / 2)
+                result.runs.append(run)
+                weight = "" if figures.kb is None else f", {figures.kb:.1f} KB"
+                self.tell(f"{title}: {figures.cpu_us:.1f} µs, {run.ratio:.2f} floors{weight}")
+        return floors, [result for _, result in jobs]
 
     def _floor(self) -> Figures:
-        figures = self._measure(FLOOR, YARDSTICK)
-        self.tell(f"floor: {figures.cpu_us:.1f} µs")
-        return figures
+        return measure(FLOOR, self.pace.set(YARDSTICK), self.cores)
 
-    def _measure(self, kind: Kind, load: Load) -> Figures:
-        """Run one load against a fresh server; raises `Fault`."""
-        with serving(kind, self.cores.server) as server:
-            address = [f"--port={server.port}", f"--server-pid={server.pid}", f"--dialect={kind.dialect}"]
-            arguments = [*write(self.pace.set(load)), *address]
-            process = subprocess.Popen(
-                [sys.executable, "-m", "benchmarks.load", *arguments], cwd=ROOT, stdout=subprocess.PIPE
-            )
-            os.sched_setaffinity(process.pid, {self.cores.load})
-            output, _ = process.communicate()
-            answer = orjson.loads(output or b"{}")
-            if process.returncode:
-                raise Fault(answer.get("fault", f"the load generator ended with {process.returncode}"))
-            return Figures(**answer)
+
+def measure(kind: Kind, load: Load, cores: Cores) -> Figures:
+    """Run one load against a fresh server; raises `Fault`."""
+    with serving(kind, cores) as server:
+        return drive(server, load, cores)
+
+
+def drive(server: Server, load: Load, cores: Cores) -> Figures:
+    """Run one load against a server; raises `Fault`."""
+    address = [f"--port={server.port}", f"--server-pid={server.pid}", f"--dialect={server.kind.dialect}"]
+    command = [sys.executable, "-m", "benchmarks.load", *write(load), *address]
+    with cores.children_on(cores.load):
+        process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE)
+    output, _ = process.communicate()
+    answer = orjson.loads(output or b"{}")
+    if process.returncode:
+        raise Fault(answer.get("fault", f"the load generator ended with {process.returncode}"))
+    return Figures(**answer)

@@ -30,7 +30,9 @@ class Connection(WSListener):
         self.on_message: Callable[[bytes], None] = self._answer
         self.transport: WSTransport
         self._client = client
-        self._awaited: asyncio.Future[bytes] | None = None
+        self._awaited: asyncio.Future[bytes] | None = (
+            asyncio.get_running_loop().create_future() if client.dialect.greets else None
+        )
 
     def send(self, frame: bytes) -> None:
         """Send a text message."""
@@ -40,6 +42,11 @@ class Connection(WSListener):
         """Send, and wait for the next message."""
         self._awaited = asyncio.get_running_loop().create_future()
         self.send(frame)
+        return await self._awaited
+
+    async def hear(self) -> bytes:
+        """Wait for what a server says first."""
+        assert self._awaited is not None  # noqa: S101 - only where the dialect says that it greets
         return await self._awaited
 
     def _answer(self, raw: bytes) -> None:
@@ -99,6 +106,7 @@ class Client:
             raise Fault(f"no connection: {error!r}") from error
         assert isinstance(listener, Connection)  # noqa: S101 - it is what was made above
         self._connections.add(listener)
+        await self.dialect.open(listener)
         return listener
 
     async def join(self, connection: Connection, topic: str) -> None:

@@ -14,6 +14,16 @@ class Fault(Exception):
     """The server under test, or the set-up, did something wrong: there will be no figure."""
 
 
+class Talk(Protocol):
+    """A connection, as long as one question at a time is asked."""
+
+    async def hear(self) -> bytes:
+        """Wait for the next message."""
+
+    async def ask(self, frame: bytes) -> bytes:
+        """Send, and wait for the next message."""
+
+
 class Dialect(Protocol):
     """One protocol. An answer is compared after `decode`, so that spaces and the order of keys do not matter."""
 
@@ -21,6 +31,11 @@ class Dialect(Protocol):
     """Path and query of the WebSocket."""
     overhead: int
     """Bytes of a payload beside its number and padding."""
+    greets: bool
+    """Whether the server speaks first."""
+
+    async def open(self, talk: Talk) -> None:
+        """Do what has to follow the WebSocket's handshake."""
 
     def join(self, topic: str, join_ref: str) -> tuple[bytes, object]:
         """Give a message that joins, and its answer."""
@@ -28,11 +43,14 @@ class Dialect(Protocol):
     def echo(self, topic: str, join_ref: str, number: int, padding: str) -> tuple[bytes, object]:
         """Give a message whose payload has to come back, and its answer."""
 
+    def shout(self, topic: str, join_ref: str, number: int, padding: str) -> tuple[bytes, object]:
+        """Give a message for all members of a topic, its sender too, and what each of them gets."""
+
     def decode(self, raw: bytes) -> object:
         """Read a message."""
 
     def topic(self, message: object) -> str:
-        """Return the topic of a decoded message."""
+        """Return within what the answers have to come in order: the topic of a decoded message."""
 
 
 class Phoenix:
@@ -40,6 +58,10 @@ class Phoenix:
 
     path = "/socket/websocket?vsn=2.0.0"
     overhead = len('{"d":""}')
+    greets = False
+
+    async def open(self, talk: Talk) -> None:
+        """Nothing has to follow."""
 
     def join(self, topic: str, join_ref: str) -> tuple[bytes, object]:
         """Join with an empty payload, which is answered with one."""
@@ -72,11 +94,55 @@ class Phoenix:
         return str(message[2])
 
 
+class SocketIO:
+    """Socket.IO 5 over Engine.IO 4: acknowledgements are the replies, rooms the topics."""
+
+    path = "/socket.io/?EIO=4&transport=websocket"
+    overhead = len('{"d":""}')
+    greets = True
+
+    async def open(self, talk: Talk) -> None:
+        """Connect to the namespace."""
+        if not (greeting := await talk.hear()).startswith(b"0{"):
+            raise Fault(f"no handshake of Engine.IO: {shown(greeting)}")
+        if not (answer := await talk.ask(b"40")).startswith(b"40{"):
+            raise Fault(f"not connected to the namespace: {shown(answer)}")
+
+    def join(self, topic: str, join_ref: str) -> tuple[bytes, object]:
+        """Emit "join", which is acknowledged with nothing."""
+        return f'42{join_ref}["join","{topic}"]'.encode(), (f"43{join_ref}".encode(), [])
+
+    def echo(self, topic: str, join_ref: str, number: int, padding: str) -> tuple[bytes, object]:
+        """Emit "echo", which is acknowledged with what it came with."""
+        data = f"{number:0{DIGITS}}{padding}"
+        return f'42{number}["echo",{{"d":"{data}"}}]'.encode(), (f"43{number}".encode(), [{"d": data}])
+
+    def shout(self, topic: str, join_ref: str, number: int, padding: str) -> tuple[bytes, object]:
+        """Emit "shout", which is not acknowledged, but emitted to the room."""
+        data = f"{number:0{DIGITS}}{padding}"
+        return f'42["shout","{topic}",{{"d":"{data}"}}]'.encode(), (b"42", ["shout", {"d": data}])
+
+    def decode(self, raw: bytes) -> object:
+        """Cut a packet into its type with its number, and its data."""
+        start = raw.find(b"[")
+        if start < 0:
+            raise Fault(f"no packet with data: {shown(raw)}")
+        return raw[:start], orjson.loads(raw[start:])
+
+    def topic(self, message: object) -> str:
+        """Return the only one: acknowledgements do not say where they come from, and keep their order everywhere."""
+        return ""
+
+
 class Raw:
     """Text that comes back as it is: what the floor speaks. There are no topics."""
 
     path = "/"
     overhead = 0
+    greets = False
+
+    async def open(self, talk: Talk) -> None:
+        """Nothing has to follow."""
 
     def join(self, topic: str, join_ref: str) -> tuple[bytes, object]:
         """See that the server is there."""
@@ -87,6 +153,10 @@ class Raw:
         frame = f"{number:0{DIGITS}}{padding}".encode()
         return frame, frame
 
+    def shout(self, topic: str, join_ref: str, number: int, padding: str) -> tuple[bytes, object]:
+        """Have no topics to shout in."""
+        raise Fault("only a server with topics can fan out")
+
     def decode(self, raw: bytes) -> object:
         """There is nothing to read."""
         return raw
@@ -96,7 +166,7 @@ class Raw:
         return ""
 
 
-DIALECTS: Final[dict[str, Dialect]] = {"phoenix": Phoenix(), "raw": Raw()}
+DIALECTS: Final[dict[str, Dialect]] = {"phoenix": Phoenix(), "socketio": SocketIO(), "raw": Raw()}
 
 
 def padding(dialect: Dialect, payload: int) -> str:

@@ -8,7 +8,7 @@ from typing import ClassVar, Final
 import attrs
 
 from benchmarks.load.client import Client, Connection
-from benchmarks.load.dialects import Fault, Phoenix, padding, shown
+from benchmarks.load.dialects import Fault, padding, shown
 from benchmarks.load.figures import Figures, Loop
 
 TOPIC: Final = "bench:fan"
@@ -56,8 +56,6 @@ class Shouts:
     """What the members know together."""
 
     def __init__(self, client: Client, publisher: Connection, members: int, padding: str) -> None:
-        if not isinstance(client.dialect, Phoenix):
-            raise Fault("only a server with topics can fan out")
         self.loop = Loop(client)
         self._under_way: dict[int, Shout] = {}
         self._client = client

@@ -1,21 +1,21 @@
-"""The servers that are measured: each is started for one run of one load, alone on its core."""
+"""How the servers are started: each for one run of one load, alone on its core."""
 
 from __future__ import annotations
 
-import os
 import socket
 import subprocess
-import sys
 import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Final
+from typing import Final, TypeAlias
 
 import attrs
 
 from benchmarks.load.dialects import Fault
+from benchmarks.os_process import Cores
+from benchmarks.servers.catalogue import Program, Running
 
 ROOT: Final = Path(__file__).parents[1]
 """The checkout: `tests` is not part of what gets installed."""
@@ -25,17 +25,7 @@ STOP: Final = 20.0
 """Seconds that it may take to end."""
 
 
-@attrs.frozen
-class Kind:
-    """A server that can be started, and how it is spoken to."""
-
-    name: str
-    module: str
-    dialect: str
-
-
-FLOOR: Final = Kind("floor", "benchmarks.floor", "raw")
-PHXACTOR: Final = Kind("phxactor", "tests.conformance.zoo", "phoenix")
+Kind: TypeAlias = Program | Running
 
 
 @attrs.frozen
@@ -48,14 +38,18 @@ class Server:
 
 
 @contextmanager
-def serving(kind: Kind, core: int) -> Iterator[Server]:
-    """Start a server on a core, and stop it. What it wrote meanwhile is shown when a `Fault` comes out of the block."""
+def serving(kind: Kind, cores: Cores) -> Iterator[Server]:
+    """Start a server on its core, and stop it; one that runs already is left as it is.
+
+    What it wrote meanwhile is shown when a `Fault` comes out of the block.
+    """
+    if isinstance(kind, Running):
+        yield Server(kind, kind.pid, kind.port)
+        return
     port = _free_port()
     with tempfile.TemporaryFile() as output:
-        process = subprocess.Popen(
-            [sys.executable, "-m", kind.module, f"--port={port}"], cwd=ROOT, stdout=output, stderr=output
-        )
-        os.sched_setaffinity(process.pid, {core})  # before it has threads: they inherit it
+        with cores.children_on(cores.server):
+            process = subprocess.Popen([*kind.command, f"--port={port}"], cwd=ROOT, stdout=output, stderr=output)
         try:
             _wait_for(process, port)
             yield Server(kind, process.pid, port)

@@ -1,6 +1,6 @@
 """The floor: what a bare trio echo of raw WebSocket frames costs, with nothing on top. All ratios are to it.
 
-    python -m benchmarks.floor --port 4200
+    python -m benchmarks.servers.floor --port 4200
 
 One task a connection: wait until it is readable, recv, unmask, frame, send. It is a yardstick and no server: it takes
 whole, final text frames for granted, and answers nothing else.
@@ -8,13 +8,14 @@ whole, final text frames for granted, and answers nothing else.
 
 from __future__ import annotations
 
-import argparse
 import re
 import socket
 from collections.abc import Iterator
 
 import trio
 from websockets.utils import accept_key, apply_mask
+
+from benchmarks.command_line import read_port
 
 READ_SIZE = 65536
 CLOSE = 8
@@ -111,9 +112,7 @@ async def serve(port: int) -> None:
 
 def main() -> None:
     """Serve until killed."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--port", type=int, default=4200)
-    trio.run(serve, parser.parse_args().port)
+    trio.run(serve, read_port(__doc__))
 
 
 if __name__ == "__main__":

@@ -1,0 +1,1 @@
+"""The servers that phxactor is measured beside, one in each file. See `catalogue`."""
