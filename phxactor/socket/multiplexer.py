@@ -51,6 +51,8 @@ DUPLICATE_GRACE: Final = 5.0
 """Seconds that a replaced channel has to end before it is killed (C4)."""
 HEARTBEATS: Final = "phoenix"
 """The topic of heartbeats; it cannot be joined, whatever the routes say."""
+MAX_TOPIC: Final = 255
+"""Bytes of a topic that can be joined: more do not fit into a binary message."""
 WAITING: Final = 1000
 """Messages that may wait for the answer of their topic's join."""
 
@@ -252,7 +254,9 @@ class Multiplexer:
     def _start(self, joining: Joining) -> None:
         """Ask the pool for a channel."""
         message = joining.message
-        route = self._routes.match(message.topic) if message.topic != HEARTBEATS else None
+        topic = message.topic
+        fits = topic != HEARTBEATS and len(topic.encode(errors="surrogatepass")) <= MAX_TOPIC
+        route = self._routes.match(topic) if fits else None
         if route is None:
             del self._topics[message.topic]
             self._reply_unmatched(message)

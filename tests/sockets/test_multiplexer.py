@@ -11,7 +11,7 @@ from phxactor import Channel, Error, Ok, Pid, Shutdown, SocketClose, Stop, chann
 from phxactor.channel import Payload
 from phxactor.runtime import KILL, receive
 from phxactor.socket.messages import Broadcast
-from phxactor.socket.multiplexer import DUPLICATE_GRACE, WAITING
+from phxactor.socket.multiplexer import DUPLICATE_GRACE, MAX_TOPIC, WAITING
 from tests.sockets.multiplexing import (
     Wire,
     close,
@@ -225,6 +225,15 @@ async def test_the_topic_of_heartbeats_cannot_be_joined(autojump_clock: MockCloc
         assert await it.hear() == [reply("1", "phoenix", refusal("unmatched topic"), join_ref=None)]
         it.say(None, "2", "phoenix", "heartbeat", {})
         assert await it.hear() == [reply("2", "phoenix", join_ref=None)]
+
+
+@pytest.mark.parametrize("topic", ["x" * 255, "\u00e9" * 127, "x" * 256, "\u00e9" * 128])
+async def test_a_topic_that_no_binary_message_can_carry_cannot_be_joined(autojump_clock: MockClock, topic: str) -> None:
+    async with wire(channel("*", Room)) as it:
+        it.join(topic)
+        fits = len(topic.encode()) <= MAX_TOPIC
+        unmatched = reply("1", topic, refusal("unmatched topic"), join_ref=None)
+        assert await it.hear() == [reply("1", topic) if fits else unmatched]
 
 
 class Moody(Channel):
