@@ -14,6 +14,7 @@ import trio
 from phxactor.endpoint import events
 from phxactor.endpoint.connection_limits import ConnectionLimits, TooManyError
 from phxactor.endpoint.http import BadRequest, HTTPConnection
+from phxactor.endpoint.plain_head import plain_upgrade
 from phxactor.endpoint.tls import HandshakeError, as_stream, shake_hands
 from phxactor.endpoint.upgrade import upgrade
 from phxactor.otp import Ok
@@ -103,21 +104,38 @@ async def _connect(endpoint: Endpoint, accepted: socket.socket | trio.abc.Stream
 async def _speak_http(endpoint: Endpoint, connection: BaseConnection, peer: PeerData) -> Upgraded | None:
     """Answer requests until there are no more, or one has become a WebSocket."""
     scheme: Literal["http", "https"] = "http" if endpoint.tls is None else "https"
-    http = HTTPConnection(connection, peer=peer, scheme=scheme, first=connection.receive_now())
+    first = connection.receive_now()
+    answer: Response | None = None
+    if (plain := plain_upgrade(first, peer, scheme)) is not None and not endpoint.draining:
+        request, rest = plain
+        made = await _upgrade(endpoint, connection, request)
+        if made is not None and not isinstance(made, Response):
+            return made, rest
+        answer = made
+    http = HTTPConnection(connection, peer=peer, scheme=scheme, first=first)
     try:
-        while (request := await _next_request(endpoint, http)) is not None:
-            mount = endpoint.websocket_at(request.path)
-            if mount is not None and mount.websocket is not None:
-                made = await upgrade(endpoint, mount.handler, mount.websocket, connection, request)
-                if not isinstance(made, Response):
+        while (asked := await _next_request(endpoint, http)) is not None:
+            if answer is None:
+                made = await _upgrade(endpoint, connection, asked)
+                if made is not None and not isinstance(made, Response):
                     return made, http.trailing()
-                await http.respond(made)
-            else:
-                await http.respond(await _answer(endpoint, request))
+                answer = made
+            await http.respond(answer if answer is not None else await _answer(endpoint, asked))
+            answer = None
     except BadRequest as bad:
         if events.bad_request.handlers:
             events.bad_request.emit(peer=str(peer), status=int(bad.status), why=bad.why)
     return None
+
+
+async def _upgrade(
+    endpoint: Endpoint, connection: BaseConnection, request: Request
+) -> MultiplexedWebSocket | RawWebSocket | Response | None:
+    """Make a WebSocket of a request, or the answer that refuses it; None where none is mounted."""
+    mount = endpoint.websocket_at(request.path)
+    if mount is None or mount.websocket is None:
+        return None
+    return await upgrade(endpoint, mount.handler, mount.websocket, connection, request)
 
 
 async def _next_request(endpoint: Endpoint, http: HTTPConnection) -> Request | None:

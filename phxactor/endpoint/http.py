@@ -2,6 +2,7 @@
 
 The protocol is h11's, from the parsing of heads to when a connection may be used again, and so is what counts as
 malformed (request smuggling among it). What is ours: limits of size and time, and an answer to those who break them.
+A connection that asks for a WebSocket in one plain piece does not come here (`plain_head`).
 
     idle ──first byte──> head ──> body ──> answer ──> idle
       │ HEAD_TIMEOUT,     │ HEAD_TIMEOUT: 408   │ BODY_TIMEOUT: 408

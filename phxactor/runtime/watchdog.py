@@ -28,38 +28,53 @@ STUCK_AFTER: Final = 5.0
 @contextmanager
 def watched(stuck_after: float) -> Iterator[None]:
     """Watch the run of trio that this is called in, from a thread, until the block is left."""
-    stopped = threading.Event()
-    token = trio.lowlevel.current_trio_token()
-    thread = threading.Thread(
-        target=_watch, args=(token, threading.get_ident(), stuck_after, stopped), name="phxactor watchdog", daemon=True
-    )
+    watchdog = Watchdog(stuck_after)
+    thread = threading.Thread(target=watchdog.watch, name="phxactor watchdog", daemon=True)
     thread.start()
     try:
         yield
     finally:
-        stopped.set()
+        watchdog.stop()
+        thread.join()
 
 
-def _watch(token: trio.lowlevel.TrioToken, ident: int, stuck_after: float, stopped: threading.Event) -> None:
-    """Knock once in a while; when nobody answers for too long, tell, and once more when it is over."""
-    while not stopped.is_set():
-        answered = threading.Event()
-        knocked = monotonic()
-        try:
-            token.run_sync_soon(answered.set)
-        except trio.RunFinishedError:
-            return
-        if not answered.wait(stuck_after):
-            frame = sys._current_frames().get(ident)  # noqa: SLF001 - documented for debuggers
-            pid, stack = _running(frame), "".join(traceback.format_stack(frame))
-            if events.stuck.handlers and not stopped.is_set():
-                events.stuck.emit(pid=pid, seconds=monotonic() - knocked, stack=stack)
-            del frame
-            while not answered.wait(1.0) and not stopped.is_set():
-                pass
-            if events.unstuck.handlers and answered.is_set():
-                events.unstuck.emit(pid=pid, seconds=monotonic() - knocked)
-        stopped.wait(stuck_after / 4)
+class Watchdog:
+    """Knocks once in a while, and tells when nobody answers for too long."""
+
+    def __init__(self, stuck_after: float) -> None:
+        """Watch the thread that this is called in."""
+        self._stuck_after = stuck_after
+        self._token = trio.lowlevel.current_trio_token()
+        self._watched = threading.get_ident()
+        self._answered = threading.Event()
+        self._stopped = threading.Event()
+
+    def stop(self) -> None:
+        """Have `watch` return at once."""
+        self._stopped.set()
+        self._answered.set()
+
+    def watch(self) -> None:
+        """Be the thread."""
+        while not self._stopped.wait(self._stuck_after / 4):
+            self._answered.clear()
+            if self._stopped.is_set():
+                return
+            knocked = monotonic()
+            self._token.run_sync_soon(self._answered.set)
+            if not self._answered.wait(self._stuck_after):
+                self._tell(knocked)
+
+    def _tell(self, knocked: float) -> None:
+        """Tell, and once more when it is over."""
+        frame = sys._current_frames().get(self._watched)  # noqa: SLF001 - documented for debuggers
+        pid, stack = _running(frame), "".join(traceback.format_stack(frame))
+        del frame
+        if events.stuck.handlers:
+            events.stuck.emit(pid=pid, seconds=monotonic() - knocked, stack=stack)
+        self._answered.wait()
+        if events.unstuck.handlers and not self._stopped.is_set():
+            events.unstuck.emit(pid=pid, seconds=monotonic() - knocked)
 
 
 def _running(frame: FrameType | None) -> Pid | None:
