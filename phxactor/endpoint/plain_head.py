@@ -2,7 +2,8 @@
 
 A request is *plain* when its whole head has come at once, is a GET of HTTP/1.1 that asks for an upgrade, and holds
 nothing that could be read in two ways: nearly all that clients connect with. A regular expression takes that apart in
-6 µs, where h11 needs some 45 of the 250 that a client costs. Any other head h11 gets whole: it has the last word on HTTP.
+6 µs, where h11 needs some 45 of the 250 that a client costs. Any other head goes whole to h11, which has the last word
+on HTTP.
 """
 
 from __future__ import annotations
