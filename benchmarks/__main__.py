@@ -15,7 +15,7 @@ from urllib.parse import urlsplit
 import orjson
 
 from benchmarks.command_line import at_least_one, chosen_names, tell
-from benchmarks.load.command_line import LOADS
+from benchmarks.growth import grow
 from benchmarks.load.dialects import Fault
 from benchmarks.os_process import cores, raise_file_limit
 from benchmarks.picture import draw
@@ -24,25 +24,30 @@ from benchmarks.servers.catalogue import PROGRAMS, Running
 from benchmarks.serving import Kind
 from benchmarks.suite import CASES, Pace, Suite
 
+LOADS = tuple(dict.fromkeys(case.load.name for case in CASES))
 LONG = Pace(warmup=0.5, seconds=2)
 QUICK = Pace(warmup=0.3, seconds=1)
 
 
 def read(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     """Read the arguments; the words of an error are argparse's."""
-    loads, servers = [load.name for load in LOADS], [program.name for program in PROGRAMS]
+    servers = [program.name for program in PROGRAMS]
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__.partition("\n")[0])
     parser.add_argument("--quick", action="store_true", help="one short run of each, to see that it works")
-    parser.add_argument("--only", type=partial(chosen_names, known=loads), metavar="LOAD,...", help=", ".join(loads))
+    parser.add_argument("--only", type=partial(chosen_names, known=LOADS), metavar="LOAD,...", help=", ".join(LOADS))
     parser.add_argument(
         "--servers", type=partial(chosen_names, known=servers), metavar="NAME,...", help=", ".join(servers)
     )
+    parser.add_argument("--growth", action="store_true", help="another table: how costs grow, how long others wait")
     parser.add_argument("--repeat", type=at_least_one, metavar="N", help="runs of each (3)")
     parser.add_argument("--phoenix", type=local_port, metavar="URL", help="a Phoenix that runs on this machine")
     parser.add_argument("--phoenix-pid", type=int, metavar="PID", help="its process, whose CPU time is read")
     parser.add_argument("--json", type=Path, metavar="FILE", help="where to write all figures")
     parser.add_argument("--picture", type=Path, metavar="FILE", help="where to draw the ratios, as SVG")
     chosen = parser.parse_args(arguments)
+    chosen.repeat = chosen.repeat or (1 if chosen.quick else 3)
+    if chosen.growth and any((chosen.only, chosen.servers, chosen.phoenix, chosen.picture)):
+        parser.error("--growth is about phxactor alone, and has a table of its own")
     if (chosen.phoenix is None) != (chosen.phoenix_pid is None):
         parser.error("--phoenix and --phoenix-pid go together")
     if chosen.phoenix_pid is not None and not Path(f"/proc/{chosen.phoenix_pid}").exists():
@@ -75,7 +80,9 @@ def main() -> int:
     """Run it; the status is 1 when there was a wrong answer."""
     chosen = read()
     raise_file_limit()
-    suite = Suite(cores(), QUICK if chosen.quick else LONG, chosen.repeat or (1 if chosen.quick else 3), tell)
+    if chosen.growth:
+        return grow(chosen.repeat, chosen.json)
+    suite = Suite(cores(), QUICK if chosen.quick else LONG, chosen.repeat, tell)
     cases = [case for case in CASES if chosen.only is None or case.load.name in chosen.only]
     try:
         floors, results = suite.run(servers(chosen), cases)

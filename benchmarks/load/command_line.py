@@ -8,6 +8,7 @@ from typing import Final, Protocol
 
 import attrs
 
+from benchmarks.load.bystander import Bystander
 from benchmarks.load.client import Client
 from benchmarks.load.crowd import Idle, Storm
 from benchmarks.load.dialects import DIALECTS
@@ -27,7 +28,7 @@ class Load(attrs.AttrsInstance, Protocol):
         """Drive the server of a client, measure, and check every answer; raises `Fault`."""
 
 
-LOADS: Final = (Echo, Multi, FanOut, Storm, Idle)
+LOADS: Final = (Echo, Multi, FanOut, Storm, Idle, Bystander)
 
 
 def write(load: Load) -> list[str]:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Final, Protocol
+from typing import ClassVar, Final, Protocol
 
+import attrs
 import orjson
 
 DIGITS: Final = 12
@@ -27,12 +28,17 @@ class Talk(Protocol):
 class Dialect(Protocol):
     """One protocol. An answer is compared after `decode`, so that spaces and the order of keys do not matter."""
 
-    path: str
-    """Path and query of the WebSocket."""
-    overhead: int
-    """Bytes of a payload beside its number and padding."""
-    greets: bool
-    """Whether the server speaks first."""
+    @property
+    def path(self) -> str:
+        """Path and query of the WebSocket."""
+
+    @property
+    def overhead(self) -> int:
+        """Bytes of a payload beside its number and padding."""
+
+    @property
+    def greets(self) -> bool:
+        """Whether the server speaks first."""
 
     async def open(self, talk: Talk) -> None:
         """Do what has to follow the WebSocket's handshake."""
@@ -53,12 +59,13 @@ class Dialect(Protocol):
         """Return within what the answers have to come in order: the topic of a decoded message."""
 
 
+@attrs.frozen
 class Phoenix:
     """Phoenix Channels V2, and the `bench:*` channels of the conformance app."""
 
-    path = "/socket/websocket?vsn=2.0.0"
-    overhead = len('{"d":""}')
-    greets = False
+    path: str = "/socket/websocket?vsn=2.0.0"
+    overhead: ClassVar = len('{"d":""}')
+    greets: ClassVar = False
 
     async def open(self, talk: Talk) -> None:
         """Nothing has to follow."""
@@ -166,7 +173,12 @@ class Raw:
         return ""
 
 
-DIALECTS: Final[dict[str, Dialect]] = {"phoenix": Phoenix(), "socketio": SocketIO(), "raw": Raw()}
+DIALECTS: Final[dict[str, Dialect]] = {
+    "phoenix": Phoenix(),
+    "phoenix-many": Phoenix("/many/websocket?vsn=2.0.0"),  # the conformance app's socket for any number of channels
+    "socketio": SocketIO(),
+    "raw": Raw(),
+}
 
 
 def padding(dialect: Dialect, payload: int) -> str:

@@ -39,6 +39,8 @@ class Figures:
     """Median of how long an operation took: an answer, a broadcast to its last member, a connect with its join."""
     p99_ms: float | None = None
     """The same for all but the slowest in a hundred."""
+    max_ms: float | None = None
+    """The slowest."""
     kb: float | None = None
     """Resident memory per client, where that was weighed."""
 
@@ -82,6 +84,7 @@ def between(first: Sample, last: Sample, latencies_ns: Sequence[int], kb: float 
         load_busy=(last.load_cpu_ns - first.load_cpu_ns) / wall,
         p50_ms=_percentile(ordered, 50),
         p99_ms=_percentile(ordered, 99),
+        max_ms=_percentile(ordered, 100),
         kb=kb,
     )
 
@@ -99,8 +102,10 @@ class Loop:
         """Whether to ask again."""
         self._outstanding = 0
         self._drained = asyncio.Event()
-        self._recording = False
-        self._latencies: list[int] = []
+        self.recording = False
+        """Whether to keep how long answers take."""
+        self.latencies: list[int] = []
+        """In ns."""
 
     def began(self) -> int:
         """Count a question; returns what `done` wants."""
@@ -110,8 +115,8 @@ class Loop:
     def done(self, asked_ns: int) -> None:
         """Count an answer."""
         self._outstanding -= 1
-        if self._recording:
-            self._latencies.append(time.perf_counter_ns() - asked_ns)
+        if self.recording:
+            self.latencies.append(time.perf_counter_ns() - asked_ns)
         if not self.asking and not self._outstanding:
             self._drained.set()
 
@@ -122,15 +127,23 @@ class Loop:
         gc.disable()
         await asyncio.sleep(warmup)
         first = Sample(self.client)
-        self._recording = True
+        self.recording = True
         await asyncio.sleep(seconds)
-        self._recording = False
+        while self.client.done == first.count:  # others have the cores; `Client.watch` knows when it has been too long
+            await asyncio.sleep(seconds)
+        self.recording = False
         last = Sample(self.client)
-        self.asking = False
         gc.enable()
-        try:
-            async with asyncio.timeout(DRAIN):
-                await self._drained.wait()
-        except TimeoutError:
-            raise Fault(f"{self._outstanding} answers never came") from None
-        return between(first, last, self._latencies)
+        await self.drain()
+        return between(first, last, self.latencies)
+
+    async def drain(self) -> None:
+        """Have nobody ask again, and wait for the last answers, which have to come."""
+        self.asking = False
+        if self._outstanding:
+            self._drained.clear()
+            try:
+                async with asyncio.timeout(DRAIN):
+                    await self._drained.wait()
+            except TimeoutError:
+                raise Fault(f"{self._outstanding} answers never came") from None

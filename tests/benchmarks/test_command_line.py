@@ -26,6 +26,7 @@ def test_a_load_comes_through_its_command_line(load: Load) -> None:
         (["--only", "echo,dance"], "there is no dance; there are echo, "),
         (["--servers", "phxactor,iis"], "there is no iis; there are django-channels, "),
         (["--repeat", "0"], "at least once"),
+        (["--growth", "--only", "echo"], "--growth is about phxactor alone"),
         (["--phoenix", "http://127.0.0.1:4000"], "--phoenix and --phoenix-pid go together"),
         (["--phoenix", "http://example.org:4000", "--phoenix-pid", "1"], "only of this machine's processes"),
         (["--phoenix", "http://127.0.0.1:4000", "--phoenix-pid", str(2**30)], "there is no process"),

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import attrs
 import pytest
 
+from benchmarks.growth import longest
+from benchmarks.load.bystander import Bystander
 from benchmarks.load.command_line import Load
 from benchmarks.load.crowd import Idle, Storm
 from benchmarks.load.dialects import Fault
@@ -36,6 +40,19 @@ def test_a_server_answers_all_loads_rightly(program: Program) -> None:
             figures = drive(server, load, CORES)
             assert figures.count > 0
             assert figures.cpu_us > 0
+
+
+def test_a_bystander_echoes_while_all_others_get_a_broadcast() -> None:
+    figures = measure(PHXACTOR, Bystander(clients=20, rounds=2, watch=0.1), CORES)
+    assert figures.count == 2
+    assert figures.max_ms is not None
+
+
+def test_collections_of_garbage_are_written_down(tmp_path: Path) -> None:
+    python, option, module = PHXACTOR.command
+    command = (python, option, "benchmarks.servers.with_pauses", str(tmp_path / "pauses"), module)
+    measure(attrs.evolve(PHXACTOR, command=command), LOADS[0], CORES)
+    assert longest((tmp_path / "pauses").read_text()) > 0
 
 
 def test_the_floor_echoes() -> None:
