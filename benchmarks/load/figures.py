@@ -129,7 +129,7 @@ class Loop:
         first = Sample(self.client)
         self.recording = True
         await asyncio.sleep(seconds)
-        while self.client.done == first.count:  # others have the cores; `Client.watch` knows when it has been too long
+        while self.client.done == first.count:  # noqa: ASYNC110 - others have the cores; `watch` says when that is too long
             await asyncio.sleep(seconds)
         self.recording = False
         last = Sample(self.client)
