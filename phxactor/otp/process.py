@@ -144,7 +144,7 @@ class ServerProcess:
     async def loop(self, then: Then) -> None:
         """Handle messages until something ends the server; always raises `Exit`, or lets a signal's end pass."""
         pid, handlers = self.pid, self.handlers
-        receive, info = pid.receive, self.server.handle_info
+        receive, server = pid.receive, self.server
         message: object = None
         try:
             if then is not None:
@@ -158,7 +158,7 @@ class ServerProcess:
                 if self.debug is not None:
                     outcome = await self.watched(self.debug, handler, message)
                 else:
-                    outcome = await (info(message) if handler is None else handler(self, message))
+                    outcome = await (server.handle_info(message) if handler is None else handler(self, message))
                 if outcome is not None:
                     await self.act(outcome)
         except BaseException as error:

@@ -160,8 +160,8 @@ class Receiver:
         self.budget -= 1
         if self._must_rest():
             await self._rest()
-        mailbox = self.mailbox
         while True:
+            mailbox = self.mailbox
             for index in range(seen, len(mailbox)):
                 message = mailbox[index]
                 if match(message):

@@ -33,6 +33,8 @@ class Client:
         self.transport = transport
         self.asked: dict[Ref, str] = {}
         """What its messages were, by their refs."""
+        self.sent: list[Message] = []
+        """Its messages, in order."""
         self.arrivals = Arrivals(self._show)
         """What it has been told."""
         self.broadcasts = Arrivals(self._show)
@@ -94,8 +96,16 @@ class Client:
 
         Raises EncodeError for a payload that is not JSON, and not `bytes`.
         """
+        data = encode(message)
         self.asked[message.ref] = f"{message.event!r} of ref {message.ref!r}"
-        self.transport_pid.send(FromClient(encode(message)))
+        self.sent.append(message)
+        self.transport_pid.send(FromClient(data))
+
+    @property
+    def told(self) -> list[Message | Reply]:
+        """All that it has been told so far, in order, whether an assertion has taken it or not: for invariants."""
+        items = [arrival.item for arrival in self.arrivals.all]
+        return [item for item in items if not isinstance(item, Broadcast)]
 
     async def hear(self) -> list[Message | Reply]:
         """Take all that it has been told since the last time, in order, when nothing happens any more.

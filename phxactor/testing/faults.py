@@ -5,90 +5,88 @@
     with dying_at(3, lambda pid: pid.label == "room:1"): ...    killed with its third message in its hands
     with dying_after(SocketClose): ...                          killed between `socket_close` and its exit
 
-Each is in force while its block lasts, in all runtimes of the thread.
+Each is in force while its block lasts, in all runtimes of the thread. The block is given a list of those who have been
+hit, so that a test can tell a fault that did no harm from one that was never there: `with dying_at(...) as hit: ...`.
 """
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Awaitable, Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
+from functools import wraps
 from typing import Any
 from unittest.mock import patch
 
-import trio
-
+from phxactor.channel import Channel
+from phxactor.channel.handlers import collect
 from phxactor.runtime import KILL, Pid, Reason
-from phxactor.runtime.receiving import Receiver
 from phxactor.runtime.signals import exit_signal
+from phxactor.testing.faults_receiving import anybody, dying_at
 from phxactor.testing.tracing import Happening, tracing
+
+__all__ = ["Injected", "crashing", "dying_after", "dying_at"]
 
 
 class Injected(Exception):
     """What a callback raises that was made to crash."""
 
 
-def anybody(_: Pid) -> bool:
-    """Choose every process."""
-    return True
-
-
 @contextmanager
-def crashing(owner: type, callback: str, *, at: int = 1, error: BaseException | None = None) -> Iterator[None]:
+def crashing(owner: type, callback: str, *, at: int = 1, error: BaseException | None = None) -> Iterator[list[object]]:
     """Have the nth call of a callback raise, counted over all processes, in place of what it does.
 
-    `owner` is the class of a server or channel, `callback` a method: `init`, `join`, `handle_in`, `terminate`, one
-    with `@on`. It raises `Injected` unless given an `error`. Raises AttributeError if there is no such method.
+    `owner` is the class of a server or channel, `callback` a method: `init`, `join`, `handle_in`, `handle_info`,
+    `terminate`, one with `@on` or `@intercept`. It raises `Injected` unless given an `error`. The block is given a list
+    of the servers or channels that have been hit. Raises AttributeError if there is no such method, ValueError if `at`
+    is below 1.
     """
+    if at < 1:
+        raise ValueError(f"the first call is number 1: there is no {at}")
     method: Callable[..., Awaitable[object]] = getattr(owner, callback)
+    hit: list[object] = []
     calls = 0
 
+    @wraps(method)
     async def crash(*args: Any, **kwargs: Any) -> object:  # noqa: ANN401 - those of the method
         nonlocal calls
         calls += 1
         if calls == at:
+            hit.append(args[0])
             raise error or Injected(f"call {at} of {owner.__qualname__}.{callback}")
         return await method(*args, **kwargs)
 
-    handlers = {event: crash for event, known in getattr(owner, "on_handlers", {}).items() if known is method}
-    with patch.object(owner, callback, crash), patch.dict(getattr(owner, "on_handlers", {}), handlers):
-        yield
+    with patch.object(owner, callback, crash), ExitStack() as stack:
+        for heir in _heirs(owner):
+            if issubclass(heir, Channel):
+                stack.enter_context(patch.object(heir, "on_handlers", collect(heir, "on")))
+                stack.enter_context(patch.object(heir, "intercept_handlers", collect(heir, "intercept")))
+        yield hit
 
 
-@contextmanager
-def dying_at(nth: int, who: Callable[[Pid], bool] = anybody, *, reason: Reason = KILL) -> Iterator[None]:
-    """Send a process an exit signal when it has taken its nth message, before it does anything with it.
-
-    Each process that is chosen has a count of its own; it has to start within the block, and it is one that receives:
-    ports do not. With another reason than `KILL`, one that traps exits lives on, and takes the signal as a message.
-    """
-    taken: Counter[Receiver] = Counter()
-    receive = Receiver.receive
-
-    async def dying(receiver: Receiver, timeout: float | None = None) -> object:
-        message = await receive(receiver, timeout)
-        if isinstance(receiver, Pid) and who(receiver):
-            taken[receiver] += 1
-            if taken[receiver] == nth:
-                exit_signal(receiver, receiver.runtime.outside, reason)
-                await trio.lowlevel.checkpoint()
-        return message
-
-    with patch.object(Receiver, "receive", dying):
-        yield
+def _heirs(owner: type) -> Iterator[type]:
+    """List a class and all its subclasses."""
+    yield owner
+    heirs: list[type] = type.__subclasses__(owner)
+    for heir in heirs:
+        yield from _heirs(heir)
 
 
 @contextmanager
 def dying_after(
     message: type | tuple[type, ...], who: Callable[[Pid], bool] = anybody, *, reason: Reason = KILL
-) -> Iterator[None]:
-    """Send a process an exit signal when it has sent a message of this type; it ends at its next wait."""
+) -> Iterator[list[Pid]]:
+    """Send a process an exit signal when it has sent a message of this type; it ends at its next wait.
+
+    The block is given a list of those who have been hit.
+    """
+    hit: list[Pid] = []
 
     def listen(happening: Happening) -> None:
         by = happening.by
         if happening.verb == "sends" and isinstance(happening.what, message) and by is not None and who(by):
+            hit.append(by)
             exit_signal(by, by.runtime.outside, reason)
 
     with tracing() as trace:
         trace.listeners.append(listen)
-        yield
+        yield hit

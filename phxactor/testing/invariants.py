@@ -3,7 +3,9 @@
     async with nothing_leaked(pubsub): ...      processes, names, monitors, links, timers, subscriptions
     async with untouched(sibling): ...          it lives on, and has not been restarted
     assert_answered(trace)                      each call is answered once
-    assert_told_once(heard)                     a client hears once of the end of each channel
+    assert_told_once(client.told)               a client hears once of the end of each channel
+    assert_replied_once(client.told, client.sent)
+                                                and has one reply to each of its messages
     assert_restarts(supervisor, {"b": 1})       whom it has started again, and how often
 
 All raise AssertionError, and name who breaks it.
@@ -87,8 +89,8 @@ def assert_answered(trace: Trace) -> None:
 def assert_told_once(heard: Iterable[Message | Reply], still_joined: Collection[Ref] = ()) -> None:
     """See that a client was told once, by `phx_close` or `phx_error`, of the end of each channel that it had joined.
 
-    `heard` is all that it was sent, in order; `still_joined` the join refs of the channels that live. Those have not
-    been told of, and nobody was told of an end before he was let in.
+    `heard` is all that it was sent, in order: `client.told`; `still_joined` the join refs of the channels that live.
+    Those have not been told of, and nobody was told of an end before he was let in.
     """
     told: dict[Ref, list[str]] = {}
     for item in heard:
@@ -103,6 +105,26 @@ def assert_told_once(heard: Iterable[Message | Reply], still_joined: Collection[
         if len(events) != (ref not in still_joined):
             lives = "lives" if ref in still_joined else "has ended"
             raise AssertionError(f"the channel of the join {ref!r} {lives}, and its client was told {events}")
+
+
+def assert_replied_once(heard: Iterable[Message | Reply], sent: Iterable[Message]) -> None:
+    """See that each of a client's messages had one reply; one whose channel has ended need not have had any.
+
+    `heard` is all that the client was sent, `client.told`; `sent` are those of its messages, `client.sent`, that are to
+    be answered: channels need not answer all.
+    """
+    replies: Counter[Ref] = Counter()
+    ended: set[Ref] = set()
+    for item in heard:
+        if isinstance(item, Reply):
+            replies[item.ref] += 1
+        elif item.event in ("phx_close", "phx_error"):
+            ended.add(item.join_ref)
+    for message in sent:
+        count = replies[message.ref]
+        if count > 1 or (not count and message.join_ref not in ended):
+            what = f"{message.event!r} of ref {message.ref!r} on {message.topic!r}"
+            raise AssertionError(f"there were {count} replies to {what}" if count else f"there was no reply to {what}")
 
 
 def assert_restarts(supervisor: Server, restarts: Mapping[object, int]) -> None:

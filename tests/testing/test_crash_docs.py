@@ -5,9 +5,11 @@ from __future__ import annotations
 import re
 import unittest
 from collections.abc import Callable, Iterator
+from inspect import iscoroutinefunction
 from typing import Any, Final
 
 import pytest
+import trio
 
 from tests.demos.program import ROOT
 from tests.test_readme import blocks, compiled
@@ -39,9 +41,13 @@ def test_all_others_pass(page: dict[str, Any]) -> None:
         "test_an_evening",
         "test_supervisors_do_what_OTP_says",
         "test_the_cache_goes_with_the_store",
+        "test_who_is_killed_while_it_leaves_is_told_of_once",
     }
     for test in tests.values():
-        test()
+        if iscoroutinefunction(test):
+            trio.run(test)
+        else:
+            test()
 
 
 def passing(page: dict[str, Any]) -> Iterator[tuple[str, Callable[[], object]]]:

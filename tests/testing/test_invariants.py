@@ -6,14 +6,16 @@ import re
 
 import pytest
 
-from phxactor.otp import GenServer, NoReply, Supervisor, call
+from phxactor.channel import Channel
+from phxactor.otp import GenServer, NoReply, Ok, Supervisor, call
 from phxactor.otp import Reply as Answered
 from phxactor.pubsub import PubSub
 from phxactor.runtime import From, link, monitor, open_runtime, receive, register, send_after, spawn
-from phxactor.socket import Message, Reply
-from phxactor.testing import settle
+from phxactor.socket import Message, Reply, Socket, channel
+from phxactor.testing import connect, settle
 from phxactor.testing.invariants import (
     assert_answered,
+    assert_replied_once,
     assert_restarts,
     assert_told_once,
     nothing_leaked,
@@ -156,6 +158,56 @@ def test_clients_are_told_once() -> None:
 def test_clients_that_are_told_otherwise(heard: list[Message | Reply], says: str) -> None:
     with pytest.raises(AssertionError, match=re.escape(says)):
         assert_told_once(heard, still_joined=["2"])
+
+
+def asked(ref: str) -> Message:
+    return Message("room:1", "add", {}, ref, "1")
+
+
+def answered(ref: str) -> Reply:
+    return Reply("room:1", "ok", {}, ref, "1")
+
+
+def test_messages_have_one_reply() -> None:
+    assert_replied_once([joined("1"), answered("2")], [asked("1"), asked("2")])
+    assert_replied_once([joined("1"), told("phx_error", "1")], [asked("2")])  # nobody was left to answer
+    assert_replied_once([joined("1"), answered("2"), answered("2")], [asked("1")])
+
+
+@pytest.mark.parametrize(
+    ("heard", "says"),
+    [
+        ([joined("1")], "there was no reply to 'add' of ref '2' on 'room:1'"),
+        ([joined("1"), told("phx_error", "3")], "there was no reply to 'add' of ref '2'"),
+        ([joined("1"), answered("2"), answered("2")], "there were 2 replies to 'add' of ref '2' on 'room:1'"),
+        ([joined("1"), answered("2"), answered("2"), told("phx_close", "1")], "there were 2 replies"),
+    ],
+)
+def test_replies_that_are_lost_or_doubled(heard: list[Message | Reply], says: str) -> None:
+    with pytest.raises(AssertionError, match=re.escape(says)):
+        assert_replied_once(heard, [asked("2")])
+
+
+async def test_what_a_client_has_been_told_is_there_whether_asserted_or_not() -> None:
+    class Room(Channel):
+        async def handle_in(self, event: str, payload: object) -> Ok[None]:
+            return Ok(None)
+
+    class UserSocket(Socket):
+        channels = (channel("room:*", Room),)
+
+    async with open_runtime():
+        client = await connect(UserSocket)
+        room = await client.join("room:1")
+        await room.assert_reply(room.push("add"))
+        room.push("add")
+        await settle()
+        assert [message.event for message in client.sent] == ["phx_join", "add", "add"]
+        assert_replied_once(client.told, client.sent)
+        assert_told_once(client.told, [room.join_ref])
+        room.leave()
+        await room.assert_left()
+        assert_told_once(client.told)
 
 
 async def test_restarts_are_counted() -> None:
