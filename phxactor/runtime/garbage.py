@@ -5,9 +5,10 @@ it was 70 % of the time in which 100,000 linked processes die, and with 10,000 c
 a time. So while a program runs
 
 - the young are looked at less often;
-- what has survived two looks is *frozen*: taken off the list of what is looked at. Nearly all of it is freed without
-  the collector, when nobody refers to it any more. So a pause is some 15 ms, however much there is (10,000 clients);
-- a cycle that lives so long and is dropped then waits for a full look at everything, a `sweep`. That is made by itself
+- what survives that look is *frozen*: taken off the list of what is looked at. Nearly all of it is freed without the
+  collector, when nobody refers to it any more. So each object is looked at once, and a pause is some 10 ms, however much
+  there is (10,000 clients);
+- a cycle that is dropped after that waits for a full look at everything, a `sweep`. That is made by itself
   when more is frozen than the number of processes explains, or twice what the last one left; and when a program asks.
 """
 
@@ -21,9 +22,8 @@ from typing import TYPE_CHECKING, Final
 if TYPE_CHECKING:
     from phxactor.runtime.runtime import Runtime
 
-THRESHOLDS: Final = (8_000, 2, 1_000_000)
-"""New objects before the young are looked at, and how often that is before all that is not frozen is: 32,000 objects,
-15 ms."""
+THRESHOLDS: Final = (16_000, 1_000_000, 1_000_000)
+"""New objects before they are looked at; the older generations are always empty."""
 SLACK: Final = 1_000_000
 """Frozen objects that are never too many."""
 OF_PROCESS: Final = 400
@@ -44,7 +44,7 @@ class Freezer:
 
     def __call__(self, phase: str, info: Mapping[str, int]) -> None:
         """Freeze what has survived; when too much is frozen, have it swept soon: not here, within a collection."""
-        if phase == "stop" and info["generation"] == 1:
+        if phase == "stop":
             gc.freeze()
             self._freezings += 1
             if not self._freezings % EVERY and gc.get_freeze_count() > self._spare + self._explained():

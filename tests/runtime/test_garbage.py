@@ -39,7 +39,7 @@ async def test_what_has_survived_is_frozen_and_a_sweep_finds_what_was_dropped() 
         with garbage.tuned(runtime):
             node = Node()
             alive = weakref.ref(node)
-            gc.collect(1)
+            gc.collect(0)
             del node
             gc.collect()
             assert alive() is not None
@@ -60,10 +60,10 @@ async def test_it_sweeps_by_itself_when_more_is_frozen_than_the_processes_explai
         with garbage.tuned(runtime):
             nodes = [Node() for _ in range(10_000)]
             alive = weakref.ref(nodes[0])
-            gc.collect(1)
+            gc.collect(0)
             del nodes
             more = [Node() for _ in range(10_000)]
-            gc.collect(1)
+            gc.collect(0)
             await settle()
             assert (alive() is None) is found
             assert more
