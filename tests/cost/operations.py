@@ -1,0 +1,169 @@
+"""What is counted: messages on their way through sockets, endpoint, transport and channel, or between processes."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from typing import Final, TypeAlias
+
+import attrs
+
+from phxactor import self_pid
+from phxactor.runtime import Down, Pid, monitor, open_runtime, receive, spawn
+from tests.conformance import zoo
+from tests.cost.clients import Client, connect, push, until
+from tests.cost.counting import counting
+
+CLIENTS: Final = 20
+MEMBERS: Final = 100
+TOPICS: Final = 50
+WINDOW: Final = 8
+TURNS: Final = 50
+ROUNDS: Final = 4
+"""How often each is done; the first time, caches fill, and the least of the others counts."""
+PAYLOAD: Final = '{"d":"' + "x" * 56 + '"}'
+
+Work: TypeAlias = Callable[[], Awaitable[int]]
+"""Does something, and returns how many times."""
+
+
+async def counted(work: Work) -> int:
+    """Return the instructions of one operation."""
+    found = []
+    for _ in range(ROUNDS):
+        with counting() as counter:
+            operations = await work()
+        found.append(counter.instructions / operations)
+    return round(min(found[1:]))
+
+
+@attrs.frozen
+class Crowd:
+    """Clients of a zoo, each with a topic of its own, or all with one."""
+
+    port: int
+    clients: list[Client]
+
+    async def echo(self, window: int = 1) -> int:
+        """Have each send so many at once."""
+        for number, client in enumerate(self.clients):
+            client.send(push(f"bench:{number}", "echo", PAYLOAD) * window)
+        await until(self.clients, b"phx_reply", window)
+        return len(self.clients) * window
+
+    async def shout(self) -> int:
+        """Have one of them shout to all."""
+        self.clients[0].send(push("bench:all", "shout", PAYLOAD))
+        await until(self.clients, b"shout")
+        return len(self.clients)
+
+    async def join(self) -> int:
+        """Have as many others connect and join."""
+        self.clients.extend(await connect(self.port, [f"bench:{number}" for number in range(CLIENTS)]))
+        return CLIENTS
+
+
+@asynccontextmanager
+async def crowd(*topics: str) -> AsyncIterator[Crowd]:
+    """Open a zoo to clients that have joined these."""
+    async with open_runtime():
+        await zoo.endpoint.start_link(port=0)
+        assert zoo.endpoint.address is not None
+        port = zoo.endpoint.address.port
+        found = Crowd(port, await connect(port, topics))
+        try:
+            yield found
+        finally:
+            for client in found.clients:
+                client.close()
+
+
+OWN: Final = [f"bench:{number}" for number in range(CLIENTS)]
+
+
+async def echo() -> int:
+    """Count an echo, one from each client at a time."""
+    async with crowd(*OWN) as there:
+        return await counted(there.echo)
+
+
+async def echo_of_8() -> int:
+    """Count an echo, eight from each client at a time."""
+    async with crowd(*OWN) as there:
+        return await counted(lambda: there.echo(WINDOW))
+
+
+async def multi() -> int:
+    """Count an echo, eight from one client with many topics at a time."""
+    async with crowd("bench:0") as there:
+        (client,) = there.clients
+        for number in range(1, TOPICS):
+            client.send(push(f"bench:{number}", "phx_join"))
+        await until([client], b"phx_reply", TOPICS - 1)
+
+        async def exchange() -> int:
+            client.send(b"".join(push(f"bench:{number}", "echo", PAYLOAD) for number in range(WINDOW)))
+            await until([client], b"phx_reply", WINDOW)
+            return WINDOW
+
+        return await counted(exchange)
+
+
+async def delivery() -> int:
+    """Count a broadcast, for each of many members."""
+    async with crowd(*["bench:all"] * MEMBERS) as there:
+        return await counted(there.shout)
+
+
+async def join() -> int:
+    """Count a client that connects and joins."""
+    async with crowd(*OWN) as there:
+        return await counted(there.join)
+
+
+async def round_trip() -> int:
+    """Count a message to another process and its answer."""
+    async with open_runtime():
+        partner = spawn(_answer, self_pid())
+
+        async def exchange() -> int:
+            for _ in range(TURNS):
+                partner.send(None)
+                await receive()
+            return TURNS
+
+        return await counted(exchange)
+
+
+async def _answer(asker: Pid) -> None:
+    while True:
+        await receive()
+        asker.send(None)
+
+
+async def spawning() -> int:
+    """Count a process from its start until somebody has heard of its end."""
+    async with open_runtime():
+
+        async def exchange() -> int:
+            for _ in range(TURNS):
+                monitor(spawn(_nothing))
+                assert isinstance(await receive(), Down)
+            return TURNS
+
+        return await counted(exchange)
+
+
+async def _nothing() -> None:
+    pass
+
+
+OPERATIONS: Final[dict[str, Callable[[], Awaitable[int]]]] = {
+    "echo": echo,
+    "echo, eight outstanding": echo_of_8,
+    "echo, eight outstanding on 50 topics": multi,
+    "delivery": delivery,
+    "connect and join": join,
+    "round trip between processes": round_trip,
+    "process from start to end": spawning,
+}

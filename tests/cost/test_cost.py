@@ -1,0 +1,49 @@
+"""No operation costs 30 % more, or less, than what is recorded, in executed instructions."""
+
+from __future__ import annotations
+
+from textwrap import indent
+
+import pytest
+import trio
+
+from tests.cost.counting import counting
+from tests.cost.operations import OPERATIONS
+from tests.cost.recorded import VERSION, complaint, read
+
+
+@pytest.mark.socket
+@pytest.mark.parametrize("operation", OPERATIONS)
+def test_an_operation_costs_what_is_recorded(operation: str) -> None:
+    recorded = read().get(VERSION)
+    if recorded is None:
+        pytest.skip(f"nothing is recorded for Python {VERSION}: python -m tests.cost --record")
+    assert complaint(operation, recorded[operation], trio.run(OPERATIONS[operation])) is None
+
+
+@pytest.mark.parametrize(
+    ("counted", "message"),
+    [
+        (1000, None),
+        (1299, None),
+        (701, None),
+        (1310, "echo: 1310 instructions, 31% more than the 1000 that are recorded. If it has to be so: "),
+        (2000, "echo: 2000 instructions, 100% more than"),
+        (690, "echo: 690 instructions, 31% less than the 1000 that are recorded. Well done: "),
+    ],
+)
+def test_a_count_far_from_what_is_recorded_is_told(counted: int, message: str | None) -> None:
+    found = complaint("echo", 1000, counted)
+    assert found is None if message is None else found is not None and found.startswith(message)
+
+
+def test_a_count_grows_with_what_is_executed() -> None:
+    def instructions(lines: int) -> int:
+        text = "line\n" * lines
+        with counting() as counter:
+            indent(text, " ")
+        return counter.instructions
+
+    few, many = instructions(10), instructions(1010)
+    assert few == instructions(10)
+    assert many - few > 1000
