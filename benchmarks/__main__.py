@@ -17,6 +17,7 @@ import orjson
 from benchmarks.command_line import at_least_one, chosen_names, tell
 from benchmarks.growth import grow
 from benchmarks.load.dialects import Fault
+from benchmarks.markdown import tabulate
 from benchmarks.os_process import cores, raise_file_limit
 from benchmarks.picture import draw
 from benchmarks.report import as_data, write
@@ -44,9 +45,10 @@ def read(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--phoenix-pid", type=int, metavar="PID", help="its process, whose CPU time is read")
     parser.add_argument("--json", type=Path, metavar="FILE", help="where to write all figures")
     parser.add_argument("--picture", type=Path, metavar="FILE", help="where to draw the ratios, as SVG")
+    parser.add_argument("--markdown", type=Path, metavar="FILE", help="where to write the table of docs/benchmarks.md")
     chosen = parser.parse_args(arguments)
     chosen.repeat = chosen.repeat or (1 if chosen.quick else 3)
-    if chosen.growth and any((chosen.only, chosen.servers, chosen.phoenix, chosen.picture)):
+    if chosen.growth and any((chosen.only, chosen.servers, chosen.phoenix, chosen.picture, chosen.markdown)):
         parser.error("--growth is about phxactor alone, and has a table of its own")
     if (chosen.phoenix is None) != (chosen.phoenix_pid is None):
         parser.error("--phoenix and --phoenix-pid go together")
@@ -95,6 +97,8 @@ def main() -> int:
         chosen.json.write_bytes(orjson.dumps(data, option=orjson.OPT_INDENT_2))
     if chosen.picture is not None:
         chosen.picture.write_text(draw(results))
+    if chosen.markdown is not None:
+        chosen.markdown.write_text(tabulate(results))
     return int(any(result.fault is not None for result in results))
 
 

@@ -7,7 +7,7 @@ import platform
 from collections.abc import Iterator, Sequence
 from importlib.metadata import version
 from itertools import groupby
-from typing import Final
+from typing import Final, Literal
 
 import attrs
 
@@ -58,11 +58,12 @@ def compared(results: Sequence[Result]) -> tuple[float, float] | None:
     echoes = {result.server: result for result in results if result.case is ECHO and result.fault is None}
     if not {PHXACTOR.name, SOCKETIO.name} <= echoes.keys():
         return None
-    ours, theirs = (_latency(echoes[kind.name], "p99_ms") for kind in (PHXACTOR, SOCKETIO))
+    ours, theirs = (latency(echoes[kind.name], "p99_ms") for kind in (PHXACTOR, SOCKETIO))
     return None if ours is None or theirs is None else (ours, theirs)
 
 
-def _latency(result: Result, which: str) -> float | None:
+def latency(result: Result, which: Literal["p50_ms", "p99_ms"]) -> float | None:
+    """Give the median of all runs."""
     found = [latency for run in result.runs if (latency := getattr(run.figures, which)) is not None]
     return spread(found).median if found else None
 
