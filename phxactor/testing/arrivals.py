@@ -83,7 +83,7 @@ class Arrivals:
             found = self._find(expected)
         if found is None:
             waited = f" within {within:g} s" if within > 0 else ""
-            story = [f"no {expected.what} came{waited}", *self._story(expected, None), *explain()]
+            story = [f"no {expected.what} came{waited}", *self.story(expected), *explain()]
             raise AssertionError("\n".join(story))
         arrival, value = found
         arrival.asserted = True
@@ -100,7 +100,7 @@ class Arrivals:
         await settle()
         found = self._find(expected)
         if found is not None:
-            raise AssertionError("\n".join([f"unexpected {expected.what}", *self._story(expected, found[0])]))
+            raise AssertionError("\n".join([f"unexpected {expected.what}", *self.story(expected, found[0])]))
 
     async def new(self, meant: Callable[[Item], bool]) -> list[Item]:
         """Take all that has come and that no assertion has taken, when nothing happens any more."""
@@ -118,8 +118,8 @@ class Arrivals:
                     return arrival, compared.value
         return None
 
-    def _story(self, expected: Expected, found: Arrival | None) -> list[str]:
-        """Tell what came instead, in order, and how what comes closest differs."""
+    def story(self, expected: Expected | None = None, found: Arrival | None = None) -> list[str]:
+        """Tell what came instead, in order, and how what comes closest differs; or which of it was not to come."""
         lines = ["what came, in order:" if self.all else "nothing came"]
         start = self.all[0].at if self.all else 0.0
         for number, arrival in enumerate(self.all, 1):
@@ -129,7 +129,7 @@ class Arrivals:
             note = f"    ({', '.join(notes)})" if notes else ""
             mark = ">" if arrival is found else " "
             lines.append(f"{mark}{number:3}. {self._describe(arrival.item)}{note}")
-            if found is None and not arrival.asserted and expected.meant(arrival.item):
+            if expected and found is None and not arrival.asserted and expected.meant(arrival.item):
                 compared = expected.compare(arrival.item)
                 lines += [f"{INDENT}{line}" for line in compared] if isinstance(compared, list) else []
         return lines

@@ -191,6 +191,8 @@ class ClientChannel:
         return expect_push(self.topic, event, pattern, (None, self.join_ref))
 
     def _answer(self, ref: str, status: str | None, pattern: Pattern) -> Expected:
+        if not isinstance(ref, str):
+            raise TypeError(f"a reply is looked for by the ref that `push` has returned, not by {ref!r:.100}")
         return expect_reply(ref, status, pattern, self.client.asked.get(ref, repr(ref)))
 
     def _heard(self) -> Arrivals:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import trio
 
 from phxactor.client.wire import encode
-from phxactor.runtime import Pid, Reason, own
+from phxactor.runtime import Pid, Reason, format_reason, own
 from phxactor.socket import Broadcast, Message, Reply, Socket
 from phxactor.socket.messages import Ref
 from phxactor.testing.arrivals import Arrivals, Item
@@ -136,10 +136,11 @@ class Client:
         with trio.move_on_after(within):
             await self.transport_pid.runtime.ended(self.transport_pid)
         if self.connected:
-            raise AssertionError(f"{self!r} is connected")
+            raise AssertionError("\n".join([f"{self!r} is connected", *self.arrivals.story()]))
         reason = self.transport_pid.exit_reason
         if code is not None and close_code(reason) != code:
-            raise AssertionError(f"{self!r} was closed with {close_code(reason)!r}, not {code!r}")
+            closed = f"{self!r} was closed with {close_code(reason)!r}, not {code!r}: {format_reason(reason)}"
+            raise AssertionError("\n".join([closed, *self.arrivals.story()]))
         return reason
 
     def _hear(self, item: Item) -> None:

@@ -14,7 +14,7 @@ from phxactor.endpoint.admission import RefusedError
 from phxactor.endpoint.endpoint import IN_MEMORY
 from phxactor.endpoint.mount import Mount, mount
 from phxactor.otp import DynamicSupervisor, Error, call
-from phxactor.runtime import Exit, Pid, Runtime, own, self_pid
+from phxactor.runtime import Exit, NotAProcessError, Pid, Runtime, own, self_pid
 from phxactor.socket import Socket
 from phxactor.socket.routes import Transport
 from phxactor.testing.client import Client
@@ -52,7 +52,11 @@ _houses: Final[dict[Runtime, House]] = {}
 
 def _house() -> House:
     """Find what is kept for the runtime of the caller, until that is over."""
-    runtime = self_pid().runtime
+    try:
+        runtime = self_pid().runtime
+    except NotAProcessError:
+        problem = "only a process can connect: name the fixture phx_runtime in the test, or use phxactor.open_runtime()"
+        raise NotAProcessError(problem) from None
     if runtime not in _houses:
         _houses[runtime] = House()
         own(runtime.main, _forget)
@@ -93,6 +97,8 @@ async def connect(
     Raises:
         Refused: an AssertionError; see `assert_refused`.
         LookupError: the class is not mounted at the endpoint, or not for this transport.
+        NotAProcessError: who connects is no process.
+        ValueError: there is no such transport, or the socket takes no `auth_token`.
 
     """
     __tracebackhide__ = True
@@ -159,8 +165,10 @@ async def _enter(knock: Knock) -> Client:
         answer = await call(started.unwrap(), "connect", timeout=None)
     if isinstance(answer, RefusedError):
         error = Error(answer.why) if answer.error is None else answer.error
-        refused = f"{knock.handler.__name__} does not let the client in: {answer.why}"
-        raise Refused(refused, error) from answer.__cause__
+        cause = answer.__cause__
+        why = answer.why if cause is None else f"{answer.why}: {cause!r}"
+        refused = f"{knock.handler.__name__} does not let the client in: {why}"
+        raise Refused(refused, error) from cause
     assert isinstance(answer, Connected)  # noqa: S101 - there is nothing else
     client = Client(endpoint, answer.transport, knock.options.join_timeout)
     tell_watches(client)
@@ -175,6 +183,8 @@ def _options(mounted: Mount, transport: Transport) -> SocketOptions:
 
 
 def _mount_of(endpoint: Endpoint, socket: type[Socket], transport: Transport) -> Mount:
+    if transport not in get_args(Transport):
+        raise ValueError(f"a client connects by one of {get_args(Transport)}, not by {transport!r}")
     for mounted in endpoint.sockets:
         if mounted.handler is socket and getattr(mounted, transport) is not None:
             return mounted

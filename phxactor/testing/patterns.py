@@ -33,6 +33,20 @@ brief: Final = _brief.repr
 """Shows a value in a line."""
 
 
+class _Describer(reprlib.Repr):
+    """Shows patterns within patterns as they are shown by themselves."""
+
+    def repr1(self, x: object, level: int) -> str:
+        """Show a part."""
+        if x is ... or isinstance(x, type) or hasattr(x, "__code__"):
+            return describe(x)
+        return super().repr1(x, level)
+
+
+_describer: Final = _Describer()
+vars(_describer).update(vars(_brief))
+
+
 @attrs.frozen
 class Exactly:
     """A pattern that allows no more keys in maps than it names; `exactly` makes it."""
@@ -78,7 +92,7 @@ def describe(pattern: Pattern) -> str:
     code = getattr(pattern, "__code__", None)
     if code is not None:
         return f"{pattern.__qualname__} (line {code.co_firstlineno})"
-    return brief(pattern)
+    return _describer.repr(pattern)
 
 
 def _fit_type(wanted: Any, value: object, where: str) -> Fit | list[str]:  # noqa: ANN401 - any annotation

@@ -63,7 +63,7 @@ async def test_a_refusal_is_what_connect_returned() -> None:
 
 async def test_a_connect_that_raises_lets_nobody_in_and_is_the_cause() -> None:
     async with open_runtime():
-        with pytest.raises(AssertionError, match="UserSocket does not let the client in: connect raised") as refused:
+        with pytest.raises(AssertionError, match="UserSocket does not let the client in: connect raised: ") as refused:
             await connect(UserSocket, {"user": "raise"})
         assert repr(refused.value.__cause__) == "RuntimeError('in connect')"
         assert await assert_refused(connect(UserSocket, {"user": "raise"})) == Error("connect raised")
@@ -223,3 +223,25 @@ async def test_nothing_is_kept_of_a_runtime_that_is_over() -> None:
     over = await visit()
     gc.collect()
     assert over() is None
+
+
+async def test_what_is_asked_for_wrongly_says_what_would_be_right() -> None:
+    with pytest.raises(NotAProcessError, match="name the fixture phx_runtime in the test"):
+        await connect(UserSocket, {"user": "ann"})
+    async with open_runtime():
+        with pytest.raises(ValueError, match=r"by one of \('websocket', 'longpoll'\), not by 'web'"):
+            await connect(UserSocket, {"user": "ann"}, transport="web")  # type: ignore[arg-type]
+        room = await (await connect(UserSocket, {"user": "ann"})).join("room:1")
+        with pytest.raises(TypeError, match=r"by the ref that `push` has returned, not by {'body': 'hi'}"):
+            await room.assert_reply({"body": "hi"})  # type: ignore[call-overload]
+
+
+async def test_an_end_that_is_not_the_one_says_why_and_what_came_before() -> None:
+    async with open_runtime():
+        client = await connect(UserSocket, {"user": "ann"})
+        await client.join("room:1")
+        with pytest.raises(AssertionError, match=r"is connected\nwhat came, in order:\n   1. reply to 'phx_join'"):
+            await client.assert_closed()
+        client.transport_pid.exit("boom")
+        with pytest.raises(AssertionError, match=r"not 1000: :boom\nwhat came, in order:\n   1. reply to 'phx_join'"):
+            await client.assert_closed(1000)

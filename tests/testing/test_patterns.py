@@ -130,3 +130,12 @@ def test_how_patterns_are_shown() -> None:
     assert describe(exactly([1])) == "exactly([1])"
     assert describe(is_even) == "is_even (line 39)"
     assert len(describe("x" * 1000)) == 200
+
+
+def test_predicates_and_types_within_a_pattern_are_named() -> None:
+    def is_short(text: object) -> bool:
+        return len(str(text)) < 3
+
+    shown = describe({"body": is_short, "user": str, "list": [..., 1]})
+    line = is_short.__code__.co_firstlineno
+    assert shown == f"{{'body': {is_short.__qualname__} (line {line}), 'list': [..., 1], 'user': str}}"
