@@ -189,8 +189,11 @@ class HTTPConnection:
         return event
 
     async def _read_body(self, head: h11.Request) -> bytes:
-        if not any(name in _BODY for name, _ in head.headers):
+        framing = {name for name, _ in head.headers if name in _BODY}
+        if not framing:
             return b""  # whoever answers takes its end, which is at hand; one that becomes a WebSocket has none
+        if framing == _BODY:  # a proxy may have believed the other one (RFC 9112 section 6.1)
+            raise BadRequest(HTTPStatus.BAD_REQUEST, "both Content-Length and Transfer-Encoding")
         body, pieces = bytearray(), 0
         expected = next((int(value) for name, value in head.headers if name == b"content-length"), 0)
         with trio.move_on_after(BODY_TIMEOUT):

@@ -36,6 +36,8 @@ NOT_UTF8 = Shutdown("not_utf8")
 TIMED_OUT = Shutdown("timeout")
 SLOW_CONSUMER = Shutdown("slow_consumer")
 RATE_LIMITED = Shutdown("rate_limited")
+HELD_UP = Shutdown("held_up")
+"""Its channels take nothing of what the client sends: a failure of ours."""
 DRAINING = Shutdown("draining")
 INACTIVE = Shutdown("closed")
 """A long-poll session that is not polled any more: for its channels, a connection that was closed."""
@@ -50,6 +52,7 @@ _CODES: dict[Reason, CloseCode] = {
     TIMED_OUT: CloseCode.PROTOCOL_ERROR,
     SLOW_CONSUMER: CloseCode.TRY_AGAIN_LATER,
     RATE_LIMITED: CloseCode.POLICY_VIOLATION,
+    HELD_UP: CloseCode.INTERNAL_ERROR,
 }
 
 

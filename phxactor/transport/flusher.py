@@ -40,7 +40,7 @@ class Flusher(trio.abc.Instrument):
         self._token: trio.lowlevel.TrioToken | None = None
         self._stopping: Exited | None = None
         """What told it to stop."""
-        self._failure: Exception | None = None
+        self._failure: BaseException | None = None
         """What writing raised."""
 
     def child_spec(self) -> ChildSpec:
@@ -66,7 +66,7 @@ class Flusher(trio.abc.Instrument):
         if self._dirty:
             try:
                 self._flush()
-            except Exception as error:  # noqa: BLE001 - it is raised again, by the process
+            except BaseException as error:  # noqa: BLE001 - it is raised again, by the process
                 self._failure = error
             if self._dirty or self._slow or self._failure is not None:
                 # How long to wait has been decided by now: only this makes it short.
@@ -118,14 +118,27 @@ class Flusher(trio.abc.Instrument):
             trio.lowlevel.remove_instrument(self)
             self._nursery = None
             self._waiter = None
+            for connection, _ in self._slow:
+                self._leave(connection)
         raise Exit(self._stopping.reason)
 
     async def _drain(self, connection: BaseConnection, scope: trio.CancelScope) -> None:
         """Write to a connection that takes less than it is given, until it has caught up."""
-        with scope:
-            await connection.drain()
+        try:
+            with scope:
+                await connection.drain()
+        except BaseException:
+            self._leave(connection)
+            raise
         if connection.finishing:
             await self._finish(connection, scope.deadline)
+        else:
+            connection.drain_scope = None
+
+    def _leave(self, connection: BaseConnection) -> None:
+        """Write no more to a slow connection, for the flusher ends; it is closed now, or when its process ends."""
+        if connection.finishing:
+            connection.close()
         else:
             connection.drain_scope = None
 

@@ -7,6 +7,7 @@ port's sink at once: it appends to the connection's output, which the flusher se
 
 from __future__ import annotations
 
+import math
 from collections.abc import Awaitable
 from typing import Final, final
 
@@ -18,10 +19,10 @@ from phxactor.socket.messages import DRAIN
 from phxactor.socket.multiplexer import Multiplexer, Pool
 from phxactor.socket.rate_limit import rate_limit
 from phxactor.transport.base_connection import READ_SIZE
-from phxactor.transport.close_codes import BAD_MESSAGE, DRAINING, NOT_UTF8
+from phxactor.transport.close_codes import BAD_MESSAGE, DRAINING, HELD_UP, NOT_UTF8
 from phxactor.transport.frames import frame
 from phxactor.transport.slow_consumer import SlowConsumer
-from phxactor.transport.websocket import Link, Silence, WebSocket
+from phxactor.transport.websocket import MANY, Link, Silence, WebSocket
 
 WINDOW: Final = 65536
 """Bytes of messages that are handed out before it is asked whether the channels keep up."""
@@ -32,7 +33,12 @@ COMPRESSED_READ: Final = 4096
 SETTLE: Final = 0.01
 """Seconds between two looks at whether the channels of a connection that is to be closed are done."""
 CATCH_UP: Final = 0.005
-"""Seconds between two looks at channels that have to catch up."""
+"""Seconds before a look at channels that have to catch up; while reading is held, twice as many before each next one."""
+LOOK: Final = 0.3
+"""Seconds between two such looks at the most: a channel that takes long costs nothing meanwhile."""
+
+STUCK: Final = 120.0
+"""Seconds in which channels that have to catch up must take something: phoenix.js waits half as long for an answer."""
 
 
 @final
@@ -49,6 +55,7 @@ class MultiplexedWebSocket(WebSocket):
         "_multiplexer",
         "_shared_frames",
         "_slow",
+        "_taking",
         "_waiting",
         "_window",
     )
@@ -73,6 +80,8 @@ class MultiplexedWebSocket(WebSocket):
         unlimited = options.max_messages_per_second is None
         self._handle_in = self._multiplexer.handle_in if unlimited else self._multiplexer.handle_limited
         self._draining = False
+        self._taking = False
+        """Whether frames wait for their turn."""
         self._window = WINDOW
         """Bytes of messages that are still handed out before the channels are looked at."""
         self._waiting = 0
@@ -84,11 +93,11 @@ class MultiplexedWebSocket(WebSocket):
         """Be the process; `first` is what came behind the handshake's request."""
         if self.pid.label is None:  # `connect` may have set one
             self.pid.label = self.link.peer
-        if self._slow is None:
-            set_port(self.port, (SocketPush, self.push))
-        else:
-            set_port(self.dropping_port)
         try:
+            if self._slow is None:  # it raises in a process that is ending, as it may have to since `connect`
+                set_port(self.port, (SocketPush, self.push))
+            else:
+                set_port(self.dropping_port)
             if first and (held := self.take(first)) is not None:
                 await held
             await self.link.connection.feed(self.take, COMPRESSED_READ if self.compressed else READ_SIZE)
@@ -105,15 +114,28 @@ class MultiplexedWebSocket(WebSocket):
             return trio.sleep_forever()  # noqa: ASYNC105 - whoever feeds this awaits it
         if self._window <= 0 and self.too_far_behind():
             return self.hold(data)
+        frames = self.slice(data)
+        if len(frames) > MANY:
+            return self.take_in_turns(frames)
+        self.take_frames(frames)
+        return None
+
+    def take_frames(self, frames: list[tuple[int, bytes]]) -> None:
+        """Take frames as the port takes a message."""
         pid = self.pid
         pid.port_busy = True
         try:
-            self.take_bytes(data)
+            super().take_frames(frames)
         finally:
             pid.port_busy = False
         if pid.mailbox:
             pid.run_port_queue()
-        return None
+
+    async def take_in_turns(self, frames: list[tuple[int, bytes]]) -> None:
+        """Take many frames, and let others run in between."""
+        self._taking = True
+        await super().take_in_turns(frames)
+        self._taking = False
 
     def take_message(self, opcode: int, data: bytes) -> None:
         """Decode a message and hand it to its channel."""
@@ -141,11 +163,19 @@ class MultiplexedWebSocket(WebSocket):
     async def hold(self, data: bytes) -> None:
         """Read nothing until half of what waits has been taken, then take `data`: TCP tells the client to wait.
 
-        It is looked at again and again, since that is rare, and an event would cost every message.
+        It is looked at again and again, since that is rare, and an event would cost every message. The client is let go
+        when nothing has been taken for `STUCK`: nobody has answered his heartbeats, and nobody would see him leave.
         """
-        while 2 * self._multiplexer.waiting() > self._waiting:
-            await trio.sleep(CATCH_UP)
-            self._heard = trio.current_time()  # it is not the client who is silent
+        pause, last, since = CATCH_UP, math.inf, trio.current_time()
+        while 2 * (waiting := self._multiplexer.waiting()) > self._waiting:
+            now = trio.current_time()
+            self._heard = now + pause  # it is not the client who is silent
+            if waiting != last:
+                last, since = waiting, now
+            elif now - since >= STUCK:
+                self.reject(f"its channels have taken nothing of what waits for {STUCK:g} s", HELD_UP)
+            await trio.sleep(pause)
+            pause = min(2 * pause, LOOK)
         self._behind //= 2
         held = self.take(data)
         if held is not None:
@@ -175,7 +205,7 @@ class MultiplexedWebSocket(WebSocket):
     def drain(self) -> None:
         """Read nothing more; close once the channels have answered what was read."""
         self._draining = True
-        if self._multiplexer.settled():
+        if self._multiplexer.settled() and not self._taking:
             self.stop(DRAINING)
         else:
             self.pid.runtime.timers.add(SETTLE, self.pid.send, DRAIN)

@@ -121,7 +121,7 @@ class RawWebSocket(WebSocket):
         try:
             while not self.deaf:
                 if data:
-                    self.take_bytes(data)
+                    await self.take_in_turns(self.slice(data))
                 while self._waiting > AHEAD:
                     self._room = room = trio.Event()
                     await room.wait()

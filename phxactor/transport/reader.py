@@ -15,6 +15,7 @@ from __future__ import annotations
 import select
 import socket
 from collections.abc import Awaitable
+from time import perf_counter
 from typing import Final, final
 
 import trio
@@ -26,6 +27,8 @@ from phxactor.transport.base_connection import Take
 
 AT_ONCE: Final = 64
 """Connections that are read from before others get a turn."""
+TURN: Final = 0.005
+"""Seconds after which the others of those are read from in the next pass."""
 AVAILABLE: Final = hasattr(select, "epoll")
 """Whether the system has what it takes, as Linux does."""
 GONE: Final = "there is no reader any more"
@@ -92,6 +95,8 @@ class Reader(trio.abc.Instrument):
         self._poll: select.epoll
         self._pid: Pid
         self._readings: dict[int, Reading] = {}
+        self._ready: list[tuple[int, int]] = []
+        """Those that were ready when it was asked last, and have not been read from; some may be gone by now."""
 
     def child_spec(self) -> ChildSpec:
         """Say how a supervisor starts it."""
@@ -99,6 +104,7 @@ class Reader(trio.abc.Instrument):
 
     def _start_link(self) -> Ok[Pid]:
         self._readings = {}
+        self._ready = []
         self._poll = select.epoll()
         self._pid = self_pid().runtime.spawn(self.run, link=True, initial_call="Reader")
         return Ok(self._pid)
@@ -129,9 +135,18 @@ class Reader(trio.abc.Instrument):
     def after_io_wait(self, timeout: float, /) -> None:
         """Read what has come; trio calls it at the beginning of a pass, and would forget an instrument that raises."""
         try:
-            for fileno, _ in self._poll.poll(0, AT_ONCE):
-                self._readings[fileno].read()
-        except Exception as error:  # noqa: BLE001 - it ends the process
+            ready = self._ready
+            if not ready:
+                ready = self._ready = self._poll.poll(0, AT_ONCE)
+            if ready:
+                late = perf_counter() + TURN
+                while ready:
+                    reading = self._readings.get(ready.pop()[0])
+                    if reading is not None:
+                        reading.read()
+                    if ready and perf_counter() > late:
+                        break
+        except BaseException as error:  # noqa: BLE001 - it ends the process
             self._pid.runtime.port_failed(self._pid, error)
 
     async def run(self) -> None:

@@ -32,6 +32,8 @@ from phxactor.transport.options import WebSocketOptions
 
 CLOSE: Final = 8
 """The opcode of a close frame."""
+MANY: Final = 100
+"""Frames that are taken before others get a turn."""
 
 
 @attrs.frozen
@@ -103,16 +105,26 @@ class WebSocket(ABC):
     def take_message(self, opcode: int, data: bytes) -> None:
         """Take a whole text (not checked to be UTF-8) or binary message."""
 
-    def take_bytes(self, data: bytes) -> None:
-        """Take what was read from the connection."""
+    def slice(self, data: bytes) -> list[tuple[int, bytes]]:
+        """Take the frames out of what was read from the connection."""
         self._heard = trio.current_time()
-        for opcode, payload in self._slicer.feed(data):
+        return self._slicer.feed(data)
+
+    def take_frames(self, frames: list[tuple[int, bytes]]) -> None:
+        """Take frames."""
+        for opcode, payload in frames:
             if self.deaf:
                 return
             if opcode != RAW:
                 self.take_message(opcode, payload)
             else:
                 self._take_raw(payload)
+
+    async def take_in_turns(self, frames: list[tuple[int, bytes]]) -> None:
+        """Take many frames, and let others run in between: 64 KiB of the smallest take `websockets` 0.3 s."""
+        for start in range(0, len(frames), MANY):
+            await trio.lowlevel.checkpoint()
+            self.take_frames(frames[start : start + MANY])
 
     def _take_raw(self, data: bytes) -> None:
         """Leave a frame to `websockets`: control, fragmented, compressed, or wrong."""

@@ -74,7 +74,7 @@ def converse(pieces: Iterable[bytes], *, compress: bool) -> Conversation:
         )
     )
     for piece in pieces:
-        websocket.take_bytes(piece)
+        websocket.take_frames(websocket.slice(piece))
         if websocket.deaf:
             break
         assert websocket.kept <= 2 * LIMIT + HEAD

@@ -10,7 +10,7 @@ import trio
 from phxactor import Channel, Error, Ok, RawSocket, Socket, Stop, WebSocketOptions, channel, intercept, on
 from phxactor.channel import Payload
 from phxactor.endpoint import http
-from phxactor.runtime import Reason
+from phxactor.runtime import KILL, SHUTDOWN, Pid, Reason, self_pid
 from tests.conformance.client import Closed, Rejected
 from tests.sockets.serving import complaints, eventually, mounted, serving
 
@@ -373,3 +373,33 @@ async def test_slow_heads_are_given_up(monkeypatch: pytest.MonkeyPatch, caplog: 
         assert all("408" in line.message for line in complaints(caplog))
         for stream in streams:
             await stream.aclose()
+
+
+class SlowSocket(Socket):
+    """Takes its time to connect."""
+
+    channels = (channel("room:*", Room),)
+    connecting: Pid | None = None
+    decided = trio.Event()
+
+    async def connect(self, params: Payload) -> None:
+        SlowSocket.decided = trio.Event()
+        SlowSocket.connecting = self_pid()
+        await SlowSocket.decided.wait()
+
+
+@pytest.mark.parametrize(("reason", "code"), [(SHUTDOWN, 1012), (KILL, 1011)])
+async def test_who_is_told_to_end_while_connect_returns_closes_its_connection(reason: Reason, code: int) -> None:
+    async with serving(mounted(SlowSocket)) as server, trio.open_nursery() as nursery:
+
+        async def end() -> None:
+            await eventually(lambda: SlowSocket.connecting is not None)
+            assert SlowSocket.connecting is not None
+            SlowSocket.decided.set()
+            SlowSocket.connecting.exit(reason)
+            SlowSocket.connecting = None
+
+        nursery.start_soon(end)
+        async with await server.connect() as client:
+            events, closed = await client.until_closed()
+            assert (events, closed) == ([], Closed(code))

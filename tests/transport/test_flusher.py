@@ -12,7 +12,7 @@ import trio
 import trio.testing
 
 from phxactor.otp import Supervisor
-from phxactor.runtime import Pid, Runtime, open_runtime
+from phxactor.runtime import KILL, Crash, Pid, Runtime, open_runtime
 from phxactor.testing import settle
 from phxactor.transport import flusher as module
 from phxactor.transport.connection import Connection
@@ -181,6 +181,54 @@ async def test_the_end_of_the_flusher_sends_what_waits() -> None:
     with client:
         assert client.recv(65536) == b"the last words"
         assert client.recv(65536) == b""
+
+
+@pytest.mark.parametrize("passes", [0, 1, 2, 3])
+@pytest.mark.parametrize("finished_first", [False, True])
+async def test_a_flusher_that_is_killed_leaves_no_slow_connection_open(*, passes: int, finished_first: bool) -> None:
+    async with world() as it:
+        connection, client = it.pair()
+        with client:
+            connection.write(MUCH)
+            for _ in range(passes):
+                await trio.lowlevel.checkpoint()
+            if finished_first:
+                it.flusher.finish(connection)
+            it.pid.exit(KILL)
+            await it.runtime.ended(it.pid)
+            if not finished_first:
+                it.flusher.finish(connection)
+            assert connection.closed
+            assert MUCH.startswith(await read(client))
+
+
+async def test_a_flusher_that_stops_gives_slow_connections_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "STOP", 0.05)
+    async with world() as it:
+        connection, client = it.pair()
+        connection.write(MUCH)
+        await settle()
+        it.flusher.finish(connection)
+    with client:
+        assert connection.closed
+
+
+async def test_whatever_writing_raises_ends_the_flusher_and_does_not_silence_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    async with world() as it:
+        connection, client = it.pair()
+        with client:
+
+            def interrupted(data: bytes) -> int:
+                raise SystemExit(data)
+
+            monkeypatch.setattr(connection, "_send", interrupted)
+            connection.write(b"x")
+            reason = await it.runtime.ended(it.pid)
+            assert isinstance(reason, Crash)
+            assert isinstance(reason.exception, SystemExit)
+            connection.close()
 
 
 async def test_a_flusher_that_is_not_there_closes_at_once() -> None:

@@ -6,6 +6,7 @@ import socket
 import struct
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
+from itertools import pairwise
 
 import attrs
 import pytest
@@ -15,6 +16,7 @@ import trio.testing
 from phxactor.otp import Supervisor
 from phxactor.runtime import KILL, Crash, Pid, Runtime, open_runtime, self_pid, spawn
 from phxactor.testing import settle
+from phxactor.transport import reader as module
 from phxactor.transport.connection import Connection
 from phxactor.transport.flusher import Flusher
 from phxactor.transport.reader import AVAILABLE, Reader
@@ -165,3 +167,46 @@ async def test_many_are_read_in_turns() -> None:
         assert sorted(map(int, taken)) == list(range(200))
         for client in clients:
             client.close()
+
+
+async def test_who_takes_long_lets_others_run_before_the_next_is_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "TURN", 0)
+    async with world() as it:
+        taken: list[bytes] = []
+        clients = [it.feed(taken.append)[1] for _ in range(10)]
+        await settle()
+        for number, client in enumerate(clients):
+            client.send(b"%d" % number)
+        seen = [len(taken)]
+        while len(taken) < len(clients):
+            await trio.lowlevel.checkpoint()
+            seen.append(len(taken))
+        assert all(after - before <= 1 for before, after in pairwise(seen))
+        assert sorted(map(int, taken)) == list(range(10))
+        for client in clients:
+            client.close()
+
+
+async def test_one_that_ends_before_its_turn_is_passed_over(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "TURN", 0)
+    async with world() as it:
+        pids: list[Pid] = []
+
+        def take(_: bytes) -> None:
+            for pid in pids:
+                if pid is not self_pid():
+                    pid.exit(KILL)
+
+        fed = [it.feed(take) for _ in range(5)]
+        pids += [pid for pid, _ in fed]
+        await settle()
+        for _, client in fed:
+            client.send(b"x")
+        await eventually(lambda: sum(pid.alive for pid in pids) == 1)
+        late: list[bytes] = []
+        _, client = it.feed(late.append)  # it may have the descriptor of one of those
+        client.send(b"hello")
+        await eventually(lambda: late == [b"hello"])
+        client.close()
+        for _, other in fed:
+            other.close()

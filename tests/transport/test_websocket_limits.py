@@ -14,10 +14,12 @@ import trio
 
 from phxactor import Channel, Endpoint, Ok, Pid, Socket, WebSocketOptions, channel, mount, on, self_pid
 from phxactor.channel import Payload
+from phxactor.transport import multiplexed
 from phxactor.transport.base_connection import READ_SIZE
 from phxactor.transport.connection import Connection
-from phxactor.transport.multiplexed import BEHIND, WINDOW
+from phxactor.transport.multiplexed import BEHIND, WINDOW, MultiplexedWebSocket
 from phxactor.transport.raw import AHEAD, OVERHEAD
+from phxactor.transport.websocket import MANY
 from tests.conformance.client import Client, Closed
 from tests.conformance.server import serve_zoo
 from tests.conformance.zoo import EchoSocket
@@ -164,7 +166,7 @@ async def test_a_client_that_stops_reading_for_a_while_loses_nothing() -> None:
 async def test_nothing_is_read_while_a_channel_has_to_catch_up() -> None:
     messages = 40_000
     flood = b"".join(frame(TEXT, b'["1",null,"room:1","count",%d]' % number) for number in range(messages))
-    async with serving(endpoint(timeout=0.4)) as server, await server.connect(SOCKET) as client:
+    async with serving(endpoint(timeout=1)) as server, await server.connect(SOCKET) as client:
         await client.ask(JOIN)
         sent = trio.Event()
 
@@ -175,7 +177,7 @@ async def test_nothing_is_read_while_a_channel_has_to_catch_up() -> None:
         async with trio.open_nursery() as nursery:
             nursery.start_soon(send)
             await eventually(lambda: len(Gate.pid.mailbox) > 1000)
-            await trio.sleep(0.8)  # more than the time-out: it is not the client who is silent
+            await trio.sleep(2)  # more than the time-out: it is not the client who is silent
             assert len(Gate.pid.mailbox) < ((BEHIND + 2) * WINDOW + READ_SIZE) // (len(flood) // messages)
             Gate.opened.set()
             await in_time(sent.wait())
@@ -183,6 +185,38 @@ async def test_nothing_is_read_while_a_channel_has_to_catch_up() -> None:
             await client.ping(b"now silence would be the client's")
             await trio.sleep(0.05)
         assert Gate.seen == list(range(messages))
+
+
+async def test_whose_channel_takes_nothing_for_long_is_let_go(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(multiplexed, "STUCK", 0.1)
+    async with serving(endpoint()) as server, await server.connect(SOCKET) as client:
+        await client.ask(JOIN)
+        for number in range(3 * BEHIND):
+            await client.send(["1", None, "room:1", "count", [number, "x" * WINDOW]])
+        events, end = await client.until_closed()
+        assert (events, end) == ([], Closed(1011))
+
+
+async def test_many_small_frames_are_taken_in_turns_and_in_order(monkeypatch: pytest.MonkeyPatch) -> None:
+    steps: list[int] = []
+    take_frames = MultiplexedWebSocket.take_frames
+
+    def counted(self: MultiplexedWebSocket, frames: list[tuple[int, bytes]]) -> None:
+        steps.append(len(frames))
+        take_frames(self, frames)
+
+    monkeypatch.setattr(MultiplexedWebSocket, "take_frames", counted)
+    many = 5000
+    async with serving(endpoint()) as server, await server.connect(SOCKET) as client:
+        await client.ask(JOIN)
+        Gate.opened.set()
+        flood = b"".join(
+            frame(PING) + frame(TEXT, b'["1",null,"room:1","count",%d]' % number) for number in range(many)
+        )
+        await client.send_bare(flood)
+        await eventually(lambda: len(Gate.seen) == many)
+        assert Gate.seen == list(range(many))
+    assert max(steps) == MANY
 
 
 async def test_a_channel_that_is_stuck_does_not_keep_the_others_from_being_read() -> None:
