@@ -33,7 +33,7 @@ COMPRESSED_READ: Final = 4096
 SETTLE: Final = 0.01
 """Seconds between two looks at whether the channels of a connection that is to be closed are done."""
 CATCH_UP: Final = 0.005
-"""Seconds before a look at channels that have to catch up; while reading is held, twice as many before each next one."""
+"""Seconds before a look at channels that have to catch up; while nothing is read, twice as many before each next."""
 LOOK: Final = 0.3
 """Seconds between two such looks at the most: a channel that takes long costs nothing meanwhile."""
 
