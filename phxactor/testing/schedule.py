@@ -140,7 +140,11 @@ class Schedule:
             async with open_runtime() as runtime:
                 await wait_all_tasks_blocked()
                 self._begun = True
-                yield runtime
+                try:
+                    yield runtime
+                except BaseException:
+                    self.trace.last = len(self.trace.happenings)
+                    raise
 
     def explain(self, error: Exception | Exit) -> Exception:
         """Return what a test raises in place of an error: one with the order and the trace as a note."""

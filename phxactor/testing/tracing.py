@@ -71,13 +71,18 @@ class Trace:
         self.happenings: list[Happening] = []
         self.first = 0
         """Where printing begins: what is before was only to set the stage."""
+        self.last: int | None = None
+        """Where it ends, but for the end of the first process: what is behind is only how all others were stopped."""
         self.listeners: list[Listener] = []
         """Called with each happening in the step in which it happens, after it has; they must not raise."""
 
     def __str__(self) -> str:
         """Write one line for each, the last `LINES` of them."""
-        shown = self.happenings[self.first :][-LINES:]
-        missing = len(self.happenings) - len(shown)
+        shown = self.happenings[self.first : self.last]
+        missing = self.first + max(0, len(shown) - LINES)
+        shown = shown[-LINES:]
+        if self.last is not None:
+            shown += [one for one in self.happenings[self.last :] if one.verb == "exits" and _is_first(one.by)]
         lines = [f"      ... {missing} before"] if missing else []
         time = 0.0
         for happening in shown:
@@ -164,6 +169,10 @@ def show(message: object) -> str:
         return f"Exited({message.pid!r}, {format_reason(message.reason)})"
     text = _NOISE.sub("", _repr.repr(message))
     return text if len(text) <= WIDTH else f"{text[:WIDTH]}..."
+
+
+def _is_first(pid: Pid | None) -> bool:
+    return pid is not None and pid is pid.runtime.main
 
 
 def _pid(fields: Mapping[str, object], name: str) -> Pid | None:

@@ -355,3 +355,15 @@ def test_the_private_parts_of_trio_are_where_they_were() -> None:
         assert hasattr(_run.GLOBAL_RUN_CONTEXT.runner.runq, "extend")
 
     trio.run(look)
+
+
+def test_how_the_others_were_stopped_after_a_failure_is_no_part_of_its_trace() -> None:
+    async def main() -> None:
+        spawn(trio.sleep_forever)
+        await trio.lowlevel.checkpoint()
+        raise ValueError("enough")
+
+    with pytest.raises(ValueError, match="enough") as caught:
+        Schedule().run(main)
+    assert ":shutdown" not in caught.value.__notes__[0]
+    assert "#PID<2 main> exits: (ValueError) enough" in caught.value.__notes__[0]
