@@ -6,8 +6,8 @@ a time. So while a program runs
 
 - the young are looked at less often;
 - what survives that look is *frozen*: taken off the list of what is looked at. Nearly all of it is freed without the
-  collector, when nobody refers to it any more. So each object is looked at once, and a pause is some 10 ms, however much
-  there is (10,000 clients);
+  collector, when nobody refers to it any more. So each object is looked at once, and a pause is some 10 ms, however
+  much there is (10,000 clients);
 - a cycle that is dropped after that waits for a full look at everything, a `sweep`. That is made by itself
   when more is frozen than the number of processes explains, or twice what the last one left; and when a program asks.
 """
@@ -15,6 +15,7 @@ a time. So while a program runs
 from __future__ import annotations
 
 import gc
+import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Final
@@ -58,20 +59,34 @@ class Freezer:
         return OF_PROCESS * len(self._runtime.processes)
 
 
+_before: Final[list[tuple[int, int, int]]] = []
+"""What was set before the first of the programs that run now; they may be in several threads, and end in any order."""
+
+_changing: Final = threading.Lock()
+
+
 @contextmanager
 def tuned(runtime: Runtime) -> Iterator[None]:
     """Set it so while a program runs; what was there before, its modules, is frozen at once."""
-    before = gc.get_threshold()
     freezer = Freezer(runtime)
-    gc.set_threshold(*THRESHOLDS)
-    gc.callbacks.append(freezer)
+    with _changing:
+        if not _tuned():
+            _before.append(gc.get_threshold())
+        gc.set_threshold(*THRESHOLDS)
+        gc.callbacks.append(freezer)
     sweep()
     try:
         yield
     finally:
-        gc.callbacks.remove(freezer)
-        gc.set_threshold(*before)
-        gc.unfreeze()
+        with _changing:
+            gc.callbacks.remove(freezer)
+            if not _tuned():
+                gc.set_threshold(*_before.pop())
+                gc.unfreeze()
+
+
+def _tuned() -> bool:
+    return any(isinstance(callback, Freezer) for callback in gc.callbacks)
 
 
 def sweep() -> int:
@@ -79,7 +94,7 @@ def sweep() -> int:
 
     Everything waits meanwhile: some 0.5 s for a million objects.
     """
-    if not any(isinstance(callback, Freezer) for callback in gc.callbacks):
+    if not _tuned():
         return gc.collect()
     gc.unfreeze()
     found = gc.collect()

@@ -34,6 +34,19 @@ def test_it_is_set_while_a_program_runs_and_as_it_was_afterwards() -> None:
     assert not any(isinstance(one, garbage.Freezer) for one in gc.callbacks)
 
 
+async def test_of_programs_that_overlap_the_last_one_puts_it_back() -> None:
+    before = gc.get_threshold()
+    async with open_runtime() as runtime:
+        first, second = garbage.tuned(runtime), garbage.tuned(runtime)
+        with first:
+            second.__enter__()
+        assert gc.get_threshold() == garbage.THRESHOLDS
+        assert gc.get_freeze_count() > 0
+        second.__exit__(None, None, None)
+    assert gc.get_threshold() == before
+    assert gc.get_freeze_count() == 0
+
+
 async def test_what_has_survived_is_frozen_and_a_sweep_finds_what_was_dropped() -> None:
     async with open_runtime() as runtime:
         with garbage.tuned(runtime):
