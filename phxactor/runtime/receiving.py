@@ -112,18 +112,18 @@ class Receiver:
         ):
             return await self._receive(timeout)
         # As `_receive` would, without its calls: a process that waits for its next message costs 0.4 µs less of 4.
-        while True:
-            self.waiter = current_task()
-            self.wanted = None
-            await wait_task_rescheduled(self._stop_waiting)
-            if self.state is not ALIVE:
-                await self._rest()
-            mailbox = self.mailbox
-            if mailbox:
-                self.budget = BUDGET - 1
-                message = mailbox[0]
-                del mailbox[0]
-                return message
+        self.waiter = current_task()
+        self.wanted = None
+        await wait_task_rescheduled(self._stop_waiting)
+        if self.state is not ALIVE:
+            await self._rest()
+        mailbox = self.mailbox
+        if mailbox:
+            self.budget = BUDGET - 1
+            message = mailbox[0]
+            del mailbox[0]
+            return message
+        return await self._receive(None)  # another task has taken it, and may wait for the next one
 
     async def _receive(self, timeout: float | None) -> object:
         deadline = None if timeout is None else self.runtime.now() + timeout

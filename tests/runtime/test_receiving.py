@@ -201,3 +201,29 @@ async def test_TM28_statistics_tell_of_the_mailbox() -> None:
         assert (actor.pid.statistics().length, actor.pid.statistics().receiving) == (1, False)
         assert runtime.statistics().messages == 1
         assert runtime.statistics().processes == 2
+
+
+async def test_one_that_is_woken_for_nothing_does_not_push_another_task_aside() -> None:
+    async with open_runtime():
+        me = self_pid()
+        refused: list[RuntimeError] = []
+
+        async def first() -> None:
+            try:
+                await me.receive()
+            except RuntimeError as error:
+                refused.append(error)
+
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(first)
+            await settle()
+            me.send("one")  # it wakes the other task, but this one is faster
+            assert await me.receive() == "one"
+            nursery.start_soon(send_later, me)
+            assert await me.receive() == "two"
+        assert len(refused) == 1
+
+
+async def send_later(pid: Pid) -> None:
+    await settle()
+    pid.send("two")
