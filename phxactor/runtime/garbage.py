@@ -9,19 +9,15 @@ a time. So while a program runs
   collector, when nobody refers to it any more. So each object is looked at once, and a pause is some 10 ms, however
   much there is (10,000 clients);
 - a cycle that is dropped after that waits for a full look at everything, a `sweep`. That is made by itself
-  when more is frozen than the number of processes explains, or twice what the last one left; when the program's memory
-  has doubled since, for a cycle may hold a megabyte; and when a program asks.
+  when more is frozen than the number of processes explains, or twice what the last one left; and when a program asks.
 """
 
 from __future__ import annotations
 
 import gc
-import os
-import sys
 import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
@@ -33,11 +29,6 @@ SLACK: Final = 1_000_000
 """Frozen objects that are never too many."""
 OF_PROCESS: Final = 400
 """Frozen objects that a process explains: four times what a channel and its connection have."""
-GROWTH: Final = 256 * 1024 * 1024
-"""Bytes that a program may need beyond twice what it needed after the last sweep."""
-STATM: Final = Path("/proc/self/statm")
-"""Where Linux says how much memory a program has, in pages."""
-PAGE: Final = os.sysconf("SC_PAGE_SIZE")
 EVERY: Final = 25
 """Freezings between two counts of what is frozen: counting takes some milliseconds for a million."""
 
@@ -51,35 +42,21 @@ class Freezer:
         self._freezings = 0
         self._spare = SLACK
         """Frozen objects that may be there, beside those of the processes."""
-        self._enough = 2 * resident() + GROWTH
-        """Bytes that the program may need."""
 
     def __call__(self, phase: str, info: Mapping[str, int]) -> None:
         """Freeze what has survived; when too much is frozen, have it swept soon: not here, within a collection."""
         if phase == "stop":
             gc.freeze()
             self._freezings += 1
-            many = not self._freezings % EVERY and gc.get_freeze_count() > self._spare + self._explained()
-            if many or resident() > self._enough:
-                self._enough = sys.maxsize  # until it has been swept
+            if not self._freezings % EVERY and gc.get_freeze_count() > self._spare + self._explained():
                 self._runtime.run_soon(self._sweep)
 
     def _sweep(self) -> None:
         sweep()
         self._spare = max(SLACK, 2 * gc.get_freeze_count() - self._explained())
-        self._enough = 2 * resident() + GROWTH
 
     def _explained(self) -> int:
         return OF_PROCESS * len(self._runtime.processes)
-
-
-def resident() -> int:
-    """Return the bytes of memory that the program needs; 0 where the system does not say it as Linux does."""
-    try:
-        with STATM.open("rb") as statm:
-            return int(statm.read().split()[1]) * PAGE
-    except OSError:
-        return 0
 
 
 _before: Final[list[tuple[int, int, int]]] = []

@@ -82,24 +82,6 @@ async def test_it_sweeps_by_itself_when_more_is_frozen_than_the_processes_explai
             assert more
 
 
-@pytest.mark.skipif(not garbage.resident(), reason="this system does not say how much memory a program has")
-@pytest.mark.parametrize("more", [0, 1])
-async def test_it_sweeps_by_itself_when_memory_has_doubled(monkeypatch: pytest.MonkeyPatch, more: int) -> None:
-    needed = [100]
-    monkeypatch.setattr(garbage, "GROWTH", 0)
-    monkeypatch.setattr(garbage, "resident", lambda: needed[0])
-    async with open_runtime() as runtime:
-        with garbage.tuned(runtime):
-            node = Node()
-            alive = weakref.ref(node)
-            gc.collect(0)
-            del node
-            needed[0] = 200 + more
-            gc.collect(0)
-            await settle()
-            assert (alive() is None) is bool(more)
-
-
 def test_without_a_program_a_sweep_is_a_collection() -> None:
     alive = weakref.ref(Node())
     assert sweep() > 0
