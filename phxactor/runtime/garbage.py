@@ -9,7 +9,8 @@ a time. So while a program runs
   collector, when nobody refers to it any more. So each object is looked at once, and a pause is some 10 ms, however
   much there is (10,000 clients);
 - a cycle that is dropped after that waits for a full look at everything, a `sweep`. That is made by itself
-  when more is frozen than the number of processes explains, or twice what the last one left; and when a program asks.
+  when more is frozen than the number of processes explains, or twice what the last one left; and when a program asks,
+  as one should that keeps much in cycles: what counts are objects, not their bytes.
 """
 
 from __future__ import annotations
@@ -25,11 +26,11 @@ if TYPE_CHECKING:
 
 THRESHOLDS: Final = (16_000, 1_000_000, 1_000_000)
 """New objects before they are looked at; the older generations are always empty."""
-SLACK: Final = 1_000_000
+SLACK: Final = 250_000
 """Frozen objects that are never too many."""
 OF_PROCESS: Final = 400
 """Frozen objects that a process explains: four times what a channel and its connection have."""
-EVERY: Final = 25
+EVERY: Final = 8
 """Freezings between two counts of what is frozen: counting takes some milliseconds for a million."""
 
 
