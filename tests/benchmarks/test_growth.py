@@ -45,5 +45,5 @@ def test_what_needs_more_files_than_there_may_be_is_left_out(capsys: pytest.Capt
 
 
 def test_the_longest_collection_counts() -> None:
-    assert longest("0.500 0\n12.250 2\n3.000 1\n") == 12.25
-    assert longest("") == 0
+    assert longest("5 50.000\n10 0.500\n20 12.250\n30 3.000\n", began_ns=10) == 12.25
+    assert longest("", began_ns=10) == 0
