@@ -137,13 +137,16 @@ def write(found: dict[str, list[Found]]) -> str:
 
 
 def _compared(question: Question, figure: Spread, first: Spread) -> tuple[str, str, str]:
+    if not question.relative:
+        return (
+            ("", f"{question.limit:g} {question.unit}", verdict(figure, question.limit))
+            if question.limit
+            else ("", "", "")
+        )
     ratio = spread([figure.median / first.median])
-    shown = str(ratio) if question.relative else ""
     if question.limit is None:
-        return (shown, "", "")
-    if question.relative:
-        return (shown, f"{question.limit:g}", verdict(ratio, question.limit))
-    return (shown, f"{question.limit:g} {question.unit}", verdict(figure, question.limit))
+        return (str(ratio), "", "")
+    return (str(ratio), f"{question.limit:g}", verdict(ratio, question.limit))
 
 
 def grow(repeat: int, output: Path | None) -> int:

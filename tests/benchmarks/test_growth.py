@@ -47,3 +47,8 @@ def test_what_needs_more_files_than_there_may_be_is_left_out(capsys: pytest.Capt
 def test_the_longest_collection_counts() -> None:
     assert longest("5 50.000\n10 0.500\n20 12.250\n30 3.000\n", began_ns=10) == 12.25
     assert longest("", began_ns=10) == 0
+
+
+def test_no_collection_at_all_is_within_the_limit() -> None:
+    found = {size.name: [Found(figures(20.0), FLOOR_US, 0.0)] for size in CLIENTS}
+    assert rows(found, "longest garbage collection")[0] == ["0.00", "ms", "30", "ms", "ok"]
