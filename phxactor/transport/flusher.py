@@ -31,6 +31,8 @@ class Flusher(trio.abc.Instrument):
 
     def __init__(self) -> None:
         self._dirty: list[BaseConnection] = []
+        self._backlog: list[BaseConnection] = []
+        """Those that did not get their turn in the pass in which they were marked, oldest first."""
         self.mark: Callable[[BaseConnection], None] = self._dirty.append
         """Has a socket written to at the end of this pass. Each delivery calls it: the list's own method is fastest."""
         self._slow: list[tuple[BaseConnection, trio.CancelScope]] = []
@@ -63,20 +65,26 @@ class Flusher(trio.abc.Instrument):
 
     def before_io_wait(self, timeout: float, /) -> None:
         """Write what has gathered; trio calls it at the end of a pass, and would forget an instrument that raises."""
-        if self._dirty:
+        if self._dirty or self._backlog:
             try:
                 self._flush()
             except BaseException as error:  # noqa: BLE001 - it is raised again, by the process
                 self._failure = error
-            if self._dirty or self._slow or self._failure is not None:
+            if self._backlog or self._slow or self._failure is not None:
                 # How long to wait has been decided by now: only this makes it short.
                 assert self._token is not None  # noqa: S101 - it is set before trio knows of this instrument
                 self._token.run_sync_soon(self._wake)
 
     def _flush(self) -> None:
-        dirty = self._dirty[:SLICE]
-        del self._dirty[:SLICE]
-        for connection in dirty:
+        # Those that were marked just now first, as far as half of the turn goes: behind a broadcast to 10,000 an echo
+        # would wait for 120 ms, and waits for 20.
+        turn, later = self._dirty[: SLICE // 2], self._dirty[SLICE // 2 :]
+        self._dirty.clear()
+        self._backlog += later
+        room = SLICE - len(turn)
+        turn += self._backlog[:room]
+        del self._backlog[:room]
+        for connection in turn:
             connection.dirty = False
             if connection.size and connection.drain_scope is None and not connection.flush():
                 connection.drain_scope = scope = trio.CancelScope()

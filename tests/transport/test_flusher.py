@@ -269,3 +269,24 @@ async def test_slices_of_many_connections_let_others_run(monkeypatch: pytest.Mon
             with client:
                 assert await read(client, 1) == b"x"
             connection.close()
+
+
+async def test_who_is_marked_behind_many_does_not_wait_for_all_of_them(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "SLICE", 10)
+    async with world() as it:
+        crowd = [it.pair() for _ in range(100)]
+        late, client = it.pair()
+        with client:
+            for connection, _ in crowd:
+                connection.write(b"news")
+            await trio.lowlevel.checkpoint()
+            late.write(b"echo")
+            await trio.lowlevel.checkpoint()
+            assert client.recv(10) == b"echo"
+            with pytest.raises(BlockingIOError):  # though some of those before are still to come
+                crowd[-1][1].recv(10)
+            for connection, other in crowd:
+                assert await read(other, 4) == b"news"
+                connection.close()
+                other.close()
+            late.close()
