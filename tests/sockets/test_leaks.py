@@ -137,7 +137,8 @@ class Left:
             objects=Counter(
                 f"{kind.__module__}.{kind.__qualname__}"
                 for kind in kinds
-                if kind is not cls and kind.__module__.startswith(("phxactor", "tests", "websockets", "h11"))
+                # A class may have a descriptor there, which says it of instances.
+                if kind is not cls and str(kind.__module__).startswith(("phxactor", "tests", "websockets", "h11"))
             ),
         )
 
