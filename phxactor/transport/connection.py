@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 class Connection(BaseConnection):
     """One accepted connection."""
 
-    __slots__ = ("_reader", "_sock")
+    __slots__ = ("_reader", "_send", "_sock")
 
     def __init__(self, sock: socket.socket, flusher: Flusher, reader: Reader | None = None) -> None:
         """Take over a connected socket; without a reader, `feed` reads."""
@@ -32,6 +32,7 @@ class Connection(BaseConnection):
         self._reader = reader
         sock.settimeout(0)
         self._sock = sock
+        self._send = sock.send
 
     def receive_now(self, max_bytes: int = READ_SIZE) -> bytes:
         """Take what has come already: whoever connects asks at once, so that nearly always something has."""
@@ -79,7 +80,7 @@ class Connection(BaseConnection):
         data = output[0] if len(output) == 1 else b"".join(output)
         output.clear()
         try:
-            sent = self._sock.send(data)
+            sent = self._send(data)
         except BlockingIOError:
             sent = 0
         except OSError:  # reset: the reader hears of it, and ends the process
