@@ -14,36 +14,31 @@ A join runs beside the socket: messages for its topic wait for the answer, all o
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Callable
 from functools import partial
-from inspect import iscoroutinefunction
-from typing import Final, Protocol, TypeAlias, final
+from typing import Final, Protocol, TypeAlias
 
-import attrs
-import trio
-
-from phxactor.otp import ChildSpec, DynamicSupervisor, Error, Ok
-from phxactor.otp.child_spec import Started
+from phxactor.otp import DynamicSupervisor, Error, Ok
 from phxactor.runtime import (
     KILL,
     Answer,
     Crash,
     Down,
     From,
-    Monitor,
     Pid,
     Reason,
     Shutdown,
-    Timer,
     demonitor,
     sweep,
 )
 from phxactor.runtime.signals import exit_signal, monitor
 from phxactor.socket import events
+from phxactor.socket.channel_start import TOO_LATE, channel_spec
 from phxactor.socket.messages import Broadcast, Message, Ref, Reply, SocketClose, SocketPush
 from phxactor.socket.rate_limit import RateLimit
 from phxactor.socket.serializer import EncodeError
 from phxactor.socket.socket import Socket
+from phxactor.socket.topics import Joined, Joining, Late
 
 PASSES: Final = 3
 """Of the scheduler, that a channel which is to be replaced has to take what waits for it."""
@@ -55,9 +50,6 @@ MAX_TOPIC: Final = 255
 """Bytes of a topic that can be joined: more do not fit into a binary message."""
 WAITING: Final = 1000
 """Messages that may wait for the answer of their topic's join."""
-
-TOO_LATE: Final = Error("join_timeout")
-"""What the start of a channel answers that has taken longer than a join may."""
 
 
 Pool: TypeAlias = Callable[[type[Socket], Pid], Pid]
@@ -72,62 +64,6 @@ class Output(Protocol):
 
     def stop(self, reason: Reason) -> None:
         """End the connection, and with it the process."""
-
-
-@final
-class Joined:
-    """A topic with a living channel."""
-
-    __slots__ = ("join_ref", "monitor", "pid")
-
-    def __init__(self, pid: Pid, join_ref: Ref, watch: Monitor) -> None:
-        self.pid = pid
-        self.join_ref = join_ref
-        self.monitor = watch
-
-
-@final
-class Joining:
-    """A topic whose join has not been answered."""
-
-    __slots__ = (
-        "admitted",
-        "began",
-        "close",
-        "from_",
-        "message",
-        "monitor",
-        "old",
-        "pid",
-        "started",
-        "timer",
-        "waiting",
-    )
-
-    def __init__(self, message: Message, began: float) -> None:
-        self.message = message
-        self.began = began
-        self.old: Joined | None = None
-        """The channel that this join replaces, until it has ended."""
-        self.close: SocketPush | None = None
-        """The old channel's phx_close, which follows the answer."""
-        self.started: From | None = None
-        """Who the pool's supervisor answers."""
-        self.from_: From | None = None
-        """Who the channel answers."""
-        self.admitted = False
-        """Whether the client has been told ok."""
-        self.pid: Pid | None = None
-        self.monitor: Monitor | None = None
-        self.timer: Timer | None = None
-        self.waiting: list[Message] = []
-
-
-@attrs.frozen
-class Late:
-    """A timer's message: a join, or the end of the channel that it replaces, has taken too long."""
-
-    joining: Joining
 
 
 class Multiplexer:
@@ -270,7 +206,7 @@ class Multiplexer:
             joining.started = From(self._pid)
             self._asked[joining.from_] = self._asked[joining.started] = joining
             try:
-                spec = _channel_spec(route.channel, (message.payload, joining.from_, socket), self._join_timeout)
+                spec = channel_spec(route.channel, (message.payload, joining.from_, socket), self._join_timeout)
             except Exception as error:  # noqa: BLE001 - the program's; it concerns this join alone
                 self._crashed(joining, Crash(error), error)
                 return
@@ -505,37 +441,3 @@ class Multiplexer:
 
     def _now(self) -> float:
         return self._pid.runtime.now()
-
-
-def _channel_spec(handler: object, arguments: tuple[object, From, Socket], seconds: float) -> ChildSpec:
-    """Say how a channel is started: by its `child_spec(arguments)`, or its `start_link(arguments)`.
-
-    It is always temporary: a channel comes back by being joined again. One whose start waits is given up after so many
-    seconds, for its supervisor waits with it.
-    """
-    child_spec = getattr(handler, "child_spec", None)
-    if child_spec is not None:
-        spec = child_spec(arguments)
-        if not isinstance(spec, ChildSpec):
-            raise TypeError(f"child_spec of {handler!r:.100} returned {spec!r:.100}, and not a ChildSpec")
-    else:
-        start_link = handler.start_link  # type: ignore[attr-defined]  # checked when the socket's class was made
-        spec = ChildSpec(id=handler, start=(start_link, (arguments,), {}), restart="temporary")
-    if iscoroutinefunction(spec.start[0]):
-        return ChildSpec(
-            id=spec.id,
-            start=(_start_in_time, (seconds, *spec.start), {}),
-            restart="temporary",
-            shutdown=spec.shutdown,
-            type=spec.type,
-            modules=spec.callback_modules(),
-        )
-    return spec if spec.restart == "temporary" else attrs.evolve(spec, restart="temporary")
-
-
-async def _start_in_time(
-    seconds: float, start: Callable[..., Awaitable[Started]], args: tuple[object, ...], kwargs: Mapping[str, object]
-) -> Started:
-    with trio.move_on_after(seconds):
-        return await start(*args, **kwargs)
-    return TOO_LATE

@@ -23,10 +23,10 @@ from phxactor.runtime import NORMAL, Exit, Pid, Reason, receive, self_pid, set_p
 from phxactor.runtime.signals import fatal
 from phxactor.socket import BINARY, TEXT, Broadcast, DecodeError, Socket, SocketPush
 from phxactor.socket.messages import DRAIN, Drain
-from phxactor.socket.multiplexer import Multiplexer, Pool
-from phxactor.socket.rate_limit import rate_limit
+from phxactor.socket.multiplexer import Pool
 from phxactor.transport import events
 from phxactor.transport.close_codes import BAD_MESSAGE, DRAINING
+from phxactor.transport.multiplexing import multiplexer
 from phxactor.transport.options import SocketOptions
 from phxactor.transport.params import Params
 
@@ -98,15 +98,7 @@ class MemoryTransport:
         self.listening: set[str] = set()
         """Topics whose broadcasts the test wants to see itself."""
         self._peer = peer
-        self._multiplexer = Multiplexer(
-            socket,
-            self,
-            pool,
-            max_channels=options.max_channels,
-            join_timeout=options.join_timeout,
-            messages=rate_limit(options.max_messages_per_second),
-            joins=rate_limit(options.max_joins_per_second),
-        )
+        self._multiplexer = multiplexer(socket, self, pool, options)
         self._draining = False
 
     async def run(self) -> None:

@@ -12,7 +12,7 @@ from __future__ import annotations
 from base64 import b64encode
 from collections import deque
 from http import HTTPStatus
-from typing import TYPE_CHECKING, Final, final
+from typing import Final, final
 
 import attrs
 import trio
@@ -22,15 +22,13 @@ from phxactor.runtime import From, Reason, Timer, set_port
 from phxactor.runtime.signals import fatal
 from phxactor.socket import TEXT, DecodeError, Socket, SocketPush
 from phxactor.socket.messages import DRAIN, Drain
-from phxactor.socket.multiplexer import Multiplexer, Pool
-from phxactor.socket.rate_limit import rate_limit
+from phxactor.socket.multiplexer import Pool
 from phxactor.transport import events
 from phxactor.transport.close_codes import BAD_MESSAGE, DRAINING, INACTIVE, SLOW_CONSUMER
 from phxactor.transport.multiplexed import CATCH_UP, WINDOW
+from phxactor.transport.multiplexing import multiplexer
+from phxactor.transport.options import LongPollOptions
 from phxactor.transport.slow_consumer import SlowConsumer
-
-if TYPE_CHECKING:
-    from phxactor.transport.options import LongPollOptions
 
 SETTLE: Final = 0.01
 """Seconds between two looks at whether the channels of a session that is to be ended are done."""
@@ -79,15 +77,7 @@ class LongPollSession:
         self.socket = socket
         self.options = options
         self.peer = peer
-        self._multiplexer = Multiplexer(
-            socket,
-            self,
-            pool,
-            max_channels=options.max_channels,
-            join_timeout=options.join_timeout,
-            messages=rate_limit(options.max_messages_per_second),
-            joins=rate_limit(options.max_joins_per_second),
-        )
+        self._multiplexer = multiplexer(socket, self, pool, options)
         self._slow = None if options.slow_consumer == "close" else SlowConsumer(peer, options.max_output_bytes)
         self._published: deque[tuple[list[tuple[int, bytes]] | DecodeError, From]] = deque()
         """What clients have sent that waits until the channels have caught up."""

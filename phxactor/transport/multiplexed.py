@@ -16,11 +16,11 @@ import trio
 from phxactor.runtime import set_port
 from phxactor.socket import DecodeError, InvalidUTF8, Socket, SocketPush
 from phxactor.socket.messages import DRAIN
-from phxactor.socket.multiplexer import Multiplexer, Pool
-from phxactor.socket.rate_limit import rate_limit
+from phxactor.socket.multiplexer import Pool
 from phxactor.transport.base_connection import READ_SIZE
 from phxactor.transport.close_codes import BAD_MESSAGE, DRAINING, HELD_UP, NOT_UTF8
 from phxactor.transport.frames import frame
+from phxactor.transport.multiplexing import multiplexer
 from phxactor.transport.slow_consumer import SlowConsumer
 from phxactor.transport.websocket import MANY, Link, Silence, WebSocket
 
@@ -68,15 +68,7 @@ class MultiplexedWebSocket(WebSocket):
         self._max_output = options.max_output_bytes
         self._slow = None if options.slow_consumer == "close" else SlowConsumer(link.peer, options.max_output_bytes)
         self._shared_frames = not self.compressed
-        self._multiplexer = Multiplexer(
-            socket,
-            self,
-            pool,
-            max_channels=options.max_channels,
-            join_timeout=options.join_timeout,
-            messages=rate_limit(options.max_messages_per_second),
-            joins=rate_limit(options.max_joins_per_second),
-        )
+        self._multiplexer = multiplexer(socket, self, pool, options)
         unlimited = options.max_messages_per_second is None
         self._handle_in = self._multiplexer.handle_in if unlimited else self._multiplexer.handle_limited
         self._draining = False

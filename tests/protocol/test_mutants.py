@@ -13,7 +13,8 @@ from phxactor.channel.process import ChannelProcess
 from phxactor.pubsub import PubSub
 from phxactor.runtime import Shutdown
 from phxactor.socket import Message, fastlane
-from phxactor.socket.multiplexer import Joining, Multiplexer
+from phxactor.socket.multiplexer import Multiplexer
+from phxactor.socket.topics import Joining
 from phxactor.transport.close_codes import CloseCode, close_code
 from phxactor.transport.multiplexed import MultiplexedWebSocket
 from tests.protocol.programs import Move

@@ -1,12 +1,16 @@
 from __future__ import annotations
 
+import gc
+import weakref
 from collections.abc import Callable
 
 import pytest
 import trio
 
 from phxactor.runtime import (
+    KILL,
     NORMAL,
+    Crash,
     Pid,
     open_runtime,
     receive,
@@ -134,3 +138,66 @@ async def test_a_port_runs_as_its_own_process() -> None:
             assert child.parent is port.pid
             assert child.links == {port.pid: False}
         assert self_pid() is runtime.main
+
+
+async def test_a_sink_takes_its_type_in_the_ports_place_and_in_order_with_it() -> None:
+    taken: list[object] = []
+
+    def port(message: object) -> None:
+        taken.append(("port", message))
+        if message == "self":
+            self_pid().send(1)  # the port is busy: it waits, and goes the way of all that waits
+            self_pid().send("last")
+
+    async def body() -> None:
+        set_port(port, (int, lambda number: taken.append(("sink", number))))
+        await trio.sleep_forever()
+
+    async with open_runtime():
+        pid = spawn(body)
+        await settle()
+        for message in (1, "a", True, "self", 2):
+            pid.send(message)
+        assert taken == [
+            *(("sink", 1), ("port", "a"), ("port", True), ("port", "self")),
+            *(("port", 1), ("port", "last"), ("sink", 2)),
+        ]
+
+
+async def test_a_sink_that_raises_ends_its_process_and_not_the_sender() -> None:
+    def sink(number: int) -> None:
+        raise ValueError(number)
+
+    async def body() -> None:
+        set_port(lambda _: None, (int, sink))
+        await trio.sleep_forever()
+
+    async with open_runtime() as runtime:
+        pid = spawn(body)
+        await settle()
+        pid.send(7)
+        reason = await runtime.ended(pid)
+        assert isinstance(reason, Crash)
+        assert isinstance(reason.exception, ValueError)
+
+
+async def test_a_dead_process_keeps_neither_its_port_nor_its_sink() -> None:
+    class Output:
+        def put(self, message: object) -> None: ...
+
+    output = Output()
+    alive = weakref.ref(output)
+
+    async def body(output: Output) -> None:
+        set_port(output.put, (int, output.put))
+        await trio.sleep_forever()
+
+    async with open_runtime() as runtime:
+        pid = spawn(body, output)
+        del output
+        await settle()
+        pid.exit(KILL)
+        assert await runtime.ended(pid) == "killed"
+        await settle()
+        gc.collect()
+        assert alive() is None
