@@ -21,7 +21,7 @@ from tests.oracle.programs import SAMPLE, Program, Source, load
 
 BATCH: Final = 200
 ATTEMPTS: Final = 3
-"""So often the record is tried: on a busy machine a schedule may take something for quiet that is not."""
+"""So often the record and what disagrees are tried: a busy machine may make something look quiet that is not."""
 AHEAD: Final = 2
 """So many batches are with the BEAM, or wait for it."""
 SHRUNK: Final = 5
@@ -48,6 +48,7 @@ def main(seed: int, count: int, path: Path | None) -> int:
             wrong += [verdict.program for verdict in batch if differences(verdict.program)]
             compared = sum(bool(verdict.observed) for verdict in verdicts)
             print(f"{compared} of {count} compared, {len(wrong)} disagree, {monotonic() - start:.0f} s", flush=True)
+        wrong = each_time(wrong, observe)
         for program in wrong[:SHRUNK]:
             tell(program, observe)
     print(what_is_determined(verdicts))
@@ -68,6 +69,17 @@ def unlike_record(programs: Sequence[Program], observe: Observe) -> list[Program
         if not unlike:
             break
     return unlike
+
+
+def each_time(wrong: Sequence[Program], observe: Observe) -> list[Program]:
+    """Have the BEAM play them again; return those about which it disagrees each time, and not by a schedule only."""
+    left = list(wrong)
+    for _ in range(ATTEMPTS):
+        if not left:
+            break
+        left = [verdict.program for verdict in observe([program.source for program in left])]
+        left = [program for program in left if differences(program)]
+    return left
 
 
 def batches(observe: Observe, seed: int, count: int) -> Iterator[list[Verdict]]:
