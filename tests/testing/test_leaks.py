@@ -26,7 +26,8 @@ def left_behind(pytester: pytest.Pytester, test: str, *, options: str = "phxacto
     if result.ret == 0:
         return []
     start = lines.index("test_something has left behind") + 1
-    return [line for line in lines[start : start + 4] if ": " in line and not line.startswith(("=", "ERROR"))]
+    end = next(at for at in range(start, len(lines)) if lines[at].startswith(("=", "---")))  # pytest goes on there
+    return lines[start:end]
 
 
 def test_a_process_that_outlives_who_has_spawned_it(pytester: pytest.Pytester) -> None:
