@@ -28,15 +28,18 @@ async def drive(job: Job) -> Figures:
             figures = await job.load.run(client)
             await client.leave()
             watch.cancel()
-    except* Fault as faults:
+    except ExceptionGroup as failures:  # not `except*`: before Python 3.11.4 that would put the fault in a group again
+        faults = failures.subgroup(Fault)
+        if faults is None:
+            raise
         raise first(faults) from None
     return figures
 
 
-def first(faults: BaseExceptionGroup[Fault]) -> Fault:
+def first(faults: ExceptionGroup[Fault]) -> Fault:
     """Take a group apart."""
     fault = faults.exceptions[0]
-    return first(fault) if isinstance(fault, BaseExceptionGroup) else fault
+    return first(fault) if isinstance(fault, ExceptionGroup) else fault
 
 
 def main() -> int:
