@@ -6,14 +6,15 @@ All that belongs to HTTP is let go before the WebSocket begins, since connection
 from __future__ import annotations
 
 import socket
+from collections.abc import Awaitable
 from http import HTTPStatus
-from typing import TYPE_CHECKING, Literal, TypeAlias
+from typing import TYPE_CHECKING, Literal, TypeAlias, TypeVar
 
 import trio
 
 from phxactor.endpoint import events
 from phxactor.endpoint.connection_limits import ConnectionLimits, TooManyError
-from phxactor.endpoint.http import BadRequest, HTTPConnection
+from phxactor.endpoint.http import BadRequest, HTTPConnection, first_bytes
 from phxactor.endpoint.plain_head import plain_upgrade
 from phxactor.endpoint.tls import HandshakeError, as_stream, shake_hands
 from phxactor.endpoint.upgrade import upgrade
@@ -29,6 +30,8 @@ from phxactor.transport.stream_connection import StreamConnection
 
 if TYPE_CHECKING:
     from phxactor.endpoint.endpoint import Endpoint
+
+T = TypeVar("T")
 
 Upgraded: TypeAlias = tuple[MultiplexedWebSocket | RawWebSocket, bytes]
 """A WebSocket whose handshake is done, and what came behind its request."""
@@ -93,18 +96,17 @@ async def _connect(endpoint: Endpoint, accepted: socket.socket | trio.abc.Stream
         return StreamConnection(accepted, endpoint.flusher)
     if endpoint.tls is None:
         return Connection(accepted, endpoint.flusher, endpoint.reader)
-    pid = self_pid()
-    endpoint.idle.add(pid)
-    try:
-        return await shake_hands(as_stream(accepted), endpoint.tls, endpoint.flusher)
-    finally:
-        endpoint.idle.discard(pid)
+    return await _while_idle(endpoint, shake_hands(as_stream(accepted), endpoint.tls, endpoint.flusher))
 
 
 async def _speak_http(endpoint: Endpoint, connection: BaseConnection, peer: PeerData) -> Upgraded | None:
     """Answer requests until there are no more, or one has become a WebSocket."""
     scheme: Literal["http", "https"] = "http" if endpoint.tls is None else "https"
     first = connection.receive_now()
+    if not first and not endpoint.draining:
+        first = await _while_idle(endpoint, first_bytes(connection))
+    if not first:
+        return None
     answer: Response | None = None
     if (plain := plain_upgrade(first, peer, scheme)) is not None and not endpoint.draining:
         request, rest = plain
@@ -114,7 +116,7 @@ async def _speak_http(endpoint: Endpoint, connection: BaseConnection, peer: Peer
         answer = made
     http = HTTPConnection(connection, peer=peer, scheme=scheme, first=first)
     try:
-        while (asked := await _next_request(endpoint, http)) is not None:
+        while not endpoint.draining and (asked := await _while_idle(endpoint, http.next_request())) is not None:
             if answer is None:
                 made = await _upgrade(endpoint, connection, asked)
                 if made is not None and not isinstance(made, Response):
@@ -128,6 +130,16 @@ async def _speak_http(endpoint: Endpoint, connection: BaseConnection, peer: Peer
     return None
 
 
+async def _while_idle(endpoint: Endpoint, waiting: Awaitable[T]) -> T:
+    """Wait for the client; meanwhile the drainer may end the connection, and nothing is lost."""
+    pid = self_pid()
+    endpoint.idle.add(pid)
+    try:
+        return await waiting
+    finally:
+        endpoint.idle.discard(pid)
+
+
 async def _upgrade(
     endpoint: Endpoint, connection: BaseConnection, request: Request
 ) -> MultiplexedWebSocket | RawWebSocket | Response | None:
@@ -136,16 +148,6 @@ async def _upgrade(
     if mount is None or mount.websocket is None:
         return None
     return await upgrade(endpoint, mount.handler, mount.websocket, connection, request)
-
-
-async def _next_request(endpoint: Endpoint, http: HTTPConnection) -> Request | None:
-    """Wait for a request; meanwhile the drainer may end the connection, and nothing is lost."""
-    pid = self_pid()
-    endpoint.idle.add(pid)
-    try:
-        return None if endpoint.draining else await http.next_request()
-    finally:
-        endpoint.idle.discard(pid)
 
 
 async def _answer(endpoint: Endpoint, request: Request) -> Response:
