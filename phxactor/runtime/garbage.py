@@ -31,7 +31,7 @@ SLACK: Final = 250_000
 OF_PROCESS: Final = 400
 """Frozen objects that a process explains: four times what a channel and its connection have."""
 EVERY: Final = 8
-"""Freezings between two counts of what is frozen: counting takes some milliseconds for a million."""
+"""Freezings between two counts of what is frozen, at least: counting takes some milliseconds for a million."""
 
 
 class Freezer:
@@ -41,6 +41,9 @@ class Freezer:
         """Start with what there is."""
         self._runtime = runtime
         self._freezings = 0
+        """Since the last count; each can have added no more than what makes the collector look."""
+        self._counted = 0
+        """Frozen objects at that count."""
         self._spare = SLACK
         """Frozen objects that may be there, beside those of the processes."""
 
@@ -49,12 +52,24 @@ class Freezer:
         if phase == "stop":
             gc.freeze()
             self._freezings += 1
-            if not self._freezings % EVERY and gc.get_freeze_count() > self._spare + self._explained():
+            if self._freezings >= EVERY and self._too_many():
                 self._runtime.run_soon(self._sweep)
+
+    def count(self) -> int:
+        """Count what is frozen."""
+        self._counted, self._freezings = gc.get_freeze_count(), 0
+        return self._counted
+
+    def _too_many(self) -> bool:
+        """Tell whether more is frozen than may be, and count only if it could."""
+        limit = self._spare + self._explained()
+        if self._counted + self._freezings * THRESHOLDS[0] <= limit:
+            return False
+        return self.count() > limit
 
     def _sweep(self) -> None:
         sweep()
-        self._spare = max(SLACK, 2 * gc.get_freeze_count() - self._explained())
+        self._spare = max(SLACK, 2 * self.count() - self._explained())
 
     def _explained(self) -> int:
         return OF_PROCESS * len(self._runtime.processes)
@@ -76,6 +91,7 @@ def tuned(runtime: Runtime) -> Iterator[None]:
         gc.set_threshold(*THRESHOLDS)
         gc.callbacks.append(freezer)
     sweep()
+    freezer.count()
     try:
         yield
     finally:
