@@ -30,7 +30,7 @@ from phxactor.runtime import (
     self_pid,
 )
 from phxactor.socket import Broadcast, Message, Reply
-from phxactor.socket.fastlane import Fastlane
+from phxactor.socket.fastlane import fastlane
 
 if TYPE_CHECKING:
     from phxactor.channel.channel import Channel
@@ -72,8 +72,8 @@ class ChannelProcess(ServerProcess):
             self.from_.reply(result)
             return
         self.watch = monitor(socket.transport_pid)
-        lane = Fastlane(socket.transport_pid, socket.serializer, channel.intercepts)
-        socket.pubsub_server.subscribe(channel.topic, lane)
+        lane = fastlane(socket.serializer, channel.intercepts)
+        socket.pubsub_server.subscribe(channel.topic, lane, through=socket.transport_pid)
         socket.joined = True
         self.from_.reply(Ok() if result is None else result)
         self.payload = None

@@ -19,14 +19,15 @@ from phxactor.runtime import Pid, disown, own, self_pid
 
 @final
 class Subscriber:
-    """One subscription: who, and what he gave along."""
+    """One subscription: who, what he gave along, and whom a dispatcher may hand messages to in his place."""
 
-    __slots__ = ("metadata", "pid")
+    __slots__ = ("metadata", "pid", "through")
 
-    def __init__(self, pid: Pid, metadata: object) -> None:
-        """Keep both."""
+    def __init__(self, pid: Pid, metadata: object, through: Pid) -> None:
+        """Keep all three."""
         self.pid = pid
         self.metadata = metadata
+        self.through = through
 
 
 Dispatcher: TypeAlias = Callable[[Iterable[Subscriber], "Pid | None", object], None]
@@ -84,14 +85,22 @@ class PubSub:
             subscribers=len(self._subscriptions),
         )
 
-    def subscribe(self, topic: str, metadata: object = None, *, pid: Pid | None = None) -> None:
-        """Subscribe a process, by default the current one; twice means that each message comes twice."""
-        subscriber = Subscriber(pid or self_pid(), metadata)
+    def subscribe(
+        self, topic: str, metadata: object = None, *, pid: Pid | None = None, through: Pid | None = None
+    ) -> None:
+        """Subscribe a process, by default the current one; twice means that each message comes twice.
+
+        `metadata` is for dispatchers that know of it, and so is `through`: a process that they may hand messages to in
+        its place, by default itself. The one that is given to each broadcast unless another is, `to_mailboxes`, does
+        not.
+        """
+        owner = pid or self_pid()
+        subscriber = Subscriber(owner, metadata, through or owner)
         self._topics.setdefault(topic, {})[subscriber] = None
-        entries = self._subscriptions.get(subscriber.pid)
+        entries = self._subscriptions.get(owner)
         if entries is None:
-            self._subscriptions[subscriber.pid] = [(topic, subscriber)]
-            own(subscriber.pid, self._release)
+            self._subscriptions[owner] = [(topic, subscriber)]
+            own(owner, self._release)
         else:
             entries.append((topic, subscriber))
 

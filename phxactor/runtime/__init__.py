@@ -37,7 +37,7 @@ from phxactor.runtime.reasons import (
     format_reason,
     is_benign,
 )
-from phxactor.runtime.receiving import MailboxStatistics
+from phxactor.runtime.receiving import MailboxStatistics, Sink
 from phxactor.runtime.run import run
 from phxactor.runtime.runtime import Runtime, RuntimeStatistics, disown, own
 from phxactor.runtime.state import State
@@ -67,6 +67,7 @@ __all__ = [
     "Runtime",
     "RuntimeStatistics",
     "Shutdown",
+    "Sink",
     "State",
     "Timer",
     "cancel_timer",

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from typing import TypeVar, cast
+from typing import TypeVar
 
 from phxactor.runtime import signals
 from phxactor.runtime.errors import Exit, NoProcessError
 from phxactor.runtime.messages import Exited, Monitor
 from phxactor.runtime.pid import Pid, Port
+from phxactor.runtime.receiving import NO_SINK, Sink
 from phxactor.runtime.runtime import current_process
 from phxactor.runtime.state import ALIVE
 from phxactor.runtime.timers import Timer
@@ -91,20 +92,21 @@ def trap_exit(flag: bool = True) -> bool:  # noqa: FBT001, FBT002 - reads as in 
     return before
 
 
-def set_port(port: Port | None, sink: tuple[type[M], Callable[[M], None]] | None = None) -> None:
+def set_port(port: Port | None, sink: Sink = NO_SINK) -> None:
     """Have a synchronous function take this process's messages from now on, those that wait first.
 
-    A `sink`, a type and a function, takes messages of just that type in its place, where nothing waits ahead of them.
-    It runs as whoever sends, not as this process, and may put the message down, no more: not send, spawn or exit.
+    A `sink` takes messages of just the type `sink.takes` in its place, with `sink.put`, where nothing waits ahead of
+    them. It runs as whoever sends, not as this process, which may be busy, and may put the message down, no more: not
+    send, spawn or exit.
     """
     owner = _alive()
     owner.port = port
-    if sink is None:
-        owner.sunk = None
-    else:
-        owner.sunk, owner.sink = cast("tuple[type, Port]", sink)
+    owner.sink = sink
     if owner.mailbox:
+        owner.sunk = None
         owner.run_port_queue()
+    else:
+        owner.sunk = sink.takes
 
 
 def register(name: str, pid: Pid | None = None) -> None:

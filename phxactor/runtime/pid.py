@@ -5,8 +5,8 @@ Any number of processes may send to it; they never wait. It takes its messages i
 - it reads them (`receiving`);
 - it hands over a *port*, a synchronous function. Whoever sends to an idle port runs that function at once, with no
   task switch; a busy one queues. That is what makes a broadcast to a thousand connections cheap. For messages of one
-  type it may have a *sink* beside it, which does nothing but put them down: that needs no process to run as, and saves
-  0.7 µs of the 1.1 that a port costs.
+  type it may have a *sink* beside it, which does nothing but put them down: that needs no process to run as, nor that
+  the port is idle, and saves 0.7 µs of the 1.1 that a port costs.
 
 Both keep the order of each sender (O1), and neither lets a message in once the process is ending.
 """
@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Final, TypeAlias
 
 from trio.lowlevel import enable_ki_protection, reschedule
 
-from phxactor.runtime.receiving import BUDGET, Receiver
+from phxactor.runtime.receiving import BUDGET, NO_SINK, Receiver
 from phxactor.runtime.state import ALIVE, DEAD
 
 if TYPE_CHECKING:
@@ -93,6 +93,7 @@ class Pid(Receiver):
         self.port = None
         self.port_busy = False
         self.sunk = None
+        self.sink = NO_SINK
         # Tables are made when first needed: most processes have one link and one monitor at the most.
         self.links: dict[Pid, bool] | None = None
         self.monitors: dict[Monitor, None] | None = None
@@ -135,14 +136,13 @@ class Pid(Receiver):
             if wanted is None or getattr(message, "ref", None) is wanted:
                 self.waiter = None
                 reschedule(waiter)
-        elif self.port is not None:
-            if type(message) is not self.sunk or self.port_busy or self.mailbox or self.state is not ALIVE:
-                self._run_port(self.port, message)
-                return
+        elif type(message) is self.sunk:  # a broadcast is this a thousand times: nothing else is looked at, or touched
             try:
-                self.sink(message)
+                self.sink.put(message)
             except Exception as error:  # noqa: BLE001 - whatever it is, it ends the port's process
                 self.runtime.port_failed(self, error)
+        elif self.port is not None:
+            self._run_port(self.port, message)
         elif self.state is not DEAD:
             self.mailbox.append(message)
 
@@ -151,10 +151,12 @@ class Pid(Receiver):
         if self.port_busy or self.mailbox or self.state is not ALIVE:
             if self.state is ALIVE:
                 self.mailbox.append(message)
+                self.sunk = None
             return
         runtime = self.runtime
         if runtime.port_depth >= PORT_DEPTH:
             self.mailbox.append(message)
+            self.sunk = None
             runtime.run_soon(self.run_port_queue)
             return
         self.port_busy = True
@@ -195,6 +197,8 @@ class Pid(Receiver):
         current.reset(sender)
         runtime.port_depth -= 1
         self.port_busy = False
+        if not mailbox and self.state is ALIVE:
+            self.sunk = self.sink.takes
 
 
 current: Final[ContextVar[Pid]] = ContextVar("phxactor.current")

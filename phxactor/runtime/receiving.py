@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Awaitable, Callable
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final, Protocol, final
 
 import attrs
 from trio.lowlevel import (
@@ -49,6 +49,31 @@ class MailboxStatistics:
     """Whether the process waits for a message."""
 
 
+class Sink(Protocol):
+    """Puts down messages of one type in the place of a process's port."""
+
+    @property
+    def takes(self) -> type | None:
+        """The type, just this one."""
+
+    def put(self, message: Any, /) -> None:  # noqa: ANN401 - of the type that it takes
+        """Put a message down."""
+
+
+@final
+class NoSink:
+    """The sink of a process that has none."""
+
+    __slots__ = ()
+    takes = None
+
+    def put(self, message: object, /) -> None:
+        """Take nothing, and is given nothing."""
+
+
+NO_SINK: Final = NoSink()
+
+
 class Receiver:
     """What a process takes its messages with; `Pid` is the whole process."""
 
@@ -75,11 +100,11 @@ class Receiver:
     port: Port | None
     port_busy: bool
     runtime: Runtime
-    sink: Port
-    """Takes the messages of one type in the port's place, as whoever sends; there is one if `sunk` is set."""
+    sink: Sink
+    """Takes the messages of one type in the port's place, as whoever sends."""
     state: State
     sunk: type | None
-    """The type of message that the sink takes."""
+    """The type of message that the sink takes now: none while something waits ahead, or the process is ending."""
     waiter: Task | None
     """The task that waits for a message, between its going to sleep and the wake-up."""
     wanted: Ref | None

@@ -185,6 +185,7 @@ class Runtime:
         main = self.main
         if main.state is ALIVE:
             main.state = EXITING
+            main.sunk = None
             main.exit_reason = reason
         with trio.move_on_after(timeout):
             for pid in reversed(list(self.processes.values())):

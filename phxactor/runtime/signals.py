@@ -18,6 +18,7 @@ from phxactor.runtime.errors import NoProcessError
 from phxactor.runtime.messages import Down, Exited, Monitor
 from phxactor.runtime.pid import Pid
 from phxactor.runtime.reasons import KILL, KILLED, NOPROC, Reason, format_reason, is_normal
+from phxactor.runtime.receiving import NO_SINK
 from phxactor.runtime.state import ALIVE, DEAD, EXITING
 
 if TYPE_CHECKING:
@@ -32,6 +33,7 @@ def fatal(pid: Pid, reason: Reason) -> None:
     if pid.state is not ALIVE:
         return
     pid.state = EXITING
+    pid.sunk = None
     pid.exit_reason = reason
     if pid.scope is not None:
         pid.scope.cancel(reason=f"{pid!r} exits: {format_reason(reason)}")
@@ -173,9 +175,8 @@ def bury(runtime: Runtime, pid: Pid, reason: Reason) -> None:
     pid.state = DEAD
     pid.exit_reason = reason
     pid.scope = pid.port = pid.waiter = pid.dictionary = pid.arriving = None
-    if pid.sunk is not None:
-        pid.sunk = None
-        del pid.sink
+    pid.sunk = None
+    pid.sink = NO_SINK
     pid.mailbox.clear()
     runtime.forget(pid)
     if pid.resources is not None:

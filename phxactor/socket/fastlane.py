@@ -1,13 +1,15 @@
 """Broadcasts to channels: encoded once for each serializer, and handed to the transports past the channels.
 
-A channel subscribes to its topic with a `Fastlane`. A broadcast whose event it does not intercept goes to its transport
-at once, already encoded; only an intercepted one wakes the channel (Phoenix 1.8.12, Channel.Server.dispatch).
+A channel subscribes to its topic with a `Fastlane`, through its transport. A broadcast whose event it does not
+intercept goes to its transport at once, already encoded; only an intercepted one wakes the channel (Phoenix 1.8.12,
+Channel.Server.dispatch).
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import TYPE_CHECKING, final
+from functools import lru_cache
+from typing import TYPE_CHECKING, Final, final
 
 from phxactor.socket import events
 from phxactor.socket.messages import Broadcast, SocketPush
@@ -20,15 +22,21 @@ if TYPE_CHECKING:
 
 @final
 class Fastlane:
-    """The metadata of a channel's subscription: where broadcasts go, how they are written, and which ones do not."""
+    """The metadata of channels' subscriptions: how broadcasts are written, and which ones go to the channel itself.
 
-    __slots__ = ("intercepts", "serializer", "transport_pid")
+    Like channels share it (`fastlane`): what is the same for a thousand deliveries in a row is looked at once.
+    """
 
-    def __init__(self, transport_pid: Pid, serializer: Serializer, intercepts: frozenset[str]) -> None:
-        """Keep all three."""
-        self.transport_pid = transport_pid
+    __slots__ = ("intercepts", "serializer")
+
+    def __init__(self, serializer: Serializer, intercepts: frozenset[str]) -> None:
+        """Keep both."""
         self.serializer = serializer
         self.intercepts = intercepts
+
+
+fastlane: Final = lru_cache(maxsize=256)(Fastlane)
+"""Makes a `Fastlane`, or gives the one that there is."""
 
 
 def dispatch(subscribers: Iterable[Subscriber], left_out: Pid | None, message: object) -> None:
@@ -41,22 +49,24 @@ def dispatch(subscribers: Iterable[Subscriber], left_out: Pid | None, message: o
         raise TypeError(f"only a Broadcast can be broadcast to channels, not {message!r:.200}")
     event = message.event
     encoded: dict[Serializer, SocketPush | None] = {}
-    last: Serializer | None = None
+    last: object = encoded  # nobody's metadata
+    fast = False
     push: SocketPush | None = None
     for subscriber in subscribers:
         if subscriber.pid is left_out:
             continue
         lane = subscriber.metadata
-        if type(lane) is not Fastlane or event in lane.intercepts:
-            subscriber.pid.send(message)
-            continue
-        if lane.serializer is not last:
-            last = lane.serializer
-            if last not in encoded:
-                encoded[last] = _encode(last, message)
-            push = encoded[last]
+        if lane is not last:
+            last, fast, push = lane, False, None
+            if type(lane) is Fastlane and event not in lane.intercepts:
+                fast = True
+                if lane.serializer not in encoded:
+                    encoded[lane.serializer] = _encode(lane.serializer, message)
+                push = encoded[lane.serializer]
         if push is not None:
-            lane.transport_pid.send(push)
+            subscriber.through.send(push)
+        elif not fast:
+            subscriber.pid.send(message)
 
 
 def _encode(serializer: Serializer, message: Broadcast) -> SocketPush | None:

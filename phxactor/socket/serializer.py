@@ -38,6 +38,10 @@ class Serializer(Protocol):
     A broadcast is encoded once for all sockets that share one serializer object.
     """
 
+    def __hash__(self) -> int:
+        """Be a key of what is kept for each serializer."""
+        ...
+
     def decode(self, data: bytes, opcode: int) -> Message:
         """Read a client's message, the payload of a `TEXT` or `BINARY` frame.
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from abc import ABC, abstractmethod
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Final, TypeAlias
@@ -21,13 +22,17 @@ Take: TypeAlias = Callable[[bytes], Awaitable[None] | None]
 class BaseConnection(ABC):
     """A connection. It is also a `Stream`, for HTTP: both raise trio.BrokenResourceError when it is gone."""
 
-    __slots__ = ("closed", "dirty", "drain_scope", "finishing", "mark", "output", "size")
+    __slots__ = ("closed", "dirty", "drain_scope", "finishing", "head", "limit", "mark", "size", "tail")
 
     def __init__(self, mark: Callable[[BaseConnection], None]) -> None:
         self.mark = mark
         """Tells the flusher that something waits."""
-        self.output: list[bytes] = []
-        """What waits to be written; see `write`."""
+        self.head = b""
+        """What waits to be written, the first of it: mostly all, and a list for it would cost more than the rest."""
+        self.tail: list[bytes] | None = None
+        """What waits behind that."""
+        self.limit = sys.maxsize
+        """Bytes that may wait before whoever writes has to judge (`WebSocket.judge_output`)."""
         self.size = 0
         """Bytes that wait to be written."""
         self.dirty = False
@@ -40,16 +45,35 @@ class BaseConnection(ABC):
 
     def write(self, data: bytes) -> None:
         """Have bytes sent in this pass of the scheduler; dropped once the connection is gone."""
-        self.output.append(data)
-        self.size += len(data)
+        if not self.size:
+            self.head = data
+            self.size = len(data)
+        else:
+            self.append(data)
         if not self.dirty:
             self.dirty = True
             self.mark(self)
 
+    def append(self, data: bytes) -> None:
+        """Have bytes wait behind others."""
+        if self.tail is None:
+            self.tail = [data]
+        else:
+            self.tail.append(data)
+        self.size += len(data)
+
+    def take_output(self) -> bytes:
+        """Take what waits, all in one; it counts as waiting until `size` is set."""
+        data = self.head if self.tail is None else b"".join((self.head, *self.tail))
+        self.head = b""
+        self.tail = None
+        return data
+
     def drop_output(self) -> None:
         """Forget what waits: nobody will read it."""
         self.closed = True
-        self.output.clear()
+        self.head = b""
+        self.tail = None
         self.size = 0
 
     @abstractmethod

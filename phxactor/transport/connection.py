@@ -66,8 +66,11 @@ class Connection(BaseConnection):
 
     async def send_all(self, data: bytes, /) -> None:
         """Write, and wait until the kernel has taken everything. Raises trio.BrokenResourceError."""
-        self.output.append(data)
-        self.size += len(data)
+        if not self.size:
+            self.head = data
+            self.size = len(data)
+        else:
+            self.append(data)
         await trio.lowlevel.checkpoint()
         if self.size and not self.flush():
             await self.drain()
@@ -76,21 +79,19 @@ class Connection(BaseConnection):
 
     def flush(self) -> bool:
         """Send what waits, with one system call; False if the kernel did not take everything."""
-        output = self.output
-        data = output[0] if len(output) == 1 else b"".join(output)
-        output.clear()
+        data = self.head if self.tail is None else self.take_output()
         try:
             sent = self._send(data)
         except BlockingIOError:
             sent = 0
         except OSError:  # reset: the reader hears of it, and ends the process
-            self.closed = True
-            self.size = 0
+            self.drop_output()
             return True
         if sent == len(data):
+            self.head = b""
             self.size = 0
             return True
-        output.append(data[sent:])
+        self.head = data[sent:]
         self.size = len(data) - sent
         return False
 

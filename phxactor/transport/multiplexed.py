@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Awaitable
-from typing import Final, final
+from typing import ClassVar, Final, final
 
 import trio
 
@@ -43,7 +43,9 @@ STUCK: Final = 120.0
 
 @final
 class MultiplexedWebSocket(WebSocket):
-    """A `Socket`'s connection."""
+    """A `Socket`'s connection; its own sink for what is sent as it is to all."""
+
+    takes: ClassVar[type] = SocketPush
 
     __slots__ = (
         "_behind",
@@ -51,9 +53,7 @@ class MultiplexedWebSocket(WebSocket):
         "_decode",
         "_draining",
         "_handle_in",
-        "_max_output",
         "_multiplexer",
-        "_shared_frames",
         "_slow",
         "_taking",
         "_waiting",
@@ -65,9 +65,7 @@ class MultiplexedWebSocket(WebSocket):
         options = link.options
         self._connection = link.connection
         self._decode = socket.serializer.decode
-        self._max_output = options.max_output_bytes
         self._slow = None if options.slow_consumer == "close" else SlowConsumer(link.peer, options.max_output_bytes)
-        self._shared_frames = not self.compressed
         self._multiplexer = multiplexer(socket, self, pool, options)
         unlimited = options.max_messages_per_second is None
         self._handle_in = self._multiplexer.handle_in if unlimited else self._multiplexer.handle_limited
@@ -86,10 +84,13 @@ class MultiplexedWebSocket(WebSocket):
         if self.pid.label is None:  # `connect` may have set one
             self.pid.label = self.link.peer
         try:
-            if self._slow is None:  # it raises in a process that is ending, as it may have to since `connect`
-                set_port(self.port, (SocketPush, self.push))
-            else:
+            # It raises in a process that is ending, as it may have to since `connect`.
+            if self._slow is not None:
                 set_port(self.dropping_port)
+            elif self.compressed:
+                set_port(self.port)
+            else:
+                set_port(self.port, self)
             if first and (held := self.take(first)) is not None:
                 await held
             await self.link.connection.feed(self.take, COMPRESSED_READ if self.compressed else READ_SIZE)
@@ -203,22 +204,31 @@ class MultiplexedWebSocket(WebSocket):
             self.pid.runtime.timers.add(SETTLE, self.pid.send, DRAIN)
 
     @trio.lowlevel.enable_ki_protection
-    def push(self, push: SocketPush) -> None:
-        """Send an encoded message; what many get is framed once."""
+    def put(self, push: SocketPush) -> None:
+        """Send an encoded message as a sink, which takes no processing: it is framed once for all who get it."""
         if self.closing:
             return
+        data = push.frame
+        if data is None:
+            data = push.frame = frame(push.opcode, push.data)
+        # As `connection.write` does, without the call: a tenth of what a delivery costs beside the system's `send`.
         connection = self._connection
-        if self._shared_frames:
-            data = push.frame
-            if data is None:
-                data = push.frame = frame(push.opcode, push.data)
-            # As `connection.write` does, without the call: a tenth of what a delivery costs beside the system's `send`.
-            connection.output.append(data)
-            connection.size += len(data)
-            if not connection.dirty:
-                connection.dirty = True
-                connection.mark(connection)
+        if not connection.size:
+            connection.head = data
+            connection.size = len(data)
         else:
+            connection.append(data)
+        if not connection.dirty:
+            connection.dirty = True
+            connection.mark(connection)
+        if connection.size > connection.limit:
+            self.judge_output()
+
+    def push(self, push: SocketPush) -> None:
+        """Send an encoded message, whether it can be a sink's or has to be compressed for this client."""
+        if not self.compressed:
+            self.put(push)
+        elif not self.closing:
             self.send(push.opcode, push.data)
-        if connection.size > self._max_output:
-            self.judge_output(self._max_output)
+            if self._connection.size > self._connection.limit:
+                self.judge_output()

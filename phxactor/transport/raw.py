@@ -176,5 +176,5 @@ class RawWebSocket(WebSocket):
     def _push(self, opcode: int, data: bytes) -> None:
         if not self.closing:
             self.send(opcode, data)
-            if self.link.connection.size > self.link.options.max_output_bytes:
-                self.judge_output(self.link.options.max_output_bytes)
+            if self.link.connection.size > self.link.connection.limit:
+                self.judge_output()

@@ -66,9 +66,8 @@ class StreamConnection(BaseConnection):
         """Write as the stream takes it; after a write that was broken off, nothing can be written any more."""
         self._writing = True
         try:
-            while self.output:
-                data = memoryview(b"".join(self.output))
-                self.output.clear()
+            while self.size:
+                data = memoryview(self.take_output())
                 for start in range(0, len(data), CHUNK):
                     chunk = data[start : start + CHUNK]
                     await self._stream.send_all(chunk)

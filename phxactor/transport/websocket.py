@@ -84,6 +84,7 @@ class WebSocket(ABC):
         self.link = link
         self.pid = link.pid
         self.write = link.connection.write
+        link.connection.limit = link.options.max_output_bytes
         self._slicer = FrameSlicer(link.options.max_frame_size)
         self._protocol: Protocol | None = self._make_protocol() if link.extensions else None
         self._fragments = bytearray()
@@ -175,8 +176,8 @@ class WebSocket(ABC):
         """Send what the protocol owes the client: pongs, and the close frame, which is the last."""
         if data and not self.closing:
             self.write(data)
-            if self.link.connection.size > self.link.options.max_output_bytes:
-                self.judge_output(self.link.options.max_output_bytes)
+            if self.link.connection.size > self.link.connection.limit:
+                self.judge_output()
         if last:
             self.closing = True
             self.end(NORMAL)
@@ -214,9 +215,9 @@ class WebSocket(ABC):
         if events.bad_input.handlers:
             events.bad_input.emit(peer=self.link.peer, why=why, code=int(code))
 
-    def judge_output(self, limit: int) -> None:
+    def judge_output(self) -> None:
         """Disconnect a client that is too far behind; one for which much waits may still read fast."""
-        if self.link.connection.behind() > limit:
+        if self.link.connection.behind() > self.link.connection.limit:
             self.overflow()
 
     def overflow(self) -> None:

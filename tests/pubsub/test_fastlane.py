@@ -42,8 +42,8 @@ async def test_a_broadcast_is_written_once_for_each_serializer(autojump_clock: M
     async with open_runtime():
         me = self_pid()
         for _ in range(5):
-            pubsub.subscribe("t", Fastlane(me, counting, frozenset({"mine"})))
-            pubsub.subscribe("t", Fastlane(me, V1JSONSerializer(), frozenset()))
+            pubsub.subscribe("t", Fastlane(counting, frozenset({"mine"})))
+            pubsub.subscribe("t", Fastlane(V1JSONSerializer(), frozenset()))
         broadcaster = Broadcaster(pubsub)
         broadcaster.broadcast("t", "news", {"n": 1})
         assert counting.written == 1

@@ -20,6 +20,7 @@ from phxactor.runtime import (
     spawn,
     spawn_link,
 )
+from phxactor.runtime.pid import PORT_DEPTH
 from phxactor.testing import settle
 from tests.runtime.actors import actors, ended, idle, port_actor
 
@@ -140,36 +141,92 @@ async def test_a_port_runs_as_its_own_process() -> None:
         assert self_pid() is runtime.main
 
 
+class Sink:
+    """Takes numbers."""
+
+    takes = int
+
+    def __init__(self, put: Callable[[int], None]) -> None:
+        self.put = put
+
+
 async def test_a_sink_takes_its_type_in_the_ports_place_and_in_order_with_it() -> None:
     taken: list[object] = []
 
     def port(message: object) -> None:
         taken.append(("port", message))
         if message == "self":
-            self_pid().send(1)  # the port is busy: it waits, and goes the way of all that waits
-            self_pid().send("last")
+            self_pid().send(1)  # that the port is busy is nothing to the sink
+            self_pid().send("wait")
+            self_pid().send(2)  # but not before what waits
+            taken.append("sent")
 
     async def body() -> None:
-        set_port(port, (int, lambda number: taken.append(("sink", number))))
+        set_port(port, Sink(lambda number: taken.append(("sink", number))))
         await trio.sleep_forever()
 
     async with open_runtime():
         pid = spawn(body)
         await settle()
-        for message in (1, "a", True, "self", 2):
+        for message in (1, "a", True, "self", 3):
             pid.send(message)
         assert taken == [
             *(("sink", 1), ("port", "a"), ("port", True), ("port", "self")),
-            *(("port", 1), ("port", "last"), ("sink", 2)),
+            *(("sink", 1), "sent", ("port", "wait"), ("port", 2), ("sink", 3)),
         ]
 
 
+async def test_a_sink_takes_what_comes_after_a_message_that_ran_too_deep_in_order() -> None:
+    """A chain of ports that is too long goes on later; meanwhile the last one's sink takes nothing."""
+    taken: list[object] = []
+
+    def passing_on(to: Pid) -> Callable[[object], None]:
+        def port(message: object) -> None:
+            to.send(message)
+            to.send(7)
+
+        return port
+
+    async def ported(port: Callable[[object], None]) -> None:
+        set_port(port, Sink(taken.append))
+        await trio.sleep_forever()
+
+    async with open_runtime():
+        pid = spawn(ported, taken.append)
+        await settle()
+        for _ in range(PORT_DEPTH):
+            pid = spawn(ported, passing_on(pid))
+            await settle()
+        pid.send("deep")
+        assert taken == [7] * (PORT_DEPTH - 1)
+        await settle()
+        assert taken == [7] * (PORT_DEPTH - 1) + ["deep", 7]
+
+
+async def test_a_sink_takes_nothing_for_a_process_that_is_ending() -> None:
+    taken: list[int] = []
+
+    async def body() -> None:
+        set_port(lambda _: None, Sink(taken.append))
+        await trio.sleep_forever()
+
+    async with open_runtime():
+        pid = spawn(body)
+        await settle()
+        pid.send(1)
+        pid.exit("enough")
+        pid.send(2)
+        await settle()
+        pid.send(3)
+        assert taken == [1]
+
+
 async def test_a_sink_that_raises_ends_its_process_and_not_the_sender() -> None:
-    def sink(number: int) -> None:
+    def put(number: int) -> None:
         raise ValueError(number)
 
     async def body() -> None:
-        set_port(lambda _: None, (int, sink))
+        set_port(lambda _: None, Sink(put))
         await trio.sleep_forever()
 
     async with open_runtime() as runtime:
@@ -183,13 +240,15 @@ async def test_a_sink_that_raises_ends_its_process_and_not_the_sender() -> None:
 
 async def test_a_dead_process_keeps_neither_its_port_nor_its_sink() -> None:
     class Output:
+        takes = int
+
         def put(self, message: object) -> None: ...
 
     output = Output()
     alive = weakref.ref(output)
 
     async def body(output: Output) -> None:
-        set_port(output.put, (int, output.put))
+        set_port(output.put, output)
         await trio.sleep_forever()
 
     async with open_runtime() as runtime:
