@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TypedDict, assert_never
+from collections.abc import Callable
+from typing import Final, TypedDict, assert_never
 
 from phxactor.token.keys import Secret
 from phxactor.transport.authority import DEFAULT_PORTS, Authority
@@ -11,7 +12,7 @@ from phxactor.transport.options import ConnectInfoKey, SocketOptions
 from phxactor.transport.request import Request
 from phxactor.transport.session import session_of
 
-_TRACE_CONTEXT = ("traceparent", "tracestate")
+_TRACE_CONTEXT: Final = (b"traceparent", b"tracestate")
 
 
 class URI(TypedDict):
@@ -56,19 +57,23 @@ def _value(key: ConnectInfoKey, request: Request, auth_token: str | None) -> obj
         case "user_agent":
             return request.header("user-agent")
         case "x_headers":
-            return [pair for pair in _pairs(request) if pair[0].startswith("x-")]
+            return _pairs(request, lambda name: name.startswith(b"x-"))
         case "trace_context_headers":
-            return [pair for pair in _pairs(request) if pair[0] in _TRACE_CONTEXT]
+            return _pairs(request, _TRACE_CONTEXT.__contains__)
         case "sec_websocket_headers":
-            return [pair for pair in _pairs(request) if pair[0].startswith("sec-websocket-")]
+            return _pairs(request, lambda name: name.startswith(b"sec-websocket-"))
         case "auth_token":
             return auth_token
         case _:
             assert_never(key)
 
 
-def _pairs(request: Request) -> list[tuple[str, str]]:
-    return [_without_token(name.decode("latin-1"), value.decode("latin-1")) for name, value in request.headers]
+def _pairs(request: Request, asked_for: Callable[[bytes], bool]) -> list[tuple[str, str]]:
+    return [
+        _without_token(name.decode("latin-1"), value.decode("latin-1"))
+        for name, value in request.headers
+        if asked_for(name)
+    ]
 
 
 def _without_token(name: str, value: str) -> tuple[str, str]:
