@@ -161,8 +161,9 @@ class Raw:
         return frame, frame
 
     def shout(self, topic: str, join_ref: str, number: int, padding: str) -> tuple[bytes, object]:
-        """Have no topics to shout in."""
-        raise Fault("only a server with topics can fan out")
+        """Send a number to everybody: there are no topics."""
+        frame = f"B{number:0{DIGITS - 1}}{padding}".encode()
+        return frame, frame
 
     def decode(self, raw: bytes) -> object:
         """There is nothing to read."""

@@ -59,6 +59,7 @@ SOCKETIO: Final = _python(
 
 PROGRAMS: Final = (
     PHXACTOR,
+    attrs.evolve(FLOOR, name="bare-trio"),
     _python("trio-websocket", "benchmarks.servers.on_trio_websocket"),
     _python("websockets", "benchmarks.servers.on_websockets"),
     _python("websockets-uvloop", "benchmarks.servers.on_websockets", "--uvloop", wants=("uvloop",)),

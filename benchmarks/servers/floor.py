@@ -2,8 +2,9 @@
 
     python -m benchmarks.servers.floor --port 4200
 
-One task a connection: wait until it is readable, recv, unmask, frame, send. It is a yardstick and no server: it takes
-whole, final text frames for granted, and answers nothing else.
+One task a connection: wait until it is readable, recv, unmask, frame, send. A message that begins with "B" goes to all
+connections, by one `send` each. It is a yardstick and no server: it takes whole, final text frames for granted, takes
+it that the system takes all that it sends, and answers nothing else.
 """
 
 from __future__ import annotations
@@ -19,6 +20,9 @@ from benchmarks.command_line import read_port
 
 READ_SIZE = 65536
 CLOSE = 8
+TO_ALL = b"B"
+
+connections: set[socket.socket] = set()
 
 
 def frame(data: bytes) -> bytes:
@@ -83,19 +87,32 @@ async def echo(connection: socket.socket) -> None:
     frames = Frames()
     try:
         await shake_hands(connection)
+        connections.add(connection)
         while not frames.closed:
             await trio.lowlevel.wait_readable(connection)
             data = connection.recv(READ_SIZE)
             if not data:
                 break
-            echoes = [frame(message) for message in frames.feed(data)]
+            echoes = []
+            for message in frames.feed(data):
+                if message.startswith(TO_ALL):
+                    broadcast(frame(message))
+                else:
+                    echoes.append(frame(message))
             if echoes:
                 connection.send(b"".join(echoes))
     except OSError:  # the client's end, whatever it was
         pass
     finally:
+        connections.discard(connection)
         trio.lowlevel.notify_closing(connection)
         connection.close()
+
+
+def broadcast(data: bytes) -> None:
+    """Send a frame to all."""
+    for each in connections:
+        each.send(data)
 
 
 async def serve(port: int) -> None:

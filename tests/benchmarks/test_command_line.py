@@ -24,7 +24,7 @@ def test_a_load_comes_through_its_command_line(load: Load) -> None:
     ("arguments", "message"),
     [
         (["--only", "echo,dance"], "there is no dance; there are echo, "),
-        (["--servers", "phxactor,iis"], "there is no iis; there are django-channels, "),
+        (["--servers", "phxactor,iis"], "there is no iis; there are bare-trio, "),
         (["--repeat", "0"], "at least once"),
         (["--growth", "--only", "echo"], "--growth is about phxactor alone"),
         (["--phoenix", "http://127.0.0.1:4000"], "--phoenix and --phoenix-pid go together"),

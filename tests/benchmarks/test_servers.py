@@ -59,11 +59,6 @@ def test_the_floor_echoes() -> None:
     assert measure(FLOOR, LOADS[0], CORES).count > 0
 
 
-def test_there_is_no_figure_for_what_a_server_cannot_do() -> None:
-    with pytest.raises(Fault, match="only a server with topics"):
-        measure(FLOOR, LOADS[2], CORES)
-
-
 def test_there_is_no_figure_for_wrong_answers() -> None:
     """The floor echoes a join, in place of a reply to it."""
     liar = attrs.evolve(FLOOR, dialect="phoenix")
