@@ -12,9 +12,8 @@ from typing import TYPE_CHECKING, Literal, TypeAlias, TypeVar
 
 import trio
 
-from phxactor.endpoint import events
+from phxactor.endpoint import events, http
 from phxactor.endpoint.connection_limits import ConnectionLimits, TooManyError
-from phxactor.endpoint.http import BadRequest, HTTPConnection, first_bytes
 from phxactor.endpoint.plain_head import plain_upgrade
 from phxactor.endpoint.tls import HandshakeError, as_stream, shake_hands
 from phxactor.endpoint.upgrade import upgrade
@@ -102,9 +101,8 @@ async def _connect(endpoint: Endpoint, accepted: socket.socket | trio.abc.Stream
 async def _speak_http(endpoint: Endpoint, connection: BaseConnection, peer: PeerData) -> Upgraded | None:
     """Answer requests until there are no more, or one has become a WebSocket."""
     scheme: Literal["http", "https"] = "http" if endpoint.tls is None else "https"
-    first = connection.receive_now()
-    if not first and not endpoint.draining:
-        first = await _while_idle(endpoint, first_bytes(connection))
+    # The whole head of a request, nearly always.
+    first = b"" if endpoint.draining else await _while_idle(endpoint, connection.receive_first(http.HEAD_TIMEOUT))
     if not first:
         return None
     answer: Response | None = None
@@ -114,17 +112,17 @@ async def _speak_http(endpoint: Endpoint, connection: BaseConnection, peer: Peer
         if made is not None and not isinstance(made, Response):
             return made, rest
         answer = made
-    http = HTTPConnection(connection, peer=peer, scheme=scheme, first=first)
+    talk = http.HTTPConnection(connection, peer=peer, scheme=scheme, first=first)
     try:
-        while not endpoint.draining and (asked := await _while_idle(endpoint, http.next_request())) is not None:
+        while not endpoint.draining and (asked := await _while_idle(endpoint, talk.next_request())) is not None:
             if answer is None:
                 made = await _upgrade(endpoint, connection, asked)
                 if made is not None and not isinstance(made, Response):
-                    return made, http.trailing()
+                    return made, talk.trailing()
                 answer = made
-            await http.respond(answer if answer is not None else await _answer(endpoint, asked))
+            await talk.respond(answer if answer is not None else await _answer(endpoint, asked))
             answer = None
-    except BadRequest as bad:
+    except http.BadRequest as bad:
         if events.bad_request.handlers:
             events.bad_request.emit(peer=str(peer), status=int(bad.status), why=bad.why)
     return None

@@ -62,13 +62,6 @@ class BadRequest(Exception):
         self.why = why
 
 
-async def first_bytes(stream: Stream) -> bytes:
-    """Receive what a connection begins with, the whole head of a request in nearly all; none if nothing comes."""
-    with trio.move_on_after(HEAD_TIMEOUT), suppress(trio.BrokenResourceError):
-        return bytes(await stream.receive_some(_CHUNK))
-    return b""
-
-
 class HTTPConnection:
     """The server's side of one connection: `next_request` and `respond` in turn. Closing the stream is the caller's.
 

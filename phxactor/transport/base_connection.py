@@ -5,10 +5,10 @@ from __future__ import annotations
 import sys
 from abc import ABC, abstractmethod
 from collections.abc import Awaitable, Callable
-from typing import TYPE_CHECKING, Final, TypeAlias
+from contextlib import suppress
+from typing import Final, TypeAlias
 
-if TYPE_CHECKING:
-    import trio
+import trio
 
 READ_SIZE: Final = 65536
 """Bytes that one read takes at most."""
@@ -76,9 +76,11 @@ class BaseConnection(ABC):
         self.tail = None
         self.size = 0
 
-    @abstractmethod
-    def receive_now(self, max_bytes: int = READ_SIZE) -> bytes:
-        """Take what has come already, if anything has and it can be told without waiting; never raises."""
+    async def receive_first(self, seconds: float) -> bytes:
+        """Wait for what the client begins with: none if he leaves, or says nothing for so long."""
+        with trio.move_on_after(seconds), suppress(trio.BrokenResourceError):
+            return await self.receive_some()
+        return b""
 
     @abstractmethod
     async def receive_some(self, max_bytes: int = READ_SIZE, /) -> bytes:

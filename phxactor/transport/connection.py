@@ -34,12 +34,11 @@ class Connection(BaseConnection):
         self._sock = sock
         self._send = sock.send
 
-    def receive_now(self, max_bytes: int = READ_SIZE) -> bytes:
-        """Take what has come already: whoever connects asks at once, so that nearly always something has."""
-        try:
-            return self._sock.recv(max_bytes)
-        except OSError:  # of a reset the next reader hears too
-            return b""
+    async def receive_first(self, seconds: float) -> bytes:
+        """Have the reader receive what the client begins with: to wait for it oneself costs 15 µs more."""
+        if self._reader is None:
+            return await super().receive_first(seconds)
+        return await self._reader.first(self._sock, seconds)
 
     async def receive_some(self, max_bytes: int = READ_SIZE, /) -> bytes:
         """Wait for bytes; none at all means the end. Raises trio.BrokenResourceError on a reset."""

@@ -23,7 +23,7 @@ from trio.lowlevel import Abort, RaiseCancelT, Task, current_task, reschedule, w
 
 from phxactor.otp import ChildSpec, Ok
 from phxactor.runtime import Pid, self_pid
-from phxactor.transport.base_connection import Take
+from phxactor.transport.base_connection import READ_SIZE, Take
 
 AT_ONCE: Final = 64
 """Connections that are read from before others get a turn."""
@@ -88,13 +88,46 @@ class Reading:
         return Abort.SUCCEEDED
 
 
+@final
+class First:
+    """A connection of which one piece is wanted."""
+
+    __slots__ = ("data", "sock", "task")
+
+    def __init__(self, sock: socket.socket) -> None:
+        self.sock = sock
+        self.task: Task | None = current_task()
+        self.data = b""
+
+    def read(self) -> None:
+        """Read once; a reset is an end."""
+        try:
+            self.data = self.sock.recv(READ_SIZE)
+        except BlockingIOError:
+            return
+        except OSError:
+            pass
+        self.wake(None)
+
+    def wake(self, _: object) -> None:
+        """Let the task go on."""
+        if self.task is not None:
+            reschedule(self.task)
+            self.task = None
+
+    def stop_waiting(self, _: RaiseCancelT) -> Abort:
+        """Let the task be cancelled."""
+        self.task = None
+        return Abort.SUCCEEDED
+
+
 class Reader(trio.abc.Instrument):
     """The sockets that are read from, and the process that does."""
 
     def __init__(self) -> None:
         self._poll: select.epoll
         self._pid: Pid
-        self._readings: dict[int, Reading] = {}
+        self._readings: dict[int, Reading | First] = {}
         self._ready: list[tuple[int, int]] = []
         """Those that were ready when it was asked last, and have not been read from; some may be gone by now."""
 
@@ -108,6 +141,24 @@ class Reader(trio.abc.Instrument):
         self._poll = select.epoll()
         self._pid = self_pid().runtime.spawn(self.run, link=True, initial_call="Reader")
         return Ok(self._pid)
+
+    async def first(self, sock: socket.socket, seconds: float) -> bytes:
+        """Receive once; none at the end, after so many seconds, and when there is no reader (any more)."""
+        poll, fileno = self._poll, sock.fileno()
+        if poll.closed:
+            return b""
+        self._readings[fileno] = first = First(sock)
+        poll.register(fileno, select.EPOLLIN)
+        timers = self._pid.runtime.timers
+        timer = timers.add(seconds, first.wake, None)
+        try:
+            await wait_task_rescheduled(first.stop_waiting)
+        finally:
+            timers.discard(timer)
+            if not poll.closed:
+                del self._readings[fileno]
+                poll.unregister(fileno)
+        return first.data
 
     async def feed(self, sock: socket.socket, take: Take, max_bytes: int) -> None:
         """Have all that comes handed to `take`, to the end; for the task of the connection's process.

@@ -29,10 +29,6 @@ class StreamConnection(BaseConnection):
         self._writing = False
         """Whether the stream has been offered something that it has not taken."""
 
-    def receive_now(self, max_bytes: int = READ_SIZE) -> bytes:
-        """Take nothing: a stream has to be waited for."""
-        return b""
-
     async def receive_some(self, max_bytes: int = READ_SIZE, /) -> bytes:
         """Wait for bytes; none at all means the end. Raises trio.BrokenResourceError on a reset."""
         return bytes(await self._stream.receive_some(max_bytes))

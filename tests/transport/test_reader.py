@@ -210,3 +210,91 @@ async def test_one_that_ends_before_its_turn_is_passed_over(monkeypatch: pytest.
         client.close()
         for _, other in fed:
             other.close()
+
+
+async def _first(it: World, do: Callable[[socket.socket], object], seconds: float = 60) -> bytes:
+    """Have the first bytes of a connection received while the client does something."""
+    ours, theirs = socket.socketpair()
+    connection, received = Connection(ours, Flusher(), it.reader), []
+
+    async def run() -> None:
+        received.append(await connection.receive_first(seconds))
+
+    with theirs, ours:
+        pid = spawn(run)
+        await settle()
+        do(theirs)
+        await it.runtime.ended(pid)
+    return b"".join(received)
+
+
+@pytest.mark.parametrize(
+    ("do", "received"),
+    [
+        (lambda client: client.send(b"GET /"), b"GET /"),
+        (lambda client: client.close(), b""),
+        (lambda client: client.shutdown(socket.SHUT_WR), b""),
+    ],
+    ids=["speaks", "leaves", "has nothing to say"],
+)
+async def test_the_first_bytes_are_received_or_the_end_is(
+    do: Callable[[socket.socket], object], received: bytes
+) -> None:
+    async with world() as it:
+        assert await _first(it, do) == received
+
+
+async def test_first_bytes_that_do_not_come_are_waited_for_as_long_as_told(
+    autojump_clock: trio.testing.MockClock,
+) -> None:
+    async with world() as it:
+        began = trio.current_time()
+        assert await _first(it, lambda _: None, seconds=7) == b""
+        assert trio.current_time() - began == pytest.approx(7)
+
+
+async def test_after_the_first_bytes_the_rest_is_fed() -> None:
+    async with world() as it:
+        ours, client = socket.socketpair()
+        connection, taken = Connection(ours, Flusher(), it.reader), []
+
+        async def run() -> None:
+            taken.append(await connection.receive_first(60))
+            await connection.feed(taken.append)
+            connection.close()
+
+        pid = spawn(run)
+        for text in (b"first", b"second"):
+            client.send(text)
+            await eventually(lambda: bool(taken) and taken[-1] == text)  # noqa: B023 - awaited at once
+        client.close()
+        assert await it.runtime.ended(pid) == "normal"
+        assert taken == [b"first", b"second"]
+
+
+async def test_who_waits_for_first_bytes_may_be_killed_and_his_descriptor_used_again() -> None:
+    async with world() as it:
+        ours, client = socket.socketpair()
+        fileno = ours.fileno()
+
+        async def run() -> None:
+            await Connection(ours, Flusher(), it.reader).receive_first(60)
+
+        with client:
+            pid = spawn(run)
+            await settle()
+            pid.exit(KILL)
+            assert await it.runtime.ended(pid) == "killed"
+            ours.close()
+            again, other = socket.socketpair()
+            with again, other:
+                assert fileno in (again.fileno(), other.fileno())
+                assert await _first(it, lambda one: one.send(b"hello")) == b"hello"
+
+
+async def test_who_waits_for_first_bytes_has_none_when_the_reader_is_killed_and_the_next_one_receives() -> None:
+    async with world() as it:
+        pid = await it.pid()
+        assert await _first(it, lambda _: pid.exit(KILL)) == b""
+        await settle()
+        assert await _first(it, lambda client: client.send(b"hello")) == b"hello"
