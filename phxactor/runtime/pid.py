@@ -146,6 +146,11 @@ class Pid(Receiver):
         elif self.state is not DEAD:
             self.mailbox.append(message)
 
+    def drop_sink(self) -> None:
+        """Have the port take all messages."""
+        self.sunk = None
+        self.sink = NO_SINK
+
     @enable_ki_protection
     def _run_port(self, port: Port, message: object) -> None:
         if self.port_busy or self.mailbox or self.state is not ALIVE:

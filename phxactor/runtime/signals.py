@@ -18,7 +18,6 @@ from phxactor.runtime.errors import NoProcessError
 from phxactor.runtime.messages import Down, Exited, Monitor
 from phxactor.runtime.pid import Pid
 from phxactor.runtime.reasons import KILL, KILLED, NOPROC, Reason, format_reason, is_normal
-from phxactor.runtime.receiving import NO_SINK
 from phxactor.runtime.state import ALIVE, DEAD, EXITING
 
 if TYPE_CHECKING:
@@ -175,8 +174,7 @@ def bury(runtime: Runtime, pid: Pid, reason: Reason) -> None:
     pid.state = DEAD
     pid.exit_reason = reason
     pid.scope = pid.port = pid.waiter = pid.dictionary = pid.arriving = None
-    pid.sunk = None
-    pid.sink = NO_SINK
+    pid.drop_sink()
     pid.mailbox.clear()
     runtime.forget(pid)
     if pid.resources is not None:

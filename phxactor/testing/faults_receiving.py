@@ -17,7 +17,7 @@ from unittest.mock import patch
 
 from phxactor.runtime import KILL, Exit, Pid, Reason
 from phxactor.runtime.pid import Port, current
-from phxactor.runtime.receiving import NO_SINK, Receiver
+from phxactor.runtime.receiving import Receiver
 from phxactor.runtime.signals import exit_signal
 
 TAKING: Final[frozenset[CodeType]] = frozenset(
@@ -88,9 +88,7 @@ class Fault:
             run_port(pid, partial(self._hand_over, pid, port), message)
 
         def watched_send(pid: Pid, message: object) -> None:
-            if pid.sink is not NO_SINK:  # it saves time, and does nothing else that the port does not
-                pid.sink = NO_SINK
-                pid.sunk = None
+            pid.drop_sink()  # it saves time, and does nothing else that the port does not
             send(pid, message)
 
         with ExitStack() as stack:

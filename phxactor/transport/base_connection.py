@@ -22,11 +22,11 @@ Take: TypeAlias = Callable[[bytes], Awaitable[None] | None]
 class BaseConnection(ABC):
     """A connection. It is also a `Stream`, for HTTP: both raise trio.BrokenResourceError when it is gone."""
 
-    __slots__ = ("closed", "dirty", "drain_scope", "finishing", "head", "limit", "mark", "size", "tail")
+    __slots__ = ("closed", "drain_scope", "finishing", "head", "limit", "mark", "size", "tail")
 
     def __init__(self, mark: Callable[[BaseConnection], None]) -> None:
         self.mark = mark
-        """Tells the flusher that something waits."""
+        """Tells the flusher that something waits, when nothing did."""
         self.head = b""
         """What waits to be written, the first of it: mostly all, and a list for it would cost more than the rest."""
         self.tail: list[bytes] | None = None
@@ -35,8 +35,6 @@ class BaseConnection(ABC):
         """Bytes that may wait before whoever writes has to judge (`WebSocket.judge_output`)."""
         self.size = 0
         """Bytes that wait to be written."""
-        self.dirty = False
-        """Whether the flusher knows that something waits."""
         self.drain_scope: trio.CancelScope | None = None
         """While no more is taken at once, or the end is near: the scope of the flusher's task that writes to it."""
         self.finishing = False
@@ -45,13 +43,11 @@ class BaseConnection(ABC):
 
     def write(self, data: bytes) -> None:
         """Have bytes sent in this pass of the scheduler; dropped once the connection is gone."""
-        if not self.size:
+        if self.size:
+            self.append(data)
+        else:
             self.head = data
             self.size = len(data)
-        else:
-            self.append(data)
-        if not self.dirty:
-            self.dirty = True
             self.mark(self)
 
     def append(self, data: bytes) -> None:

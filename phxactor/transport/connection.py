@@ -65,11 +65,11 @@ class Connection(BaseConnection):
 
     async def send_all(self, data: bytes, /) -> None:
         """Write, and wait until the kernel has taken everything. Raises trio.BrokenResourceError."""
-        if not self.size:
+        if self.size:
+            self.append(data)
+        else:
             self.head = data
             self.size = len(data)
-        else:
-            self.append(data)
         await trio.lowlevel.checkpoint()
         if self.size and not self.flush():
             await self.drain()

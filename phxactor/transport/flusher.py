@@ -58,8 +58,9 @@ class Flusher(trio.abc.Instrument):
 
     def mark_stream(self, connection: BaseConnection) -> None:
         """Have a stream written to, which has to be waited for, by a task; it takes all that gathers in this pass."""
-        connection.dirty = False
-        if connection.drain_scope is None and self._nursery is not None:
+        if self._nursery is None:
+            self._dirty.append(connection)  # for the next flusher
+        elif connection.drain_scope is None:
             connection.drain_scope = trio.CancelScope()
             self._nursery.start_soon(self._drain, connection, connection.drain_scope)
 
@@ -85,7 +86,6 @@ class Flusher(trio.abc.Instrument):
         turn += self._backlog[:room]
         del self._backlog[:room]
         for connection in turn:
-            connection.dirty = False
             if connection.size and connection.drain_scope is None and not connection.flush():
                 connection.drain_scope = scope = trio.CancelScope()
                 self._slow.append((connection, scope))
@@ -144,11 +144,12 @@ class Flusher(trio.abc.Instrument):
             connection.drain_scope = None
 
     def _leave(self, connection: BaseConnection) -> None:
-        """Write no more to a slow connection, for the flusher ends; it is closed now, or when its process ends."""
+        """Write no more to a slow connection, for the flusher ends; it is closed now, or the next flusher's."""
         if connection.finishing:
             connection.close()
         else:
             connection.drain_scope = None
+            self._dirty.append(connection)
 
     async def _finish(self, connection: BaseConnection, deadline: float) -> None:
         try:

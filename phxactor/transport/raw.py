@@ -116,7 +116,7 @@ class RawWebSocket(WebSocket):
 
     async def _read(self, first: bytes) -> None:
         """Read until the connection ends, staying `AHEAD` of the handler at the most."""
-        connection = self.link.connection
+        connection = self._connection
         data = first
         try:
             while not self.deaf:
@@ -176,5 +176,5 @@ class RawWebSocket(WebSocket):
     def _push(self, opcode: int, data: bytes) -> None:
         if not self.closing:
             self.send(opcode, data)
-            if self.link.connection.size > self.link.connection.limit:
+            if self._connection.size > self._connection.limit:
                 self.judge_output()

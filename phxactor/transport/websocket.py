@@ -66,6 +66,7 @@ class WebSocket(ABC):
     """The frames of one connection, and its end."""
 
     __slots__ = (
+        "_connection",
         "_fragments",
         "_heard",
         "_opcode",
@@ -83,8 +84,9 @@ class WebSocket(ABC):
     def __init__(self, link: Link) -> None:
         self.link = link
         self.pid = link.pid
-        self.write = link.connection.write
-        link.connection.limit = link.options.max_output_bytes
+        self._connection = link.connection
+        self._connection.limit = link.options.max_output_bytes
+        self.write = self._connection.write
         self._slicer = FrameSlicer(link.options.max_frame_size)
         self._protocol: Protocol | None = self._make_protocol() if link.extensions else None
         self._fragments = bytearray()
@@ -93,7 +95,7 @@ class WebSocket(ABC):
         self._heard = trio.current_time()
         self._timer: Timer | None = None
         self.closing = False
-        """Whether a close frame has been sent; nothing is after it."""
+        """Whether a close frame has been sent; nothing is after it. See `seal`."""
         self.deaf = False
         """Whether nothing more is taken from the client."""
         self._sweep = full_sweep(link.options.fullsweep_after, link.pid)
@@ -176,10 +178,10 @@ class WebSocket(ABC):
         """Send what the protocol owes the client: pongs, and the close frame, which is the last."""
         if data and not self.closing:
             self.write(data)
-            if self.link.connection.size > self.link.connection.limit:
+            if self._connection.size > self._connection.limit:
                 self.judge_output()
         if last:
-            self.closing = True
+            self.seal()
             self.end(NORMAL)
 
     @property
@@ -198,8 +200,13 @@ class WebSocket(ABC):
         """Send a close frame, unless one was sent."""
         self.deaf = True
         if not self.closing:
-            self.closing = True
+            self.seal()
             self.write(frame(CLOSE, code.to_bytes(2, "big")))
+
+    def seal(self) -> None:
+        """Have nothing sent any more."""
+        self.closing = True
+        self.pid.drop_sink()
 
     def end(self, reason: Reason) -> None:
         """End the process."""
@@ -217,14 +224,14 @@ class WebSocket(ABC):
 
     def judge_output(self) -> None:
         """Disconnect a client that is too far behind; one for which much waits may still read fast."""
-        if self.link.connection.behind() > self.link.connection.limit:
+        if self._connection.behind() > self._connection.limit:
             self.overflow()
 
     def overflow(self) -> None:
         """Disconnect a client for which too much waits."""
         if not self.closing:
             if events.slow_consumer.handlers:
-                events.slow_consumer.emit(peer=self.link.peer, waiting=self.link.connection.size, policy="close")
+                events.slow_consumer.emit(peer=self.link.peer, waiting=self._connection.size, policy="close")
             self.stop(SLOW_CONSUMER)
 
     def finish(self, reason: Reason = NORMAL) -> None:
@@ -239,7 +246,7 @@ class WebSocket(ABC):
         elif (error := sys.exception()) is not None:
             reason = Crash(error)
         self.send_close(close_code(reason))
-        self.link.flusher.finish(self.link.connection)
+        self.link.flusher.finish(self._connection)
         if events.disconnected.handlers:
             link = self.link
             events.disconnected.emit(

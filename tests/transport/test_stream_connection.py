@@ -11,7 +11,7 @@ import trio.testing
 from trio.testing import MockClock, lockstep_stream_pair, memory_stream_pair
 
 from phxactor.otp import Supervisor
-from phxactor.runtime import open_runtime
+from phxactor.runtime import KILL, Pid, open_runtime
 from phxactor.testing import settle
 from phxactor.transport.flusher import LINGER, Flusher
 from phxactor.transport.stream_connection import CHUNK, StreamConnection
@@ -48,6 +48,22 @@ async def test_what_is_written_in_one_pass_goes_out_at_once(autojump_clock: Mock
         await settle()
         assert connection.size == 0
         assert await client.receive_some() == b"one two"
+        connection.close()
+
+
+async def test_what_is_written_while_there_is_no_flusher_is_sent_by_the_next_one(autojump_clock: MockClock) -> None:
+    ours, client = memory_stream_pair()
+    async with open_runtime() as runtime:
+        flusher = Flusher()
+        supervisor = (await Supervisor.start_link([flusher.child_spec()])).unwrap()
+        await settle()
+        (child,) = await Supervisor.which_children(supervisor)
+        assert isinstance(child.pid, Pid)
+        child.pid.exit(KILL)
+        await runtime.ended(child.pid)
+        connection = StreamConnection(ours, flusher)
+        connection.write(b"hello")
+        assert await client.receive_some() == b"hello"
         connection.close()
 
 
