@@ -218,6 +218,11 @@ class MultiplexedWebSocket(WebSocket):
         if connection.size > connection.limit:
             self.judge_output()
 
+    def seal(self) -> None:
+        """Have nothing sent any more, not even by the sink, which does not ask."""
+        self.closing = True
+        self.pid.drop_sink()
+
     def push(self, push: SocketPush) -> None:
         """Send an encoded message, whether it can be a sink's or has to be compressed for this client."""
         if self.closing:

@@ -206,7 +206,6 @@ class WebSocket(ABC):
     def seal(self) -> None:
         """Have nothing sent any more."""
         self.closing = True
-        self.pid.drop_sink()
 
     def end(self, reason: Reason) -> None:
         """End the process."""
