@@ -41,7 +41,9 @@ class Freezer:
         """Start with what there is."""
         self._runtime = runtime
         self._freezings = 0
-        """Since the last count; each can have added no more than what makes the collector look."""
+        """Since the last count."""
+        self._added = 0
+        """Objects that were new when the collector looked, since then: no more can have been frozen."""
         self._counted = 0
         """Frozen objects at that count."""
         self._spare = SLACK
@@ -49,7 +51,9 @@ class Freezer:
 
     def __call__(self, phase: str, info: Mapping[str, int]) -> None:
         """Freeze what has survived; when too much is frozen, have it swept soon: not here, within a collection."""
-        if phase == "stop":
+        if phase == "start":
+            self._added += gc.get_count()[0]  # from Python 3.12 on, one call into C may have made any number of them
+        else:
             gc.freeze()
             self._freezings += 1
             if self._freezings >= EVERY and self._too_many():
@@ -57,13 +61,13 @@ class Freezer:
 
     def count(self) -> int:
         """Count what is frozen."""
-        self._counted, self._freezings = gc.get_freeze_count(), 0
+        self._counted, self._freezings, self._added = gc.get_freeze_count(), 0, 0
         return self._counted
 
     def _too_many(self) -> bool:
         """Tell whether more is frozen than may be, and count only if it could."""
         limit = self._spare + self._explained()
-        if self._counted + self._freezings * THRESHOLDS[0] <= limit:
+        if self._counted + self._added <= limit:
             return False
         return self.count() > limit
 

@@ -174,7 +174,7 @@ class Pid(Receiver):
         current.reset(sender)
         runtime.port_depth -= 1
         self.port_busy = False
-        if self.mailbox:
+        if self.mailbox or self.sunk is not self.sink.takes:  # what waited may have been flushed
             self.run_port_queue()
 
     @enable_ki_protection

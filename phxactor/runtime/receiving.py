@@ -248,6 +248,7 @@ class Receiver:
             raise RuntimeError(f"two tasks of {self!r} receive at the same time")
         self.waiter = current_task()
         self.wanted = wanted
+        self.sunk = None  # what comes now may wait: the sink takes nothing before `run_port_queue`
         self.budget = BUDGET
 
     def _stop_waiting(self, _: RaiseCancelT) -> Abort:

@@ -101,7 +101,7 @@ def versioned(pairs: Iterable[tuple[Serializer, str | Requirement]]) -> Serializ
     checked = []
     for serializer, requirement in pairs:
         if isinstance(serializer, type) or not isinstance(serializer, Serializer):
-            raise TypeError(f"{serializer!r} is no serializer: give an object with decode, encode and fastlane")
+            raise TypeError(f"{serializer!r} is no serializer: give a hashable object with decode, encode and fastlane")
         parsed = requirement if isinstance(requirement, Requirement) else Requirement.parse(requirement)
         checked.append((serializer, parsed))
     return tuple(checked)

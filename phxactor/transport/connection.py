@@ -1,7 +1,8 @@
 """A connection over a non-blocking socket: TCP or Unix, unencrypted. Nearly all are, so this is the fast one.
 
-Reading waits first and then reads: trying first costs a system call that fails nearly always. Writing is synchronous:
-`write` appends, and the flusher sends all that has gathered with one call.
+The reader reads, for a WebSocket with channels and at the beginning; who reads by himself waits first, since to try
+costs a system call that fails nearly always. Writing is synchronous: `write` appends, and the flusher sends all that
+has gathered with one call.
 """
 
 from __future__ import annotations
@@ -27,7 +28,7 @@ class Connection(BaseConnection):
     __slots__ = ("_reader", "_send", "_sock")
 
     def __init__(self, sock: socket.socket, flusher: Flusher, reader: Reader | None = None) -> None:
-        """Take over a connected socket; without a reader, `feed` reads."""
+        """Take over a connected socket; without a reader, whoever waits for bytes reads them."""
         super().__init__(flusher.mark)
         self._reader = reader
         sock.settimeout(0)

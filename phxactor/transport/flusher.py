@@ -85,10 +85,15 @@ class Flusher(trio.abc.Instrument):
         room = SLICE - len(turn)
         turn += self._backlog[:room]
         del self._backlog[:room]
-        for connection in turn:
-            if connection.size and connection.drain_scope is None and not connection.flush():
-                connection.drain_scope = scope = trio.CancelScope()
-                self._slow.append((connection, scope))
+        left = iter(turn)
+        try:
+            for connection in left:
+                if connection.size and connection.drain_scope is None and not connection.flush():
+                    connection.drain_scope = scope = trio.CancelScope()
+                    self._slow.append((connection, scope))
+        except BaseException:
+            self._dirty += left  # they are not marked again: the next flusher's
+            raise
 
     def finish(self, connection: BaseConnection) -> None:
         """Send what waits, say that no more comes, and close once the client has too, or `LINGER` is over."""

@@ -3,7 +3,8 @@
 It has an epoll object of its own that knows of all of them. At the beginning of each pass of the scheduler, right after
 trio has waited for the system, it reads from those that have something, and hands it to their transports at once, as a
 port takes a message: for the transport it is as if its own task had read, and the channels run in the same pass. Trio
-calls it there (`trio.abc.Instrument`); its task does nothing but have trio wake up for that epoll object.
+calls it there (`trio.abc.Instrument`); its task does nothing but have trio wake up for that epoll object. It also
+receives the first bytes of a connection (`first`), for the task that waits for them.
 
 With a task of its own that reads, each connection would cost a switch to that task for each read, a system call that
 arms trio's epoll again, and a pass: 5 of 22 µs of an echo that comes alone. Its task sleeps until the connection ends
@@ -147,8 +148,8 @@ class Reader(trio.abc.Instrument):
         poll, fileno = self._poll, sock.fileno()
         if poll.closed:
             return b""
+        poll.register(fileno, select.EPOLLIN)  # it may raise: there is no room for more
         self._readings[fileno] = first = First(sock)
-        poll.register(fileno, select.EPOLLIN)
         timers = self._pid.runtime.timers
         timer = timers.add(seconds, first.wake, None)
         try:

@@ -67,6 +67,9 @@ class StreamConnection(BaseConnection):
                 for start in range(0, len(data), CHUNK):
                     chunk = data[start : start + CHUNK]
                     await self._stream.send_all(chunk)
+                    if self.closed:  # meanwhile: what waited has been dropped, and counts no more
+                        self.drop_output()
+                        return
                     self.size -= len(chunk)
         except (trio.BrokenResourceError, trio.ClosedResourceError):
             self.drop_output()

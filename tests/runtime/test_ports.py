@@ -12,6 +12,7 @@ from phxactor.runtime import (
     NORMAL,
     Crash,
     Pid,
+    link,
     open_runtime,
     receive,
     self_pid,
@@ -19,6 +20,8 @@ from phxactor.runtime import (
     set_port,
     spawn,
     spawn_link,
+    trap_exit,
+    unlink,
 )
 from phxactor.runtime.pid import PORT_DEPTH
 from phxactor.testing import settle
@@ -201,6 +204,56 @@ async def test_a_sink_takes_what_comes_after_a_message_that_ran_too_deep_in_orde
         assert taken == [7] * (PORT_DEPTH - 1)
         await settle()
         assert taken == [7] * (PORT_DEPTH - 1) + ["deep", 7]
+
+
+async def test_a_sink_lets_nothing_pass_what_came_while_a_call_was_waited_for() -> None:
+    taken: list[object] = []
+
+    async def body() -> None:
+        me = self_pid()
+        set_port(taken.append, Sink(taken.append))
+        me.port_busy = True
+        taken.append(await receive(lambda message: message == "answer"))
+        me.port_busy = False
+        me.run_port_queue()
+        await trio.sleep_forever()
+
+    async with open_runtime():
+        pid = spawn(body)
+        await settle()
+        for message in ("before", 1, "answer", 2):
+            pid.send(message)
+        await settle()
+        pid.send(3)
+        assert taken == ["answer", "before", 1, 2, 3]
+
+
+async def test_a_sink_is_back_when_what_waited_was_flushed() -> None:
+    taken: list[object] = []
+
+    async def nothing() -> None: ...
+
+    async with open_runtime():
+        dead = spawn(nothing)
+        await settle()
+
+        def port(message: object) -> None:
+            taken.append(message)
+            link(dead)  # the port is busy: that it has ended waits
+            unlink(dead, flush=True)
+
+        async def body() -> None:
+            trap_exit()
+            set_port(port, Sink(lambda number: taken.append(("sink", number))))
+            await trio.sleep_forever()
+
+        pid = spawn(body)
+        await settle()
+        pid.send("go")
+        assert not pid.mailbox
+        pid.send(1)
+        assert taken == ["go", ("sink", 1)]
+        pid.exit(KILL)
 
 
 async def test_a_sink_takes_nothing_for_a_process_that_is_ending() -> None:

@@ -141,7 +141,7 @@ _V1, _V2 = V1JSONSerializer(), V2JSONSerializer()
 
 @pytest.mark.parametrize("wrong", [Silent, object(), "json", None])
 def test_what_is_no_serializer_is_refused_when_given(wrong: object) -> None:
-    with pytest.raises(TypeError, match="is no serializer: give an object with decode, encode and"):
+    with pytest.raises(TypeError, match="is no serializer: give a hashable object with decode, encode and"):
         versioned([(wrong, "~> 1.0.0")])  # type: ignore[list-item]
 
 

@@ -202,6 +202,24 @@ async def test_a_flusher_that_is_killed_leaves_no_slow_connection_open(*, passes
             assert MUCH.startswith(await read(client))
 
 
+async def test_what_came_behind_a_failure_is_sent_by_the_next_flusher(monkeypatch: pytest.MonkeyPatch) -> None:
+    async with world() as it:
+        (bad, client), (good, other) = it.pair(), it.pair()
+        with client, other:
+
+            def fails(data: bytes) -> int:
+                raise MemoryError(data)
+
+            monkeypatch.setattr(bad, "_send", fails)
+            bad.write(b"x")
+            good.write(b"hello")
+            await it.runtime.ended(it.pid)
+            good.write(b" world")
+            assert await read(other, 11) == b"hello world"
+            bad.close()
+            good.close()
+
+
 async def test_a_flusher_that_stops_gives_slow_connections_up(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "STOP", 0.05)
     async with world() as it:

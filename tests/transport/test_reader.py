@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import socket
 import struct
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -298,3 +299,28 @@ async def test_who_waits_for_first_bytes_has_none_when_the_reader_is_killed_and_
         assert await _first(it, lambda _: pid.exit(KILL)) == b""
         await settle()
         assert await _first(it, lambda client: client.send(b"hello")) == b"hello"
+
+
+async def test_who_cannot_be_registered_is_not_remembered(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Full:
+        """An epoll object that takes no more, as over fs.epoll.max_user_watches."""
+
+        closed = False
+
+        def register(self, *_: int) -> None:
+            raise OSError(errno.ENOSPC, "No space left on device")
+
+    async with world() as it:
+        ours, client = socket.socketpair()
+        failed = []
+
+        async def run() -> None:
+            try:
+                await Connection(ours, Flusher(), it.reader).receive_first(60)
+            except OSError as error:
+                failed.append(error.errno)
+
+        with ours, client, monkeypatch.context() as patch:
+            patch.setattr(it.reader, "_poll", Full())
+            await it.runtime.ended(spawn(run))
+        assert failed == [errno.ENOSPC]

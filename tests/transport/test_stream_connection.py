@@ -67,6 +67,19 @@ async def test_what_is_written_while_there_is_no_flusher_is_sent_by_the_next_one
         connection.close()
 
 
+async def test_one_that_is_closed_while_it_is_written_to_holds_nobody_up(autojump_clock: MockClock) -> None:
+    async def close() -> None:
+        connection.close()
+
+    ours, _ = memory_stream_pair()
+    ours.send_stream.send_all_hook = close
+    connection = StreamConnection(ours, Flusher())
+    connection.write(b"hello")
+    await connection.drain()
+    assert connection.closed
+    assert connection.size == 0
+
+
 async def test_a_slow_client_gets_everything_in_order_and_what_waits_is_known(autojump_clock: MockClock) -> None:
     async with pair() as (connection, client, _):
         connection.write(MUCH)
