@@ -324,3 +324,4 @@ async def test_who_cannot_be_registered_is_not_remembered(monkeypatch: pytest.Mo
             patch.setattr(it.reader, "_poll", Full())
             await it.runtime.ended(spawn(run))
         assert failed == [errno.ENOSPC]
+        assert not it.reader._readings  # noqa: SLF001 - it would wake the dead when it ends
