@@ -16,7 +16,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
-from typing import Final, Protocol, TypeAlias
+from typing import Final, Protocol, TypeAlias, final
 
 from phxactor.otp import DynamicSupervisor, Error, Ok
 from phxactor.runtime import (
@@ -66,6 +66,21 @@ class Output(Protocol):
         """End the connection, and with it the process."""
 
 
+@final
+class Nowhere:
+    """The output once the connection has ended."""
+
+    def push(self, push: SocketPush) -> None:
+        """Drop it: nobody is there."""
+
+    def stop(self, reason: Reason) -> None:
+        """Do nothing."""
+
+
+NOWHERE: Final = Nowhere()
+
+
+@final
 class Multiplexer:
     """The channels of one connection."""
 
@@ -97,7 +112,7 @@ class Multiplexer:
     ) -> None:
         """Start without channels."""
         self._socket = socket
-        self._output = output
+        self._output: Output = output
         self._pid = socket.transport_pid
         self._pool = pool
         self._routes = socket.routes.over(socket.transport)
@@ -126,7 +141,11 @@ class Multiplexer:
         )
 
     def end(self) -> None:
-        """End the joins that wait for an answer, with the connection; channels see its end by themselves."""
+        """End the joins that wait for an answer, with the connection; channels see its end by themselves.
+
+        It lets go of its transport, which has it: only the collector would find a circle.
+        """
+        self._output = NOWHERE
         for entry in self._topics.values():
             if type(entry) is Joining:
                 if entry.timer is not None:

@@ -5,11 +5,12 @@ from __future__ import annotations
 import gc
 import weakref
 
+import attrs
 import orjson
 import pytest
 import trio
 
-from phxactor.runtime import garbage, open_runtime, run, sweep
+from phxactor.runtime import garbage, open_runtime, receive, run, spawn, sweep
 from phxactor.testing import settle
 
 
@@ -60,6 +61,50 @@ async def test_what_has_survived_is_frozen_and_a_sweep_finds_what_was_dropped() 
             assert sweep() > 0
             assert alive() is None
             assert gc.get_freeze_count() > 0
+
+
+async def _returns() -> None:
+    pass
+
+
+@attrs.frozen
+class Came:
+    """How many processes there were before a look; and started since then, and ended, before the next one."""
+
+    before: int = 0
+    started: int = 0
+    ended: int = 0
+
+
+@pytest.mark.parametrize(
+    ("came", "of_young", "looked_at"),
+    [
+        (Came(started=1), 1_000_000, False),
+        (Came(started=1), 0, True),
+        (Came(ended=1), 1_000_000, True),
+        (Came(before=1), 1_000_000, True),
+        (Came(before=1, started=1, ended=1), 1_000_000, False),
+    ],
+)
+async def test_what_new_processes_explain_is_not_looked_at(
+    monkeypatch: pytest.MonkeyPatch, came: Came, of_young: int, looked_at: bool
+) -> None:
+    monkeypatch.setattr(garbage, "YOUNG", of_young)
+    async with open_runtime() as runtime:
+        with garbage.tuned(runtime):
+            for _ in range(came.before):
+                spawn(receive)
+            gc.collect(0)
+            for _ in range(came.started):
+                spawn(receive)
+            for _ in range(came.ended):
+                spawn(_returns)
+            await settle()
+            alive = weakref.ref(Node())
+            gc.collect(0)
+            assert (alive() is None) is looked_at
+            sweep()
+            assert alive() is None
 
 
 @pytest.mark.parametrize(("of_process", "found"), [(0, True), (1_000_000, False)])

@@ -20,6 +20,7 @@ from phxactor.runtime import (
     own,
     receive,
     register,
+    self_pid,
     signals,
     spawn,
     unlink,
@@ -57,7 +58,12 @@ async def _spawns() -> None:
     await receive()
 
 
-@pytest.mark.parametrize("body", [_returns, _crashes, _crashes_in_depth, _spawns, receive])
+async def _waits_for_an_answer() -> None:
+    me = self_pid()
+    await me.receive_ref(monitor(spawn(_returns)), 0, None)
+
+
+@pytest.mark.parametrize("body", [_returns, _crashes, _crashes_in_depth, _spawns, _waits_for_an_answer, receive])
 async def test_a_dead_process_is_freed_at_once(body: object, no_collector: None) -> None:
     assert callable(body)
     async with open_runtime():

@@ -1,4 +1,4 @@
-"""A thousand clients come, and go in every way that there is; afterwards nothing is left of them."""
+"""Clients come, and go in every way that there is; afterwards nothing is left of them, mostly not even for a moment."""
 
 from __future__ import annotations
 
@@ -18,6 +18,8 @@ import trio
 from phxactor import Channel, Endpoint, Ok, RawSocket, Socket, Stop, WebSocketOptions, channel, mount, on
 from phxactor.channel import Payload
 from phxactor.runtime import RuntimeStatistics
+from phxactor.socket.multiplexer import Multiplexer
+from phxactor.transport.multiplexed import MultiplexedWebSocket
 from tests.conformance.custom import CustomChannel
 from tests.sockets.serving import Server, eventually, in_time, serving
 from tests.transport.frames import PING, TEXT, close_frame, frame
@@ -225,3 +227,35 @@ async def test_nothing_is_left_of_a_thousand_clients(silence: None) -> None:
         assert more.pop("phxactor.transport.connection.Connection", 0) <= 1  # the last that was written to
         assert more == Counter()
         assert attrs.evolve(after, objects=before.objects) == before
+
+
+RAISING = {"crashes", "crashes and joins", "joins what raises", "is custom and dies", "sends a wrong frame"}
+"""An exception knows the frames that it came through, and they know it."""
+
+
+@pytest.mark.allow_leaks("it counts objects itself")
+@pytest.mark.parametrize("life", sorted(LIVES.keys() - RAISING))
+async def test_who_has_left_needs_no_collector(silence: None, life: str) -> None:
+    number = list(LIVES).index(life)
+    options = WebSocketOptions(check_origin=False, timeout=60)
+    async with serving(Endpoint(sockets=[mount("/socket", UserSocket, websocket=options)])) as server:
+        processes = server.processes()
+
+        async def come_and_go() -> None:
+            await live(server, number)
+            await eventually(lambda: server.processes() == processes and server.runtime.statistics().timers == 0)
+
+        def alive() -> Counter[type]:
+            return Counter(type(one) for one in gc.get_objects())
+
+        await come_and_go()
+        gc.collect()
+        gc.disable()
+        try:
+            before = alive()
+            for _ in range(5):
+                await come_and_go()
+            more = alive() - before
+        finally:
+            gc.enable()
+        assert {kind for kind in (MultiplexedWebSocket, Multiplexer, UserSocket, Room) if more[kind] > 1} == set()
