@@ -26,15 +26,15 @@ from typing import TYPE_CHECKING, Final
 if TYPE_CHECKING:
     from phxactor.runtime.runtime import Runtime
 
-THRESHOLDS: Final = (16_000, 1_000_000, 1_000_000)
+THRESHOLDS: Final = (8_000, 1_000_000, 1_000_000)
 """New objects before they are looked at; the older generations are always empty."""
 SLACK: Final = 250_000
 """Frozen objects that are never too many."""
 OF_PROCESS: Final = 400
 """Frozen objects that a process explains: four times what a channel and its connection have."""
-YOUNG: Final = 64
-"""New objects that a process explains which has started since the last look; a channel and its connection have 100."""
-EVERY: Final = 8
+YOUNG: Final = 100
+"""New objects that a process explains which has started since the last look: twice what a channel has."""
+EVERY: Final = 16
 """Freezings between two counts of what is frozen, at least: counting takes some milliseconds for a million."""
 
 
