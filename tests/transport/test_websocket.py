@@ -5,15 +5,18 @@ from __future__ import annotations
 import logging
 import math
 import zlib
+from collections.abc import Mapping
 
 import pytest
 import trio
 
 from phxactor import Endpoint, WebSocketOptions, mount
 from phxactor.socket.messages import Message
+from phxactor.telemetry import Event
+from phxactor.transport import events
 from tests.conformance.client import Client, Closed, Pong
 from tests.conformance.zoo import EchoSocket, UserSocket
-from tests.sockets.serving import Server, complaints, eventually, serving
+from tests.sockets.serving import Server, complaints, eventually, in_time, serving
 from tests.transport.frames import BINARY, CLOSE, CONT, PING, PONG, RSV1, TEXT, close_frame, frame
 
 pytestmark = pytest.mark.socket
@@ -294,6 +297,22 @@ async def test_a_reset_connection_is_closed_without_a_word(path: str, caplog: py
         await client.abort()
         await eventually(lambda: server.processes() == before)
     assert complaints(caplog) == []
+
+
+async def test_what_is_broadcast_of_a_client_that_has_left_is_not_sent_to_it() -> None:
+    async with serving(endpoint()) as server, await server.connect(SOCKET) as client:
+
+        def tell(_: Event, __: Mapping[str, object]) -> None:
+            server.endpoint.broadcast("room:lobby", "left", {})
+
+        await client.ask(["1", "1", "room:lobby", "phx_join", {}])
+        events.disconnected.attach(tell)
+        try:
+            assert isinstance(client.stream, trio.SocketStream)
+            await client.stream.send_eof()
+            assert await in_time(client.stream.receive_some()) == b""
+        finally:
+            events.disconnected.detach(tell)
 
 
 async def test_who_comes_and_goes_is_logged_at_info(caplog: pytest.LogCaptureFixture) -> None:
