@@ -39,7 +39,7 @@ class RefusedError(Exception):
         """What `connect` returned, if it was `connect` that refused."""
 
 
-@attrs.frozen
+@attrs.define(eq=False)
 class Admission:
     """One client's request for a socket."""
 

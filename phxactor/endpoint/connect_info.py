@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Final, TypedDict, assert_never
 
 from phxactor.token.keys import Secret
@@ -57,23 +56,19 @@ def _value(key: ConnectInfoKey, request: Request, auth_token: str | None) -> obj
         case "user_agent":
             return request.header("user-agent")
         case "x_headers":
-            return _pairs(request, lambda name: name.startswith(b"x-"))
+            return _pairs([pair for pair in request.headers if pair[0].startswith(b"x-")])
         case "trace_context_headers":
-            return _pairs(request, _TRACE_CONTEXT.__contains__)
+            return _pairs([pair for pair in request.headers if pair[0] in _TRACE_CONTEXT])
         case "sec_websocket_headers":
-            return _pairs(request, lambda name: name.startswith(b"sec-websocket-"))
+            return _pairs([pair for pair in request.headers if pair[0].startswith(b"sec-websocket-")])
         case "auth_token":
             return auth_token
         case _:
             assert_never(key)
 
 
-def _pairs(request: Request, asked_for: Callable[[bytes], bool]) -> list[tuple[str, str]]:
-    return [
-        _without_token(name.decode("latin-1"), value.decode("latin-1"))
-        for name, value in request.headers
-        if asked_for(name)
-    ]
+def _pairs(headers: list[tuple[bytes, bytes]]) -> list[tuple[str, str]]:
+    return [_without_token(name.decode("latin-1"), value.decode("latin-1")) for name, value in headers]
 
 
 def _without_token(name: str, value: str) -> tuple[str, str]:

@@ -55,9 +55,11 @@ class Runtime:
 
     def __init__(self, nursery: trio.Nursery, kill_grace: float) -> None:
         """Prepare the tables; `nursery` is the shielded one in which every process will run."""
+        self.now: Final[Callable[[], float]] = trio.lowlevel.current_clock().current_time
+        """Reads the clock that all timers and time-outs use, in seconds: as `trio.current_time`, in a quarter of it."""
         self.processes: dict[int, Pid] = {}
         self.names = Names()
-        self.timers = Timers()
+        self.timers = Timers(self.now)
         self.zombies = Zombies(self, kill_grace)
         self.cleanups: dict[Pid, list[trio.CancelScope]] = {}
         """The shields of processes that clean up, which a kill breaks (see `cleanup`)."""
@@ -84,10 +86,6 @@ class Runtime:
             timers=len(self.timers),
             messages=sum(len(pid.mailbox) for pid in self.processes.values()),
         )
-
-    def now(self) -> float:
-        """Read the clock that all timers and time-outs use, in seconds."""
-        return trio.current_time()
 
     # ------------------------------------------------------------------------------------------ processes
 

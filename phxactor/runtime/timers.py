@@ -1,6 +1,6 @@
 """Timers: one heap for the whole runtime, ordered by deadline and then by creation (TI8).
 
-Time is `trio.current_time()`, so that a mock clock rules it. One task sleeps until the earliest deadline.
+Time is that of trio's clock, so that a mock clock rules it. One task sleeps until the earliest deadline.
 """
 
 from __future__ import annotations
@@ -47,8 +47,9 @@ class Timer:
 class Timers:
     """The heap, and the task that empties it."""
 
-    def __init__(self) -> None:
-        """Start with none; `run` must be running for any to fire."""
+    def __init__(self, now: Callable[[], float]) -> None:
+        """Start with none; `run` must be running for any to fire. `now` reads the clock."""
+        self._now = now
         self._heap: list[tuple[float, int, Timer]] = []
         self._numbers = count()
         self._cancelled = 0
@@ -64,15 +65,15 @@ class Timers:
 
     def add(self, seconds: float, callback: Callable[[Argument], object], argument: Argument) -> Timer:
         """Call `callback(argument)` after at least so many seconds, never within this call (TI2)."""
-        return self.add_at(trio.current_time() + seconds, callback, argument)
+        return self.add_at(self._now() + seconds, callback, argument)
 
     def add_at(self, deadline: float, callback: Callable[[Argument], object], argument: Argument) -> Timer:
         """Do as `add`, at a time of the clock."""
         timer = Timer(deadline, callback, argument)
-        heappush(self._heap, (timer.deadline, next(self._numbers), timer))
+        heappush(self._heap, (deadline, next(self._numbers), timer))
         scope = self._scope
-        if scope is not None and timer.deadline < scope.deadline:
-            scope.deadline = timer.deadline
+        if scope is not None and deadline < scope.deadline:
+            scope.deadline = deadline
         return timer
 
     def cancel(self, timer: Timer) -> float | None:
@@ -82,7 +83,7 @@ class Timers:
         self.discard(timer)
         if timer.destination is not None and timer.destination.state is DEAD:
             return None
-        return max(0.0, timer.deadline - trio.current_time())
+        return max(0.0, timer.deadline - self._now())
 
     def discard(self, timer: Timer) -> None:
         """Cancel a timer, for who does not ask what was left: each call with a time-out does."""
@@ -104,7 +105,7 @@ class Timers:
             with trio.CancelScope(deadline=self._heap[0][0] if self._heap else inf) as self._scope:
                 await trio.sleep_forever()
             self._scope = None
-            now, made_later = trio.current_time(), next(self._numbers)
+            now, made_later = self._now(), next(self._numbers)
             while self._heap and self._heap[0][0] <= now and self._heap[0][1] < made_later:
                 timer = heappop(self._heap)[2]
                 if timer.pending:

@@ -91,6 +91,7 @@ class Multiplexer:
         "_joins",
         "_max_channels",
         "_messages",
+        "_now",
         "_output",
         "_pid",
         "_pool",
@@ -114,6 +115,7 @@ class Multiplexer:
         self._socket = socket
         self._output: Output = output
         self._pid = socket.transport_pid
+        self._now = self._pid.runtime.now
         self._pool = pool
         self._routes = socket.routes.over(socket.transport)
         self._max_channels = max_channels
@@ -457,6 +459,3 @@ class Multiplexer:
 
     def _push(self, topic: str, event: str, payload: object, join_ref: Ref) -> None:
         self._output.push(self._socket.serializer.encode(Message(topic, event, payload, join_ref, join_ref)))
-
-    def _now(self) -> float:
-        return self._pid.runtime.now()

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
+from functools import lru_cache
 from typing import Final, NamedTuple, Self, TypeAlias
 
 import attrs
@@ -111,6 +112,10 @@ PHOENIX: Final = versioned([(V1JSONSerializer(), "~> 1.0.0"), (V2JSONSerializer(
 """The serializers of Phoenix 1.8.12, and what a socket offers unless it is given others."""
 
 
+_version: Final = lru_cache(64)(Version.parse)
+"""Clients have but a few."""
+
+
 def select(vsn: object, serializers: Serializers = PHOENIX) -> Serializer | None:
     """Choose the first serializer that is for a client's version.
 
@@ -124,7 +129,7 @@ def select(vsn: object, serializers: Serializers = PHOENIX) -> Serializer | None
     """
     if vsn is None:
         vsn = DEFAULT_VSN
-    version = Version.parse(vsn) if isinstance(vsn, str) else None
+    version = _version(vsn) if isinstance(vsn, str) else None
     if version is None:
         return None
     for serializer, requirement in serializers:

@@ -6,7 +6,8 @@ chosen, the token that may hide among the sub-protocols, and the status of a ref
 
 from __future__ import annotations
 
-from base64 import b64decode, b64encode
+from base64 import b64decode
+from binascii import a2b_base64, b2a_base64
 from collections.abc import Sequence
 from contextlib import suppress
 from hashlib import sha1
@@ -45,7 +46,7 @@ _HEAD: Final = (
 )
 
 
-@attrs.frozen
+@attrs.define(eq=False)
 class Accepted:
     """A handshake that is completed by sending `head`, and is not until then."""
 
@@ -105,14 +106,14 @@ def _accept_key(request: Request) -> bytes:
         raise _RefusedError(HTTPStatus.BAD_REQUEST, "this path is a WebSocket's, and no upgrade to one was asked for")
     key = (request.header("sec-websocket-key") or "").encode("latin-1")
     try:
-        whole = len(b64decode(key, validate=True)) == KEY_SIZE
+        whole = len(a2b_base64(key, strict_mode=True)) == KEY_SIZE
     except ValueError:
         whole = False
     if not whole:
         raise _RefusedError(HTTPStatus.BAD_REQUEST, "the header Sec-WebSocket-Key is missing or malformed")
     if request.header("sec-websocket-version") != VERSION:
         raise _RefusedError(HTTPStatus.UPGRADE_REQUIRED, f"only WebSocket version {VERSION} is spoken", _UPGRADE)
-    return b64encode(sha1(key + GUID, usedforsecurity=False).digest())
+    return b2a_base64(sha1(key + GUID, usedforsecurity=False).digest(), newline=False)
 
 
 def _tokens(header: str | None) -> list[str]:

@@ -52,6 +52,8 @@ class Request:
     http_version: str = attrs.field(default="1.1", kw_only=True)
     path_params: Mapping[str, str] = attrs.field(factory=dict, kw_only=True)
     """What stood in place of the `{name}` segments of the route that was taken."""
+    _fields: dict[bytes, bytes] = attrs.field(init=False, repr=False, eq=False)
+    """The headers by name; a handshake alone asks for eight."""
     authority: str | None = attrs.field(init=False, repr=False)
     """The host, and the port if given, that the client meant: from the target, else the `Host` header."""
     raw_path: str = attrs.field(init=False, repr=False)
@@ -60,6 +62,15 @@ class Request:
     """The path, percent-decoded: an encoded slash is a slash."""
     query: str = attrs.field(init=False, repr=False)
     """What followed the `?`, as it was sent; may be empty."""
+
+    @_fields.default
+    def _by_name(self) -> dict[bytes, bytes]:
+        fields = dict(self.headers)
+        if len(fields) != len(self.headers):
+            fields.clear()
+            for name, value in self.headers:
+                fields[name] = b", ".join((fields[name], value)) if name in fields else value
+        return fields
 
     @authority.default
     def _authority(self) -> str | None:
@@ -93,16 +104,6 @@ class Request:
         """Return a header's value, as latin-1, or `None`; several of one name are joined by commas (RFC 9110 5.3)."""
         value = self._fields.get(name.lower().encode("latin-1"))
         return None if value is None else value.decode("latin-1")
-
-    @cached_property
-    def _fields(self) -> dict[bytes, bytes]:
-        """The headers by name; a handshake alone asks for eight."""
-        fields = dict(self.headers)
-        if len(fields) != len(self.headers):
-            fields.clear()
-            for name, value in self.headers:
-                fields[name] = b", ".join((fields[name], value)) if name in fields else value
-        return fields
 
     @cached_property
     def params(self) -> Params:

@@ -36,7 +36,7 @@ MANY: Final = 100
 """Frames that are taken before others get a turn."""
 
 
-@attrs.frozen
+@attrs.define(eq=False)
 class Link:
     """What a WebSocket is made on, once the handshake is done."""
 
@@ -69,6 +69,7 @@ class WebSocket(ABC):
         "_connection",
         "_fragments",
         "_heard",
+        "_now",
         "_opcode",
         "_protocol",
         "_slicer",
@@ -92,7 +93,8 @@ class WebSocket(ABC):
         self._fragments = bytearray()
         self._opcode = 0
         """Of a message of which a part has come."""
-        self._heard = trio.current_time()
+        self._now = link.pid.runtime.now
+        self._heard = self._now()
         self._timer: Timer | None = None
         self.closing = False
         """Whether a close frame has been sent; nothing is after it. See `seal`."""
@@ -110,7 +112,7 @@ class WebSocket(ABC):
 
     def slice(self, data: bytes) -> list[tuple[int, bytes]]:
         """Take the frames out of what was read from the connection."""
-        self._heard = trio.current_time()
+        self._heard = self._now()
         return self._slicer.feed(data)
 
     def take_frames(self, frames: list[tuple[int, bytes]]) -> None:
@@ -256,7 +258,7 @@ class WebSocket(ABC):
 
     def check_silence(self) -> None:
         """Close, or look again when the time may be over."""
-        left = self._heard + self.link.options.timeout - trio.current_time()
+        left = self._heard + self.link.options.timeout - self._now()
         if left <= 0:
             self.blame(f"it has been silent for {self.link.options.timeout:g} s", CloseCode.PROTOCOL_ERROR)
             self.stop(TIMED_OUT)
