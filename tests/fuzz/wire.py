@@ -31,6 +31,16 @@ class Paper:
         self.said += data
 
 
+class Nobody:
+    """In place of the process, and of its runtime, that has the clock."""
+
+    now = staticmethod(lambda: 0.0)
+
+    @property
+    def runtime(self) -> Nobody:
+        return self
+
+
 class Noted(WebSocket):
     """Writes down what it is sent."""
 
@@ -59,11 +69,11 @@ Conversation: TypeAlias = tuple[list[tuple[int, bytes]], bytes, list[Reason]]
 
 
 def converse(pieces: Iterable[bytes], *, compress: bool) -> Conversation:
-    """Have a WebSocket take pieces; runs in trio, whose clock it reads."""
+    """Have a WebSocket take pieces."""
     paper = Paper()
     websocket = Noted(
         Link(
-            pid=cast("Pid", None),
+            pid=cast("Pid", Nobody()),
             connection=cast("BaseConnection", paper),
             flusher=Flusher(),
             socket="Fuzzed",
