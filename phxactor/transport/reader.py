@@ -169,9 +169,9 @@ class Reader(trio.abc.Instrument):
         """
         poll, fileno = self._poll, sock.fileno()
         while not poll.closed:
+            self._watch(fileno)
             self._readings[fileno] = reading = Reading(sock, take, max_bytes)
             try:
-                self._watch(fileno)
                 await wait_task_rescheduled(reading.stop_waiting)
                 if reading.error is not None:
                     raise reading.error

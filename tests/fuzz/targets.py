@@ -71,12 +71,8 @@ def compressed_websocket(data: bytes) -> None:
 def _websocket(data: bytes, *, compress: bool) -> None:
     size = data[0] + 1 if data else 1
     data = data[1:]
-
-    async def main() -> None:
-        whole = converse([data], compress=compress)
-        assert converse((data[at : at + size] for at in range(0, len(data), size)), compress=compress) == whole
-
-    trio.run(main)
+    whole = converse([data], compress=compress)
+    assert converse((data[at : at + size] for at in range(0, len(data), size)), compress=compress) == whole
 
 
 def _deflated(message: bytes) -> bytes:

@@ -301,7 +301,8 @@ async def test_who_waits_for_first_bytes_has_none_when_the_reader_is_killed_and_
         assert await _first(it, lambda client: client.send(b"hello")) == b"hello"
 
 
-async def test_who_cannot_be_registered_is_not_remembered(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("fed", [False, True])
+async def test_who_cannot_be_registered_is_not_remembered(monkeypatch: pytest.MonkeyPatch, fed: bool) -> None:
     class Full:
         """An epoll object that takes no more, as over fs.epoll.max_user_watches."""
 
@@ -310,13 +311,19 @@ async def test_who_cannot_be_registered_is_not_remembered(monkeypatch: pytest.Mo
         def register(self, *_: int) -> None:
             raise OSError(errno.ENOSPC, "No space left on device")
 
+        def modify(self, *_: int) -> None:
+            raise FileNotFoundError(errno.ENOENT, "No such file or directory")
+
+        unregister = modify
+
     async with world() as it:
         ours, client = socket.socketpair()
         failed = []
 
         async def run() -> None:
+            connection = Connection(ours, Flusher(), it.reader)
             try:
-                await Connection(ours, Flusher(), it.reader).receive_first(60)
+                await (connection.feed(lambda _: None) if fed else connection.receive_first(60))
             except OSError as error:
                 failed.append(error.errno)
 
