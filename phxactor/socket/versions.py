@@ -42,7 +42,12 @@ class Version(NamedTuple):
     @classmethod
     def parse(cls, text: str) -> Self | None:
         """Read a version; `None` when it is none. What stands behind a `+` counts for nothing."""
-        match = _VERSION.fullmatch(text) if len(text) <= MAX_VSN else None
+        return cls._read(text) if len(text) <= MAX_VSN else None
+
+    @classmethod
+    @lru_cache(64)  # nearly all clients say the same
+    def _read(cls, text: str) -> Self | None:
+        match = _VERSION.fullmatch(text)
         if match is None:
             return None
         major, minor, patch = map(int, match["numbers"].split("."))
@@ -112,10 +117,6 @@ PHOENIX: Final = versioned([(V1JSONSerializer(), "~> 1.0.0"), (V2JSONSerializer(
 """The serializers of Phoenix 1.8.12, and what a socket offers unless it is given others."""
 
 
-_version: Final = lru_cache(64)(Version.parse)
-"""Clients have but a few."""
-
-
 def select(vsn: object, serializers: Serializers = PHOENIX) -> Serializer | None:
     """Choose the first serializer that is for a client's version.
 
@@ -129,7 +130,7 @@ def select(vsn: object, serializers: Serializers = PHOENIX) -> Serializer | None
     """
     if vsn is None:
         vsn = DEFAULT_VSN
-    version = _version(vsn) if isinstance(vsn, str) else None
+    version = Version.parse(vsn) if isinstance(vsn, str) else None
     if version is None:
         return None
     for serializer, requirement in serializers:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from functools import lru_cache
 from typing import Final
 
 import attrs
@@ -24,9 +23,8 @@ class Authority:
     host: str
     port: int | None = None
 
-    @staticmethod
-    @lru_cache(256)  # clients know a server by few names; a text is no longer than a header may be
-    def parse(text: str) -> Authority | None:
+    @classmethod
+    def parse(cls, text: str) -> Authority | None:
         """Read `host`, `host:port` or `[::1]:port`; `None` when it is none of these. User names are not allowed."""
         match = _AUTHORITY.fullmatch(text.lower())
         if match is None:
@@ -34,4 +32,4 @@ class Authority:
         port = int(match["port"]) if match["port"] else None
         if port is not None and port > MAX_PORT:
             return None
-        return Authority(match["v6"] or match["name"], port)
+        return cls(match["v6"] or match["name"], port)

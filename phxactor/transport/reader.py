@@ -148,9 +148,7 @@ class Reader(trio.abc.Instrument):
         poll, fileno = self._poll, sock.fileno()
         if poll.closed:
             return b""
-        # For one event, so that it can stay: most are fed next, which saves a system call of 1 µs. It may raise: there
-        # is no room for more.
-        poll.register(fileno, select.EPOLLIN | select.EPOLLONESHOT)
+        poll.register(fileno, select.EPOLLIN)  # it may raise: there is no room for more
         self._readings[fileno] = first = First(sock)
         timers = self._pid.runtime.timers
         timer = timers.add(seconds, first.wake, None)
@@ -160,6 +158,7 @@ class Reader(trio.abc.Instrument):
             timers.discard(timer)
             if not poll.closed:
                 del self._readings[fileno]
+                poll.unregister(fileno)
         return first.data
 
     async def feed(self, sock: socket.socket, take: Take, max_bytes: int) -> None:
@@ -169,7 +168,7 @@ class Reader(trio.abc.Instrument):
         """
         poll, fileno = self._poll, sock.fileno()
         while not poll.closed:
-            self._watch(fileno)
+            poll.register(fileno, select.EPOLLIN)  # it may raise: there is no room for more
             self._readings[fileno] = reading = Reading(sock, take, max_bytes)
             try:
                 await wait_task_rescheduled(reading.stop_waiting)
@@ -184,12 +183,6 @@ class Reader(trio.abc.Instrument):
                 return
             await reading.held
         raise trio.BrokenResourceError(GONE)
-
-    def _watch(self, fileno: int) -> None:
-        try:
-            self._poll.modify(fileno, select.EPOLLIN)  # after `first`
-        except FileNotFoundError:
-            self._poll.register(fileno, select.EPOLLIN)
 
     def after_io_wait(self, timeout: float, /) -> None:
         """Read what has come; trio calls it at the beginning of a pass, and would forget an instrument that raises."""

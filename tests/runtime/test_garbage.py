@@ -10,7 +10,7 @@ import orjson
 import pytest
 import trio
 
-from phxactor.runtime import garbage, open_runtime, receive, run, spawn, sweep
+from phxactor.runtime import KILL, garbage, open_runtime, receive, run, spawn, sweep
 from phxactor.testing import settle
 
 
@@ -42,6 +42,7 @@ async def test_of_programs_that_overlap_the_last_one_puts_it_back() -> None:
         first, second = garbage.tuned(runtime), garbage.tuned(runtime)
         with first:
             second.__enter__()
+            assert sum(isinstance(one, garbage.Freezer) for one in gc.callbacks) == 1
         assert gc.get_threshold() == garbage.THRESHOLDS
         assert gc.get_freeze_count() > 0
         second.__exit__(None, None, None)
@@ -69,11 +70,12 @@ async def _returns() -> None:
 
 @attrs.frozen
 class Came:
-    """How many processes there were before a look; and started since then, and ended, before the next one."""
+    """How many processes there were before a look; left of those, started, and came and went before the next one."""
 
     before: int = 0
+    left: int = 0
     started: int = 0
-    ended: int = 0
+    passed: int = 0
 
 
 @pytest.mark.parametrize(
@@ -81,9 +83,10 @@ class Came:
     [
         (Came(started=1), 1_000_000, False),
         (Came(started=1), 0, True),
-        (Came(ended=1), 1_000_000, True),
+        (Came(passed=1), 1_000_000, True),
         (Came(before=1), 1_000_000, True),
-        (Came(before=1, started=1, ended=1), 1_000_000, False),
+        (Came(before=2, left=1, started=1), 1_000_000, True),
+        (Came(before=2, left=1, started=2, passed=1), 1_000_000, False),
     ],
 )
 async def test_what_new_processes_explain_is_not_looked_at(
@@ -92,12 +95,13 @@ async def test_what_new_processes_explain_is_not_looked_at(
     monkeypatch.setattr(garbage, "YOUNG", of_young)
     async with open_runtime() as runtime:
         with garbage.tuned(runtime):
-            for _ in range(came.before):
-                spawn(receive)
+            before = [spawn(receive) for _ in range(came.before)]
             gc.collect(0)
+            for pid in before[: came.left]:
+                pid.exit(KILL)
             for _ in range(came.started):
                 spawn(receive)
-            for _ in range(came.ended):
+            for _ in range(came.passed):
                 spawn(_returns)
             await settle()
             alive = weakref.ref(Node())

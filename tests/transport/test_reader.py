@@ -7,7 +7,7 @@ import socket
 import struct
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
-from itertools import pairwise
+from itertools import chain, pairwise
 
 import attrs
 import pytest
@@ -254,6 +254,28 @@ async def test_first_bytes_that_do_not_come_are_waited_for_as_long_as_told(
         assert trio.current_time() - began == pytest.approx(7)
 
 
+async def test_first_bytes_whose_turn_is_over_come_with_the_next_pass(
+    autojump_clock: trio.testing.MockClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "TURN", 0)
+    async with world() as it:
+        pairs = [socket.socketpair() for _ in range(5)]
+        received: list[bytes] = []
+
+        async def run(ours: socket.socket) -> None:
+            received.append(await Connection(ours, Flusher(), it.reader).receive_first(60))
+
+        pids = [spawn(run, ours) for ours, _ in pairs]
+        await settle()
+        for _, client in pairs:
+            client.send(b"GET /")
+        for pid in pids:
+            await it.runtime.ended(pid)
+        assert received == 5 * [b"GET /"]
+        for one in chain(*pairs):
+            one.close()
+
+
 async def test_after_the_first_bytes_the_rest_is_fed() -> None:
     async with world() as it:
         ours, client = socket.socketpair()
@@ -311,10 +333,8 @@ async def test_who_cannot_be_registered_is_not_remembered(monkeypatch: pytest.Mo
         def register(self, *_: int) -> None:
             raise OSError(errno.ENOSPC, "No space left on device")
 
-        def modify(self, *_: int) -> None:
+        def unregister(self, *_: int) -> None:
             raise FileNotFoundError(errno.ENOENT, "No such file or directory")
-
-        unregister = modify
 
     async with world() as it:
         ours, client = socket.socketpair()
