@@ -50,12 +50,16 @@ class Channel(GenServer):
     intercept_handlers: ClassVar[dict[str, Method]] = {}
     intercepts: ClassVar[frozenset[str]] = frozenset()
     """Events that pass `handle_out`; those of `@intercept` methods are added by themselves."""
+    shared_spec: ClassVar[ChildSpec | None] = None
+    """What each of its processes is started from; None where a class has a `child_spec` of its own."""
 
     def __init_subclass__(cls, **kwargs: object) -> None:
         super().__init_subclass__(**kwargs)
         cls.on_handlers = collect(cls, "on")
         cls.intercept_handlers = collect(cls, "intercept")
         cls.intercepts = frozenset(cls.intercepts) | frozenset(cls.intercept_handlers)
+        own = any("child_spec" in vars(base) for base in cls.__mro__[: cls.__mro__.index(Channel)])
+        cls.shared_spec = None if own else cls.child_spec()
 
     def __init__(self, socket: Socket) -> None:
         self.socket = socket

@@ -50,6 +50,12 @@ class Admission:
     transport: str
     """`"websocket"` or `"longpoll"`."""
     error_handler: ErrorHandler | None = None
+    peer: str = attrs.field(init=False)
+    """Where the client is, for the log."""
+
+    @peer.default
+    def _peer(self) -> str:
+        return str(self.request.peer)
 
     def check_origin(self) -> None:
         """Raise RefusedError for a page that may not connect."""
@@ -106,7 +112,7 @@ class Admission:
             events.connected.emit(
                 socket=self.handler.__name__,
                 transport=self.transport,
-                peer=str(self.request.peer),
+                peer=self.peer,
                 seconds=self_pid().runtime.now() - began,
                 level=level,
             )
@@ -114,9 +120,7 @@ class Admission:
     def tell_refused(self, why: str) -> None:
         """Tell that the client was not let in."""
         if events.refused.handlers:
-            events.refused.emit(
-                socket=self.handler.__name__, transport=self.transport, peer=str(self.request.peer), why=why
-            )
+            events.refused.emit(socket=self.handler.__name__, transport=self.transport, peer=self.peer, why=why)
 
     def _params(self) -> Params:
         try:
@@ -143,7 +147,7 @@ class Admission:
                 events.connect_failed.emit(
                     socket=self.handler.__name__,
                     transport=self.transport,
-                    peer=str(self.request.peer),
+                    peer=self.peer,
                     exception=error,
                 )
             raise RefusedError(Response(HTTPStatus.INTERNAL_SERVER_ERROR), "connect raised") from error

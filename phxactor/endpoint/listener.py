@@ -66,6 +66,7 @@ async def _accept(endpoint: Endpoint, where: Address, sock: socket.socket) -> No
     nobody = From(self_pid())  # the supervisor's answers are not waited for
     nobody.active = False
     numbers = count()
+    connection = ChildSpec(id="connection", start=(start_connection, (endpoint,), {}), restart="temporary")
     if events.listening.handlers:
         events.listening.emit(url=str(where))
     while True:
@@ -80,6 +81,5 @@ async def _accept(endpoint: Endpoint, where: Address, sock: socket.socket) -> No
                     events.accept_failed.emit(why=str(error))
                 await trio.sleep(PAUSE)
                 break
-            arguments = (endpoint, accepted, peer_of(address))
-            spec = ChildSpec(id="connection", start=(start_connection, arguments, {}), restart="temporary")
-            DynamicSupervisor.request_child(endpoint.supervisor_of(next(numbers)), spec, nobody)
+            supervisor = endpoint.supervisor_of(next(numbers))
+            DynamicSupervisor.request_child(supervisor, connection, nobody, accepted, peer_of(address))

@@ -126,7 +126,7 @@ async def _run(admission: Admission, options: LongPollOptions, handler: type[Soc
         opening.from_.reply(refused)
         raise Exit(NORMAL) from None
     admission.tell_connected(began, socket.log_level)
-    session = LongPollSession(socket, options, admission.endpoint.pool_of, str(admission.request.peer))
+    session = LongPollSession(socket, options, admission.endpoint.pool_of, admission.peer)
     opening.from_.reply(None)
     await session.run()
 

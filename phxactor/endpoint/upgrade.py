@@ -60,7 +60,7 @@ def _link(
         connection=connection,
         flusher=admission.endpoint.flusher,
         socket=admission.handler.__name__,
-        peer=str(admission.request.peer),
+        peer=admission.peer,
         level=level,
         extensions=tuple(accepted.extensions),
         options=options,

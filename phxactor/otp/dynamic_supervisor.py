@@ -34,13 +34,19 @@ class DynamicSupervisor(BaseSupervisor):
         return cast("Started", await ask("start_child", supervisor, StartChild, child_spec(child), timeout))
 
     @staticmethod
-    def request_child(supervisor: Pid, child: Child, from_: From) -> None:
+    def request_child(supervisor: Pid, child: Child, from_: From, *arguments: object) -> None:
         """Ask for a child without waiting, for code that cannot, such as a port.
+
+        `arguments` follow those of the specification's start function, so that many children can be started from one;
+        it must be temporary then, or ValueError is raised: with what would one be started again?
 
         What `start_child` would have answered comes as `Answer(from_, result)` to `from_.owner`. Nothing comes if the
         supervisor is gone or ends before: have a `Monitor` of it as `from_`, and its `Down` tells.
         """
-        supervisor.send(StartChild(child_spec(child), from_))
+        spec = child_spec(child)
+        if arguments and spec.restart != "temporary":
+            raise ValueError(f"the child {spec.id!r} is {spec.restart}; only a temporary one has arguments of its own")
+        supervisor.send(StartChild(spec, from_, arguments))
 
     @staticmethod
     async def terminate_child(supervisor: Server, pid: Pid, *, timeout: float | None = None) -> Ok[None] | Error:

@@ -64,7 +64,7 @@ class DynamicSupervisorProcess(SupervisingProcess[SuperviseDynamically]):
         self.max_children, self.extra_arguments = flags.max_children, flags.extra_arguments
         self.intensity = Intensity(flags.max_restarts, flags.max_seconds)
 
-    async def on_start_child(self, message: Call) -> None:
+    async def on_start_child(self, message: StartChild) -> None:
         """Start one more; nothing is kept of one that does not start (D3 to D6)."""
         spec: ChildSpec = message.request  # type: ignore[assignment]
         started: Started
@@ -73,9 +73,9 @@ class DynamicSupervisorProcess(SupervisingProcess[SuperviseDynamically]):
         elif spec.significant:
             started = Error(("invalid_significant", True))
         else:
-            started = await self.start_process(spec, self.extra_arguments)
+            started = await self.start_process(spec, self.extra_arguments, message.arguments)
             if type(started) is Ok:
-                if spec.restart == "temporary":
+                if spec.restart == "temporary" and not message.arguments:  # else many share it, as it is
                     spec = self.bare = spec.without_arguments(self.bare)
                 self.children[started.value] = SupervisedChild(spec, started.value)
         self.answer_call(message, started)

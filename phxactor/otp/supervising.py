@@ -128,14 +128,16 @@ class SupervisingProcess(ServerProcess, Generic[F]):
 
     # ------------------------------------------------------------------------------------------- single children
 
-    async def start_process(self, spec: ChildSpec, prepended: tuple[object, ...] = ()) -> Started:
+    async def start_process(
+        self, spec: ChildSpec, prepended: tuple[object, ...] = (), appended: tuple[object, ...] = ()
+    ) -> Started:
         """Run the start function of a child and make an answer of whatever it does (S11, D4).
 
         Does not wait for anything itself: only a start function that is asynchronous does.
         """
         function, args, kwargs = spec.start
         try:
-            started = function(*prepended, *args, **kwargs)
+            started = function(*prepended, *args, *appended, **kwargs)
             if type(started) is not Ok and isawaitable(started):
                 started = await started
         except BaseException as error:

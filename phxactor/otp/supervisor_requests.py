@@ -9,7 +9,7 @@ import attrs
 from phxactor.otp.call import Call
 from phxactor.otp.child_spec import ChildSpec, ChildType
 from phxactor.otp.intensity import Intensity
-from phxactor.runtime import Pid
+from phxactor.runtime import From, Pid
 
 RESTARTING: Final = "restarting"
 ChildState: TypeAlias = "Pid | Literal['restarting'] | None"
@@ -66,9 +66,14 @@ class SupervisorStatistics:
 
 
 class StartChild(Call):
-    """Start the child of this specification."""
+    """Start the child of this specification; `arguments` follow those that its start function is given there."""
 
-    __slots__ = ()
+    __slots__ = ("arguments",)
+
+    def __init__(self, request: object, from_: From, arguments: tuple[object, ...] = ()) -> None:
+        """Keep all."""
+        super().__init__(request, from_)
+        self.arguments = arguments
 
 
 class TerminateChild(Call):

@@ -227,12 +227,12 @@ class Multiplexer:
             joining.started = From(self._pid)
             self._asked[joining.from_] = self._asked[joining.started] = joining
             try:
-                spec = channel_spec(route.channel, (message.payload, joining.from_, socket), self._join_timeout)
+                spec, rest = channel_spec(route.channel, (message.payload, joining.from_, socket), self._join_timeout)
             except Exception as error:  # noqa: BLE001 - the program's; it concerns this join alone
                 self._crashed(joining, Crash(error), error)
                 return
             joining.timer = self._pid.runtime.timers.add(self._join_timeout, self._pid.send, Late(joining))
-            DynamicSupervisor.request_child(self._pool(self._socket.handler, self._pid), spec, joining.started)
+            DynamicSupervisor.request_child(self._pool(self._socket.handler, self._pid), spec, joining.started, *rest)
 
     def _may_join(self, message: Message) -> bool:
         if self._joins is None or self._joins.take(self._now()):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from functools import cached_property
+from functools import cached_property, lru_cache
 from typing import Final, Literal, TypeAlias
 from urllib.parse import unquote_to_bytes
 
@@ -30,6 +30,11 @@ class PeerData:
         if not self.port:
             return self.address
         return f"[{self.address}]:{self.port}" if ":" in self.address else f"{self.address}:{self.port}"
+
+
+@lru_cache(256)  # it is programs that ask, not strangers
+def _key(name: str) -> bytes:
+    return name.lower().encode("latin-1")
 
 
 @attrs.frozen
@@ -102,7 +107,7 @@ class Request:
 
     def header(self, name: str) -> str | None:
         """Return a header's value, as latin-1, or `None`; several of one name are joined by commas (RFC 9110 5.3)."""
-        value = self._fields.get(name.lower().encode("latin-1"))
+        value = self._fields.get(_key(name))
         return None if value is None else value.decode("latin-1")
 
     @cached_property

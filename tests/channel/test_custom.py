@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Mapping
 from typing import Any
 
+import attrs
 import pytest
 import trio
 from trio.testing import MockClock
@@ -26,8 +28,9 @@ from phxactor import (
     open_runtime,
 )
 from phxactor.channel import Payload
-from phxactor.otp import ChildSpec
+from phxactor.otp import ChildSpec, supervisor_events
 from phxactor.runtime import receive, spawn_link
+from phxactor.telemetry import Event
 from phxactor.testing import Refused, assert_refused
 from tests.channel.joining import client_of
 from tests.sockets.multiplexing import error, only_the_connection_is_left, refusal, reply, wire
@@ -173,6 +176,35 @@ async def test_a_custom_channel_by_child_spec_never_restarts() -> None:
         room.push("anything")
         await room.assert_crashed()
         assert room.client.transport.channel_of("spec") is None
+
+
+class Patient(Channel):
+    """A channel with a specification of its own; a class below it has that too."""
+
+    @classmethod
+    def child_spec(cls, *args: object, **kwargs: object) -> ChildSpec:
+        return attrs.evolve(super().child_spec(*args, **kwargs), id="patient", shutdown=60.0)
+
+
+class MorePatient(Patient):
+    """Has it from above."""
+
+
+async def test_a_channel_is_started_by_its_own_child_spec() -> None:
+    started: list[ChildSpec] = []
+
+    def note(_: Event, fields: Mapping[str, Any]) -> None:
+        started.append(fields["spec"])
+
+    async with open_runtime():
+        client = await client_of(channel("own", Patient), channel("above", MorePatient), channel("usual", Room))
+        supervisor_events.child_started.attach(note)
+        try:
+            for topic in ("own", "above", "usual"):
+                await client.join(topic)
+        finally:
+            supervisor_events.child_started.detach(note)
+    assert [(spec.id, spec.grace()) for spec in started] == [("patient", 60.0), ("patient", 60.0), ("Room", 5.0)]
 
 
 class WrongSpec:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pytest
 import trio
 
 from phxactor.otp import (
@@ -11,10 +12,12 @@ from phxactor.otp import (
     Error,
     Ok,
 )
+from phxactor.otp.child_spec import Restart
 from phxactor.runtime import (
     Answer,
     From,
     Pid,
+    receive,
     self_pid,
     set_port,
     spawn,
@@ -72,6 +75,34 @@ async def test_a_start_function_that_answers_at_once_makes_the_supervisor_wait_f
         await settle()
         assert order == [*(f"start {number}" for number in range(3)), *(["child runs"] * 3)]
         assert await count_children(supervisor) == ChildCount(specs=0, active=0, supervisors=0, workers=0)
+
+
+async def test_many_children_can_be_requested_of_one_specification_with_arguments_of_their_own() -> None:
+    given: list[tuple[object, ...]] = []
+
+    def start(*arguments: object, **named: object) -> Ok[Pid]:
+        given.append((*arguments, named))
+        return Ok(spawn_link(receive))
+
+    spec = ChildSpec(id="many", start=(start, ("shared",), {"named": True}), restart="temporary")
+    async with pool(extra_arguments=["first"]) as supervisor:
+        for number in range(2):
+            DynamicSupervisor.request_child(supervisor, spec, From(self_pid()), number, "last")
+        DynamicSupervisor.request_child(supervisor, spec, From(self_pid()))
+        await settle()
+        assert given == [
+            ("first", "shared", 0, "last", {"named": True}),
+            ("first", "shared", 1, "last", {"named": True}),
+            ("first", "shared", {"named": True}),
+        ]
+        assert (await count_children(supervisor)).active == 3
+
+
+@pytest.mark.parametrize("restart", ["permanent", "transient"])
+async def test_a_child_that_may_start_again_has_no_arguments_of_its_own(log: Log, restart: Restart) -> None:
+    async with pool() as supervisor:
+        with pytest.raises(ValueError, match="only a temporary one"):
+            DynamicSupervisor.request_child(supervisor, worker(log, "a", restart=restart), From(self_pid()), 1)
 
 
 async def test_statistics_count_the_restarts_of_each_child(log: Log) -> None:
