@@ -1,45 +1,46 @@
-"""Which rules of the specification have no test: `python -m tests.rules [SPECIFICATION]`.
+"""The specification, docs/otp-semantics.md, and its tests: `python -m tests.rules`.
 
 A test that shows a rule has its id in its name: `test_G29_stop_with_reply_runs_terminate_first`, or several of them.
-The ids stand in `rules.txt`, by section; given the specification, that file is made anew from it. A rule that has no
-test needs a line `ID reason` in `rules_without_test.txt`. Exits with 1 if there are others, or lines too many.
+The command writes the last cell of each rule in the specification: links to its tests. Then it tells what is wrong, and
+exits with 1 if
+
+- a rule of the sections 1 to 12 has neither a test nor a line `ID reason` in `rules_without_test.txt`, or has both;
+- a test, or a line of phxactor/ or docs/, cites a rule that does not exist.
 """
 
 from __future__ import annotations
 
 import re
 import sys
+from collections import defaultdict
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Final
 
 TESTS: Final = Path(__file__).parent
-RULES: Final = TESTS / "rules.txt"
+ROOT: Final = TESTS.parent
+SPECIFICATION: Final = ROOT / "docs" / "otp-semantics.md"
 EXCEPTIONS: Final = TESTS / "rules_without_test.txt"
 SECTIONS: Final = range(1, 13)
-"""Those of the specification that say what programs can see; the later ones are notes for who builds it."""
+"""Those that say what a program can see. The others say how that comes about, and need no test of their own."""
 
-_SECTION = re.compile(r"## (\d+)\. (.*)")
+_SECTION = re.compile(r"## (\d+)\. ")
 _ROW = re.compile(r"\| ([A-Z]+\d+) ?⚠? ?\|")
-_TEST = re.compile(r"^\s*(?:async )?def test((?:_[A-Z]+\d+)+)(?=_)", re.MULTILINE)
+_TEST = re.compile(r"^\s*(?:async )?def (test((?:_[A-Z]+\d+)+)_\w*)", re.MULTILINE)
+_RUFF = re.compile(r"# noqa: .*")
+_LINK = "[{path}::{name}](../{path})"
 
 
-def extract(specification: str) -> str:
-    """Return the text of `rules.txt`: the ids of the rules, each section under its title."""
-    lines: list[str] = []
-    wanted = False
+def rules(specification: str) -> dict[str, int]:
+    """Read the ids of the rules, each with the number of its section."""
+    found: dict[str, int] = {}
+    section = 0
     for line in specification.splitlines():
-        section, row = _SECTION.match(line), _ROW.match(line)
-        if section is not None:
-            wanted = int(section[1]) in SECTIONS
-            lines += ["", f"# {section[1]}. {section[2]}"] if wanted else []
-        elif row is not None and wanted:
-            lines.append(row[1])
-    return "\n".join(lines).strip() + "\n"
-
-
-def rules() -> list[str]:
-    """Read the ids."""
-    return [line for line in RULES.read_text().splitlines() if line and not line.startswith("#")]
+        if heading := _SECTION.match(line):
+            section = int(heading[1])
+        elif row := _ROW.match(line):
+            found[row[1]] = section
+    return found
 
 
 def exceptions() -> dict[str, str]:
@@ -54,34 +55,67 @@ def exceptions() -> dict[str, str]:
     return found
 
 
-def tested() -> set[str]:
-    """Find the ids that tests carry in their names."""
-    return {
-        rule
-        for path in TESTS.rglob("test_*.py")
-        for names in _TEST.findall(path.read_text())
-        for rule in names.strip("_").split("_")
-    }
+def links() -> dict[str, list[str]]:
+    """Find the tests of each rule, as links from the specification, in the order of the files."""
+    found: defaultdict[str, list[str]] = defaultdict(list)
+    for path in sorted(TESTS.rglob("test_*.py")):
+        for name, ids in _TEST.findall(path.read_text()):
+            for rule in dict.fromkeys(ids.strip("_").split("_")):
+                found[rule].append(_LINK.format(path=path.relative_to(ROOT), name=name))
+    return dict(found)
 
 
-def problems() -> list[str]:
-    """Say what is wrong, one line for each rule."""
-    known, with_test, without_test = rules(), tested(), exceptions()
+def linked(specification: str, found: Mapping[str, list[str]], without: Mapping[str, str]) -> str:
+    """Return the specification with the last cell of each rule made anew; raises ValueError where there is none."""
+    lines: list[str] = []
+    bars = 0
+    for line in specification.splitlines():
+        row = _ROW.match(line)
+        if row is None:
+            bars = line.count("|") if line.startswith("| #") else bars
+            lines.append(line)
+            continue
+        cells = line.split("|")
+        if line.count("|") != bars:
+            raise ValueError(f"{row[1]} has other cells than the head of its table: {line}")
+        tests_of_it = "; ".join(found.get(row[1], [])) or without.get(row[1], "")
+        cells[-2] = f" {tests_of_it} " if tests_of_it else " "
+        lines.append("|".join(cells))
+    return "\n".join(lines) + "\n"
+
+
+def cited(known: Mapping[str, int]) -> Iterator[tuple[str, str]]:
+    """Find what looks like the id of a rule: the place, and the id."""
+    families = "|".join(sorted({rule.rstrip("0123456789") for rule in known}))
+    pattern = re.compile(rf"\b(?:{families})\d+\b")
+    for folder, ending in (("phxactor", "*.py"), ("phxactor", "*.md"), ("docs", "*.md")):
+        for path in sorted((ROOT / folder).rglob(ending)):
+            for number, line in enumerate(path.read_text().splitlines(), 1):
+                for rule in pattern.findall(_RUFF.sub("", line)):
+                    yield f"{path.relative_to(ROOT)}:{number}", rule
+
+
+def problems(specification: str) -> list[str]:
+    """Say what is wrong, one line each."""
+    known, with_test, without_test = rules(specification), links(), exceptions()
+    asked = [rule for rule, section in known.items() if section in SECTIONS]
     return [
-        *(f"{rule} has no test" for rule in known if rule not in with_test and rule not in without_test),
+        *(f"{rule} has no test" for rule in asked if rule not in with_test and rule not in without_test),
         *(f"{rule} has a test, and is in {EXCEPTIONS.name}" for rule in without_test if rule in with_test),
         *(f"{rule} is no rule, and is in {EXCEPTIONS.name}" for rule in without_test if rule not in known),
+        *(f"{rule} is no rule, and has a test: {found[0]}" for rule, found in with_test.items() if rule not in known),
+        *(f"{place} cites {rule}, which is no rule" for place, rule in cited(known) if rule not in known),
     ]
 
 
-def main(arguments: list[str]) -> int:
+def main() -> int:
     """Run the command."""
-    for specification in arguments:
-        RULES.write_text(extract(Path(specification).read_text()))
-    found = problems()
+    specification = SPECIFICATION.read_text()
+    SPECIFICATION.write_text(linked(specification, links(), exceptions()))
+    found = problems(specification)
     sys.stdout.writelines(f"{line}\n" for line in found)
     return 1 if found else 0
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    sys.exit(main())

@@ -1,7 +1,7 @@
 """A picture of all processes of a runtime at one moment, as plain values.
 
 It is read from the runtime's tables in one go, so it is consistent, and no process notices: nobody is asked, no
-message is sent, no time-out starts anew (OTP-SEMANTICS Y10 to Y12).
+message is sent, no time-out starts anew (docs/otp-semantics.md, Y10 to Y12).
 
 Below a supervisor stand the children that it knows, in its order; then, and below all others, the processes that were
 spawned there and are no supervisor's. One whose parent has ended hangs on the oldest process that it is linked to.

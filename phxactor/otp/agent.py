@@ -1,4 +1,4 @@
-"""Agent: a server that only keeps a value, which others read and change by functions (OTP-SEMANTICS section 5.5).
+"""Agent: a server that only keeps a value; others read and change it by functions (docs/otp-semantics.md, section 5.5).
 
     counter = (await Agent.start_link(lambda: 0)).unwrap()
     await Agent.update(counter, lambda n: n + 1)

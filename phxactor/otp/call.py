@@ -1,4 +1,4 @@
-"""Asking a server and waiting for its answer, and the addresses that servers have (OTP-SEMANTICS section 5.2)."""
+"""Calls: ask a server and wait for its answer; the addresses of servers (docs/otp-semantics.md, section 5.2)."""
 
 from __future__ import annotations
 
@@ -95,7 +95,7 @@ class Cast:
 
 
 class SystemRequest:
-    """A request to the process of a server itself, not to its callbacks (OTP-SEMANTICS section 12).
+    """A request to the process of a server itself, not to its callbacks (docs/otp-semantics.md, section 12).
 
     `request(process, from_)` runs in the server's process; what it returns is the answer, what it raises fails the
     one who asked, and an `Exit` ends the server.

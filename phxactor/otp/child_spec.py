@@ -1,4 +1,4 @@
-"""Child specifications: how a supervisor starts, restarts and stops a child (OTP-SEMANTICS section 6.1)."""
+"""Child specifications: how a supervisor starts, restarts and stops a child (docs/otp-semantics.md, section 6.1)."""
 
 from __future__ import annotations
 

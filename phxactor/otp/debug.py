@@ -1,4 +1,4 @@
-"""Watching a server work: what `system.trace`, `log`, `install` and `statistics` switch on (OTP-SEMANTICS section 12).
+"""What `system.trace`, `log`, `install` and `statistics` switch on in a server (docs/otp-semantics.md, section 12).
 
 A server that nobody watches pays one attribute test for a message.
 """

@@ -1,4 +1,4 @@
-"""The process of a DynamicSupervisor: any number of children by pid (OTP-SEMANTICS section 7)."""
+"""The process of a DynamicSupervisor: any number of children by pid (docs/otp-semantics.md, section 7)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What behaviours tell: the reports of OTP-SEMANTICS section 11."""
+"""What behaviours tell: the reports of docs/otp-semantics.md, section 11."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""GenServer: a process that keeps state and answers calls (OTP-SEMANTICS section 5).
+"""GenServer: a process that keeps state and answers calls (docs/otp-semantics.md, section 5).
 
     class Stack(GenServer):
         async def init(self, items):

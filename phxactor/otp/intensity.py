@@ -1,4 +1,4 @@
-"""How many restarts a supervisor stands before it gives up: a decision, not a process (OTP-SEMANTICS section 6.4)."""
+"""Restart intensity: after how many restarts a supervisor gives up. Pure (docs/otp-semantics.md, section 6.4)."""
 
 from __future__ import annotations
 

@@ -4,7 +4,7 @@
     pool = PartitionSupervisor.child("rooms", room_id)
     await DynamicSupervisor.start_child(PartitionSupervisor.via("rooms", room_id), (Room, room_id))
 
-It is a Supervisor whose children have the ids 0 to n - 1 (OTP-SEMANTICS section 8).
+It is a Supervisor whose children have the ids 0 to n - 1 (docs/otp-semantics.md, section 8).
 """
 
 from __future__ import annotations

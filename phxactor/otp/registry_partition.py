@@ -1,4 +1,4 @@
-"""One partition of a registry: its entries, and the process that owns them (OTP-SEMANTICS section 9).
+"""One partition of a registry: its entries, and the process that owns them (docs/otp-semantics.md, section 9).
 
 Entries are read and written by whoever runs, without a message. They go with their process before anybody hears of its
 end, which is stricter than on the BEAM, where lookups may name the dead for a while (RG8); and with the partition's

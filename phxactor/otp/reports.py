@@ -1,4 +1,4 @@
-"""The two reports of a process that ends abnormally by its own code (OTP-SEMANTICS section 11).
+"""The two reports of a process that ends abnormally by its own code (docs/otp-semantics.md, section 11).
 
     terminate report   what the behaviour knows: last message, state, who asked
     crash report       what the runtime knows of the process: ancestors, links, mailbox, dictionary

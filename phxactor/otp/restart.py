@@ -1,4 +1,4 @@
-"""What a supervisor decides when a child ends: plain functions over plain values (OTP-SEMANTICS 6.3 to 6.8)."""
+"""What a supervisor decides when a child ends. Pure functions (docs/otp-semantics.md, sections 6.3 to 6.8)."""
 
 from __future__ import annotations
 

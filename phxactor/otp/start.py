@@ -1,4 +1,4 @@
-"""Starting a server and waiting for its `init`, and stopping one (OTP-SEMANTICS sections 5.1 and 5.4)."""
+"""Starting a server and waiting for its `init`, and stopping one (docs/otp-semantics.md, sections 5.1 and 5.4)."""
 
 from __future__ import annotations
 

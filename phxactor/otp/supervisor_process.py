@@ -1,4 +1,4 @@
-"""The process of a Supervisor: its children in start order, and the strategies (OTP-SEMANTICS section 6)."""
+"""The process of a Supervisor: its children in start order, and the strategies (docs/otp-semantics.md, section 6)."""
 
 from __future__ import annotations
 

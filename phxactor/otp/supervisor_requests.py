@@ -1,4 +1,4 @@
-"""What a supervisor can be asked, and what it answers (OTP-SEMANTICS section 6.7)."""
+"""What a supervisor can be asked, and what it answers (docs/otp-semantics.md, section 6.7)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Requests to the process of a server, whatever its callbacks are: Erlang's `sys` (OTP-SEMANTICS section 12).
+"""Requests to the process of a server, whatever its callbacks are: Erlang's `sys` (docs/otp-semantics.md, section 12).
 
     from phxactor.otp import system
 

@@ -1,4 +1,4 @@
-"""Task: one function in a process of its own, and its value when it is wanted (OTP-SEMANTICS section 10).
+"""Task: one function in a process of its own, and its value when it is wanted (docs/otp-semantics.md, section 10).
 
     task = Task.async_(fetch, url)
     ...

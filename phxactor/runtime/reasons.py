@@ -1,7 +1,7 @@
 """Exit reasons: plain values that say why a process ended, and how they print.
 
 A reason is `NORMAL`, `SHUTDOWN`, `Shutdown(detail)`, `KILLED`, `NOPROC`, `Crash(exception)`, or anything that a
-program likes. Strings play the part of Erlang's atoms: `"boom"` prints as `:boom`. (OTP-SEMANTICS section 1.)
+program likes. Strings play the part of Erlang's atoms: `"boom"` prints as `:boom`. (docs/otp-semantics.md, section 1.)
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The life of a process, as one table (OTP-SEMANTICS section 1, TM16, TM17).
+"""The life of a process, as one table (docs/otp-semantics.md, section 1, TM16, TM17).
 
     ALIVE ── fatal signal, or the body has ended ──▶ EXITING ── the task has unwound ──▶ DEAD
 

@@ -1,4 +1,4 @@
-"""What becomes of a supervision tree whose nodes end: OTP's rules of restart (OTP-SEMANTICS 6), on plain values.
+"""What becomes of a supervision tree whose nodes end: the rules of docs/otp-semantics.md, section 6, on plain values.
 
 Written from the rules and without a look at `phxactor.otp`, so that one can be held against the other: no processes, no
 messages, one end after the other, and each with all that follows from it before the next.
