@@ -2,7 +2,7 @@
 
     started ── init: children, in order ──▶ loop: ends of children, retries, admin calls ──▶ end: children, then itself
 
-The loop is a server's (`ServerProcess`), so all rules of servers hold for supervisors too (docs/otp-semantics.md, section 6).
+The loop is a server's (`ServerProcess`): the rules of servers hold for supervisors (docs/otp-semantics.md, section 6).
 """
 
 from __future__ import annotations
