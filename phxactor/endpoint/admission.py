@@ -122,6 +122,12 @@ class Admission:
         if events.refused.handlers:
             events.refused.emit(socket=self.handler.__name__, transport=self.transport, peer=self.peer, why=why)
 
+    def tell_late(self, seconds: float) -> None:
+        """Tell that `connect` has not answered in time, so that the client is refused."""
+        if events.late.handlers:
+            events.late.emit(socket=self.handler.__name__, peer=self.peer, callback="connect", seconds=seconds)
+        self.tell_refused("connect took too long")
+
     def _params(self) -> Params:
         try:
             return self.request.params

@@ -19,12 +19,13 @@ from phxactor.endpoint.tls import HandshakeError, as_stream, shake_hands
 from phxactor.endpoint.upgrade import upgrade
 from phxactor.otp import Ok
 from phxactor.runtime import Exit, Pid, self_pid
+from phxactor.transport.attended import Attended
 from phxactor.transport.base_connection import BaseConnection
 from phxactor.transport.connection import Connection
 from phxactor.transport.multiplexed import MultiplexedWebSocket
 from phxactor.transport.raw import RawWebSocket
 from phxactor.transport.request import PeerData, Request
-from phxactor.transport.response import Response
+from phxactor.transport.response import Response, last_answer
 from phxactor.transport.stream_connection import StreamConnection
 
 if TYPE_CHECKING:
@@ -120,7 +121,7 @@ async def _speak_http(endpoint: Endpoint, connection: BaseConnection, peer: Peer
                 if made is not None and not isinstance(made, Response):
                     return made, talk.trailing()
                 answer = made
-            await talk.respond(answer if answer is not None else await _answer(endpoint, asked))
+            await talk.respond(answer if answer is not None else await _answer(endpoint, connection, asked))
             answer = None
     except http.BadRequest as bad:
         if events.bad_request.handlers:
@@ -148,15 +149,21 @@ async def _upgrade(
     return await upgrade(endpoint, mount.handler, mount.websocket, connection, request)
 
 
-async def _answer(endpoint: Endpoint, request: Request) -> Response:
+async def _answer(endpoint: Endpoint, connection: BaseConnection, request: Request) -> Response:
+    answer, seconds = endpoint.answering(request)
     try:
-        response = await endpoint.answer(request)
-        if not isinstance(response, Response):
-            raise TypeError(f"a handler returns a Response, not {response!r:.200}")  # noqa: TRY301
-        return response  # noqa: TRY300
+        return await Attended(answer, connection, seconds, lambda: _too_late(endpoint, connection, request, seconds))
     except (Exception, Exit) as error:
         if not self_pid().alive:
             raise
         if events.handler_failed.handlers:
             events.handler_failed.emit(method=request.method, path=request.path, exception=error)
         return Response.text("internal server error\n", status=HTTPStatus.INTERNAL_SERVER_ERROR)
+
+
+def _too_late(endpoint: Endpoint, connection: BaseConnection, request: Request, seconds: float) -> None:
+    """Answer in the place of a handler that takes too long, while it may go on."""
+    connection.write(last_answer(HTTPStatus.SERVICE_UNAVAILABLE))
+    endpoint.flusher.finish(connection)
+    if events.handler_late.handlers:
+        events.handler_late.emit(method=request.method, path=request.path, seconds=seconds)

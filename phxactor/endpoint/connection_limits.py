@@ -18,6 +18,7 @@ import trio
 from phxactor.endpoint.address import LOCAL
 from phxactor.transport.base_connection import BaseConnection
 from phxactor.transport.request import PeerData
+from phxactor.transport.response import last_answer
 
 LINGER: Final = 1.0
 """Seconds that a client who is refused has to read why."""
@@ -91,17 +92,12 @@ class ConnectionLimits:
         self._lingering += 1
         try:
             with trio.move_on_after(LINGER), suppress(trio.BrokenResourceError):
-                await connection.send_all(_answer(status))
+                await connection.send_all(last_answer(status))
                 if self._lingering <= LINGERING:
                     await connection.hang_up()
         finally:
             self._lingering -= 1
             connection.close()
-
-
-def _answer(status: HTTPStatus) -> bytes:
-    head = f"HTTP/1.1 {status.value} {status.phrase}\r\ncontent-length: 0\r\nconnection: close\r\n\r\n"
-    return head.encode()
 
 
 def _client(address: str) -> str:

@@ -13,10 +13,11 @@ Endpoint (rest_for_one)
 
 from __future__ import annotations
 
+import math
 import secrets
 import ssl
-from collections.abc import Sequence
-from typing import Final
+from collections.abc import Coroutine, Sequence
+from typing import Any, Final
 
 import attrs
 import trio
@@ -37,6 +38,7 @@ from phxactor.runtime import Pid, self_pid
 from phxactor.socket import Broadcaster, Socket
 from phxactor.token.keys import MIN_SECRET
 from phxactor.transport.flusher import Flusher
+from phxactor.transport.options import LongPollOptions, checked_seconds
 from phxactor.transport.reader import AVAILABLE as READER_AVAILABLE
 from phxactor.transport.reader import Reader
 from phxactor.transport.request import PeerData, Request
@@ -66,6 +68,8 @@ class Endpoint(Broadcaster):
             and under TLS closed without a word. None, as here unless given, is as many as the system has descriptors.
         max_connections_per_address: the same from one address, or the 64 bits of an IPv6 address that are a network's,
             and 429. A proxy is one address. Unix sockets have none.
+        request_timeout: seconds that the handler of a route may wait, unless the route says otherwise; then 503 is
+            answered, and the handler cancelled. `math.inf` for any number.
 
     Raises:
         ValueError: two sockets or routes at one path; a port, a mode or a context that cannot be; a path and a port.
@@ -89,6 +93,7 @@ class Endpoint(Broadcaster):
         tls: ssl.SSLContext | None = None,
         max_connections: int | None = None,
         max_connections_per_address: int | None = None,
+        request_timeout: float = 60.0,
     ) -> None:
         super().__init__(pubsub if pubsub is not None else PubSub())
         self.name = name
@@ -108,6 +113,8 @@ class Endpoint(Broadcaster):
         unlimited = max_connections is None and max_connections_per_address is None
         self.limits = None if unlimited else limits
         """How many connections there may be, if that is limited."""
+        self.request_timeout = checked_seconds("request_timeout", request_timeout)
+        """Seconds that the handler of a route may wait."""
         self.address: Address | None = None
         """Where it listens, once it does."""
         self.drain = drain if drain is not None else DrainOptions()
@@ -231,13 +238,29 @@ class Endpoint(Broadcaster):
 
     async def answer(self, request: Request) -> Response:
         """Answer a request that does not ask for a WebSocket."""
+        answer, _ = self.answering(request)
+        return await answer
+
+    def answering(self, request: Request) -> tuple[Coroutine[Any, Any, Response], float]:
+        """Say what answers such a request, and how many seconds it may take."""
         mount = self._longpolls.get(request.path)
         if mount is not None and mount.longpoll is not None:
-            began = self_pid().runtime.now()
-            response = await longpoll.answer(self, mount, mount.longpoll, request)
-            tell_answered(mount.longpoll, request, "longpoll", began, response.status)
-            return response
-        return await self.routes.answer(request)
+            return self._poll(mount, mount.longpoll, request), math.inf  # it has limits of its own
+        found = self.routes.find(request)
+        if isinstance(found, Response):
+            return _at_once(found), math.inf
+        seconds = found.route.timeout
+        return found.answer(), self.request_timeout if seconds is None else seconds
+
+    async def _poll(self, mount: Mount, options: LongPollOptions, request: Request) -> Response:
+        began = self_pid().runtime.now()
+        response = await longpoll.answer(self, mount, options, request)
+        tell_answered(options, request, "longpoll", began, response.status)
+        return response
+
+
+async def _at_once(response: Response) -> Response:
+    return response
 
 
 def _secret(given: str | None, sockets: Sequence[Mount]) -> str:

@@ -20,6 +20,10 @@ bad_request: Final = Event("phxactor.http.bad_request", "A client made a mistake
 handler_failed: Final = Event(
     "phxactor.http.handler_failed", "A plain HTTP handler raised, and 500 was answered: method, path, exception."
 )
+handler_late: Final = Event(
+    "phxactor.http.handler_late",
+    "A plain HTTP handler has not returned in time, and 503 was answered: method, path, seconds (that it had).",
+)
 accept_failed: Final = Event(
     "phxactor.endpoint.accept_failed", "A connection could not be accepted, for lack of file descriptors, say: why."
 )
@@ -47,6 +51,11 @@ log(
 )
 log(bad_request, logging.WARNING, lambda fields: f"{fields['peer']} was answered {fields['status']}: {fields['why']}")
 log(handler_failed, logging.ERROR, lambda fields: f"{fields['method']} {fields['path']} failed")
+log(
+    handler_late,
+    logging.ERROR,
+    lambda fields: f"{fields['method']} {fields['path']} was not answered within {fields['seconds']:g} s",
+)
 log(handshake_failed, logging.INFO, lambda fields: f"no TLS with {fields['peer']}: {fields['why']}")
 log(connection_refused, logging.WARNING, lambda fields: f"refused {fields['peer']}: {fields['why']}")
 log(accept_failed, logging.ERROR, lambda fields: f"cannot accept a connection: {fields['why']}")

@@ -6,6 +6,7 @@ Whatever happens, the status of HTTP is 200 and the real one stands in the body:
 from __future__ import annotations
 
 import binascii
+import math
 import secrets
 from base64 import b64decode
 from collections.abc import Mapping
@@ -17,8 +18,10 @@ from phxactor.endpoint.connection_limits import TooManyError
 from phxactor.otp import ChildSpec, DynamicSupervisor, Ok, call
 from phxactor.otp.call import Call
 from phxactor.runtime import NORMAL, Exit, Pid, own, self_pid
+from phxactor.runtime.signals import fatal
 from phxactor.socket import BINARY, TEXT, DecodeError, Socket
 from phxactor.token import sign, verify
+from phxactor.transport.attended import LATE, LEFT
 from phxactor.transport.longpoll import LongPollSession, Poll, Publish
 from phxactor.transport.options import LongPollOptions
 from phxactor.transport.params import BadParams
@@ -94,7 +97,7 @@ async def _open(admission: Admission, options: LongPollOptions, handler: type[So
     spec = ChildSpec(id="session", start=(_start, (admission, options, handler, auth_token), {}), restart="temporary")
     try:
         started = (await DynamicSupervisor.start_child(endpoint.sessions_supervisor, spec)).unwrap()
-        refused = await call(started, "connect", timeout=None)
+        refused = await _connected(started, admission, options.connect_timeout)
     except Exit:  # the endpoint stops, or `connect` exited: a status that makes phoenix.js try again
         return _status(HTTPStatus.INTERNAL_SERVER_ERROR)
     if isinstance(refused, RefusedError):
@@ -102,6 +105,18 @@ async def _open(admission: Admission, options: LongPollOptions, handler: type[So
     name = endpoint.sessions.add(started)
     token = sign(endpoint.secret_key_base, SALT, name)
     return _status(HTTPStatus.GONE, token=token, messages=[])
+
+
+async def _connected(session: Pid, admission: Admission, seconds: float) -> object:
+    """Wait until the client has been let in. A session that nobody waits for any more ends. Raises `Exit`."""
+    try:
+        return await call(session, "connect", timeout=None if seconds == math.inf else seconds)
+    except BaseException as error:
+        late = isinstance(error, Exit) and self_pid().alive  # else it is the client who has left, or all ends
+        if late and session.alive:
+            admission.tell_late(seconds)
+        fatal(session, LATE if late else LEFT)
+        raise
 
 
 def _start(admission: Admission, options: LongPollOptions, handler: type[Socket], auth_token: str | None) -> Ok[Pid]:

@@ -9,6 +9,7 @@ from typing import Final, TypeAlias
 
 import attrs
 
+from phxactor.transport.options import checked_seconds
 from phxactor.transport.request import Request
 from phxactor.transport.response import Response
 
@@ -28,16 +29,19 @@ class Route:
         path: begins with a slash. A segment `{name}` takes any one segment that is not empty, and a last segment
             `{*name}` all that follows, if anything does; `request.path_params` tells what they took.
         handler: an async function.
+        timeout: seconds that the handler may wait before 503 is answered in its place, and it is cancelled; None for
+            the endpoint's `request_timeout`, `math.inf` for any number. A client that leaves cancels it at once.
 
     Raises:
-        TypeError: the handler is no function.
-        ValueError: the method or the path cannot be.
+        TypeError: the handler is no async function, the time-out no number.
+        ValueError: the method, the path or the time-out cannot be.
 
     """
 
     method: str
     path: str
     handler: Handler
+    timeout: float | None = None
     segments: tuple[str, ...] = attrs.field(init=False, repr=False, eq=False)
 
     @segments.default
@@ -45,6 +49,8 @@ class Route:
         return tuple(self.path.split("/")[1:])
 
     def __attrs_post_init__(self) -> None:
+        if self.timeout is not None:
+            checked_seconds("the timeout of a route", self.timeout)
         if not callable(self.handler):
             raise TypeError(f"a handler is an async function of a request, not {self.handler!r}")
         if not _METHOD.fullmatch(self.method):
@@ -83,19 +89,34 @@ class Route:
         return taken if len(self.segments) == len(segments) else None
 
 
-def route(method: str, path: str, handler: Handler) -> Route:
+def route(method: str, path: str, handler: Handler, *, timeout: float | None = None) -> Route:
     """Have `handler` answer `method` on `path`; see `Route`."""
-    return Route(method, path, handler)
+    return Route(method, path, handler, timeout)
 
 
-def get(path: str, handler: Handler) -> Route:
+def get(path: str, handler: Handler, *, timeout: float | None = None) -> Route:
     """Have `handler` answer `GET` and `HEAD` on `path`; see `Route`."""
-    return Route("GET", path, handler)
+    return Route("GET", path, handler, timeout)
 
 
-def post(path: str, handler: Handler) -> Route:
+def post(path: str, handler: Handler, *, timeout: float | None = None) -> Route:
     """Have `handler` answer `POST` on `path`; see `Route`."""
-    return Route("POST", path, handler)
+    return Route("POST", path, handler, timeout)
+
+
+@attrs.frozen
+class Found:
+    """A request and the route that is meant by it."""
+
+    route: Route
+    request: Request
+
+    async def answer(self) -> Response:
+        """Call the handler. Raises TypeError for what is no response."""
+        response: object = await self.route.handler(self.request)
+        if not isinstance(response, Response):
+            raise TypeError(f"a handler returns a Response, not {response!r:.200}")
+        return response
 
 
 class Routes:
@@ -121,6 +142,11 @@ class Routes:
 
     async def answer(self, request: Request) -> Response:
         """Call the handler that is meant; 404 when no route has the path, 405 when none has the method."""
+        found = self.find(request)
+        return found if isinstance(found, Response) else await found.answer()
+
+    def find(self, request: Request) -> Found | Response:
+        """Say which handler is meant, or answer that none is."""
         segments = request.path.split("/")[1:]
         found: list[tuple[Route, dict[str, str]]]
         found = [(one, {}) for one in self._exact.get(request.path, {}).values()]
@@ -129,7 +155,7 @@ class Routes:
         for method in methods:
             for one, taken in found:
                 if one.method == method:
-                    return await one.handler(attrs.evolve(request, path_params=taken) if taken else request)
+                    return Found(one, attrs.evolve(request, path_params=taken) if taken else request)
         if not found:
             return Response.text("not found\n", status=HTTPStatus.NOT_FOUND)
         allowed = {one.method for one, _ in found}

@@ -9,13 +9,14 @@ from phxactor.endpoint.admission import Admission, RefusedError, tell_answered
 from phxactor.runtime import self_pid
 from phxactor.socket import Socket
 from phxactor.socket.raw import RawSocket
+from phxactor.transport.attended import Attended
 from phxactor.transport.base_connection import BaseConnection
 from phxactor.transport.handshake import Accepted, Refused, handshake
 from phxactor.transport.multiplexed import MultiplexedWebSocket
 from phxactor.transport.options import WebSocketOptions
 from phxactor.transport.raw import RawWebSocket
 from phxactor.transport.request import Request
-from phxactor.transport.response import Response
+from phxactor.transport.response import Response, last_answer
 from phxactor.transport.websocket import Link
 
 if TYPE_CHECKING:
@@ -37,7 +38,12 @@ async def upgrade(
         accepted = handshake(request, options)
         if isinstance(accepted, Refused):
             raise RefusedError(accepted.response, accepted.why)  # noqa: TRY301 - one way to refuse
-        socket = await admission.connect(accepted.auth_token)
+        socket = await Attended(
+            admission.connect(accepted.auth_token),
+            connection,
+            options.connect_timeout,
+            lambda: _too_late(admission, options, connection, began),
+        )
     except RefusedError as refused:
         admission.tell_refused(refused.why)
         tell_answered(options, request, "websocket", began, refused.response.status)
@@ -50,6 +56,15 @@ async def upgrade(
     if not isinstance(socket, Socket):
         return RawWebSocket(link, socket)
     return MultiplexedWebSocket(link, socket, endpoint.pool_of)
+
+
+def _too_late(admission: Admission, options: WebSocketOptions, connection: BaseConnection, began: float) -> None:
+    """Refuse a client whose `connect` takes too long, while it may go on."""
+    status = HTTPStatus.SERVICE_UNAVAILABLE
+    connection.write(last_answer(status))
+    admission.endpoint.flusher.finish(connection)
+    admission.tell_late(options.connect_timeout)
+    tell_answered(options, admission.request, "websocket", began, status)
 
 
 def _link(

@@ -83,6 +83,14 @@ class BaseConnection(ABC):
         """Wait for bytes; none at all means the end."""
 
     @abstractmethod
+    def watch(self, left: Callable[[], None]) -> Callable[[], None]:
+        """Have `left` called once if the client leaves while nothing is read; returns what ends the watch.
+
+        To leave is to close one's side (a FIN), or to break off (a reset). Bytes that come meanwhile are for whoever
+        reads next. Where they hide the end that comes behind them, nobody is told. One watch at a time.
+        """
+
+    @abstractmethod
     async def send_all(self, data: bytes, /) -> None:
         """Write, and wait until everything has been taken."""
 

@@ -8,13 +8,14 @@ has gathered with one call.
 from __future__ import annotations
 
 import socket
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, final
 
 import trio
 from trio.lowlevel import wait_readable
 
 from phxactor.transport.base_connection import LEFT_OVER, READ_SIZE, BaseConnection, Take
+from phxactor.transport.watching import in_background
 
 if TYPE_CHECKING:
     from phxactor.transport.flusher import Flusher
@@ -63,6 +64,20 @@ class Connection(BaseConnection):
             held = take(data)
             if held is not None:
                 await held
+
+    def watch(self, left: Callable[[], None]) -> Callable[[], None]:
+        """Have the reader look; without one, a task does, until bytes come: what is behind them it cannot see."""
+        if self._reader is not None:
+            return self._reader.watch(self._sock, left)
+        return in_background(self._wait_for_the_end, left)
+
+    async def _wait_for_the_end(self) -> bool:
+        while True:
+            await wait_readable(self._sock)
+            try:
+                return not self._sock.recv(1, socket.MSG_PEEK)
+            except BlockingIOError:
+                continue
 
     async def send_all(self, data: bytes, /) -> None:
         """Write, and wait until the kernel has taken everything. Raises trio.BrokenResourceError."""

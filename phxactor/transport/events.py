@@ -17,6 +17,11 @@ refused: Final = Event("phxactor.socket.refused", "A client was not let in: sock
 connect_failed: Final = Event(
     "phxactor.socket.connect_failed", "`connect` or `identify` raised: socket, transport, peer, exception."
 )
+late: Final = Event(
+    "phxactor.socket.late",
+    "`connect`, or the `init` of a raw socket, has not returned in time, and the client was refused: socket, peer, "
+    "callback (which of the two), seconds (that it had).",
+)
 disconnected: Final = Event(
     "phxactor.socket.disconnected", "A connection has ended: socket, transport, peer, reason, level."
 )
@@ -57,6 +62,14 @@ log(
     lambda fields: f"REFUSED {fields['peer']} to {fields['socket']} by {fields['transport']}: {fields['why']}",
 )
 log(connect_failed, logging.ERROR, lambda fields: f"connecting {fields['peer']} to {fields['socket']} failed")
+log(
+    late,
+    logging.ERROR,
+    lambda fields: (
+        f"{fields['callback']} of {fields['socket']} has not returned within {fields['seconds']:g} s: "
+        f"{fields['peer']} is refused"
+    ),
+)
 log(bad_input, logging.WARNING, lambda fields: f"{fields['peer']} is closed with {fields['code']}: {fields['why']}")
 
 

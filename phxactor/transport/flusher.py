@@ -96,7 +96,12 @@ class Flusher(trio.abc.Instrument):
             raise
 
     def finish(self, connection: BaseConnection) -> None:
-        """Send what waits, say that no more comes, and close once the client has too, or `LINGER` is over."""
+        """Send what waits, say that no more comes, and close once the client has too, or `LINGER` is over.
+
+        Of one that is finished already, nothing more is sent.
+        """
+        if connection.finishing:
+            return
         connection.finishing = True
         deadline = trio.current_time() + LINGER
         if connection.drain_scope is not None:

@@ -49,11 +49,17 @@ def _path(_: object, field: attrs.Attribute[str], value: object) -> None:
         raise ValueError(f"{field.name} begins with a slash and has no query, such as '/websocket'; it is {value!r}")
 
 
-def _seconds(_: object, field: attrs.Attribute[float], value: object) -> None:
+def checked_seconds(name: str, value: object) -> float:
+    """Return a number of seconds above 0, infinity among them. Raises TypeError and ValueError, which say the name."""
     if isinstance(value, bool) or not isinstance(value, (int, float)):
-        raise TypeError(f"{field.name} is a number of seconds, not {value!r}")
+        raise TypeError(f"{name} is a number of seconds, not {value!r}")
     if isnan(value) or value <= 0:
-        raise ValueError(f"{field.name} is more than 0 seconds, or math.inf for no limit; it is {value!r}")
+        raise ValueError(f"{name} is more than 0 seconds, or math.inf for no limit; it is {value!r}")
+    return value
+
+
+def _seconds(_: object, field: attrs.Attribute[float], value: object) -> None:
+    checked_seconds(field.name, value)
 
 
 def _at_least_one(_: object, field: attrs.Attribute[int], value: object) -> None:
@@ -161,6 +167,12 @@ class SocketOptions:
     """Channels that one connection may have joined."""
     join_timeout: float = attrs.field(default=30.0, validator=_seconds)
     """Seconds that a channel has to answer a join before it is ended; `math.inf` for no limit."""
+    connect_timeout: float = attrs.field(default=30.0, validator=_seconds)
+    """Seconds that `connect` may wait, and a raw socket's `init`, before the client is refused; `math.inf` for any.
+
+    By WebSocket it is answered 503, by long poll 500, after which phoenix.js tries again. One that leaves meanwhile
+    ends it at once.
+    """
     max_output_bytes: int = attrs.field(default=4 * 1024 * 1024, validator=_at_least_one)
     """Bytes that may wait for a client that reads too slowly."""
     slow_consumer: SlowConsumer = attrs.field(default="close", validator=_slow_consumer)

@@ -13,7 +13,9 @@ from phxactor.socket import BINARY, TEXT, SocketPush
 from phxactor.socket.messages import Drain
 from phxactor.socket.rate_limit import rate_limit
 from phxactor.socket.raw import RawResult, RawSocket
-from phxactor.transport.close_codes import BAD_MESSAGE, DRAINING, NOT_UTF8, close_code
+from phxactor.transport import events
+from phxactor.transport.attended import Attended
+from phxactor.transport.close_codes import BAD_MESSAGE, DRAINING, NOT_UTF8, CloseCode, close_code
 from phxactor.transport.websocket import Link, Silence, WebSocket
 
 AHEAD: Final = 65536
@@ -63,7 +65,7 @@ class RawWebSocket(WebSocket):
         handler = self._handler
         reason: Reason = NORMAL
         try:
-            await handler.init()
+            await Attended(handler.init(), self._connection, self.link.options.connect_timeout, self._late)
             async with trio.open_nursery() as nursery:
                 nursery.start_soon(self._read, first)
                 reason = await self._serve()
@@ -74,6 +76,15 @@ class RawWebSocket(WebSocket):
             self.finish(reason)
         if reason != NORMAL:
             raise Exit(reason)
+
+    def _late(self) -> None:
+        """Close a connection whose `init` takes too long, while it may go on."""
+        link = self.link
+        self.send_close(CloseCode.INTERNAL_ERROR)
+        link.flusher.finish(self._connection)
+        if events.late.handlers:
+            seconds = link.options.connect_timeout
+            events.late.emit(socket=link.socket, peer=link.peer, callback="init", seconds=seconds)
 
     async def _serve(self) -> Reason:
         """Take messages until the connection ends; say why it did."""

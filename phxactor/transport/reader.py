@@ -4,7 +4,8 @@ It has an epoll object of its own that knows of all of them. At the beginning of
 trio has waited for the system, it reads from those that have something, and hands it to their transports at once, as a
 port takes a message: for the transport it is as if its own task had read, and the channels run in the same pass. Trio
 calls it there (`trio.abc.Instrument`); its task does nothing but have trio wake up for that epoll object. It also
-receives the first bytes of a connection (`first`), for the task that waits for them.
+receives the first bytes of a connection (`first`), for the task that waits for them, and tells of a client that leaves
+while nothing is read (`watch`).
 
 With a task of its own that reads, each connection would cost a switch to that task for each read, a system call that
 arms trio's epoll again, and a pass: 5 of 22 µs of an echo that comes alone. Its task sleeps until the connection ends
@@ -15,7 +16,8 @@ from __future__ import annotations
 
 import select
 import socket
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from time import perf_counter
 from typing import Final, final
 
@@ -122,13 +124,37 @@ class First:
         return Abort.SUCCEEDED
 
 
+@final
+class Watched:
+    """A connection from which nothing is read: only whether its client has gone is looked at."""
+
+    __slots__ = ("_fileno", "_left", "_reader")
+
+    def __init__(self, reader: Reader, fileno: int, left: Callable[[], None]) -> None:
+        self._reader = reader
+        self._fileno = fileno
+        self._left = left
+
+    def read(self) -> None:
+        """Tell that it has, once."""
+        self.stop()
+        self._left()
+
+    def wake(self, _: object) -> None:
+        """Tell nothing: it is the reader that ends."""
+
+    def stop(self) -> None:
+        """Look no more; again is no error."""
+        self._reader.forget(self._fileno, self)
+
+
 class Reader(trio.abc.Instrument):
     """The sockets that are read from, and the process that does."""
 
     def __init__(self) -> None:
         self._poll: select.epoll
         self._pid: Pid
-        self._readings: dict[int, Reading | First] = {}
+        self._readings: dict[int, Reading | First | Watched] = {}
         self._ready: list[tuple[int, int]] = []
         """Those that were ready when it was asked last, and have not been read from; some may be gone by now."""
 
@@ -183,6 +209,27 @@ class Reader(trio.abc.Instrument):
                 return
             await reading.held
         raise trio.BrokenResourceError(GONE)
+
+    def watch(self, sock: socket.socket, left: Callable[[], None]) -> Callable[[], None]:
+        """Have `left` called when the client has closed its side, or all of it; returns what ends the watch.
+
+        Nothing is read, so nothing that has come is in the way: the system tells of it by itself (EPOLLRDHUP, and
+        EPOLLHUP and EPOLLERR, for which nobody has to ask).
+        """
+        poll, fileno = self._poll, sock.fileno()
+        watched = Watched(self, fileno, left)
+        with suppress(OSError):  # there is no room for more: then it is only the handler's time that ends it
+            if not poll.closed:
+                poll.register(fileno, select.EPOLLRDHUP)
+                self._readings[fileno] = watched
+        return watched.stop
+
+    def forget(self, fileno: int, watched: Watched) -> None:
+        """End a watch, unless it has ended."""
+        if self._readings.get(fileno) is watched:
+            del self._readings[fileno]
+            if not self._poll.closed:
+                self._poll.unregister(fileno)
 
     def after_io_wait(self, timeout: float, /) -> None:
         """Read what has come; trio calls it at the beginning of a pass, and would forget an instrument that raises."""

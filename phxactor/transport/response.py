@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
+from http import HTTPStatus
 from typing import Final, TypeAlias
 
 import attrs
@@ -71,3 +72,9 @@ class Response:
 
         """
         return cls(status, orjson.dumps(value), [("content-type", "application/json"), *headers])
+
+
+def last_answer(status: HTTPStatus) -> bytes:
+    """Write an empty response after which the connection is closed, whatever was asked."""
+    head = f"HTTP/1.1 {status.value} {status.phrase}\r\ncontent-length: 0\r\nconnection: close\r\n\r\n"
+    return head.encode()

@@ -2,25 +2,29 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from contextlib import suppress
 from typing import TYPE_CHECKING, Final, final
 
 import trio
 
 from phxactor.transport.base_connection import LEFT_OVER, READ_SIZE, BaseConnection, Take
+from phxactor.transport.watching import in_background
 
 if TYPE_CHECKING:
     from phxactor.transport.flusher import Flusher
 
 CHUNK: Final = 65536
 """Bytes that are handed to the stream at once: TLS keeps them a second time, encrypted, until they are taken."""
+AHEAD: Final = 65536
+"""Bytes that are read ahead while a client is watched: a stream does not tell of its end to who does not read."""
 
 
 @final
 class StreamConnection(BaseConnection):
     """One client's end of a stream; it closes the stream."""
 
-    __slots__ = ("_stream", "_writing")
+    __slots__ = ("_ahead", "_stream", "_watch", "_writing")
 
     def __init__(self, stream: trio.abc.Stream, flusher: Flusher) -> None:
         """Take over a connected stream."""
@@ -28,10 +32,37 @@ class StreamConnection(BaseConnection):
         self._stream = stream
         self._writing = False
         """Whether the stream has been offered something that it has not taken."""
+        self._ahead = b""
+        """What was read while the client was watched."""
+        self._watch: trio.Event | None = None
+        """Set when nobody reads for that any more."""
 
     async def receive_some(self, max_bytes: int = READ_SIZE, /) -> bytes:
         """Wait for bytes; none at all means the end. Raises trio.BrokenResourceError on a reset."""
+        if self._watch is not None:
+            await self._watch.wait()
+            self._watch = None
+        if self._ahead:
+            data, self._ahead = self._ahead[:max_bytes], self._ahead[max_bytes:]
+            return data
         return bytes(await self._stream.receive_some(max_bytes))
+
+    def watch(self, left: Callable[[], None]) -> Callable[[], None]:
+        """Have a task read on, to the end or for `AHEAD` bytes; they are received next."""
+        self._watch = over = trio.Event()
+
+        async def read_ahead() -> bool:
+            try:
+                while len(self._ahead) < AHEAD:
+                    data = await self._stream.receive_some(READ_SIZE)
+                    if not data:
+                        return True
+                    self._ahead += data
+                return False
+            finally:
+                over.set()
+
+        return in_background(read_ahead, left)
 
     async def feed(self, take: Take, max_bytes: int = READ_SIZE) -> None:
         """Read to the end. Raises trio.BrokenResourceError on a reset."""
@@ -83,6 +114,8 @@ class StreamConnection(BaseConnection):
         """Write what waits, say that no more comes, where the stream can, and read until the client does."""
         if not self.closed:
             await self.drain()
+        if self._watch is not None:  # two tasks cannot read
+            await self._watch.wait()
         if self.closed:
             return
         stream = self._stream
