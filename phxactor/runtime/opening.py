@@ -9,8 +9,11 @@ from typing import Final
 import trio
 
 from phxactor.runtime.errors import Exit
+from phxactor.runtime.generators import Generators
+from phxactor.runtime.host import Host
+from phxactor.runtime.left_open import close_left_open
 from phxactor.runtime.pid import current
-from phxactor.runtime.process import is_cancellation, judge
+from phxactor.runtime.process import blame_what_was_left, is_cancellation, judge
 from phxactor.runtime.reasons import NORMAL, SHUTDOWN, Crash, Reason, is_benign
 from phxactor.runtime.runtime import Runtime
 from phxactor.runtime.state import ALIVE
@@ -29,62 +32,64 @@ async def open_runtime(*, stop_timeout: float = STOP_TIMEOUT, kill_grace: float 
     A killed process has `kill_grace` seconds before it is taken for dead (see `zombies`).
 
     What the block raises comes out of it unchanged; an `Exit`, only if its reason is no benign one. When a signal ends
-    `main`, the block is cancelled, and `Exit` comes out of it in the same way.
+    `main`, the block is cancelled, and `Exit` comes out of it in the same way. What the block leaves open (cancel
+    scopes, nurseries, async generators) is closed; what that raises comes out if the block raised nothing itself.
+
+    Raises RuntimeError when the nursery of all processes was cancelled or failed, which no process can do by itself.
     """
     reason: Reason = NORMAL
     failure: BaseException | None = None
+    left: list[BaseException] = []
     async with trio.open_nursery() as around:
-        nursery = await _open_shielded(around)
-        runtime = Runtime(nursery, kill_grace)
+        outer_nurseries = len(trio.lowlevel.current_task().child_nurseries)
+        host = await Host.open(around)
+        runtime = Runtime(host.nursery, kill_grace)
+        host.lost_by = runtime
         main = runtime.main
         before = current.set(main)
-        try:
-            with trio.CancelScope() as main.scope:
-                yield runtime
-        except BaseException as error:  # noqa: BLE001 - raised again below, outside of the nursery's group
-            failure = error
-            reason = SHUTDOWN if is_cancellation(error) else judge(error)[0]
-        finally:
-            current.reset(before)
-        if main.state is not ALIVE:
-            reason = main.exit_reason
-        interrupt = await _stop(runtime, reason, stop_timeout)
-        nursery.cancel_scope.cancel()
+        with Generators(runtime).watched():
+            try:
+                with trio.CancelScope() as main.scope:
+                    try:
+                        yield runtime
+                    finally:
+                        left = await close_left_open(main, main.scope, outer_nurseries)
+            except BaseException as error:  # noqa: BLE001 - raised again below, outside of the nursery's group
+                failure = error
+                reason = SHUTDOWN if is_cancellation(error) else judge(error)[0]
+            finally:
+                current.reset(before)
+            if left and (failure := blame_what_was_left(main, reason, failure, left)) is not None:
+                reason = judge(failure)[0]
+            if main.state is not ALIVE:
+                reason = main.exit_reason
+            interrupt = await _stop(host, runtime, reason, stop_timeout)
+            if runtime.zombies.undead and runtime.abandon is not None:
+                runtime.abandon(failure)
+            host.close()
     if interrupt is not None:
         raise interrupt
+    if host.lost:
+        raise host.failure(failure)
     if failure is not None and judge(failure)[1] is not None:
         raise failure
     if not is_benign(reason):
         raise Exit(reason) from (reason.exception if isinstance(reason, Crash) else failure)
 
 
-async def _stop(runtime: Runtime, reason: Reason, timeout: float) -> KeyboardInterrupt | None:
+async def _stop(host: Host, runtime: Runtime, reason: Reason, timeout: float) -> KeyboardInterrupt | None:
     """Stop in order; Ctrl-C meanwhile ends the patience, and is returned."""
     interrupt: KeyboardInterrupt | None = None
     stopped = False
     while not stopped:
         try:
-            with trio.CancelScope(shield=True):
-                await runtime.stop(reason, timeout)
+            with trio.CancelScope(shield=True) as host.stopping:
+                if not host.lost:
+                    await runtime.stop(reason, timeout)
+            if host.lost:
+                with trio.CancelScope(shield=True):
+                    await runtime.stop_without_host(reason, host.ended)
             stopped = True
         except KeyboardInterrupt as error:
             interrupt, timeout = error, 0
     return interrupt
-
-
-async def _open_shielded(around: trio.Nursery) -> trio.Nursery:
-    """Open a nursery in a task of its own, which an outer cancellation does not reach (TM30)."""
-    opened: list[trio.Nursery] = []
-    ready = trio.Event()
-
-    async def host() -> None:
-        with trio.CancelScope(shield=True):
-            async with trio.open_nursery() as nursery:
-                opened.append(nursery)
-                ready.set()
-                await trio.sleep_forever()
-
-    around.start_soon(host, name="phxactor runtime")
-    with trio.CancelScope(shield=True):  # Nursery.start would wait for ever, where all is cancelled
-        await ready.wait()
-    return opened[0]

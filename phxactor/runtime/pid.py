@@ -25,6 +25,7 @@ from phxactor.runtime.state import ALIVE, DEAD
 if TYPE_CHECKING:
     import trio
 
+    from phxactor.runtime.generators import Opened
     from phxactor.runtime.messages import Monitor
     from phxactor.runtime.reasons import Reason
     from phxactor.runtime.runtime import Runtime
@@ -50,6 +51,7 @@ class Pid(Receiver):
         "ancestors",
         "callers",
         "dictionary",
+        "generators",
         "initial_call",
         "label",
         "lineage",
@@ -101,6 +103,8 @@ class Pid(Receiver):
         self.arriving = None
         self.resources: dict[Callable[[Pid], None], None] | None = None
         self.dictionary: dict[object, object] | None = None
+        self.generators: dict[int, Opened] | None = None
+        """The async generators that it has begun, by address, the oldest first."""
 
     def __repr__(self) -> str:
         """Show `#PID<7>`, with the registered name or the initial call."""

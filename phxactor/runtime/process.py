@@ -9,6 +9,7 @@ import trio
 
 from phxactor.runtime import events, signals
 from phxactor.runtime.errors import Exit
+from phxactor.runtime.left_open import close_left_open, is_anything_open
 from phxactor.runtime.pid import Pid, current
 from phxactor.runtime.reasons import NORMAL, Crash, Reason
 from phxactor.runtime.state import ALIVE, DEAD
@@ -34,6 +35,11 @@ async def run_process(
             reason = error.reason
         except BaseException as error:  # noqa: BLE001 - every way of ending becomes an exit reason
             failure = error
+        if is_anything_open(pid, scope):
+            left = await close_left_open(pid, scope)
+            if left:
+                failure = blame_what_was_left(pid, reason, failure, left)
+            del left
     if failure is not None:
         reason, failure = judge(without_our_frame(failure))
     if pid.state is not ALIVE:
@@ -48,6 +54,19 @@ async def run_process(
     signals.bury(runtime, pid, reason)
     # From Python 3.13 on, frames that the traceback keeps keep this one, and it would keep the process.
     del pid, body, args, reason, failure
+
+
+def blame_what_was_left(
+    pid: Pid, reason: Reason, failure: BaseException | None, left: list[BaseException]
+) -> BaseException | None:
+    """Decide what the errors of what was left open mean: they are the failure of a body that had none of its own."""
+    left = [error for error in left if not is_cancellation(error)]
+    if pid.state is ALIVE and reason == NORMAL and (failure is None or is_cancellation(failure)) and left:
+        return left[0] if len(left) == 1 else BaseExceptionGroup("raised by what the process had left open", left)
+    if events.cleanup_failed.handlers:
+        for error in left:
+            events.cleanup_failed.emit(pid=pid, exception=error)
+    return failure
 
 
 def judge(error: BaseException) -> tuple[Reason, BaseException | None]:

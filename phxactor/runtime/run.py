@@ -3,21 +3,21 @@
 from __future__ import annotations
 
 import math
-import signal
+import sys
 import threading
-from collections.abc import AsyncIterator, Awaitable, Callable
-from typing import Final
+from collections.abc import Awaitable, Callable
+from functools import partial
 
 import trio
 
 from phxactor.runtime import garbage
 from phxactor.runtime.errors import Exit
+from phxactor.runtime.hard_stop import LAST, HardStop
 from phxactor.runtime.opening import STOP_TIMEOUT, open_runtime
-from phxactor.runtime.reasons import KILL, KILLED, SHUTDOWN
+from phxactor.runtime.reasons import KILLED
 from phxactor.runtime.runtime import Runtime
+from phxactor.runtime.system_signals import SystemSignals
 from phxactor.runtime.watchdog import STUCK_AFTER, watched
-
-_SIGNALS: Final = (signal.SIGINT, signal.SIGTERM)
 
 
 def run(
@@ -29,9 +29,15 @@ def run(
     """Run `await main(*args)` as the first process of a new runtime, until it returns and all others have been stopped.
 
     SIGINT (Ctrl-C) or SIGTERM is an exit signal `SHUTDOWN` to `main`: an orderly stop, for which there are
-    `stop_timeout` seconds, and after which this returns. A second one kills whatever is still there, and raises `Exit`;
-    a third does what it does to any program. What `main` raises is raised here. In another thread than the main one, no
-    signals are received. Meanwhile the garbage collector is set for many small processes (see `garbage`), and a thread
+    `stop_timeout` seconds, and after which this returns. A second one kills whatever is still there, and raises `Exit`.
+    What `main` raises is raised here.
+
+    The program ends in time in every state. When it has not ended `LAST` seconds (1) after `stop_timeout` or after the
+    second signal, since a process holds the loop up or does not let itself be killed, it is ended by force, with a
+    line that says where it was, and exit code 1 or the signal's. In another thread than the main one, no signals are
+    received, and nothing is ended by force.
+
+    Meanwhile the garbage collector is set for many small processes (see `garbage`), and a thread
     tells of a process that has let nothing else run for `stuck_after` seconds (see `watchdog`; `math.inf` for none).
     """
     if not stuck_after > 0:
@@ -55,23 +61,26 @@ async def _run(main: Callable[..., Awaitable[object]], args: tuple[object, ...],
             with garbage.tuned(runtime):
                 await main(*args)
         return
-    forced = trio.Event()
-    with trio.open_signal_receiver(*_SIGNALS) as arrivals:
-        async with open_runtime(stop_timeout=stop_timeout) as runtime:
-            trio.lowlevel.spawn_system_task(_obey, arrivals, runtime, forced)  # until the program ends
-            with garbage.tuned(runtime):
-                await main(*args)
-    if forced.is_set():
+    hard_stop = HardStop()
+    with SystemSignals(stop_timeout, hard_stop) as signals:
+        try:
+            async with open_runtime(stop_timeout=stop_timeout) as runtime:
+                signals.runtime = runtime
+                runtime.abandon = partial(_abandon, hard_stop, runtime)
+                try:
+                    with garbage.tuned(runtime):
+                        await main(*args)
+                finally:
+                    hard_stop.failure = sys.exception()
+                    hard_stop.arm(stop_timeout + LAST)
+        finally:
+            hard_stop.ended()
+    if signals.forced:
         raise Exit(KILLED)
 
 
-async def _obey(arrivals: AsyncIterator[int], runtime: Runtime, forced: trio.Event) -> None:
-    """Turn the signals of the operating system into exit signals."""
-    await anext(arrivals)
-    runtime.main.exit(SHUTDOWN)
-    await anext(arrivals)
-    forced.set()
-    runtime.main.exit(KILL)
-    runtime.kill()
-    for number in _SIGNALS:
-        signal.signal(number, signal.SIG_DFL)
+def _abandon(hard_stop: HardStop, runtime: Runtime, failure: BaseException | None) -> None:
+    """End the program, of which nothing is left but processes that were killed and go on."""
+    hard_stop.failure = failure
+    left = ", ".join(map(repr, runtime.zombies.undead))
+    hard_stop.now(f"{left}: killed, and still running")

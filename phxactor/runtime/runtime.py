@@ -74,6 +74,8 @@ class Runtime:
         """Stands for code that is no process, such as a signal handler: the sender of its signals. It takes none."""
         self.outside.state = DEAD
         del self.processes[self.outside.number]
+        self.abandon: Callable[[BaseException | None], None] | None = None
+        """Ends the program though tasks of processes that were given up still run; else the runtime waits for them."""
         self.main = self._make("main", self.outside)
         """The process of the task that opened the runtime."""
 
@@ -198,6 +200,16 @@ class Runtime:
             for pid in left:
                 await self.ended(pid)
         signals.bury(self, main, reason)
+
+    async def stop_without_host(self, reason: Reason, ended: trio.Event) -> None:
+        """End every process whose tasks were cancelled from outside, when no timer runs any more (see `host`)."""
+        self.kill()
+        with trio.move_on_after(self.zombies.grace):
+            await ended.wait()
+        for pid in self.others():
+            self.zombies.undead.add(pid)
+            signals.bury(self, pid, pid.exit_reason)
+        signals.bury(self, self.main, reason)
 
     async def _let_hear(self) -> None:
         """Let processes run that have just been told of an end, until nobody has ended for a few passes."""

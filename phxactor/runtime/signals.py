@@ -173,7 +173,7 @@ def bury(runtime: Runtime, pid: Pid, reason: Reason) -> None:
         runtime.zombies.ended(pid)
     pid.state = DEAD
     pid.exit_reason = reason
-    pid.scope = pid.port = pid.waiter = pid.wanted = pid.dictionary = pid.arriving = None
+    pid.scope = pid.port = pid.waiter = pid.wanted = pid.dictionary = pid.arriving = pid.generators = None
     pid.drop_sink()
     pid.mailbox.clear()
     runtime.forget(pid)

@@ -29,13 +29,13 @@ class Zombies:
         self.undead: set[Pid] = set()
         """Buried, but their tasks still run."""
         self._runtime = runtime
-        self._grace = grace
+        self.grace: Final = grace
         self._killed: dict[Pid, Timer] = {}
 
     def watch(self, pid: Pid) -> None:
         """Give a process that was killed its grace; `main` has no end, since its block cannot be left without it."""
         if pid not in self._killed and pid is not self._runtime.main:
-            self._killed[pid] = self._runtime.timers.add(self._grace, self._give_up, pid)
+            self._killed[pid] = self._runtime.timers.add(self.grace, self._give_up, pid)
 
     def ended(self, pid: Pid) -> None:
         """Take note that a process has ended in time."""

@@ -1,19 +1,14 @@
 from __future__ import annotations
 
 import signal
-import subprocess
-import sys
-import textwrap
 import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
-from pathlib import Path
 
 import pytest
 import trio
 
 from phxactor.runtime import KILLED, SHUTDOWN, Exit, Exited, receive, run, self_pid, spawn_link, trap_exit
 from phxactor.testing import settle
+from tests.runtime.programs import program
 
 HANDLERS = (signal.getsignal(signal.SIGINT), signal.getsignal(signal.SIGTERM))
 
@@ -140,21 +135,6 @@ def test_TM33_in_another_thread_no_signals_are_received() -> None:
 # ----------------------------------------------------------------------------------- programs of their own
 
 
-@contextmanager
-def program(text: str) -> Iterator[subprocess.Popen[str]]:
-    """Start a program, and wait until it says that it is ready."""
-    head = "import trio\nfrom phxactor.runtime import *\n"
-    arguments = [sys.executable, "-c", head + textwrap.dedent(text)]
-    pipe = subprocess.PIPE
-    with subprocess.Popen(arguments, stdout=pipe, stderr=pipe, text=True, cwd=Path(__file__).parents[2]) as process:
-        assert process.stdout is not None
-        assert process.stdout.readline() == "ready\n"
-        try:
-            yield process
-        finally:
-            process.kill()
-
-
 OBSTINATE = """
     async def child():
         trap_exit()
@@ -190,18 +170,6 @@ def test_a_program_that_is_told_twice_is_killed_and_says_so() -> None:
     assert output == ""
     assert errors.rstrip().endswith("Exit: :killed")
     assert process.returncode == 1
-
-
-def test_a_third_signal_ends_even_a_zombie() -> None:
-    then = "\n            with trio.CancelScope(shield=True): await trio.sleep_forever()"
-    with program(OBSTINATE.format(then=then)) as process:
-        assert process.stdout is not None
-        process.send_signal(signal.SIGINT)
-        assert process.stdout.readline() == "told shutdown\n"
-        while process.poll() is None:  # the second is taken in when the program comes to it; more do no harm
-            process.send_signal(signal.SIGTERM)
-            threading.Event().wait(0.01)
-    assert process.returncode == -signal.SIGTERM
 
 
 def test_a_program_whose_main_fails_shows_why() -> None:

@@ -1,0 +1,153 @@
+"""The async generators of each process: they are its own, and are closed at its end by its own task.
+
+A generator that is left by `break` may hold a cancel scope or a nursery open. Those belong to the task that entered
+them. trio closes a dropped generator in a task of its own, which would exit the scopes of somebody else: the error
+"Cancel scope stack corrupted", or with a nursery a task that is woken while it waits for something else. So such a
+generator is kept until its process ends (`left_open`). Every other dropped generator is left to trio.
+
+Python tells of a generator's first step and of its last reference (`sys.set_asyncgen_hooks`). A weak reference is
+dead by the second call, so what is known of a generator is found by its address.
+"""
+
+from __future__ import annotations
+
+import gc
+import sys
+from collections import deque
+from collections.abc import AsyncGenerator, Callable, Iterator
+from contextlib import contextmanager
+from types import AsyncGeneratorType, FunctionType, ModuleType
+from typing import TYPE_CHECKING, Any, Final, Self, TypeAlias, cast
+from weakref import ref
+
+import trio
+from trio._core._run import CancelStatus
+
+from phxactor.runtime.pid import Pid, current
+from phxactor.runtime.state import DEAD
+
+if TYPE_CHECKING:
+    from phxactor.runtime.runtime import Runtime
+
+AnyGenerator: TypeAlias = AsyncGeneratorType[Any, Any]
+
+LOOK: Final = 2000
+"""Objects that are looked at in search of the scopes that a generator holds; one with more to see is kept."""
+
+_EVERYBODYS: Final = (ModuleType, FunctionType, type, trio.lowlevel.Task, CancelStatus)
+"""Through these all of a program would be found."""
+
+
+class Opened(ref[AnyGenerator]):
+    """A generator that a process has begun: a weak reference, for as long as anybody else has it."""
+
+    __slots__ = ("kept", "number", "pid")
+
+    number: int
+    """The generator's address."""
+    pid: Pid
+    kept: AnyGenerator | None
+    """The generator itself, once nobody else has it."""
+
+    @classmethod
+    def by(cls, pid: Pid, generator: AnyGenerator, gone: Callable[[Opened], None]) -> Self:
+        """Take note that a process has begun a generator; `gone` is called with the note when the generator dies."""
+        opened = cls(generator, cast("Callable[[ref[AnyGenerator]], None]", gone))
+        opened.number, opened.pid, opened.kept = id(generator), pid, None
+        return opened
+
+    def suspended(self) -> AnyGenerator | None:
+        """Return the generator if it waits at a `yield`."""
+        generator = self() if self.kept is None else self.kept
+        if generator is None or generator.ag_frame is None or generator.ag_running:
+            return None
+        return generator
+
+
+class Generators:
+    """The hooks of one runtime."""
+
+    def __init__(self, runtime: Runtime) -> None:
+        """Be made by the task of `main`."""
+        self._runtime = runtime
+        self._main_task = trio.lowlevel.current_task()
+        self._before = sys.get_asyncgen_hooks()
+        self._dying: dict[int, Opened] = {}
+        """Those that have died since the last first step; `_last_reference` of some was called right then."""
+
+    @contextmanager
+    def watched(self) -> Iterator[None]:
+        """Be told of generators until the block is left."""
+        self._before = sys.get_asyncgen_hooks()
+        sys.set_asyncgen_hooks(self._first_step, self._last_reference)
+        try:
+            yield
+        finally:
+            if sys.get_asyncgen_hooks().firstiter == self._first_step:
+                sys.set_asyncgen_hooks(*self._before)
+
+    def _first_step(self, generator: AsyncGenerator[Any, Any]) -> None:
+        self._forget_the_dead()
+        if self._before.firstiter is not None:
+            self._before.firstiter(generator)
+        pid = current.get(None)
+        if not isinstance(generator, AsyncGeneratorType) or pid is None or pid.runtime is not self._runtime:
+            return
+        if pid.state is not DEAD and (pid is not self._runtime.main or self._in_main()):
+            if pid.generators is None:
+                pid.generators = {}
+            pid.generators[id(generator)] = Opened.by(pid, generator, self._gone)
+
+    def _in_main(self) -> bool:
+        """Tell whether the current task is `main`'s or within it: others inherit its context, such as test fixtures."""
+        task: trio.lowlevel.Task | None = trio.lowlevel.current_task()
+        while task is not None and task is not self._main_task:
+            task = None if task.parent_nursery is None else task.parent_nursery.parent_task
+        return task is not None
+
+    def _gone(self, opened: Opened) -> None:
+        self._dying[opened.number] = opened
+
+    def _last_reference(self, generator: AsyncGenerator[Any, Any]) -> None:
+        opened = self._dying.get(id(generator))
+        if opened is None or opened.pid.state is DEAD or not holds_scopes(generator):
+            if self._before.finalizer is not None:
+                self._before.finalizer(generator)
+        else:
+            opened.kept = cast("AnyGenerator", generator)
+
+    def _forget_the_dead(self) -> None:
+        """Forget those that have died since the last first step, and were not kept."""
+        for number, opened in self._dying.items():
+            if opened.kept is None and opened.pid.generators is not None:
+                opened.pid.generators.pop(number, None)
+        self._dying.clear()
+
+
+def holds_scopes(generator: AsyncGenerator[Any, Any]) -> bool:
+    """Tell whether a suspended generator may have entered a cancel scope that is still open."""
+    scopes = open_scopes(generator)
+    return scopes is None or bool(scopes)
+
+
+def open_scopes(generator: AsyncGenerator[Any, Any]) -> set[trio.CancelScope] | None:
+    """Find the open scopes that a suspended generator refers to, also through others; None when there is too much."""
+    seen = {id(generator)}
+    found: set[trio.CancelScope] = set()
+    ahead: deque[object] = deque([generator])
+    while ahead:
+        for part in gc.get_referents(ahead.popleft()):
+            if type(part) is trio.CancelScope:
+                if part._cancel_status is not None:
+                    found.add(part)
+            elif id(part) not in seen and _may_hold(part):
+                if len(seen) >= LOOK:
+                    return None
+                seen.add(id(part))
+                ahead.append(part)
+    return found
+
+
+def _may_hold(part: object) -> bool:
+    kind = type(part)  # not `isinstance`, which may ask the object
+    return gc.is_tracked(part) and not issubclass(kind, _EVERYBODYS) and not kind.__module__.startswith("phxactor.")

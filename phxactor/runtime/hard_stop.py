@@ -1,0 +1,59 @@
+"""The end of a program that cannot end by itself: a thread ends it by force when its time is over.
+
+A body without a checkpoint, one that catches its own cancellation in a loop, or a shield that nothing lifts keeps the
+loop of trio from ending (TM8, TM9). Whoever restarts programs waits for the end of this one, so it has to come.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import threading
+import traceback
+from math import inf
+from typing import Final, NoReturn
+
+LAST: Final = 1.0
+"""Seconds between the kill of all processes and the end by force: for their `finally` blocks."""
+_TELL: Final = 1.0
+"""Seconds that the last words may take: who reads standard error may have stopped reading."""
+
+
+class HardStop:
+    """The last resort of one program, made in the thread that runs it."""
+
+    def __init__(self) -> None:
+        self.failure: BaseException | None = None
+        """What the program will end with, once it is known; shown at the end by force."""
+        self._program = threading.get_ident()
+        self._ended = threading.Event()
+
+    def ended(self) -> None:
+        """Take note that the program has ended by itself."""
+        self._ended.set()
+
+    def arm(self, seconds: float, number: int | None = None) -> None:
+        """End the program in so many seconds, unless it has ended; with a signal's number, as this signal does."""
+        if seconds != inf:
+            threading.Thread(target=self._wait, args=(seconds, number), name="phxactor hard stop", daemon=True).start()
+
+    def now(self, why: str) -> NoReturn:
+        """End the program with exit code 1; tell why, and with which failure."""
+        teller = threading.Thread(target=self._tell, args=(why,), daemon=True)
+        teller.start()
+        teller.join(_TELL)
+        os._exit(1)
+
+    def _wait(self, seconds: float, number: int | None) -> None:
+        if self._ended.wait(seconds):
+            return
+        if number is not None:
+            os.kill(os.getpid(), number)
+            return
+        stack = "".join(traceback.format_stack(sys._current_frames().get(self._program)))  # noqa: SLF001 - documented
+        self.now(f"it has not ended {seconds:g} s after it was told to; it is here:\n{stack}")
+
+    def _tell(self, why: str) -> None:
+        if self.failure is not None:
+            traceback.print_exception(self.failure)
+        print(f"phxactor: the program is ended by force: {why.rstrip()}", file=sys.stderr, flush=True)  # noqa: T201 - the last words

@@ -1,0 +1,389 @@
+"""What a process leaves open is closed at its end, and is nobody else's affair: every leftover x every way to end."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import suppress
+from math import inf
+from typing import TypeAlias
+
+import pytest
+import trio
+from trio.testing import MockClock
+
+from phxactor.otp import GenServer, Reply, Supervisor, Task
+from phxactor.runtime import (
+    KILL,
+    KILLED,
+    NORMAL,
+    SHUTDOWN,
+    Crash,
+    Exit,
+    Exited,
+    Pid,
+    Reason,
+    events,
+    open_runtime,
+    receive,
+    self_pid,
+    spawn,
+    spawn_link,
+    trap_exit,
+)
+from phxactor.testing import settle
+from tests.runtime import leaving_open
+from tests.runtime.actors import actors, emitted
+from tests.runtime.leaving_open import LEFTOVERS, Leftover
+
+Ending: TypeAlias = Callable[[Pid], Awaitable[object]]
+
+
+async def told_to_return(pid: Pid) -> None:
+    pid.send("return")
+
+
+async def told_to_raise(pid: Pid) -> None:
+    pid.send("raise")
+
+
+async def told_to_exit(pid: Pid) -> None:
+    pid.send("exit")
+
+
+async def shut_down(pid: Pid) -> None:
+    pid.exit(SHUTDOWN)
+
+
+async def killed(pid: Pid) -> None:
+    pid.exit(KILL)
+
+
+async def trapping(pid: Pid) -> None:
+    pid.send("trap")
+    await settle()
+    pid.exit(SHUTDOWN)
+
+
+async def linked(pid: Pid) -> None:
+    pid.send("link")
+
+
+ENDINGS: dict[Ending, Reason] = {
+    told_to_return: NORMAL,
+    told_to_raise: "crash",
+    told_to_exit: "because",
+    shut_down: SHUTDOWN,
+    killed: KILLED,
+    trapping: NORMAL,
+    linked: "a link",
+}
+
+
+async def leaves(leftover: Leftover, closed: list[str], kept: list[object]) -> None:
+    """Leave something open, and end as told."""
+    await leftover(closed, kept)
+    closed.append("listening")
+    while True:
+        await obey(await receive())
+
+
+async def obey(message: object) -> None:
+    """Do as told."""
+    match message:
+        case "return" | Exited():
+            raise Exit(NORMAL)
+        case "raise":
+            raise ValueError("told to")
+        case "exit":
+            raise Exit("because")
+        case "trap":
+            trap_exit()
+        case "link":
+            spawn_link(leave, "a link")
+            await receive()
+
+
+async def leave(why: Reason) -> None:
+    raise Exit(why)
+
+
+def no_deadline_is_left() -> bool:
+    """Look for the deadlines of leftovers, all above 5 s; that of a kill's grace (5 s) is dropped when it comes."""
+    seconds = trio.lowlevel.current_statistics().seconds_to_next_deadline
+    return seconds == inf or 4 < seconds <= 5
+
+
+@pytest.mark.parametrize("ending", ENDINGS, ids=lambda ending: ending.__name__)
+@pytest.mark.parametrize("leftover", LEFTOVERS, ids=lambda leftover: leftover.__name__)
+async def test_TM1_a_process_takes_what_it_left_open_with_it(
+    leftover: Leftover, ending: Ending, autojump_clock: MockClock
+) -> None:
+    closed: list[str] = []
+    kept: list[object] = []
+    async with open_runtime() as runtime:
+        (other,) = await actors(1)
+        before = trio.lowlevel.current_statistics().tasks_living
+        with emitted(events.crashed) as crashes, emitted(events.cleanup_failed) as told:
+            pid = spawn(leaves, leftover, closed, kept)
+            await settle()
+            assert closed[-1] == "listening"
+            await ending(pid)
+            await runtime.ended(pid)
+            await settle()
+        assert trio.current_time() == 0, "nothing was waited for"
+        expected = ENDINGS[ending]
+        if expected == "crash":
+            assert isinstance(pid.exit_reason, Crash)
+            assert [str(crash["exception"]) for crash in crashes] == ["told to"]
+        else:
+            assert pid.exit_reason == expected
+            assert crashes == []
+        assert told == []
+        assert other.pid.alive
+        assert await other.do(lambda: "lives") == "lives"
+        assert trio.lowlevel.current_statistics().tasks_living == before, "no task is left"
+        assert no_deadline_is_left()
+        assert len(closed) > 1, "its cleanup has run"
+        kept.clear()
+        await settle()
+        assert other.pid.alive
+
+
+@pytest.mark.parametrize("leftover", LEFTOVERS, ids=lambda leftover: leftover.__name__)
+async def test_TM1_main_closes_what_its_block_left_open(leftover: Leftover) -> None:
+    closed: list[str] = []
+    kept: list[object] = []
+    with trio.CancelScope() as around:
+        async with open_runtime():
+            spawn(trio.sleep_forever)
+            await leftover(closed, kept)
+        await trio.lowlevel.checkpoint()
+        kept.clear()
+    assert not around.cancelled_caught
+    assert closed
+    assert no_deadline_is_left()
+
+
+@pytest.mark.parametrize("leftover", LEFTOVERS, ids=lambda leftover: leftover.__name__)
+async def test_TM1_what_the_block_of_main_raises_comes_out_unchanged(leftover: Leftover) -> None:
+    kept: list[object] = []
+
+    async def program() -> None:
+        async with open_runtime():
+            await leftover([], kept)
+            raise ValueError("mine")
+
+    with pytest.raises(ValueError, match="mine"):
+        await program()
+    kept.clear()
+
+
+async def test_they_are_closed_in_order_the_innermost_first() -> None:
+    closed: list[str] = []
+    async with open_runtime() as runtime:
+        await runtime.ended(spawn(leaving_open.exit_stack, closed, []))
+        assert [name for name in closed if "task" not in name] == ["second", "first"]
+        closed.clear()
+        await runtime.ended(spawn(leaving_open.nurseries_and_scopes, closed, []))
+        assert sorted(closed) == ["inner", "outer"]
+
+
+async def raises() -> None:
+    raise ValueError("in a task")
+
+
+async def test_what_a_task_of_an_open_nursery_raised_is_why_its_process_ended() -> None:
+    async def body() -> None:
+        (await trio.open_nursery().__aenter__()).start_soon(raises)
+        await trio.sleep_forever()
+
+    async with open_runtime() as runtime:
+        with emitted(events.crashed) as crashes, emitted(events.cleanup_failed) as told:
+            pid = spawn(body)
+            await runtime.ended(pid)
+    assert isinstance(pid.exit_reason, Crash)
+    assert isinstance(pid.exit_reason.exception, ValueError)
+    assert (len(crashes), told) == (1, [])
+
+
+@pytest.mark.parametrize("own", ["raises", "killed", "exits", "returns"])
+async def test_what_the_closing_raises_is_told_once(own: str) -> None:
+    async def numbers() -> AsyncIterator[int]:
+        try:
+            with trio.CancelScope():
+                yield 1
+        finally:
+            raise ValueError("closing")
+
+    async def body() -> None:
+        async for _ in numbers():
+            break
+        if own == "raises":
+            raise KeyError("own")
+        if own == "exits":
+            raise Exit("own")
+        if own == "killed":
+            await receive()
+
+    async with open_runtime() as runtime:
+        (other,) = await actors(1)
+        with emitted(events.crashed) as crashes, emitted(events.cleanup_failed) as told:
+            pid = spawn(body)
+            await settle()
+            pid.exit(KILL)
+            await runtime.ended(pid)
+        assert other.pid.alive
+    assert (
+        sorted([str(one["exception"]) for one in [*crashes, *told]])
+        == {
+            "raises": ["'own'", "closing"],
+            "killed": ["closing"],
+            "exits": ["closing"],
+            "returns": ["closing"],
+        }[own]
+    )
+    assert len(crashes) == (own in {"raises", "returns"})
+
+
+async def test_a_generator_that_refuses_to_end_ends_nobody() -> None:
+    async def stubborn() -> AsyncIterator[int]:
+        with trio.CancelScope():
+            for _ in range(2):
+                with suppress(GeneratorExit):
+                    yield 1
+
+    async def body() -> None:
+        await anext(generator)
+
+    generator = stubborn()
+    async with open_runtime() as runtime:
+        (other,) = await actors(1)
+        pid = spawn(body)
+        await runtime.ended(pid)
+        assert isinstance(pid.exit_reason, Crash)
+        assert "ignored GeneratorExit" in str(pid.exit_reason.exception)
+        assert other.pid.alive
+        assert [number async for number in generator] == []
+    assert no_deadline_is_left()
+
+
+async def test_a_generator_that_another_process_runs_is_left_to_it() -> None:
+    async def numbers() -> AsyncIterator[int]:
+        for number in range(3):
+            yield number
+            await trio.lowlevel.checkpoint()
+
+    generator = numbers()
+
+    async def begins() -> None:
+        await anext(generator)
+
+    async def goes_on() -> None:
+        seen.extend([number async for number in generator])
+
+    seen: list[object] = []
+    async with open_runtime() as runtime:
+        spawn(begins)
+        await trio.lowlevel.checkpoint()
+        pid = spawn(goes_on)
+        await runtime.ended(pid)
+        assert pid.exit_reason == NORMAL
+
+
+async def test_a_dropped_generator_without_scopes_is_closed_at_once_as_ever() -> None:
+    closed: list[str] = []
+
+    async def body() -> None:
+        async for _ in leaving_open.plain(closed):
+            break
+        await receive()
+
+    async with open_runtime():
+        spawn(body)
+        with pytest.warns(ResourceWarning, match="garbage collected before it"):
+            await settle()
+        assert closed == ["plain"]
+
+
+@pytest.mark.allow_leaks("a zombie")
+async def test_TM10_a_leftover_that_keeps_a_kill_away_is_a_zombie_after_a_grace(autojump_clock: MockClock) -> None:
+    async def body() -> None:
+        (await trio.open_nursery().__aenter__()).start_soon(shielded)
+
+    async def shielded() -> None:
+        with trio.CancelScope(shield=True):
+            await trio.sleep(20)
+
+    async with open_runtime() as runtime:
+        with emitted(events.zombie) as zombies:
+            pid = spawn(body)
+            await settle()
+            pid.exit(KILL)
+            await runtime.ended(pid)
+            assert trio.current_time() == 5
+        assert [zombie["pid"] for zombie in zombies] == [pid]
+    assert trio.current_time() == 20
+
+
+# ----------------------------------------------------------------------------------- kinds of processes
+
+
+class Holder(GenServer):
+    """Leaves something open in `init`, and does as it is told."""
+
+    async def init(self, leftover: Leftover, closed: list[str], kept: list[object], trap: bool = False) -> None:
+        trap_exit(trap)
+        await leftover(closed, kept)
+
+    async def handle_call(self, request: object, from_: object) -> Reply:
+        return Reply("pong")
+
+    async def handle_info(self, message: object) -> None:
+        await obey(message)
+
+
+@pytest.mark.parametrize("leftover", LEFTOVERS, ids=lambda leftover: leftover.__name__)
+@pytest.mark.parametrize(
+    ("why", "trap"), [(why, False) for why in ("return", "raise", "exit", "link", KILL, SHUTDOWN)] + [(SHUTDOWN, True)]
+)
+async def test_TM1_a_server_that_left_something_open_is_restarted_alone(
+    leftover: Leftover, why: str, trap: bool
+) -> None:
+    closed: list[str] = []
+    kept: list[object] = []
+    async with open_runtime() as runtime:
+        (other,) = await actors(1)
+        spec = Holder.child_spec(leftover, closed, kept, trap, name="holder")
+        (await Supervisor.start_link([spec])).unwrap()
+        pid = runtime.names.whereis("holder")
+        assert pid is not None
+        if why in {KILL, SHUTDOWN}:
+            pid.exit(why)
+        else:
+            pid.send(why)
+        await runtime.ended(pid)
+        await settle()
+        again = runtime.names.whereis("holder")
+        assert again is not None
+        assert again is not pid
+        assert again.alive
+        assert other.pid.alive
+    kept.clear()
+    assert closed
+    assert no_deadline_is_left()
+
+
+@pytest.mark.parametrize("leftover", LEFTOVERS, ids=lambda leftover: leftover.__name__)
+async def test_TM1_a_task_that_left_something_open_gives_its_result(leftover: Leftover) -> None:
+    kept: list[object] = []
+
+    async def work() -> str:
+        await leftover([], kept)
+        return "done"
+
+    async with open_runtime():
+        (other,) = await actors(1)
+        assert await Task.async_(work) == "done"
+        await settle()
+        assert other.pid.alive
+        assert self_pid().alive
