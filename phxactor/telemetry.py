@@ -61,7 +61,7 @@ class Event:
         for handler in self.handlers:
             try:
                 handler(self, fields)
-            except Exception:
+            except BaseException:  # a sys.exit too: the emitter's process has not called it
                 self.detach(handler)
                 _logger.exception("handler %r of %s raised and was detached", handler, self.name)
 

@@ -25,6 +25,7 @@ from phxactor.runtime import (
     Reason,
     Shutdown,
     State,
+    fork,
     is_benign,
     monitor,
     self_pid,
@@ -64,6 +65,7 @@ class ChannelProcess(ServerProcess):
             if not (result is None or isinstance(result, Ok | Error)):
                 raise TypeError(f"join returns Ok(...), Error(...) or None, not {result!r:.200}")  # noqa: TRY301
         except BaseException as error:
+            fork.leave(error)
             if pid.state is State.ALIVE and not isinstance(error, Exit):
                 self.report(Crash(error), "phx_join", error)
                 raise Exit(Crash(error)) from None

@@ -10,7 +10,7 @@ import attrs
 
 from phxactor.endpoint.connect_info import connect_info
 from phxactor.otp import Error, Ok
-from phxactor.runtime import Exit, self_pid
+from phxactor.runtime import fork, self_pid
 from phxactor.socket import Socket
 from phxactor.socket.raw import RawSocket
 from phxactor.socket.socket import LEVELS
@@ -59,7 +59,11 @@ class Admission:
 
     def check_origin(self) -> None:
         """Raise RefusedError for a page that may not connect."""
-        if not self.options.check_origin.allows(self.request):
+        try:
+            allowed = self.options.check_origin.allows(self.request)
+        except BaseException as error:
+            raise self._failed(error) from error
+        if not allowed:
             raise RefusedError(FORBIDDEN, f"the origin {self.request.header('origin')!r:.200} is not allowed")
 
     async def connect(self, auth_token: str | None) -> Socket | RawSocket:
@@ -146,18 +150,25 @@ class Admission:
             answer = FORBIDDEN
             if self.error_handler is not None and reason is not None:
                 answer = self.error_handler(self.request, reason)
-        except (Exception, Exit) as error:
+                if not isinstance(answer, Response):
+                    raise TypeError(f"an error_handler returns a Response, not {answer!r:.200}")  # noqa: TRY301
+        except BaseException as error:
             if not self_pid().alive:
                 raise
-            if events.connect_failed.handlers:
-                events.connect_failed.emit(
-                    socket=self.handler.__name__,
-                    transport=self.transport,
-                    peer=self.peer,
-                    exception=error,
-                )
-            raise RefusedError(Response(HTTPStatus.INTERNAL_SERVER_ERROR), "connect raised") from error
+            raise self._failed(error) from error
         raise RefusedError(answer, f"connect refused: {reason!r:.200}", result)
+
+    def _failed(self, error: BaseException) -> RefusedError:
+        """Tell of what a callback of the program has raised, whatever it is; the client is refused."""
+        fork.leave(error)
+        if events.connect_failed.handlers:
+            events.connect_failed.emit(
+                socket=self.handler.__name__,
+                transport=self.transport,
+                peer=self.peer,
+                exception=error,
+            )
+        return RefusedError(Response(HTTPStatus.INTERNAL_SERVER_ERROR), "connect raised")
 
 
 def _identified(socket: Socket) -> str | None:

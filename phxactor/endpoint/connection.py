@@ -18,7 +18,7 @@ from phxactor.endpoint.plain_head import plain_upgrade
 from phxactor.endpoint.tls import HandshakeError, as_stream, shake_hands
 from phxactor.endpoint.upgrade import upgrade
 from phxactor.otp import Ok
-from phxactor.runtime import Exit, Pid, self_pid
+from phxactor.runtime import Pid, fork, self_pid
 from phxactor.transport.attended import Attended
 from phxactor.transport.base_connection import BaseConnection
 from phxactor.transport.connection import Connection
@@ -153,7 +153,8 @@ async def _answer(endpoint: Endpoint, connection: BaseConnection, request: Reque
     answer, seconds = endpoint.answering(request)
     try:
         return await Attended(answer, connection, seconds, lambda: _too_late(endpoint, connection, request, seconds))
-    except (Exception, Exit) as error:
+    except BaseException as error:
+        fork.leave(error)
         if not self_pid().alive:
             raise
         if events.handler_failed.handlers:

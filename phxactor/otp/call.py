@@ -112,7 +112,9 @@ class SystemRequest:
         """Do it, in the server's process."""
         try:
             answer: Ok[object] | Crash = Ok(self.request(process, self.from_))
-        except Exception as error:  # noqa: BLE001 - it is the asker's function: he gets it (Y2)
+        except Exit:
+            raise
+        except BaseException as error:  # noqa: BLE001 - it is the asker's function: he gets it (Y2)
             answer = Crash(error)
         self.from_.reply(answer)
 

@@ -117,7 +117,7 @@ class Debug:
         for key, function in list(self.functions.items()):
             try:
                 done = function(event)
-            except Exception:  # noqa: BLE001 - a watcher must not hurt whom it watches
+            except BaseException:  # noqa: BLE001 - a watcher must not hurt whom it watches
                 done = DONE
             if done is DONE:
                 del self.functions[key]
@@ -139,7 +139,7 @@ class Debug:
         """Return the server's state, or why it cannot be had."""
         try:
             return self.process.server.system_get_state()
-        except Exception as error:  # noqa: BLE001 - a watcher must not hurt whom it watches
+        except BaseException as error:  # noqa: BLE001 - a watcher must not hurt whom it watches
             return error
 
     def count(self, *, on: bool) -> None:

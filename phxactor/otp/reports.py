@@ -41,7 +41,7 @@ def status(process: ServerProcess, message: object = None, reason: Reason = None
     try:
         shown: object = server.format_status(Status(server.system_get_state(), message, reason, log))
         why = f"returned a {type(shown).__name__}"
-    except Exception as error:  # noqa: BLE001 - a report must not fail, and must not show what was to be hidden
+    except BaseException as error:  # noqa: BLE001 - a report must not fail, and must not show what was to be hidden
         shown, why = None, f"raised {type(error).__name__}"
     return shown if isinstance(shown, Status) else Status(f"format_status {why}", f"format_status {why}", reason, ())
 

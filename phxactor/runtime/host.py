@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Self
 import trio
 
 from phxactor.runtime import signals
+from phxactor.runtime.fork import runs_here
 from phxactor.runtime.reasons import Crash
 
 if TYPE_CHECKING:
@@ -46,7 +47,7 @@ class Host:
     async def run(self) -> None:
         """Be the task."""
         try:
-            with trio.CancelScope(shield=True):
+            with runs_here(), trio.CancelScope(shield=True):
                 async with trio.open_nursery() as self.nursery:
                     self._opened.set()
                     try:

@@ -8,6 +8,7 @@ from typing import Final
 
 import trio
 
+from phxactor.runtime import fork
 from phxactor.runtime.errors import Exit
 from phxactor.runtime.generators import Generators
 from phxactor.runtime.host import Host
@@ -52,6 +53,9 @@ async def open_runtime(*, stop_timeout: float = STOP_TIMEOUT, kill_grace: float 
                 with trio.CancelScope() as main.scope:
                     try:
                         yield runtime
+                    except BaseException as error:
+                        fork.leave(error)
+                        raise
                     finally:
                         left = await close_left_open(main, main.scope, outer_nurseries)
             except BaseException as error:  # noqa: BLE001 - raised again below, outside of the nursery's group

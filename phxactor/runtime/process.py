@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import trio
 
-from phxactor.runtime import events, signals
+from phxactor.runtime import events, fork, signals
 from phxactor.runtime.errors import Exit
 from phxactor.runtime.left_open import close_left_open, is_anything_open
 from phxactor.runtime.pid import Pid, current
@@ -34,6 +34,7 @@ async def run_process(
         except Exit as error:
             reason = error.reason
         except BaseException as error:  # noqa: BLE001 - every way of ending becomes an exit reason
+            fork.leave(error)
             failure = error
         if is_anything_open(pid, scope):
             left = await close_left_open(pid, scope)
@@ -74,7 +75,9 @@ def judge(error: BaseException) -> tuple[Reason, BaseException | None]:
 
     A group stands for its only leaf that is no cancellation, or for the first `Exit` among its leaves: what else is
     in it is told, not adopted (TM23). A cancellation that no signal explains is a crash too (TM15).
+    In a child of `os.fork`, it ends that (see `fork`).
     """
+    fork.leave(error)
     leaves = _leaves(error)
     exits = [leaf for leaf in leaves if isinstance(leaf, Exit)]
     if exits:

@@ -70,7 +70,7 @@ def format_reason(reason: Reason) -> str:
     """
     try:
         return _format(reason)
-    except Exception:  # noqa: BLE001 - of somebody's __repr__ or __str__
+    except BaseException:  # noqa: BLE001 - of somebody's __repr__ or __str__
         return object.__repr__(reason)
 
 

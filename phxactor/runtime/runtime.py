@@ -23,8 +23,8 @@ from phxactor.runtime.errors import Exit, NotAProcessError
 from phxactor.runtime.messages import Monitor
 from phxactor.runtime.names import Names
 from phxactor.runtime.pid import Pid, current
-from phxactor.runtime.process import run_process, without_our_frame
-from phxactor.runtime.reasons import KILL, SHUTDOWN, Crash, Reason
+from phxactor.runtime.process import judge, run_process, without_our_frame
+from phxactor.runtime.reasons import KILL, SHUTDOWN, Reason
 from phxactor.runtime.receiving import Receiver
 from phxactor.runtime.state import ALIVE, DEAD, EXITING
 from phxactor.runtime.timers import Timers
@@ -144,14 +144,11 @@ class Runtime:
 
     def port_failed(self, pid: Pid, error: BaseException) -> None:
         """End a process whose port raised; never hurts whoever sent the message."""
-        if isinstance(error, Exit):
-            signals.fatal(pid, error.reason)
-            return
-        without_our_frame(error)
+        reason, failure = judge(without_our_frame(error))
         event = events.crashed if pid.state is ALIVE else events.cleanup_failed
-        if event.handlers:
-            event.emit(pid=pid, exception=error)
-        signals.fatal(pid, Crash(error))
+        if failure is not None and event.handlers:
+            event.emit(pid=pid, exception=failure)
+        signals.fatal(pid, reason)
 
     def run_soon(self, function: Callable[[], object]) -> None:
         """Call a synchronous function in the next pass of the scheduler; from any thread (TM34). It must not raise."""

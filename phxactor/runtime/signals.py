@@ -195,7 +195,7 @@ def _release(pid: Pid, resources: dict[Callable[[Pid], None], None]) -> None:
     for release in resources:
         try:
             release(pid)
-        except Exception as error:  # noqa: BLE001 - whatever it is, the others must hear of this end
+        except BaseException as error:  # noqa: BLE001 - whatever it is, the others must hear of this end
             if events.cleanup_failed.handlers:
                 events.cleanup_failed.emit(pid=pid, exception=error)
 

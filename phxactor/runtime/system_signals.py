@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Final, Self
 
 import trio
 
+from phxactor.runtime import fork
 from phxactor.runtime.hard_stop import LAST, HardStop
 from phxactor.runtime.reasons import KILL, SHUTDOWN
 
@@ -39,9 +40,11 @@ class SystemSignals:
 
     def __enter__(self) -> Self:
         self._before = {number: signal.signal(number, self._receive) for number in _SIGNALS}
+        fork.received.update(_SIGNALS)
         return self
 
     def __exit__(self, *_: object) -> None:
+        fork.received.difference_update(_SIGNALS)
         for number, handler in self._before.items():
             signal.signal(number, handler)
 

@@ -122,6 +122,6 @@ class Timers:
         timer.pending = False
         try:
             timer.callback(timer.argument)
-        except Exception as error:  # noqa: BLE001 - the timers of all others must go on
+        except BaseException as error:  # noqa: BLE001 - the timers of all others must go on
             if events.timer_failed.handlers:
                 events.timer_failed.emit(exception=error)

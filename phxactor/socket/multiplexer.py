@@ -228,7 +228,7 @@ class Multiplexer:
             self._asked[joining.from_] = self._asked[joining.started] = joining
             try:
                 spec, rest = channel_spec(route.channel, (message.payload, joining.from_, socket), self._join_timeout)
-            except Exception as error:  # noqa: BLE001 - the program's; it concerns this join alone
+            except BaseException as error:  # noqa: BLE001 - the program's; it concerns this join alone
                 self._crashed(joining, Crash(error), error)
                 return
             joining.timer = self._pid.runtime.timers.add(self._join_timeout, self._pid.send, Late(joining))
@@ -339,7 +339,7 @@ class Multiplexer:
             return
         self._drop(joining)
 
-    def _crashed(self, joining: Joining, reason: Reason, exception: Exception | None = None) -> None:
+    def _crashed(self, joining: Joining, reason: Reason, exception: BaseException | None = None) -> None:
         if events.join_failed.handlers:
             route = self._routes.match(joining.message.topic)
             name = getattr(route.channel, "__name__", repr(route.channel)) if route else "?"

@@ -19,7 +19,7 @@ from collections.abc import Callable, Coroutine, Generator
 from functools import partial
 from typing import Any, Final, Generic, TypeVar, final
 
-from phxactor.runtime import Exit, Pid, Shutdown, State, self_pid
+from phxactor.runtime import Exit, Pid, Shutdown, State, fork, self_pid
 from phxactor.runtime.signals import fatal
 from phxactor.transport.base_connection import BaseConnection
 
@@ -58,6 +58,8 @@ class Attended(Generic[T]):
         try:
             trap = self._handler.send(None)
         except StopIteration as end:
+            if fork.child is not None:
+                fork.stray()
             result: T = end.value
             return result
         return (yield from self._attend(trap))
@@ -77,10 +79,15 @@ class Attended(Generic[T]):
                 else:
                     trap = handler.send(sent)
         except StopIteration as end:
+            if fork.child is not None:
+                fork.stray()
             if pid.exit_reason is LEFT or pid.exit_reason is LATE:  # it has kept its end away
                 raise Exit(pid.exit_reason) from None
             result: T = end.value
             return result
+        except BaseException as error:
+            fork.leave(error)  # before the watch is touched, which is the parent's too
+            raise
         finally:
             stop()
             if timer is not None:

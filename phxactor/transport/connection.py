@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, final
 import trio
 from trio.lowlevel import wait_readable
 
+from phxactor.runtime import fork
 from phxactor.transport.base_connection import LEFT_OVER, READ_SIZE, BaseConnection, Take
 from phxactor.transport.watching import in_background
 
@@ -111,8 +112,8 @@ class Connection(BaseConnection):
         return False
 
     def behind(self) -> int:
-        """Count what is left once the kernel has taken what it can."""
-        if self.size and self.drain_scope is None:
+        """Count what is left once the kernel has taken what it can; a child of `os.fork` gives it nothing."""
+        if self.size and self.drain_scope is None and fork.child is None:
             self.flush()
         return self.size
 

@@ -8,7 +8,7 @@ import attrs
 import trio
 
 from phxactor.otp import Stop
-from phxactor.runtime import NORMAL, Exit, Reason
+from phxactor.runtime import NORMAL, Exit, Reason, fork
 from phxactor.socket import BINARY, TEXT, SocketPush
 from phxactor.socket.messages import Drain
 from phxactor.socket.rate_limit import rate_limit
@@ -68,7 +68,11 @@ class RawWebSocket(WebSocket):
             await Attended(handler.init(), self._connection, self.link.options.connect_timeout, self._late)
             async with trio.open_nursery() as nursery:
                 nursery.start_soon(self._read, first)
-                reason = await self._serve()
+                try:
+                    reason = await self._serve()
+                except BaseException as error:
+                    fork.leave(error)  # before the nursery waits
+                    raise
                 nursery.cancel_scope.cancel()
             self.send_close(close_code(reason))
             await handler.terminate(reason)
