@@ -6,6 +6,8 @@ ARGS ?=
 FUZZ_SECONDS ?= 60
 SEED ?= 1
 COUNT ?= 2000
+WORKERS ?= auto
+BUSY ?= 8
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -31,7 +33,7 @@ PHOENIX := $(NPM_FOLDER)/node_modules/phoenix-1.8.16/priv/static/phoenix.mjs
 ASSET := phxactor/demos/chat/static/phoenix.mjs
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint types unit test-beam autobahn fuzz bench chromium wstest clean
+.PHONY: help demo test lint types unit loaded test-beam autobahn fuzz bench chromium wstest clean
 .NOTPARALLEL: # the stamps share one environment
 .DELETE_ON_ERROR:
 
@@ -52,8 +54,14 @@ lint: $(TEST) ## style (ruff) and layers (import-linter)
 types: $(TEST) ## mypy --strict
 	$(BIN)/mypy
 
-unit: $(TEST) $(CLIENTS) $(ASSET) chromium wstest ## pytest (options: ARGS="...")
-	@export $(WITH_BIN) && PLAYWRIGHT_NODEJS_PATH="$$(command -v node)" $(BIN)/pytest $(ARGS)
+# Tests are spread over WORKERS processes, by default as many as there are cores (see tests/spreading.py). WORKERS=0 runs
+# all of them in one process.
+unit: $(TEST) $(CLIENTS) $(ASSET) chromium wstest ## pytest (options: ARGS="..." WORKERS=2)
+	@export $(WITH_BIN) && PLAYWRIGHT_NODEJS_PATH="$$(command -v node)" \
+		$(BIN)/pytest --numprocesses $(WORKERS) $(ARGS)
+
+loaded: ## unit, while BUSY=8 other processes keep the machine busy
+	@tests/setup/busy.sh $(BUSY) $(MAKE) --no-print-directory unit
 
 autobahn: $(TEST) wstest ## Autobahn's long sections, which take minutes (others: ARGS="1 2")
 	@$(BIN)/python -m tests.autobahn $(ARGS)

@@ -7,11 +7,17 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
 import sys
+from collections.abc import Iterator
 from pathlib import Path
+from typing import NoReturn
 
 import pytest
 from hypothesis import settings
+from trio.testing import MockClock
+
+from tests.patience import PATIENCE
 
 # An example may take long on a machine that has other things to do: how long is measured in benchmarks, never here.
 settings.register_profile("phxactor", deadline=None)
@@ -26,6 +32,14 @@ if NODE is not None:
     os.environ.setdefault("PLAYWRIGHT_NODEJS_PATH", NODE)
 
 
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: object) -> object:
+    """Say how tests are spread over processes."""
+    from tests.spreading import Spreading  # noqa: PLC0415 - pytest-xdist need not be there
+
+    return Spreading(config, log)
+
+
 def pytest_runtest_setup(item: pytest.Item) -> None:
     """Skip what cannot run here."""
     wants_browser = item.get_closest_marker("browser") is not None
@@ -37,6 +51,24 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
         pytest.skip("phoenix.js has not been fetched: `make test` does that")
     if wants_browser and CHROMIUM is None:
         pytest.skip("there is no chromium: as root on Debian `make test` installs it")
+
+
+@pytest.fixture
+def still_clock() -> Iterator[MockClock]:
+    """A clock that stands still until the test calls `jump`, for tests of time-outs with real sockets.
+
+    What a socket carries takes a time of its own, by which a clock that jumps when all tasks wait would be confused.
+    No time-out saves such a test from waiting for ever, so a signal does.
+    """
+
+    def give_up(*_: object) -> NoReturn:
+        raise TimeoutError(f"nothing has happened for {5 * PATIENCE:g} s, and the clock stands still")
+
+    before = signal.signal(signal.SIGALRM, give_up)
+    signal.alarm(int(5 * PATIENCE))
+    yield MockClock()
+    signal.alarm(0)
+    signal.signal(signal.SIGALRM, before)
 
 
 @pytest.fixture

@@ -18,7 +18,8 @@ from phxactor.demos import DEMOS
 from phxactor.demos.chat import app as chat
 from phxactor.observer.routes import read
 from phxactor.observer.top import Unreachable, locate
-from tests.demos.program import PATIENCE, command, environment, run, serving
+from tests.demos.program import command, environment, run, serving
+from tests.patience import PATIENCE
 
 APP = """
 from phxactor import Channel, Endpoint, Socket, channel, mount

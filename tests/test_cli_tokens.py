@@ -18,7 +18,8 @@ from phxactor.cli import tokens
 from phxactor.cli.secret import find_secret
 from phxactor.token import decrypt, encrypt, encryption, sign, verify
 from phxactor.token.external_term import Atom
-from tests.demos.program import PATIENCE, command, environment, run
+from tests.demos.program import command, environment, run
+from tests.patience import PATIENCE
 from tests.token.test_vectors import ENCRYPTED, SIGNED
 from tests.token.test_vectors import SECRET as RECORDED_SECRET
 

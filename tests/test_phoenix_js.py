@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.conformance.server import Zoo, serve_zoo
+from tests.patience import PATIENCE
 
 FOLDER = Path(__file__).parent / "javascript"
 VERSIONS = ("phoenix-1.7.14", "phoenix-1.8.9", "phoenix-1.8.16")
@@ -27,7 +28,12 @@ def zoo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Zoo]:
 @pytest.mark.parametrize("version", VERSIONS)
 def test_phoenix_js_plays_all_scenarios(version: str, zoo: Zoo, node: str) -> None:
     played = subprocess.run(
-        [node, "scenarios.mjs", version, zoo.url], cwd=FOLDER, capture_output=True, text=True, timeout=60, check=False
+        [node, "scenarios.mjs", version, zoo.url],
+        cwd=FOLDER,
+        capture_output=True,
+        text=True,
+        timeout=4 * PATIENCE,
+        check=False,
     )
     results = re.findall(r"^(not ok|ok) \d+ - (.*)$", played.stdout, re.MULTILINE)
     planned = re.search(r"^1\.\.(\d+)$", played.stdout, re.MULTILINE)

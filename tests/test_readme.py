@@ -25,7 +25,8 @@ from phxactor.testing import connect
 from phxactor.transport.close_codes import CloseCode
 from phxactor.transport.options import WebSocketOptions
 from tests.conftest import MODULES
-from tests.demos.program import PATIENCE, ROOT, environment, serving
+from tests.demos.program import ROOT, environment, serving
+from tests.patience import PATIENCE
 
 README: Final = ROOT / "README.md"
 DOCS: Final = sorted((ROOT / "docs").glob("*.md"))
@@ -143,7 +144,7 @@ def test_the_commands_of_the_readme_exist(capsys: pytest.CaptureFixture[str]) ->
     text = README.read_text()
     makefile = (ROOT / "Makefile").read_text()
     targets = set(re.findall(r"\bmake ([a-z]+)\b", text))
-    assert targets == {"demo", "test", "lint", "types", "unit"}
+    assert targets == {"demo", "test", "lint", "types", "unit", "loaded"}
     assert all(re.search(rf"^{target}:", makefile, re.MULTILINE) for target in targets)
     for command in set(re.findall(r"\bphxactor (demo|serve|token|top)\b", text)):
         with suppress(SystemExit):

@@ -16,6 +16,7 @@ import trio
 from tests.certificates import CERTIFICATE, CLIENT
 from tests.conformance.client import Client
 from tests.conformance.server import ROOT
+from tests.patience import PATIENCE
 
 MEGABYTE = 1_000_000
 SLACK = 24 * MEGABYTE
@@ -115,7 +116,7 @@ async def pour(stream: trio.abc.Stream, data: bytes, seconds: float, *, every: f
 async def first_line(stream: trio.abc.Stream) -> bytes:
     """Read an answer's first line; empty without one."""
     try:
-        with trio.fail_after(5):
+        with trio.fail_after(PATIENCE):
             return bytes(await stream.receive_some()).split(b"\r\n", 1)[0]
     except trio.BrokenResourceError:
         return b""

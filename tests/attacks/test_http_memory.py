@@ -12,6 +12,7 @@ from phxactor.endpoint.http import HEAD_TIMEOUT, MAX_BODY
 from phxactor.endpoint.tls import HANDSHAKE_TIMEOUT
 from tests.attacks.server import MOST
 from tests.attacks.target import CLIENTS, MARKS, SLACK, Target, attacked, first_line, pour
+from tests.patience import PATIENCE
 
 pytestmark = MARKS
 
@@ -81,7 +82,7 @@ async def test_tls_handshakes_that_never_end() -> None:
             await stream.send_all(HELLO)
         async with trio.open_nursery() as nursery:
             for stream in streams:
-                nursery.start_soon(gone_within, stream, HANDSHAKE_TIMEOUT + 5)
+                nursery.start_soon(gone_within, stream, HANDSHAKE_TIMEOUT + PATIENCE)
         assert target.peak() - before < CROWD * 200_000 + SLACK
 
 

@@ -8,8 +8,9 @@ import pytest
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 
 from tests.conftest import CHROMIUM
+from tests.patience import PATIENCE
 
-expect.set_options(timeout=15_000)
+expect.set_options(timeout=1000 * PATIENCE)
 
 # Nothing of the system is trusted to it, and it shall talk to nobody but the servers of the tests.
 ARGUMENTS = (
@@ -41,7 +42,8 @@ def complaints() -> Iterator[list[str]]:
 
 
 def listen_to(page: Page, complaints: list[str]) -> Page:
-    """Collect what a page complains of."""
+    """Collect what a page complains of; and have patience with it."""
+    page.set_default_timeout(1000 * PATIENCE)
     page.on("pageerror", lambda error: complaints.append(str(error)))
     page.on("console", lambda line: complaints.append(line.text) if line.type in ("error", "warning") else None)
     return page

@@ -12,6 +12,7 @@ from playwright.sync_api import Browser, BrowserContext, Page, expect
 
 from tests.browser.conftest import listen_to
 from tests.demos.program import Program, serving
+from tests.patience import PATIENCE
 
 pytestmark = [pytest.mark.browser, pytest.mark.socket]
 
@@ -29,7 +30,7 @@ def demo() -> Iterator[Program]:
 @pytest.fixture
 def context(browser: Browser) -> Iterator[BrowserContext]:
     context = browser.new_context(viewport={"width": 1280, "height": 800}, locale="en-GB")
-    context.set_default_timeout(15_000)
+    context.set_default_timeout(1000 * PATIENCE)
     yield context
     context.close()
 

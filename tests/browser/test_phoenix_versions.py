@@ -26,7 +26,7 @@ async () => {
     .receive("timeout", () => reject(new Error("timeout"))));
   const once = (subscribe) => new Promise((resolve) => subscribe(resolve));
 
-  const atOnce = { rejoinAfterMs: () => 10, reconnectAfterMs: () => 10 };
+  const atOnce = { rejoinAfterMs: () => 10, reconnectAfterMs: () => 10, timeout: 60_000 };
   const socket = new Socket("/socket", { params: { user_id: "7" }, ...atOnce });
   socket.connect();
   const room = socket.channel("room:lobby");

@@ -13,6 +13,7 @@ from trio.testing import MockClock
 
 from tests.client.network import URL, call, open_network
 from tests.conformance.server import ROOT, serve_zoo
+from tests.patience import PATIENCE
 
 PAGE = (ROOT / "docs" / "client.md").read_text()
 
@@ -28,7 +29,7 @@ def page() -> dict[str, Any]:
 
 @pytest.mark.socket
 async def test_the_chat(page: dict[str, Any], tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    with serve_zoo(tmp_path) as zoo, trio.fail_after(10):
+    with serve_zoo(tmp_path) as zoo, trio.fail_after(PATIENCE):
         await page["chat"](f"{zoo.url.replace('http', 'ws')}/socket/websocket")
     assert capsys.readouterr().out == ("joined: {'hello': 'lobby'}\nreply: {'n': 1}\nbroadcast {'body': 'hello'}\n")
 

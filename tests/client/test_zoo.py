@@ -23,9 +23,9 @@ from phxactor.client import (
     connect,
 )
 from tests.conformance.server import serve_zoo
+from tests.patience import PATIENCE
 
 pytestmark = pytest.mark.socket
-PATIENCE = 10.0
 
 
 @pytest.fixture(scope="module")

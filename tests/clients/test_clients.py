@@ -15,8 +15,8 @@ import pytest
 import trio
 
 from phxactor import KILL, Endpoint, channel, mount
-from tests.conformance.client import PATIENCE
 from tests.conformance.zoo import OPEN, RoomChannel, UserSocket
+from tests.patience import PATIENCE
 from tests.sockets.serving import Server, eventually, serving
 
 OWN: Final = Path(sys.prefix) / "clients" / "bin" / "python"

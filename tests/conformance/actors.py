@@ -14,7 +14,8 @@ import h11
 import orjson
 import trio
 
-from tests.conformance.client import CHUNK, PATIENCE, Client, Closed, Event, Pong, Rejected
+from tests.conformance.client import CHUNK, Client, Closed, Event, Pong, Rejected
+from tests.patience import PATIENCE
 
 VOLATILE: Final = frozenset({"phx_ref", "phx_ref_prev", "token"})
 """Fields whose text is never the same twice."""

@@ -23,8 +23,8 @@ from websockets.protocol import State
 from websockets.typing import Origin, Subprotocol
 from websockets.uri import parse_uri
 
-PATIENCE: Final = 10.0
-"""Seconds after which a server that does not answer has failed."""
+from tests.patience import PATIENCE
+
 CHUNK: Final = 65536
 
 

@@ -21,7 +21,7 @@ import orjson
 import trio
 
 from tests.conformance.actors import Actor, LongPollActor, Record, Step, WebSocketActor, request
-from tests.conformance.client import PATIENCE
+from tests.patience import PATIENCE
 
 TRANSCRIPTS: Final = Path(__file__).with_name("transcripts.json")
 """Recorded from Phoenix 1.8.12."""

@@ -10,9 +10,9 @@ from pathlib import Path
 
 import attrs
 
+from tests.patience import PATIENCE
+
 ROOT = Path(__file__).parents[2]
-STOPS_WITHIN = 10.0
-"""Seconds that the zoo has to end in order."""
 
 
 @attrs.frozen
@@ -47,7 +47,7 @@ def serve_zoo(folder: Path, *arguments: str) -> Iterator[Zoo]:
         finally:
             process.terminate()
             try:
-                process.wait(STOPS_WITHIN)
+                process.wait(PATIENCE)
             finally:
                 process.kill()
     assert process.returncode == 0, log.read_text()

@@ -14,9 +14,9 @@ from typing import Final
 
 import attrs
 
+from tests.patience import PATIENCE
+
 ROOT: Final = Path(__file__).parents[2]
-PATIENCE: Final = 30.0
-"""Seconds after which a program that does not end has failed."""
 LISTENING: Final = "listening on "
 
 

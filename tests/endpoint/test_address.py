@@ -19,6 +19,7 @@ from phxactor.otp import Error
 from phxactor.runtime import open_runtime
 from phxactor.transport.request import PeerData
 from tests.conformance.client import Client
+from tests.patience import PATIENCE
 from tests.sockets.serving import eventually
 
 
@@ -249,7 +250,7 @@ def test_a_program_on_a_unix_socket(tmp_path: Path) -> None:
         try:
             assert stdout.readline() == f"unix:{path}\n"
             process.terminate()
-            assert process.wait(10) == 0
+            assert process.wait(PATIENCE) == 0
         finally:
             process.kill()
             process.wait()

@@ -15,12 +15,14 @@ from phxactor.endpoint import connection_limits
 from phxactor.endpoint.address import LOCAL
 from phxactor.endpoint.connection_limits import LINGER, ConnectionLimits, TooManyError
 from phxactor.transport.flusher import Flusher
+from phxactor.transport.longpoll import EXPIRY
 from phxactor.transport.request import PeerData
 from phxactor.transport.stream_connection import StreamConnection
 from tests.certificates import SERVER
 from tests.conformance.client import Closed, Rejected
 from tests.sockets.serving import complaints, eventually, in_time, serving
 
+WINDOW = 10.0
 ANY = b"GET / HTTP/1.1\r\nhost: a\r\nconnection: close\r\n\r\n"
 
 
@@ -100,7 +102,7 @@ class UserSocket(Socket):
 
 
 def endpoint(**options: Any) -> Endpoint:  # noqa: ANN401
-    return Endpoint(sockets=[mount("/socket", UserSocket, longpoll=LongPollOptions(window=0.5))], **options)
+    return Endpoint(sockets=[mount("/socket", UserSocket, longpoll=LongPollOptions(window=WINDOW))], **options)
 
 
 @pytest.mark.socket
@@ -136,7 +138,7 @@ async def test_one_that_is_aborted_gives_its_place_back() -> None:
 
 
 @pytest.mark.socket
-async def test_a_long_poll_session_is_a_connection(caplog: pytest.LogCaptureFixture) -> None:
+async def test_a_long_poll_session_is_a_connection(still_clock: MockClock, caplog: pytest.LogCaptureFixture) -> None:
     ask = b"GET /socket/longpoll?vsn=2.0.0 HTTP/1.1\r\nhost: a\r\nconnection: close\r\n\r\n"
     async with serving(endpoint(max_connections=3)) as server:
         statuses = []
@@ -146,6 +148,7 @@ async def test_a_long_poll_session_is_a_connection(caplog: pytest.LogCaptureFixt
             await eventually(lambda: server.endpoint.limits is not None and server.endpoint.limits.count <= 2)
         # Two sessions, and the request for a third that has none.
         assert statuses == [410, 410, 503, 503]
+        still_clock.jump(WINDOW * EXPIRY)
         await eventually(lambda: not server.endpoint.sessions)
         assert orjson.loads((await server.request(ask))[1].split(b"\r\n\r\n", 1)[1])["status"] == 410
 

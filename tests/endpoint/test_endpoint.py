@@ -33,6 +33,7 @@ from phxactor.endpoint.routes import Route
 from phxactor.otp import Error
 from phxactor.runtime import KILL, Pid, Reason, open_runtime, trap_exit
 from tests.conformance.client import Client, Closed
+from tests.patience import PATIENCE
 from tests.sockets.serving import Server, complaints, eventually, in_time, mounted, serving
 
 pytestmark = pytest.mark.socket
@@ -290,7 +291,7 @@ async def test_any_port_is_another_when_somebody_has_taken_it() -> None:
 
 async def again(server: Server) -> Client:
     """Connect, as soon as somebody listens."""
-    with trio.fail_after(10):
+    with trio.fail_after(PATIENCE):
         while True:
             try:
                 return await server.connect()

@@ -16,9 +16,10 @@ import trio
 
 from phxactor.runtime.fork import STRAYED
 from tests.certificates import CERTIFICATE, CLIENT
-from tests.conformance.client import PATIENCE, Client, Rejected
+from tests.conformance.client import Client, Rejected
 from tests.demos.program import Program
 from tests.demos.program import serving as program
+from tests.patience import PATIENCE
 
 pytestmark = [pytest.mark.socket, pytest.mark.slow]
 

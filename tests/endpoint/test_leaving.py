@@ -22,7 +22,7 @@ from phxactor.runtime import Pid, cleanup, open_runtime, self_pid, trap_exit
 from phxactor.transport.request import Request
 from phxactor.transport.response import Response
 from tests.certificates import CLIENT, SERVER
-from tests.conformance.client import PATIENCE
+from tests.patience import PATIENCE
 from tests.sockets.serving import Server, complaints, eventually, in_time, serving
 
 pytestmark = pytest.mark.socket

@@ -13,6 +13,7 @@ from phxactor.channel import Payload
 from phxactor.endpoint.drainer import DrainOptions
 from phxactor.endpoint.routes import Handler
 from phxactor.transport.origin import OriginCheck
+from tests.patience import PATIENCE
 from tests.sockets.serving import complaints, serving
 
 OPEN = WebSocketOptions(check_origin=False)
@@ -44,7 +45,7 @@ async def status_of(endpoint: Endpoint, request: bytes) -> int:
         stream = await trio.open_tcp_stream("127.0.0.1", server.endpoint.address.port)
         async with stream:
             await stream.send_all(request)
-            with trio.fail_after(10):
+            with trio.fail_after(PATIENCE):
                 head = await stream.receive_some(4096)
     return int(bytes(head).split(b" ", 2)[1])
 

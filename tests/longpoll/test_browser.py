@@ -26,7 +26,7 @@ async ([url, options]) => {
     .receive("error", reject)
     .receive("timeout", () => reject(new Error("timeout"))));
 
-  const socket = new Socket(url, options);
+  const socket = new Socket(url, { timeout: 60_000, ...options });
   socket.connect();
   const room = socket.channel("room:page");
   await answered(room.join());

@@ -14,6 +14,7 @@ import pytest
 from tests.conformance.server import Zoo, serve_zoo
 from tests.conftest import MODULES
 from tests.longpoll.proxy import proxying
+from tests.patience import PATIENCE
 
 VERSIONS = ("phoenix-1.7.14", "phoenix-1.8.9", "phoenix-1.8.16")
 
@@ -46,7 +47,7 @@ def test_phoenix_js_polls(version: str, place: Place, node: str) -> None:
         cwd=Path(__file__).parent,
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=4 * PATIENCE,
         check=False,
     )
     results = re.findall(r"^(not ok|ok) \d+ - (.*)$", played.stdout, re.MULTILINE)

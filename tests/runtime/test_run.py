@@ -8,6 +8,7 @@ import trio
 
 from phxactor.runtime import KILLED, SHUTDOWN, Exit, Exited, receive, run, self_pid, spawn_link, trap_exit
 from phxactor.testing import settle
+from tests.patience import PATIENCE
 from tests.runtime.programs import program
 
 HANDLERS = (signal.getsignal(signal.SIGINT), signal.getsignal(signal.SIGTERM))
@@ -156,7 +157,7 @@ OBSTINATE = """
 def test_a_program_that_stops_in_order_exits_with_0() -> None:
     with program(OBSTINATE.format(then="break")) as process:
         process.send_signal(signal.SIGTERM)
-        output, errors = process.communicate(timeout=10)
+        output, errors = process.communicate(timeout=PATIENCE)
     assert (output, errors, process.returncode) == ("told shutdown\nafter\n", "", 0)
 
 
@@ -166,7 +167,7 @@ def test_a_program_that_is_told_twice_is_killed_and_says_so() -> None:
         process.send_signal(signal.SIGINT)
         assert process.stdout.readline() == "told shutdown\n"
         process.send_signal(signal.SIGTERM)
-        output, errors = process.communicate(timeout=10)
+        output, errors = process.communicate(timeout=PATIENCE)
     assert output == ""
     assert errors.rstrip().endswith("Exit: :killed")
     assert process.returncode == 1
@@ -181,7 +182,7 @@ def test_a_program_whose_main_fails_shows_why() -> None:
         run(main)
     """
     with program(text) as process:
-        _, errors = process.communicate(timeout=10)
+        _, errors = process.communicate(timeout=PATIENCE)
     assert errors.rstrip().endswith("ValueError: what is wrong")
     assert process.returncode == 1
 
@@ -202,5 +203,5 @@ def test_ctrl_c_while_a_process_computes_stops_in_order() -> None:
     """
     with program(text) as process:
         process.send_signal(signal.SIGINT)
-        _, errors = process.communicate(timeout=10)
+        _, errors = process.communicate(timeout=PATIENCE)
     assert (errors, process.returncode) == ("", 0)

@@ -13,6 +13,7 @@ import trio
 
 from phxactor.runtime import Pid, events, run, self_pid, spawn_link
 from phxactor.telemetry import Event
+from tests.patience import PATIENCE
 
 
 def test_TM8_a_process_that_lets_nobody_run_is_told_of(caplog: pytest.LogCaptureFixture) -> None:
@@ -33,14 +34,14 @@ def test_TM8_a_process_that_lets_nobody_run_is_told_of(caplog: pytest.LogCapture
 
     async def busy() -> None:
         pids.append(self_pid())
-        until = monotonic() + 20
+        until = monotonic() + PATIENCE
         while not heard.is_set() and monotonic() < until:  # never a checkpoint
             pass
 
     async def main() -> None:
         pid = spawn_link(busy)
         await pid.runtime.ended(pid)
-        with trio.fail_after(20):
+        with trio.fail_after(PATIENCE):
             await trio.to_thread.run_sync(over.wait)  # the watchdog's thread tells
 
     events.stuck.attach(stuck)

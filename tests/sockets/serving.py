@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import logging
+import math
 import re
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from typing import Any
@@ -11,10 +13,12 @@ from typing import Any
 import attrs
 import pytest
 import trio
+from trio.testing import MockClock
 
 from phxactor import Endpoint, RawSocket, Socket, WebSocketOptions, mount
 from phxactor.runtime import Runtime, open_runtime
-from tests.conformance.client import PATIENCE, Client
+from tests.conformance.client import Client
+from tests.patience import PATIENCE
 
 
 @attrs.frozen
@@ -62,7 +66,12 @@ async def serving(endpoint: Endpoint) -> AsyncIterator[Server]:
     """Serve an endpoint."""
     async with open_runtime() as runtime:
         (await endpoint.start_link(port=0)).unwrap()
-        yield Server(endpoint, runtime)
+        try:
+            yield Server(endpoint, runtime)
+        except BaseException:
+            if isinstance(clock := trio.lowlevel.current_clock(), MockClock):
+                clock.rate = 1.0  # the end of a test that has failed may need time
+            raise
 
 
 def mounted(handler: type[Socket | RawSocket], options: WebSocketOptions | None = None) -> Endpoint:
@@ -72,10 +81,34 @@ def mounted(handler: type[Socket | RawSocket], options: WebSocketOptions | None 
 
 async def eventually(condition: Callable[[], object], within: float = PATIENCE) -> None:
     """Wait until something is true: what happens behind a real socket tells nobody when it is done."""
-    with trio.move_on_after(within):
-        while not condition():  # noqa: ASYNC110 - it is anything, so nobody can set an event
-            await trio.sleep(0.002)
+    until = time.monotonic() + within
+    while not condition() and time.monotonic() < until:
+        await moment()
     assert condition()
+
+
+async def moment() -> None:
+    """Let two milliseconds pass, of the wall clock where that of the test stands still."""
+    clock = trio.lowlevel.current_clock()
+    if isinstance(clock, MockClock) and clock.autojump_threshold == math.inf:
+        await trio.to_thread.run_sync(time.sleep, 0.002)
+    else:
+        await trio.sleep(0.002)
+
+
+@asynccontextmanager
+async def passing(clock: MockClock, step: float) -> AsyncIterator[None]:
+    """Have a clock that stands still go by steps of so many seconds, until the block is left."""
+
+    async def go() -> None:
+        while True:
+            await moment()
+            clock.jump(step)
+
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(go)
+        yield
+        nursery.cancel_scope.cancel()
 
 
 async def in_time(awaitable: Awaitable[Any]) -> Any:  # noqa: ANN401

@@ -6,13 +6,15 @@ import logging
 
 import pytest
 import trio
+from trio.testing import MockClock
 
 from phxactor import Channel, Error, Ok, RawSocket, Socket, Stop, WebSocketOptions, channel, intercept, on
 from phxactor.channel import Payload
 from phxactor.endpoint import http
 from phxactor.runtime import KILL, SHUTDOWN, Pid, Reason, self_pid
+from phxactor.testing import settle
 from tests.conformance.client import Closed, Rejected
-from tests.sockets.serving import complaints, eventually, mounted, serving
+from tests.sockets.serving import complaints, eventually, mounted, passing, serving
 
 pytestmark = pytest.mark.socket
 
@@ -359,16 +361,16 @@ async def test_a_request_that_is_no_good_is_one_line(
         assert line.exc_info is None
 
 
-async def test_slow_heads_are_given_up(monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> None:
-
-    monkeypatch.setattr(http, "HEAD_TIMEOUT", 0.2)
+async def test_slow_heads_are_given_up(still_clock: MockClock, caplog: pytest.LogCaptureFixture) -> None:
     async with serving(mounted(UserSocket)) as server:
         before = server.processes()
         streams = [await trio.open_tcp_stream("127.0.0.1", server.port) for _ in range(20)]
         await eventually(lambda: server.processes() == before + 20)
         for stream in streams[:10]:
             await stream.send_all(handshake()[:40])
-        await eventually(lambda: server.processes() == before)
+        await settle()
+        async with passing(still_clock, http.HEAD_TIMEOUT):
+            await eventually(lambda: server.processes() == before)
         assert len(complaints(caplog)) == 10
         assert all("408" in line.message for line in complaints(caplog))
         for stream in streams:

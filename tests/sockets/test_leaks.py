@@ -61,8 +61,8 @@ class Room(Channel):
         await trio.sleep(0.2)  # it hears of the end of its connection afterwards
 
 
-class UserSocket(Socket):
-    """With an id for those who want to be disconnected."""
+class UserSocket(Socket, partitions=1):
+    """With an id for those who want to be disconnected. A pool keeps something of its last channel: so there is one."""
 
     channels = (channel("room:*", Room), channel("custom:*", CustomChannel))
 

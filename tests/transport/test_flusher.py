@@ -17,6 +17,7 @@ from phxactor.testing import settle
 from phxactor.transport import flusher as module
 from phxactor.transport.connection import Connection
 from phxactor.transport.flusher import Flusher
+from tests.patience import PATIENCE
 from tests.sockets.serving import eventually
 
 pytestmark = pytest.mark.socket
@@ -55,7 +56,7 @@ async def world() -> AsyncIterator[World]:
 async def read(sock: socket.socket, size: int = 2**30, *, pause: float = 0) -> bytes:
     """Read so many bytes, or to the end."""
     data = b""
-    with trio.fail_after(10):
+    with trio.fail_after(PATIENCE):
         while len(data) < size:
             await trio.lowlevel.wait_readable(sock)
             some = sock.recv(65536)

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 
 import pytest
 import trio
+from trio.testing import MockClock
 
 from phxactor import Endpoint, WebSocketOptions, mount
 from phxactor.socket.messages import Message
@@ -16,16 +17,19 @@ from phxactor.telemetry import Event
 from phxactor.transport import events
 from tests.conformance.client import Client, Closed, Pong
 from tests.conformance.zoo import EchoSocket, UserSocket
-from tests.sockets.serving import Server, complaints, eventually, in_time, serving
+from tests.sockets.serving import Server, complaints, eventually, in_time, passing, serving
 from tests.transport.frames import BINARY, CLOSE, CONT, PING, PONG, RSV1, TEXT, close_frame, frame
 
 pytestmark = pytest.mark.socket
 
 LIMIT = 65536
+TIMEOUT = 10.0
+"""Seconds of silence; less than the patience of the client."""
 SOCKET, ECHO = "/socket/websocket?vsn=2.0.0", "/echo/websocket"
 HEARTBEAT = b'[null,"1","phoenix","heartbeat",{}]'
 HEARD = [None, "1", "phoenix", "phx_reply", {"status": "ok", "response": {}}]
 PLAIN = WebSocketOptions(check_origin=False, max_frame_size=LIMIT)
+QUIET = WebSocketOptions(check_origin=False, timeout=TIMEOUT)
 COMPRESSED = WebSocketOptions(check_origin=False, max_frame_size=LIMIT, compress=True)
 
 
@@ -253,26 +257,28 @@ async def test_compressed_and_plain_messages_in_turn() -> None:
 
 
 @pytest.mark.parametrize("path", [SOCKET, ECHO])
-async def test_silence_closes_with_1002(path: str, caplog: pytest.LogCaptureFixture) -> None:
-    options = WebSocketOptions(check_origin=False, timeout=1.0)
-    async with serving(endpoint(options)) as server, await server.connect(path) as client:
-        started = trio.current_time()
-        for _ in range(3):  # each of them renews the time; a loaded machine has a second for each
-            await trio.sleep(0.4)
+async def test_silence_closes_with_1002(path: str, still_clock: MockClock, caplog: pytest.LogCaptureFixture) -> None:
+    async with serving(endpoint(QUIET)) as server, await server.connect(path) as client:
+        for _ in range(3):  # each of them renews the time
+            still_clock.jump(TIMEOUT - 1)
             await client.ping(b"")
             assert await client.next() == Pong(b"")
-        assert (await client.until_closed())[1].code == 1002
-        assert 2.0 < trio.current_time() - started < 8
+        heard = trio.current_time()
+        async with passing(still_clock, 1):
+            assert (await client.until_closed())[1].code == 1002
+            assert trio.current_time() - heard >= TIMEOUT
         (line,) = complaints(caplog)
         assert address(client) in line.message
         assert "silent" in line.message
 
 
-async def test_half_a_frame_is_no_reason_to_wait_for_ever(caplog: pytest.LogCaptureFixture) -> None:
-    options = WebSocketOptions(check_origin=False, timeout=0.1)
-    async with serving(endpoint(options)) as server, await server.connect(SOCKET) as client:
+async def test_half_a_frame_is_no_reason_to_wait_for_ever(
+    still_clock: MockClock, caplog: pytest.LogCaptureFixture
+) -> None:
+    async with serving(endpoint(QUIET)) as server, await server.connect(SOCKET) as client:
         await client.send_bare(frame(TEXT, HEARTBEAT)[:9])
-        assert (await client.until_closed())[1].code == 1002
+        async with passing(still_clock, 1):
+            assert (await client.until_closed())[1].code == 1002
 
 
 async def test_a_half_open_connection_is_given_up() -> None:

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 import trio
+from trio.testing import MockClock
 
 from phxactor import Channel, Endpoint, Ok, Pid, Socket, WebSocketOptions, channel, mount, on, self_pid
 from phxactor.channel import Payload
@@ -23,7 +24,7 @@ from phxactor.transport.websocket import MANY
 from tests.conformance.client import Client, Closed
 from tests.conformance.server import serve_zoo
 from tests.conformance.zoo import EchoSocket
-from tests.sockets.serving import Server, complaints, eventually, in_time, serving
+from tests.sockets.serving import Server, complaints, eventually, in_time, moment, serving
 from tests.transport.frames import PING, TEXT, frame
 
 pytestmark = pytest.mark.socket
@@ -163,7 +164,7 @@ async def test_a_client_that_stops_reading_for_a_while_loses_nothing() -> None:
 # ------------------------------------------------------------------------------------------------------ input
 
 
-async def test_nothing_is_read_while_a_channel_has_to_catch_up() -> None:
+async def test_nothing_is_read_while_a_channel_has_to_catch_up(still_clock: MockClock) -> None:
     messages = 40_000
     flood = b"".join(frame(TEXT, b'["1",null,"room:1","count",%d]' % number) for number in range(messages))
     async with serving(endpoint(timeout=1)) as server, await server.connect(SOCKET) as client:
@@ -177,13 +178,18 @@ async def test_nothing_is_read_while_a_channel_has_to_catch_up() -> None:
         async with trio.open_nursery() as nursery:
             nursery.start_soon(send)
             await eventually(lambda: len(Gate.pid.mailbox) > 1000)
-            await trio.sleep(2)  # more than the time-out: it is not the client who is silent
+            for _ in range(100):  # more than the time-out: it is not the client that is silent
+                still_clock.jump(0.05)
+                await moment()
             assert len(Gate.pid.mailbox) < ((BEHIND + 2) * WINDOW + READ_SIZE) // (len(flood) // messages)
             Gate.opened.set()
-            await in_time(sent.wait())
+            while not sent.is_set():
+                still_clock.jump(0.05)
+                await moment()
         while len(Gate.seen) < messages and Gate.pid.alive:
             await client.ping(b"now silence would be the client's")
-            await trio.sleep(0.05)
+            still_clock.jump(0.05)
+            await moment()
         assert Gate.seen == list(range(messages))
 
 
