@@ -27,15 +27,20 @@ class HardStop:
         """What the program will end with, once it is known; shown at the end by force."""
         self._program = threading.get_ident()
         self._ended = threading.Event()
+        self._waiting: list[threading.Thread] = []
 
     def ended(self) -> None:
-        """Take note that the program has ended by itself."""
+        """Take note that the program has ended by itself; no thread is left."""
         self._ended.set()
+        for thread in self._waiting:
+            thread.join()
 
     def arm(self, seconds: float, number: int | None = None) -> None:
         """End the program in so many seconds, unless it has ended; with a signal's number, as this signal does."""
         if seconds != inf:
-            threading.Thread(target=self._wait, args=(seconds, number), name="phxactor hard stop", daemon=True).start()
+            thread = threading.Thread(target=self._wait, args=(seconds, number), name="phxactor hard stop", daemon=True)
+            thread.start()
+            self._waiting.append(thread)
 
     def now(self, why: str) -> NoReturn:
         """End the program with exit code 1; tell why, and with which failure."""
