@@ -1,7 +1,8 @@
 """A WebSocket connection: frames in, frames out, and its end. What a message means is for those who extend it.
 
     bytes ──▶ FrameSlicer ── plain frames ─────────────▶ take_message
-                   └─ all other frames ──▶ websockets' protocol object ──▶ take_message, pongs, close
+                   ├─ all other frames ──▶ websockets' protocol object ──▶ take_message, pongs, close
+                   └─ a head that is wrong ──▶ close, whether the rest of the frame has come or not
 
 `MultiplexedWebSocket` is the transport of a `Socket` with channels, `RawWebSocket` that of a `RawSocket`.
 """
@@ -26,7 +27,7 @@ from phxactor.transport import events
 from phxactor.transport.base_connection import BaseConnection
 from phxactor.transport.close_codes import BAD_MESSAGE, SLOW_CONSUMER, TIMED_OUT, CloseCode, close_code
 from phxactor.transport.flusher import Flusher
-from phxactor.transport.frames import OPCODE, RAW, FrameSlicer, frame
+from phxactor.transport.frames import OPCODE, RAW, FrameSlicer, fault, frame
 from phxactor.transport.full_sweep import full_sweep
 from phxactor.transport.options import WebSocketOptions
 
@@ -88,7 +89,7 @@ class WebSocket(ABC):
         self._connection = link.connection
         self._connection.limit = link.options.max_output_bytes
         self.write = self._connection.write
-        self._slicer = FrameSlicer(link.options.max_frame_size)
+        self._slicer = FrameSlicer(link.options.max_frame_size, compressed=bool(link.extensions))
         self._protocol: Protocol | None = self._make_protocol() if link.extensions else None
         self._fragments = bytearray()
         self._opcode = 0
@@ -132,7 +133,11 @@ class WebSocket(ABC):
             self.take_frames(frames[start : start + MANY])
 
     def _take_raw(self, data: bytes) -> None:
-        """Leave a frame to `websockets`: control, fragmented, compressed, or wrong."""
+        """Leave a frame to `websockets`: control, fragmented, compressed, or wrong behind its head."""
+        wrong = fault(data, compressed=self.compressed)
+        if wrong is not None:
+            self._break_off(wrong)
+            return
         protocol = self._protocol
         # A message may be broken off by a close frame (RFC 6455 section 5.5.1), which `websockets` takes for an error.
         if protocol is None or (self._opcode and data[0] & OPCODE == CLOSE):
@@ -160,6 +165,12 @@ class WebSocket(ABC):
                 code = protocol.close_sent.code if protocol.close_sent else CloseCode.PROTOCOL_ERROR
                 self.blame(str(protocol.parser_exc), code)
         self.respond(answer, last=protocol.eof_sent)
+
+    def _break_off(self, wrong: str) -> None:
+        """Refuse a frame at its head, with the words that `websockets` has for it."""
+        self.deaf = True
+        self.blame(wrong, CloseCode.PROTOCOL_ERROR)
+        self.respond(frame(CLOSE, CloseCode.PROTOCOL_ERROR.to_bytes(2, "big") + wrong.encode()), last=True)
 
     def _make_protocol(self) -> Protocol:
         protocol = Protocol(Side.SERVER, max_size=self.link.options.max_frame_size)

@@ -5,10 +5,11 @@ from __future__ import annotations
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
+from websockets.extensions.permessage_deflate import PerMessageDeflate
 from websockets.frames import Frame, Opcode
 from websockets.protocol import Protocol, Side
 
-from phxactor.transport.frames import RAW, FrameSlicer
+from phxactor.transport.frames import RAW, FrameSlicer, fault
 from phxactor.transport.frames import frame as server_frame
 from tests.transport.frames import BINARY, CLOSE, CONT, FIN, PING, PONG, TEXT, close_frame, frame
 
@@ -133,6 +134,75 @@ def test_no_frame_that_is_wrong_passes_as_plain() -> None:
             data = frame(head & 0x0F, b"hello", fin=bool(head & FIN), bits=head & 0x70, masked=mask)
             frames = FrameSlicer(LIMIT).feed(data)
             assert frames == ([(head & 0x0F, b"hello")] if mask and head in (0x81, 0x82) else [(RAW, data)])
+
+
+def refused_by_websockets(data: bytes, *, compressed: bool) -> str | None:
+    """Say what `websockets` has against a frame that has come whole."""
+    protocol = Protocol(Side.SERVER, max_size=None)
+    if compressed:
+        protocol.extensions = [PerMessageDeflate(False, False, 12, 12)]
+    protocol.receive_data(data)
+    return None if protocol.parser_exc is None else str(protocol.parser_exc)
+
+
+@pytest.mark.parametrize("compressed", [False, True])
+def test_a_head_is_refused_as_websockets_refuses_the_whole_frame(*, compressed: bool) -> None:
+    """All heads there are, with payloads on both sides of what a control frame holds."""
+    later = {"unexpected continuation frame", "close frame too short", "expected str or bytes, not NoneType"}
+    for head in range(256):
+        for masked in (True, False):
+            for size in (0, 2, 125, 126):
+                payload = b"\x03\xe8" + b"\x00" * (size - 2) if size else b""
+                data = frame(head & 0x0F, payload, fin=bool(head & FIN), bits=head & 0x70, masked=masked)
+                theirs = refused_by_websockets(data, compressed=compressed)
+                if theirs in later or (theirs or "").startswith("decompression failed"):
+                    theirs = None
+                assert (fault(data, compressed=compressed) is None) == (theirs is None), data
+                if theirs is not None:
+                    assert fault(data[: 4 if size == 126 else 2], compressed=compressed) == fault(
+                        data, compressed=compressed
+                    )
+
+
+HEADS = {
+    "reserved opcode": (frame(3, size=60_000), 2),
+    "reserved control opcode": (frame(11, size=100), 2),
+    "not masked": (frame(TEXT, masked=False, size=60_000), 2),
+    "reserved bit": (frame(TEXT, bits=0x10, size=60_000), 2),
+    "the bit of compression": (frame(TEXT, bits=0x40, size=60_000), 2),
+    "control frame of two bytes' length": (frame(PING, size=126), 2),
+    "control frame of eight bytes' length": (frame(CLOSE, size=65536), 2),
+    "fragmented control frame": (frame(PING, fin=False, size=5), 2),
+    "0 in two bytes": (b"\x81\xfe\x00\x00", 4),
+    "125 in two bytes": (b"\x82\xfe\x00\x7d", 4),
+    "125 in two bytes, in fragments": (b"\x01\xfe\x00\x7d", 4),
+    "0 in eight bytes": (b"\x81\xff" + bytes(8), 10),
+    "125 in eight bytes": (b"\x81\xff" + (125).to_bytes(8, "big"), 10),
+    "65535 in eight bytes": (b"\x80\xff" + (65535).to_bytes(8, "big"), 10),
+}
+
+
+@pytest.mark.parametrize(("data", "enough"), HEADS.values(), ids=HEADS)
+def test_a_head_that_is_wrong_comes_out_at_once_and_all_behind_it(data: bytes, enough: int) -> None:
+    before = frame(TEXT, b"before")
+    for size in range(enough, len(data) + 1):
+        slicer = FrameSlicer(LIMIT)
+        assert slicer.feed(before + data[:size]) == [(TEXT, b"before"), (RAW, data[:size])]
+        assert slicer.feed(before) == [(RAW, before)]
+    slicer = FrameSlicer(LIMIT)
+    pieces = [slicer.feed(data[at : at + 1]) for at in range(enough)]
+    assert pieces == [[]] * (enough - 1) + [[(RAW, data[:enough])]]
+    assert fault(data[:enough], compressed=False) is not None
+
+
+@pytest.mark.parametrize("opcode", [TEXT, BINARY])
+def test_with_compression_the_first_reserved_bit_is_a_messages(opcode: int) -> None:
+    data = frame(opcode, b"x" * 200, bits=0x40)
+    slicer = FrameSlicer(LIMIT, compressed=True)
+    assert slicer.feed(data[:100]) == []
+    assert slicer.feed(data[100:]) == [(RAW, data)]
+    for wrong in (frame(CONT, b"x", bits=0x40), frame(PING, b"x", bits=0x40), frame(TEXT, b"x", bits=0x60)):
+        assert FrameSlicer(LIMIT, compressed=True).feed(wrong[:2]) == [(RAW, wrong[:2])]
 
 
 def test_within_a_fragmented_message_no_frame_is_plain() -> None:

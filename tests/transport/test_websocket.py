@@ -81,6 +81,8 @@ WRONG = {
     "too big": (frame(TEXT, b"", size=LIMIT + 1), 1009),
     "too big, and there": (frame(BINARY, b"x" * (LIMIT + 1)), 1009),
     "far too big": (frame(TEXT, b"", size=2**62), 1009),
+    "0 in two bytes (5.2)": (b"\x81\xfe\x00\x00\x01\x02\x03\x04", 1002),
+    "5 in eight bytes": (b"\x82\xff\x00\x00\x00\x00\x00\x00\x00\x05\0\0\0\0hello", 1002),
     "beyond 63 bits": (frame(TEXT, b"", size=2**64 - 1), 1009),
     "too big in fragments": (frame(TEXT, b"x" * LIMIT, fin=False) + frame(CONT, b"x", fin=False), 1009),
 }
@@ -106,6 +108,32 @@ async def test_what_is_wrong_closes_the_connection(
             assert str(code) in line.message
         await eventually(lambda: server.processes() == before)
         assert await other.ask([None, "1", "phoenix", "heartbeat", {}]) == HEARD
+
+
+HEADS = {
+    "not masked": frame(TEXT, masked=False, size=60000)[:2],
+    "a reserved bit": frame(TEXT, bits=0x20, size=60000)[:2],
+    "a reserved opcode": frame(5, size=60000)[:2],
+    "a reserved control opcode": frame(15, size=3)[:2],
+    "a ping too long": frame(PING, size=126)[:2],
+    "a close in fragments": frame(CLOSE, fin=False, size=2)[:2],
+    "125 in two bytes": b"\x81\xfe\x00\x7d",
+    "65535 in eight bytes": b"\x82\xff" + (65535).to_bytes(8, "big"),
+}
+
+
+@pytest.mark.parametrize("path", [SOCKET, ECHO])
+@pytest.mark.parametrize("options", [PLAIN, COMPRESSED], ids=["plain", "compressed"])
+@pytest.mark.parametrize("data", HEADS.values(), ids=HEADS)
+async def test_a_head_is_refused_before_the_rest_has_come(
+    path: str, options: WebSocketOptions, data: bytes, caplog: pytest.LogCaptureFixture
+) -> None:
+    async with serving(endpoint(options)) as server:
+        async with await server.connect(path, compress=options.compress) as client:
+            await client.send_bare(data)
+            assert (await client.until_closed())[1].code == 1002
+        (line,) = complaints(caplog)
+        assert line.exc_info is None
 
 
 async def test_a_wrong_frame_ends_all_that_follows_it() -> None:
