@@ -2,7 +2,8 @@
 
 Without the check any page on the web could open a socket with its visitor's cookies. Clients that are no browsers send
 no `Origin` and are let in: they could send any. The rules are those of `check_origin` in Phoenix 1.8.12, but the host
-that `True` compares with is that of the request, not one that is configured.
+that `True` compares with is that of the request, not one that is configured. As there, an origin is read as a URL, of
+which scheme, host and port count: React Native and others send one with a path, if only a slash.
 """
 
 from __future__ import annotations
@@ -20,8 +21,15 @@ from phxactor.transport.request import Request
 CheckOrigin: TypeAlias = bool | Iterable[str] | Callable[[str], bool]
 """How the check can be given; see `OriginCheck`."""
 
-_ORIGIN: Final = re.compile(r"(?:(?P<scheme>[a-z][a-z0-9+.-]*):)?//(?P<authority>.*)", re.IGNORECASE)
+_ORIGIN: Final = re.compile(
+    r"(?:(?P<scheme>[a-z][a-z0-9+.-]*):)?//(?:[a-z0-9._~!$&'()*+,;=:%-]*@)?(?P<authority>[^/?#@\s]*)(?:[/?#]\S*)?",
+    re.IGNORECASE | re.ASCII,
+)
 _OPAQUE: Final = "null"
+_PATTERN: Final = re.compile(r"[^/]*//[^/?#@]*")
+_PORTS: Final = {**DEFAULT_PORTS, "ws": 80, "wss": 443}
+_SEVERAL: Final = ", "
+"""What stands between several headers of one name, and in no origin."""
 
 
 @attrs.frozen
@@ -34,7 +42,10 @@ class Origin:
 
     @classmethod
     def parse(cls, text: str) -> Origin | None:
-        """Read `scheme://host[:port]` or `//host[:port]`; `None` when it is neither, as is the opaque `null`."""
+        """Read `scheme://host[:port]` or `//host[:port]`; `None` when it is neither, as is the opaque `null`.
+
+        A user's name, a path, a query and a fragment are passed over.
+        """
         match = _ORIGIN.fullmatch(text)
         authority = Authority.parse(match["authority"]) if match else None
         if match is None or authority is None:
@@ -42,8 +53,15 @@ class Origin:
         scheme = match["scheme"].lower() if match["scheme"] else None
         port = authority.port
         if port is None and scheme is not None:
-            port = DEFAULT_PORTS.get(scheme)
+            port = _PORTS.get(scheme)
         return cls(scheme, authority.host, port)
+
+    def __str__(self) -> str:
+        """Write it as browsers do, a default port left out (RFC 6454 section 6.2)."""
+        scheme = f"{self.scheme}:" if self.scheme else ""
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        port = "" if self.port in (None, _PORTS.get(self.scheme or "")) else f":{self.port}"
+        return f"{scheme}//{host}{port}"
 
     def matches(self, pattern: Origin) -> bool:
         """Say whether a pattern means this origin; `*.example.org` means `example.org` and all below it."""
@@ -61,7 +79,8 @@ class OriginCheck:
     Args:
         rule: `True` for pages from the host that the request was sent to, on any port; `False` for all; a list of
             patterns such as `https://example.com:8443`, `//example.com` (any scheme and port), `//*.example.org` (all
-            subdomains too) or `null` (sandboxed pages and local files); or a function that is given the origin.
+            subdomains too) or `null` (sandboxed pages and local files); or a function that is given the origin as
+            browsers write it, `https://example.com:8443`, without a path if one was sent; what is no origin as it came.
 
     Raises:
         TypeError: it is none of these.
@@ -75,13 +94,18 @@ class OriginCheck:
         self.__attrs_init__(_parsed(rule))
 
     def allows(self, request: Request) -> bool:
-        """Say whether a request may go on; one without `Origin` may. Raises what a function given as rule raises."""
+        """Say whether a request may go on; one without `Origin` may, one with several may not.
+
+        Raises what a function given as rule raises.
+        """
         origin = request.header("origin")
         if origin is None or self._rule is False:
             return True
-        if callable(self._rule):
-            return self._rule(origin) is True
+        if _SEVERAL in origin:
+            return False
         parsed = Origin.parse(origin)
+        if callable(self._rule):
+            return self._rule(origin if parsed is None else str(parsed)) is True
         if isinstance(self._rule, frozenset):
             if parsed is None:
                 return origin == _OPAQUE and None in self._rule
@@ -105,7 +129,7 @@ def _pattern(text: str) -> Origin | None:
         raise TypeError(f"an origin in check_origin is text, not {text!r}")
     if text == _OPAQUE:
         return None
-    origin = Origin.parse(text)
+    origin = Origin.parse(text) if _PATTERN.fullmatch(text) else None
     if origin is None or "*" in origin.host.removeprefix("*."):
         raise ValueError(
             f"{text!r} in check_origin is no origin: give 'https://example.com', '//example.com:8443', "

@@ -5,7 +5,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from phxactor.transport.origin import CheckOrigin, OriginCheck
-from tests.transport.requests import request
+from phxactor.transport.request import Request
+from tests.transport.requests import PEER, request
 
 
 def allows(rule: CheckOrigin, origin: str | None, host: str | None = "example.com") -> bool:
@@ -37,7 +38,32 @@ def test_false_lets_all_in(origin: str) -> None:
         ("null", "null", False),
         ("", "example.com", False),
         ("http://example.com, http://evil.com", "example.com", False),
-        ("http://example.com/path", "example.com", False),
+        # read as a URL, as Phoenix does: React Native and SocketRocket send a slash
+        ("http://example.com/", "example.com", True),
+        ("https://example.com:8443/", "example.com:4000", True),
+        ("http://example.com/path?query#fragment", "example.com", True),
+        ("http://example.com?query", "example.com", True),
+        ("http://example.com#fragment", "example.com", True),
+        ("http://[::1]/", "[::1]:4000", True),
+        ("http://example.com:", "example.com", True),
+        ("http://user@example.com/", "example.com", True),
+        ("http://user:word@example.com:80/", "example.com", True),
+        ("wss://example.com/", "example.com", True),
+        ("//example.com/", "example.com", True),
+        ("http://evil.com/example.com", "example.com", False),
+        ("http://evil.com/@example.com", "example.com", False),
+        ("http://evil.com?@example.com", "example.com", False),
+        ("http://evil.com#@example.com", "example.com", False),
+        ("http://evil.com\\@example.com", "example.com", False),
+        ("http://example.com\\.evil.com/", "example.com", False),
+        ("http://example.com:80@evil.com/", "example.com", False),
+        ("http://example.com@evil.com@example.com", "example.com", False),
+        ("http://example.com:99999/", "example.com", False),
+        ("http://example.com/a b", "example.com", False),
+        ("http://example.com/\tb", "example.com", False),
+        ("http:/example.com/", "example.com", False),
+        ("example.com/", "example.com", False),
+        ("http://example.com/, http://evil.com/", "example.com", False),
         ("http://example.com", None, False),
         ("http://example.com", "", False),
     ],
@@ -67,6 +93,21 @@ def test_true_compares_with_the_host_of_the_request(origin: str, host: str | Non
         (["https://example.com"], "https://example.com:8443", False),
         (["https://example.com:8443"], "https://example.com:8443", True),
         (["capacitor://localhost"], "capacitor://localhost", True),
+        (["https://example.com:8443"], "https://example.com:8443/", True),
+        (["https://example.com:8443"], "https://example.com:8443/app", True),
+        (["https://example.com:8443"], "https://example.com/", False),
+        (["https://example.com"], "https://EXAMPLE.com:443/", True),
+        (["https://example.com"], "http://example.com/", False),
+        (["https://example.com"], "https://user@example.com/", True),
+        (["https://example.com"], "https://example.com@evil.com/", False),
+        (["https://*.example.org"], "https://a.example.org/", True),
+        (["https://*.example.org"], "http://a.example.org/", False),
+        (["//[::1]:9"], "http://[::1]:9/", True),
+        (["//[::1]:9"], "http://[::1]/", False),
+        (["wss://example.com"], "wss://example.com:443/", True),
+        (["//example.com:443"], "wss://example.com/", True),
+        (["capacitor://localhost"], "capacitor://localhost/", True),
+        (["//example.com"], "https://example.com/, https://example.com/", False),
         ([], "http://example.com", False),
         (["//example.com"], "null", False),
         (["null"], "null", True),
@@ -92,6 +133,34 @@ def test_a_function_is_given_every_origin() -> None:
 
 
 @pytest.mark.parametrize(
+    ("origin", "given"),
+    [
+        ("https://Example.com/", "https://example.com"),
+        ("https://example.com:443/app", "https://example.com"),
+        ("https://example.com:8443/", "https://example.com:8443"),
+        ("http://user@[::1]:80", "http://[::1]"),
+        ("wss://example.com:443", "wss://example.com"),
+        ("app://example.com:443/", "app://example.com:443"),
+        ("//example.com/", "//example.com"),
+        ("file:///", "file:///"),
+        ("nonsense", "nonsense"),
+        ("", ""),
+    ],
+)
+def test_a_function_is_given_it_as_browsers_write_it(origin: str, given: str) -> None:
+    assert allows(lambda origin: origin == given, origin)
+
+
+@pytest.mark.parametrize("rule", [True, ["//example.com"], lambda _: True])
+def test_several_origins_are_none(rule: CheckOrigin) -> None:
+    headers = ((b"host", b"example.com"), (b"origin", b"http://example.com"), (b"origin", b"http://example.com"))
+    check = OriginCheck(rule)
+    assert check.allows(Request("GET", "/", headers[:2], peer=PEER))
+    assert not check.allows(Request("GET", "/", headers, peer=PEER))
+    assert OriginCheck(rule=False).allows(Request("GET", "/", headers, peer=PEER))
+
+
+@pytest.mark.parametrize(
     "pattern",
     [
         "example.com",
@@ -99,6 +168,9 @@ def test_a_function_is_given_every_origin() -> None:
         "//",
         "http://",
         "https://example.com/",
+        "https://example.com/app",
+        "https://user@example.com",
+        "https://example.com?a",
         "//exa*mple.com",
         "//*",
         "//*.*.com",
