@@ -12,6 +12,7 @@ A connection that asks for a WebSocket in one plain piece does not come here (`p
 
 from __future__ import annotations
 
+import re
 from contextlib import suppress
 from email.utils import formatdate
 from http import HTTPStatus
@@ -42,6 +43,8 @@ LINGER: Final = 1.0
 """Seconds to read on after a refusal: closing at once would make the client's system drop the answer unread."""
 
 _CHUNK: Final = 64 * 1024
+_EMPTY_LINES: Final = re.compile(rb"(?:\r\n)+")
+_UNDECIDED: Final = (b"", b"\r")
 _PIECES: Final = 100
 _BODY: Final = frozenset({b"content-length", b"transfer-encoding"})
 _WITHOUT_BODY: Final = frozenset({HTTPStatus.NO_CONTENT, HTTPStatus.NOT_MODIFIED})
@@ -87,11 +90,11 @@ class HTTPConnection:
         self._peer = peer
         self._scheme = scheme
         self._max_body = max_body
-        self._h11 = h11.Connection(h11.SERVER, max_incomplete_event_size=MAX_HEAD)
+        self._h11 = _new_h11(first)
         self._received = len(first)
         """Bytes, of all requests so far."""
-        if first:
-            self._h11.receive_data(first)
+        self._skipped = 0
+        """Bytes of empty lines before the next request."""
         self._silence = HEAD_TIMEOUT
         self._method = ""
         self._lost = False
@@ -136,6 +139,9 @@ class HTTPConnection:
         if head is None:
             return None
         self._method = head.method.decode()
+        if not head.http_version.startswith(b"1."):
+            version = head.http_version.decode()
+            raise BadRequest(HTTPStatus.HTTP_VERSION_NOT_SUPPORTED, f"HTTP/1.1 is spoken here, not HTTP/{version}")
         body = await self._read_body(head)
         try:
             return Request(
@@ -158,19 +164,21 @@ class HTTPConnection:
         if states == {h11.DONE}:
             self._h11.start_next_cycle()
             self._method = ""
+            self._skipped = 0
         elif states != {h11.IDLE}:
             raise RuntimeError("respond to a request before asking for the next one")
         return True
 
     async def _read_head(self) -> h11.Request | None:
-        pending, ended = self._h11.trailing_data
-        if not pending and not ended:
+        begun = self._begun()
+        if begun is None:
             with trio.move_on_after(self._silence):
-                await self._receive()
-                pending, ended = self._h11.trailing_data
-        if not pending:
+                while begun is None:
+                    await self._receive()
+                    begun = self._begun()
+        if not begun:
             return None
-        before = self._received - len(pending)
+        before = self._received - begun
         event = self._event_at_hand()  # nearly always the head has come whole: a scope costs 7 µs
         if event is None:
             with trio.move_on_after(HEAD_TIMEOUT):
@@ -187,6 +195,25 @@ class HTTPConnection:
             del event  # or the error's traceback would hold it for as long as the refusal takes
             raise BadRequest(HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE, f"more than {MAX_HEADERS} headers")
         return event
+
+    def _begun(self) -> int | None:
+        """Count the bytes that have come of a head: 0 when there will be none, None when more has to be waited for.
+
+        Empty lines before it are dropped (RFC 9112 section 2.2), so h11, which wants none, begins anew behind them.
+        """
+        pending, ended = self._h11.trailing_data
+        empty = _EMPTY_LINES.match(pending)
+        if empty is not None:
+            self._skipped += empty.end()
+            if self._skipped > MAX_HEAD:
+                raise BadRequest(HTTPStatus.BAD_REQUEST, "nothing but empty lines")
+            pending = pending[empty.end() :]
+            self._h11 = _new_h11(pending)
+            if ended:
+                self._h11.receive_data(b"")
+        if pending in _UNDECIDED:
+            return 0 if ended else None
+        return len(pending)
 
     async def _read_body(self, head: h11.Request) -> bytes:
         framing = {name for name, _ in head.headers if name in _BODY}
@@ -254,3 +281,11 @@ class HTTPConnection:
         with trio.move_on_after(LINGER), suppress(trio.BrokenResourceError):
             while await self._stream.receive_some(_CHUNK):
                 pass
+
+
+def _new_h11(data: bytes) -> h11.Connection:
+    """Begin to read HTTP with what has come already."""
+    connection = h11.Connection(h11.SERVER, max_incomplete_event_size=MAX_HEAD)
+    if data:  # none would be the end
+        connection.receive_data(data)
+    return connection

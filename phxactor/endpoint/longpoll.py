@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import binascii
 import math
+import re
 import secrets
 from base64 import b64decode
 from collections.abc import Mapping
@@ -38,6 +39,8 @@ TOKEN_AGE: Final = 14 * 86400
 """Seconds for which a session's token is good (Phoenix 1.8)."""
 SALT: Final = "phxactor long-poll session"
 _JSON: Final = (b"[", b"{")
+_NAME: Final = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")
+"""Of a header (RFC 9110 section 5.1)."""
 _NDJSON: Final = "application/x-ndjson"
 
 
@@ -230,8 +233,13 @@ def _preflight(request: Request) -> Response:
         HTTPStatus.OK,
         headers=[
             ("access-control-allow-origin", "*"),
-            ("access-control-allow-headers", (request.header("access-control-request-headers") or "").strip(", ")),
+            ("access-control-allow-headers", ", ".join(_names(request.header("access-control-request-headers")))),
             ("access-control-allow-methods", "get, post, options"),
             ("access-control-max-age", "3600"),
         ],
     )
+
+
+def _names(header: str | None) -> list[str]:
+    """Read a list of headers' names; what is no name is left out, as nobody could send it."""
+    return [name for part in (header or "").split(",") if _NAME.fullmatch(name := part.strip(" \t"))]

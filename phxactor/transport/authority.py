@@ -16,6 +16,10 @@ _AUTHORITY: Final = re.compile(
 )
 
 
+HOST: Final = re.compile(_AUTHORITY.pattern, re.IGNORECASE | re.ASCII)
+"""What a `Host` header may hold (RFC 9110 section 7.2)."""
+
+
 @attrs.frozen
 class Authority:
     """A host, in lower case and without the brackets of IPv6, and the port if one was written."""

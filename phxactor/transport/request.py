@@ -10,6 +10,7 @@ from urllib.parse import unquote_to_bytes
 
 import attrs
 
+from phxactor.transport.authority import HOST
 from phxactor.transport.params import Params, decode
 
 Headers: TypeAlias = tuple[tuple[bytes, bytes], ...]
@@ -42,7 +43,8 @@ class Request:
     """An HTTP request, whole.
 
     Raises:
-        ValueError: the target is neither a path, nor an `http` or `https` URL, nor `*`, or its path is not UTF-8.
+        ValueError: the target is neither a path, nor an `http` or `https` URL, nor `*`; its path is not UTF-8; a host
+            is none.
 
     """
 
@@ -66,7 +68,7 @@ class Request:
     path: str = attrs.field(init=False)
     """The path, percent-decoded: an encoded slash is a slash."""
     query: str = attrs.field(init=False, repr=False)
-    """What followed the `?`, as it was sent; may be empty."""
+    """What followed the `?`, as it was sent; may be empty. A `#` ends it, for a fragment is nothing to a server."""
 
     @_fields.default
     def _by_name(self) -> dict[bytes, bytes]:
@@ -79,13 +81,20 @@ class Request:
 
     @authority.default
     def _authority(self) -> str | None:
+        host = self.header("host")
+        if host and HOST.fullmatch(host) is None:
+            raise ValueError("the Host header is no host with or without a port")
         absolute = None if self.target.startswith("/") else _ABSOLUTE.fullmatch(self.target)
-        return absolute["authority"] if absolute else self.header("host")  # RFC 9112 section 3.2.2: the URL wins
+        if absolute is None:
+            return host
+        if HOST.fullmatch(absolute["authority"]) is None:
+            raise ValueError("the request target names no host")
+        return absolute["authority"]  # RFC 9112 section 3.2.2: the URL wins
 
     @raw_path.default
     def _raw_path(self) -> str:
         absolute = None if self.target.startswith("/") else _ABSOLUTE.fullmatch(self.target)
-        path = (absolute["rest"] if absolute else self.target).partition("?")[0]
+        path = (absolute["rest"] if absolute else self.target).partition("#")[0].partition("?")[0]
         if absolute and not path:
             return "/"
         if path.startswith("/") or self.target == "*":
@@ -103,7 +112,7 @@ class Request:
 
     @query.default
     def _query(self) -> str:
-        return self.target.partition("?")[2]
+        return self.target.partition("#")[0].partition("?")[2]
 
     def header(self, name: str) -> str | None:
         """Return a header's value, as latin-1, or `None`; several of one name are joined by commas (RFC 9110 5.3)."""

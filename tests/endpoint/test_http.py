@@ -212,6 +212,21 @@ async def test_who_waits_to_be_told_to_go_on(autojump_clock: MockClock) -> None:
         (b"GET nopath HTTP/1.1\r\nhost: a\r\n\r\n", 400),
         (b"GET /%ff HTTP/1.1\r\nhost: a\r\n\r\n", 400),
         (b"CONNECT a:443 HTTP/1.1\r\nhost: a\r\n\r\n", 400),
+        (b"GET / HTTP/1.1\r\nhost: a b/c@d\r\n\r\n", 400),
+        (b"GET http://a/ HTTP/1.1\r\nhost: a b/c@d\r\n\r\n", 400),
+        (b"GET http://user@a/ HTTP/1.1\r\nhost: a\r\n\r\n", 400),
+        (b"GET / HTTP/2.0\r\nhost: a\r\n\r\n", 505),
+        (b"GET / HTTP/2.0\r\nhost: a\r\nconnection: upgrade\r\nupgrade: websocket\r\n\r\n", 505),
+        (b"GET / HTTP/0.9\r\nhost: a\r\n\r\n", 505),
+        (b"GET / HTTP/3.1\r\nhost: a\r\n\r\n", 505),
+        (b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", 505),
+        (b"GET / HTTP/11\r\nhost: a\r\n\r\n", 400),
+        (b"GET / HTTP/1.10\r\nhost: a\r\n\r\n", 400),
+        (b"\r\nnonsense\r\n\r\n", 400),
+        (b"\r\n GET / HTTP/1.1\r\nhost: a\r\n\r\n", 400),
+        (b"\r\rGET / HTTP/1.1\r\nhost: a\r\n\r\n", 400),
+        (b"\rGET / HTTP/1.1\r\nhost: a\r\n\r\n", 400),
+        (b"\r\n" * (MAX_HEAD // 2 + 1), 400),
         (b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03", 400),  # TLS
         # what a proxy may read otherwise
         (b"POST / HTTP/1.1\r\nhost: a\r\ncontent-length: 1\r\ncontent-length: 2\r\n\r\n", 400),
@@ -271,6 +286,53 @@ async def test_too_large_a_body_is_not_asked_for(autojump_clock: MockClock) -> N
     await wire.send(b"POST / HTTP/1.1\r\nhost: a\r\nexpect: 100-continue\r\ncontent-length: 1001\r\n\r\n")
     assert (await wire.refusal()).status == 413
     assert b" 100 " not in await wire.received()
+
+
+@pytest.mark.parametrize("empty", [b"\r\n", b"\r\n\r\n\r\n"])
+@pytest.mark.parametrize("cut", [0, 1, 2, 3])
+async def test_empty_lines_before_requests_are_nothing(autojump_clock: MockClock, empty: bytes, cut: int) -> None:
+    """RFC 9112 section 2.2; however they come, and however many a connection has in all."""
+    wire = Wire()
+    for number in range(3):
+        post = b"POST /%d HTTP/1.1\r\nhost: a\r\ncontent-length: 3\r\n\r\nabc" % number
+        data = empty + HELLO + empty + post
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(later, 1.0, wire.send, data[:cut])
+            nursery.start_soon(later, 2.0, wire.send, data[cut:])
+            assert (await wire.request()).path == "/hello"
+        await wire.http.respond(Response(200))
+        request = await wire.request()
+        assert (request.path, request.body) == (f"/{number}", b"abc")
+        await wire.http.respond(Response(200))
+    await wire.send(empty)
+    await wire.client.send_eof()
+    assert await wire.http.next_request() is None
+    assert statuses(await wire.received()) == [200] * 6
+
+
+async def test_a_first_piece_may_be_an_empty_line(autojump_clock: MockClock) -> None:
+    client, server = memory_stream_pair()
+    http = HTTPConnection(server, peer=PEER, first=b"\r\n")
+    await client.send_all(HELLO)
+    request = await http.next_request()
+    assert request is not None
+    assert request.path == "/hello"
+
+
+@pytest.mark.parametrize("behind", [b"\r\n", b"\r"])
+async def test_an_empty_line_is_no_beginning_of_a_request(autojump_clock: MockClock, behind: bytes) -> None:
+    """Who sends no more behind it is a client who says nothing: it is owed no answer, and has no more time."""
+    wire = Wire()
+    await wire.send(HELLO + behind)
+    await wire.request()
+    await wire.http.respond(Response(200))
+    start = trio.current_time()
+    async with trio.open_nursery() as nursery:
+        if behind == b"\r\n":
+            nursery.start_soon(later, KEEP_ALIVE / 2, wire.send, behind)
+        assert await wire.http.next_request() is None
+    assert trio.current_time() - start == pytest.approx(KEEP_ALIVE)
+    assert statuses(await wire.received()) == [200]
 
 
 async def test_a_refusal_is_read_to_its_end(autojump_clock: MockClock) -> None:

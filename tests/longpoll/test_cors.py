@@ -27,6 +27,34 @@ async def test_a_preflight_allows_the_headers_that_are_asked_for(wanted: str, au
         assert it.sessions() == []
 
 
+@pytest.mark.parametrize(
+    ("wanted", "allowed"),
+    [
+        ("a,\tb", "a, b"),
+        ("a\tb, c", "c"),
+        ("\ta\t", "a"),
+        ("a,,b, ", "a, b"),
+        (",", ""),
+        ("a b, c\x01, \xe9, d(e), f", "f"),
+        ("*, x-a", "*, x-a"),
+    ],
+)
+async def test_a_preflight_allows_names_only(wanted: str, allowed: str, autojump_clock: MockClock) -> None:
+    async with house() as it:
+        headers = {"origin": "http://example.org", "access-control-request-headers": wanted}
+        answer = await it.client().request("OPTIONS", headers=headers)
+        assert answer.status == 200
+        assert dict(answer.headers)[b"access-control-allow-headers"] == allowed.encode()
+
+
+@pytest.mark.parametrize("origin", ["https://example.com/", "https://EXAMPLE.com:443/app"])
+async def test_an_origin_is_read_as_a_url(origin: str, autojump_clock: MockClock) -> None:
+    async with house(STRICT) as it:
+        client = it.client()
+        client.headers = {"origin": origin}
+        assert await client.poll() == OPENED
+
+
 @pytest.mark.parametrize("method", ["GET", "POST", "OPTIONS"])
 @pytest.mark.parametrize("origin", ["http://evil.com", "null", "http://example.com.evil.com", "nonsense"])
 async def test_a_page_of_another_origin_is_refused(method: str, origin: str, autojump_clock: MockClock) -> None:

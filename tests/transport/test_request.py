@@ -19,6 +19,17 @@ from tests.transport.requests import PEER, request
         ("http://example.org?b", "/", "b"),
         ("*", "*", ""),
         ("/?", "/", ""),
+        # a fragment is not for servers
+        ("/a#top", "/a", ""),
+        ("/a#", "/a", ""),
+        ("/a?b=c#top", "/a", "b=c"),
+        ("/a?b#c?d", "/a", "b"),
+        ("/a#b?c", "/a", ""),
+        ("/a?b%23c", "/a", "b%23c"),
+        ("/a%23b", "/a#b", ""),
+        ("http://example.org#top", "/", ""),
+        ("http://example.org/a?b#top", "/a", "b"),
+        ("http://example.org?b#top", "/", "b"),
     ],
 )
 def test_a_target_has_a_path_and_a_query(target: str, path: str, query: str) -> None:
@@ -26,7 +37,9 @@ def test_a_target_has_a_path_and_a_query(target: str, path: str, query: str) -> 
     assert (made.path, made.query) == (path, query)
 
 
-@pytest.mark.parametrize("target", ["example.com:443", "a/b", "ftp://example.com/", "http:///x", "?a=b", "/%ff"])
+@pytest.mark.parametrize(
+    "target", ["example.com:443", "a/b", "ftp://example.com/", "http:///x", "?a=b", "/%ff", "#a", "*#a"]
+)
 def test_other_targets_are_refused(target: str) -> None:
     with pytest.raises(ValueError, match=r"target|UTF-8"):
         request(target)
@@ -40,6 +53,45 @@ def test_the_authority_is_the_hosts_unless_the_target_has_one() -> None:
     assert request("/", host="example.com:4000").authority == "example.com:4000"
     assert request("http://example.org/", host="example.com").authority == "example.org"
     assert request("/", host=None).authority is None
+
+
+@pytest.mark.parametrize(
+    "host",
+    ["", "a", "A.b-c_d", "a:80", "a:", "127.0.0.1:4000", "[::1]", "[::1]:4000", "a%20b", "xn--bcher-kva.de", "a,b"],
+)
+def test_hosts(host: str) -> None:
+    assert request("/", host=host).authority == host
+
+
+@pytest.mark.parametrize(
+    "host",
+    [
+        "a b",
+        "a b/c@d",
+        "a/b",
+        "user@a",
+        "a?b",
+        "a#b",
+        "a:b",
+        "a:80:80",
+        ":80",
+        "::1",
+        "[::1",
+        "[x]",
+        "a, b",
+        "a\\b",
+        "\xe9",
+        "<a>",
+    ],
+)
+def test_what_is_no_host_is_refused(host: str) -> None:
+    with pytest.raises(ValueError, match="host"):
+        request("/", host=host)
+    with pytest.raises(ValueError, match="host"):
+        request("http://a/", host=host)
+    if not set(host) & set("/?#"):
+        with pytest.raises(ValueError, match="host"):
+            request(f"http://{host}/")
 
 
 def test_headers_by_name() -> None:
