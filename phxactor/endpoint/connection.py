@@ -8,11 +8,13 @@ from __future__ import annotations
 import socket
 from collections.abc import Awaitable
 from http import HTTPStatus
-from typing import TYPE_CHECKING, Literal, TypeAlias, TypeVar
+from typing import TYPE_CHECKING, Final, Literal, TypeAlias, TypeVar
 
+import attrs
 import trio
 
 from phxactor.endpoint import events, http
+from phxactor.endpoint.answering import Answering
 from phxactor.endpoint.connection_limits import ConnectionLimits, TooManyError
 from phxactor.endpoint.plain_head import plain_upgrade
 from phxactor.endpoint.tls import HandshakeError, as_stream, shake_hands
@@ -22,6 +24,7 @@ from phxactor.runtime import Pid, fork, self_pid
 from phxactor.transport.attended import Attended
 from phxactor.transport.base_connection import BaseConnection
 from phxactor.transport.connection import Connection
+from phxactor.transport.delivery import Delivery
 from phxactor.transport.multiplexed import MultiplexedWebSocket
 from phxactor.transport.raw import RawWebSocket
 from phxactor.transport.request import PeerData, Request
@@ -32,6 +35,8 @@ if TYPE_CHECKING:
     from phxactor.endpoint.endpoint import Endpoint
 
 T = TypeVar("T")
+
+WITH_BODY: Final = Response.text("a request for a WebSocket has no body\n", status=HTTPStatus.BAD_REQUEST)
 
 Upgraded: TypeAlias = tuple[MultiplexedWebSocket | RawWebSocket, bytes]
 """A WebSocket whose handshake is done, and what came behind its request."""
@@ -116,13 +121,18 @@ async def _speak_http(endpoint: Endpoint, connection: BaseConnection, peer: Peer
     talk = http.HTTPConnection(connection, peer=peer, scheme=scheme, first=first)
     try:
         while not endpoint.draining and (asked := await _while_idle(endpoint, talk.next_request())) is not None:
+            if answer is None and talk.has_body and endpoint.websocket_at(asked.path) is not None:
+                answer = WITH_BODY
             if answer is None:
                 made = await _upgrade(endpoint, connection, asked)
                 if made is not None and not isinstance(made, Response):
                     return made, talk.trailing()
                 answer = made
-            await talk.respond(answer if answer is not None else await _answer(endpoint, connection, asked))
-            answer = None
+            if answer is not None:
+                await talk.respond(answer)
+                answer = None
+            else:
+                await _exchange(endpoint, connection, talk, asked)
     except http.BadRequest as bad:
         if events.bad_request.handlers:
             events.bad_request.emit(peer=str(peer), status=int(bad.status), why=bad.why)
@@ -149,17 +159,70 @@ async def _upgrade(
     return await upgrade(endpoint, mount.handler, mount.websocket, connection, request)
 
 
-async def _answer(endpoint: Endpoint, connection: BaseConnection, request: Request) -> Response:
-    answer, seconds = endpoint.answering(request)
+async def _exchange(
+    endpoint: Endpoint, connection: BaseConnection, talk: http.HTTPConnection, request: Request
+) -> None:
+    """Answer a request; its body is not read before its head has been looked at."""
+    try:
+        answering = endpoint.answering(request)
+    except BaseException as error:  # noqa: BLE001 - of a function that says which origins are allowed
+        answering = _failure(request, error)
+    if isinstance(answering, Response):
+        await talk.respond(answering)
+        return
+    try:
+        if talk.has_body:
+            body = await _while_idle(endpoint, talk.read_body(answering.max_body_bytes))
+            request = attrs.evolve(request, body=body)
+        response = await _answer(endpoint, connection, request, answering)
+        if isinstance(response, Delivery):
+            await _deliver(endpoint, connection, talk, response)
+        else:
+            await talk.respond(response)
+    finally:
+        answering.end()
+
+
+async def _answer(endpoint: Endpoint, connection: BaseConnection, request: Request, answering: Answering) -> Response:
+    answer, seconds = answering.answer(request), answering.seconds
     try:
         return await Attended(answer, connection, seconds, lambda: _too_late(endpoint, connection, request, seconds))
     except BaseException as error:
-        fork.leave(error)
         if not self_pid().alive:
+            fork.leave(error)
             raise
-        if events.handler_failed.handlers:
-            events.handler_failed.emit(method=request.method, path=request.path, exception=error)
-        return Response.text("internal server error\n", status=HTTPStatus.INTERNAL_SERVER_ERROR)
+        return _failure(request, error)
+
+
+def _failure(request: Request, error: BaseException) -> Response:
+    """Tell of an error of the program, and answer in the handler's place."""
+    fork.leave(error)
+    if events.handler_failed.handlers:
+        events.handler_failed.emit(method=request.method, path=request.path, exception=error)
+    return Response.text("internal server error\n", status=HTTPStatus.INTERNAL_SERVER_ERROR)
+
+
+async def _deliver(
+    endpoint: Endpoint, connection: BaseConnection, talk: http.HTTPConnection, delivery: Delivery
+) -> None:
+    """Write what a poll brings, and wait until it has arrived, or never will: then nothing more of it is sent.
+
+    Where the connection goes on, it is waited for what the client does next, for that shows whether it has read it.
+    """
+    poll = delivery.poll
+    try:
+        with poll.scope:
+            poll.written = not connection.has_left() and await talk.respond(delivery)
+            if poll.written:
+                with trio.move_on_after(http.SEND_TIMEOUT):
+                    poll.arrived = await connection.acknowledged()
+            if poll.arrived and talk.is_idle:
+                with trio.move_on_after(http.KEEP_ALIVE):
+                    poll.arrived = await _while_idle(endpoint, connection.read())
+    finally:
+        if not poll.arrived:
+            talk.lost = True
+            connection.abort()
 
 
 def _too_late(endpoint: Endpoint, connection: BaseConnection, request: Request, seconds: float) -> None:

@@ -13,18 +13,18 @@ Endpoint (rest_for_one)
 
 from __future__ import annotations
 
-import math
 import secrets
 import ssl
-from collections.abc import Coroutine, Sequence
-from typing import Any, Final
+from collections.abc import Sequence
+from http import HTTPStatus
+from typing import Final
 
 import attrs
 import trio
 
 from phxactor.endpoint import longpoll
 from phxactor.endpoint.address import DEFAULT, Address, Path, locate
-from phxactor.endpoint.admission import tell_answered
+from phxactor.endpoint.answering import MAX_BODY, Answering
 from phxactor.endpoint.connection import start_connection
 from phxactor.endpoint.connection_limits import ConnectionLimits
 from phxactor.endpoint.drainer import DrainOptions, drainer_spec
@@ -34,11 +34,12 @@ from phxactor.endpoint.routes import Route, Routes
 from phxactor.endpoint.tls import check_context
 from phxactor.otp import ChildSpec, DynamicSupervisor, Error, Ignore, Ok, PartitionSupervisor, Supervisor
 from phxactor.pubsub import PubSub
-from phxactor.runtime import Pid, self_pid
+from phxactor.runtime import Pid
 from phxactor.socket import Broadcaster, Socket
 from phxactor.token.keys import MIN_SECRET
+from phxactor.transport.delivery import Delivery
 from phxactor.transport.flusher import Flusher
-from phxactor.transport.options import LongPollOptions, checked_seconds
+from phxactor.transport.options import checked_bytes, checked_seconds
 from phxactor.transport.reader import AVAILABLE as READER_AVAILABLE
 from phxactor.transport.reader import Reader
 from phxactor.transport.request import PeerData, Request
@@ -70,6 +71,8 @@ class Endpoint(Broadcaster):
             and 429. A proxy is one address. Unix sockets have none.
         request_timeout: seconds that the handler of a route may wait, unless the route says otherwise; then 503 is
             answered, and the handler cancelled. `math.inf` for any number.
+        max_body_bytes: of a request, 10 MiB unless given, unless its route or its mount says otherwise. One with a
+            longer body is answered 413, and its body is not read; nor is that of a request that is refused anyway.
 
     Raises:
         ValueError: two sockets or routes at one path; a port, a mode or a context that cannot be; a path and a port.
@@ -94,6 +97,7 @@ class Endpoint(Broadcaster):
         max_connections: int | None = None,
         max_connections_per_address: int | None = None,
         request_timeout: float = 60.0,
+        max_body_bytes: int = MAX_BODY,
     ) -> None:
         super().__init__(pubsub if pubsub is not None else PubSub())
         self.name = name
@@ -115,6 +119,8 @@ class Endpoint(Broadcaster):
         """How many connections there may be, if that is limited."""
         self.request_timeout = checked_seconds("request_timeout", request_timeout)
         """Seconds that the handler of a route may wait."""
+        self.max_body_bytes = checked_bytes("max_body_bytes", max_body_bytes)
+        """Bytes of a request's body."""
         self.address: Address | None = None
         """Where it listens, once it does."""
         self.drain = drain if drain is not None else DrainOptions()
@@ -237,30 +243,34 @@ class Endpoint(Broadcaster):
         return await DynamicSupervisor.start_child(self.supervisor_of(0), spec)
 
     async def answer(self, request: Request) -> Response:
-        """Answer a request that does not ask for a WebSocket."""
-        answer, _ = self.answering(request)
-        return await answer
+        """Answer a request that does not ask for a WebSocket, whole; whoever calls this has the response."""
+        answering = self.answering(request)
+        if isinstance(answering, Response):
+            return answering
+        try:
+            if len(request.body) > answering.max_body_bytes:
+                return Response(HTTPStatus.REQUEST_ENTITY_TOO_LARGE)
+            response = await answering.answer(request)
+            if isinstance(response, Delivery):
+                response.poll.arrived = True
+            return response
+        finally:
+            answering.end()
 
-    def answering(self, request: Request) -> tuple[Coroutine[Any, Any, Response], float]:
-        """Say what answers such a request, and how many seconds it may take."""
+    def answering(self, request: Request) -> Answering | Response:
+        """Say how such a request is answered, or answer it, by its head."""
         mount = self._longpolls.get(request.path)
         if mount is not None and mount.longpoll is not None:
-            return self._poll(mount, mount.longpoll, request), math.inf  # it has limits of its own
+            return longpoll.answering(self, mount, mount.longpoll, request)
         found = self.routes.find(request)
         if isinstance(found, Response):
-            return _at_once(found), math.inf
-        seconds = found.route.timeout
-        return found.answer(), self.request_timeout if seconds is None else seconds
-
-    async def _poll(self, mount: Mount, options: LongPollOptions, request: Request) -> Response:
-        began = self_pid().runtime.now()
-        response = await longpoll.answer(self, mount, options, request)
-        tell_answered(options, request, "longpoll", began, response.status)
-        return response
-
-
-async def _at_once(response: Response) -> Response:
-    return response
+            return found
+        seconds, most = found.route.timeout, found.route.max_body_bytes
+        return Answering(
+            answer=found.answer,
+            seconds=self.request_timeout if seconds is None else seconds,
+            max_body_bytes=self.max_body_bytes if most is None else most,
+        )
 
 
 def _secret(given: str | None, sockets: Sequence[Mount]) -> str:

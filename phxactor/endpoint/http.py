@@ -1,26 +1,32 @@
 """One connection that speaks HTTP/1.1: requests in, responses out, until one side has enough or it becomes a WebSocket.
 
+The body of a request is read when somebody asks for it, so that who answers looks at the head first. A response to a
+request whose body has not come whole is the last one.
+
 The protocol is h11's, from the parsing of heads to when a connection may be used again, and so is what counts as
 malformed (request smuggling among it). What is ours: limits of size and time, and an answer to those who break them.
 A connection that asks for a WebSocket in one plain piece does not come here (`plain_head`).
 
-    idle ──first byte──> head ──> body ──> answer ──> idle
+    idle ──first byte──> head ──(body)──> answer ──> idle
       │ HEAD_TIMEOUT,     │ HEAD_TIMEOUT: 408   │ BODY_TIMEOUT: 408
-      │ then KEEP_ALIVE   │ MAX_HEAD(ERS): 431  │ max_body: 413
+      │ then KEEP_ALIVE   │ MAX_HEAD(ERS): 431  │ too long: 413
       └> None             └> BadRequest         └> BadRequest
 """
 
 from __future__ import annotations
 
 import re
+from collections.abc import Awaitable
 from contextlib import suppress
 from email.utils import formatdate
 from http import HTTPStatus
-from typing import Final, Literal
+from typing import Final, Literal, TypeVar
 
+import attrs
 import h11
 import trio
 
+from phxactor.transport.base_connection import LEFT_OVER
 from phxactor.transport.request import PeerData, Request
 from phxactor.transport.response import Response
 from phxactor.transport.stream import Stream
@@ -29,12 +35,10 @@ MAX_HEAD: Final = 64 * 1024
 """Bytes of a request line and its headers."""
 MAX_HEADERS: Final = 100
 """Headers of a request: small ones take forty times their bytes in memory."""
-MAX_BODY: Final = 10 * 1024 * 1024
-"""Bytes of a request's body, unless the connection was told otherwise."""
 HEAD_TIMEOUT: Final = 10.0
 """Seconds until the first byte of the first request, and from the first byte of any to the end of its head."""
 BODY_TIMEOUT: Final = 60.0
-"""Seconds from the end of a head to the end of the body."""
+"""Seconds for all of a body."""
 KEEP_ALIVE: Final = 60.0
 """Seconds that a connection may be silent between two requests."""
 SEND_TIMEOUT: Final = 30.0
@@ -46,8 +50,13 @@ _CHUNK: Final = 64 * 1024
 _EMPTY_LINES: Final = re.compile(rb"(?:\r\n)+")
 _UNDECIDED: Final = (b"", b"\r")
 _PIECES: Final = 100
+"""Events of the protocol that are taken without a pause."""
 _BODY: Final = frozenset({b"content-length", b"transfer-encoding"})
+_BOTH_DONE: Final = {h11.CLIENT: h11.DONE, h11.SERVER: h11.DONE}
+_LAST: Final = [("connection", "close")]
 _WITHOUT_BODY: Final = frozenset({HTTPStatus.NO_CONTENT, HTTPStatus.NOT_MODIFIED})
+
+T = TypeVar("T")
 
 
 class BadRequest(Exception):
@@ -66,13 +75,14 @@ class BadRequest(Exception):
 
 
 class HTTPConnection:
-    """The server's side of one connection: `next_request` and `respond` in turn. Closing the stream is the caller's.
+    """The server's side of one connection: `next_request` (and `read_body`) and `respond` in turn.
+
+    Closing the stream is the caller's.
 
     Args:
         stream: a connected stream.
         peer: where it comes from; every request says so.
         scheme: `https` when the stream is encrypted, or a proxy says that its client's is.
-        max_body: bytes of a request's body.
         first: what has been received already.
 
     """
@@ -83,13 +93,11 @@ class HTTPConnection:
         *,
         peer: PeerData,
         scheme: Literal["http", "https"] = "http",
-        max_body: int = MAX_BODY,
         first: bytes = b"",
     ) -> None:
         self._stream = stream
         self._peer = peer
         self._scheme = scheme
-        self._max_body = max_body
         self._h11 = _new_h11(first)
         self._received = len(first)
         """Bytes, of all requests so far."""
@@ -97,36 +105,54 @@ class HTTPConnection:
         """Bytes of empty lines before the next request."""
         self._silence = HEAD_TIMEOUT
         self._method = ""
-        self._lost = False
+        self._body: int | None = 0
+        """Bytes of the last request's body; None if that is not known before it has come."""
+        self.lost = False
+        """Whether the client has gone, or nothing more may be written."""
 
     async def next_request(self) -> Request | None:
-        """Read a request and its body; `None` when there will be no more: the client left, or said nothing for long.
+        """Read the head of a request; `None` when there will be no more: the client left, or said nothing for long.
 
         Raises:
             BadRequest: the client made a mistake, was too slow, or left halfway. It has had its answer.
             RuntimeError: the last request has not been responded to.
 
         """
-        try:
-            return await self._request()
-        except h11.RemoteProtocolError as error:
-            bad = BadRequest(error.error_status_hint, str(error))
-        except BadRequest as error:
-            bad = error
-        await self._refuse(bad)
-        raise bad
+        return await self._or_refuse(self._request())
 
-    async def respond(self, response: Response) -> None:
+    @property
+    def has_body(self) -> bool:
+        """Whether the last request has a body; an empty one that is said to be so is none."""
+        return self._body != 0
+
+    @property
+    def is_idle(self) -> bool:
+        """Whether the next request may come, and nothing of it has."""
+        return not self.lost and self._h11.states == _BOTH_DONE and not self._h11.trailing_data[0]
+
+    async def read_body(self, most: int) -> bytes:
+        """Read the body of the last request, of `most` bytes at the most; once.
+
+        Raises:
+            BadRequest: it is longer, or as `next_request` does.
+
+        """
+        return await self._or_refuse(self._read_body(most))
+
+    async def respond(self, response: Response) -> bool:
         """Send the answer to the last request; the client may be gone before it has all of it, which is no error.
+
+        Returns whether the system has taken it whole.
 
         Raises:
             h11.LocalProtocolError: there is no request to respond to.
 
         """
         self._silence = KEEP_ALIVE
-        if self._h11.their_state is h11.SEND_BODY:
-            self._h11.next_event()
+        if self._h11.their_state is h11.SEND_BODY and not self._skip_body():
+            response = attrs.evolve(response, headers=[*response.headers, *_LAST])
         await self._send(response)
+        return not self.lost
 
     def trailing(self) -> bytes:
         """Return what was received after the request: the first frames, when it asked for an upgrade."""
@@ -142,13 +168,12 @@ class HTTPConnection:
         if not head.http_version.startswith(b"1."):
             version = head.http_version.decode()
             raise BadRequest(HTTPStatus.HTTP_VERSION_NOT_SUPPORTED, f"HTTP/1.1 is spoken here, not HTTP/{version}")
-        body = await self._read_body(head)
+        self._body = _declared(head)
         try:
             return Request(
                 self._method,
                 head.target.decode(),
                 tuple(head.headers),
-                body,
                 peer=self._peer,
                 scheme=self._scheme,
                 http_version=head.http_version.decode(),
@@ -159,7 +184,7 @@ class HTTPConnection:
     def _ready(self) -> bool:
         """Say whether another request may come, and prepare for it."""
         states = {self._h11.our_state, self._h11.their_state}
-        if self._lost or states & {h11.MUST_CLOSE, h11.CLOSED, h11.ERROR}:
+        if self.lost or states & {h11.MUST_CLOSE, h11.CLOSED, h11.ERROR}:
             return False
         if states == {h11.DONE}:
             self._h11.start_next_cycle()
@@ -215,16 +240,13 @@ class HTTPConnection:
             return 0 if ended else None
         return len(pending)
 
-    async def _read_body(self, head: h11.Request) -> bytes:
-        framing = {name for name, _ in head.headers if name in _BODY}
-        if not framing:
+    async def _read_body(self, most: int) -> bytes:
+        if not self.has_body:
             return b""  # whoever answers takes its end, which is at hand; one that becomes a WebSocket has none
-        if framing == _BODY:  # a proxy may have believed the other one (RFC 9112 section 6.1)
-            raise BadRequest(HTTPStatus.BAD_REQUEST, "both Content-Length and Transfer-Encoding")
         body, pieces = bytearray(), 0
-        expected = next((int(value) for name, value in head.headers if name == b"content-length"), 0)
+        expected = self._body or 0
         with trio.move_on_after(BODY_TIMEOUT):
-            while max(expected, len(body)) <= self._max_body:
+            while max(expected, len(body)) <= most:
                 if self._h11.they_are_waiting_for_100_continue:
                     await self._write(self._h11.send(h11.InformationalResponse(status_code=100, headers=[])))
                 event = await self._event()
@@ -234,8 +256,19 @@ class HTTPConnection:
                 pieces += 1
                 if not pieces % _PIECES:  # a body of very small chunks is many events without a wait
                     await trio.lowlevel.checkpoint()
-            raise BadRequest(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, f"a body of more than {self._max_body} bytes")
+            raise BadRequest(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, f"a body of more than {most} bytes")
         raise BadRequest(HTTPStatus.REQUEST_TIMEOUT, f"no whole body within {BODY_TIMEOUT:g} seconds")
+
+    def _skip_body(self) -> bool:
+        """Drop a body that nobody has asked for; say whether all of it had come, and was not too many pieces."""
+        try:
+            for _ in range(_PIECES):
+                event = self._event_at_hand()
+                if not isinstance(event, h11.Data):
+                    return event is not None
+        except h11.RemoteProtocolError:
+            pass
+        return False
 
     async def _event(self) -> h11.Event:
         while (event := self._event_at_hand()) is None:
@@ -250,7 +283,7 @@ class HTTPConnection:
         try:
             data = await self._stream.receive_some(_CHUNK)
         except trio.BrokenResourceError:
-            self._lost = True
+            self.lost = True
             data = b""
         self._received += len(data)
         self._h11.receive_data(bytes(data))
@@ -266,21 +299,42 @@ class HTTPConnection:
         await self._write(b"".join(parts))
 
     async def _write(self, data: bytes) -> None:
+        lost, self.lost = self.lost, True  # it is, if this is cancelled
         try:
             for start in range(0, len(data), _CHUNK):
                 with trio.fail_after(SEND_TIMEOUT):
                     await self._stream.send_all(data[start : start + _CHUNK])
         except (trio.BrokenResourceError, trio.TooSlowError):
-            self._lost = True
+            return
+        self.lost = lost
+
+    async def _or_refuse(self, reading: Awaitable[T]) -> T:
+        """Read, and answer a client's mistake."""
+        try:
+            return await reading
+        except h11.RemoteProtocolError as error:
+            bad = BadRequest(error.error_status_hint, str(error))
+        except BadRequest as error:
+            bad = error
+        await self._refuse(bad)
+        raise bad
 
     async def _refuse(self, bad: BadRequest) -> None:
-        if self._lost or self._h11.our_state not in (h11.IDLE, h11.SEND_RESPONSE):
+        if self.lost or self._h11.our_state not in (h11.IDLE, h11.SEND_RESPONSE):
             return
-        close = [("connection", "close")]
-        await self._send(Response.text(f"{bad.why}\n", status=bad.status, headers=close))
+        await self._send(Response.text(f"{bad.why}\n", status=bad.status, headers=_LAST))
+        left = LEFT_OVER
         with trio.move_on_after(LINGER), suppress(trio.BrokenResourceError):
-            while await self._stream.receive_some(_CHUNK):
-                pass
+            while left > 0 and (data := await self._stream.receive_some(_CHUNK)):
+                left -= len(data)
+
+
+def _declared(head: h11.Request) -> int | None:
+    """Return the size of a request's body, None if it is not said before; raises BadRequest if it is said twice."""
+    framing = {name: value for name, value in head.headers if name in _BODY}
+    if len(framing) > 1:  # a proxy may have believed the other one (RFC 9112 section 6.1)
+        raise BadRequest(HTTPStatus.BAD_REQUEST, "both Content-Length and Transfer-Encoding")
+    return None if b"transfer-encoding" in framing else int(framing.get(b"content-length", 0))
 
 
 def _new_h11(data: bytes) -> h11.Connection:

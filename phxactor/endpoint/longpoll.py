@@ -5,27 +5,30 @@ Whatever happens, the status of HTTP is 200 and the real one stands in the body:
 
 from __future__ import annotations
 
-import binascii
 import math
 import re
 import secrets
-from base64 import b64decode
 from collections.abc import Mapping
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Final, cast
 
-from phxactor.endpoint.admission import Admission, RefusedError
+import attrs
+
+from phxactor.endpoint.admission import Admission, RefusedError, tell_answered
+from phxactor.endpoint.answering import Answering
 from phxactor.endpoint.connection_limits import TooManyError
 from phxactor.otp import ChildSpec, DynamicSupervisor, Ok, call
 from phxactor.otp.call import Call
 from phxactor.runtime import NORMAL, Exit, Pid, own, self_pid
 from phxactor.runtime.signals import fatal
-from phxactor.socket import BINARY, TEXT, DecodeError, Socket
+from phxactor.socket import Socket
 from phxactor.token import sign, verify
 from phxactor.transport.attended import LATE, LEFT
-from phxactor.transport.longpoll import LongPollSession, Poll, Publish
+from phxactor.transport.delivery import Delivery, Poll, Settled
+from phxactor.transport.longpoll import LongPollSession
 from phxactor.transport.options import LongPollOptions
 from phxactor.transport.params import BadParams
+from phxactor.transport.publications import GaveUp, Publish
 from phxactor.transport.request import Request
 from phxactor.transport.response import Response
 
@@ -33,70 +36,101 @@ if TYPE_CHECKING:
     from phxactor.endpoint.endpoint import Endpoint
     from phxactor.endpoint.mount import Mount
 
-MAX_LINES: Final = 100
-"""Messages in one request (Phoenix 1.8)."""
 TOKEN_AGE: Final = 14 * 86400
 """Seconds for which a session's token is good (Phoenix 1.8)."""
+REQUEST_WEIGHT: Final = 16 * 1024
+"""Bytes that a request counts beside its body, while its session keeps it waiting."""
+SPARE: Final = 1024 * 1024
+"""Bytes of such requests that a session may have beside one with the longest body."""
 SALT: Final = "phxactor long-poll session"
-_JSON: Final = (b"[", b"{")
 _NAME: Final = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")
 """Of a header (RFC 9110 section 5.1)."""
 _NDJSON: Final = "application/x-ndjson"
+
+
+@attrs.define(eq=False)
+class Session:
+    """What the endpoint knows of a session."""
+
+    pid: Pid
+    mount: Mount
+    """Where it was opened: it is known nowhere else."""
+    waiting: int = 0
+    """Bytes of its requests that are being read, or wait for its channels."""
 
 
 class Sessions:
     """The sessions of one endpoint by their ids, which only their clients know."""
 
     def __init__(self) -> None:
-        self._pids: dict[str, Pid] = {}
+        self._known: dict[str, Session] = {}
 
     def __len__(self) -> int:
         """Count the sessions."""
-        return len(self._pids)
+        return len(self._known)
 
-    def add(self, pid: Pid) -> str:
+    def add(self, pid: Pid, mount: Mount) -> str:
         """Give a session an id; it is forgotten when the session ends."""
         name = secrets.token_urlsafe(16)
-        self._pids[name] = pid
+        self._known[name] = Session(pid, mount)
         own(pid, lambda _: self._forget(name))
         return name
 
-    def find(self, name: object) -> Pid | None:
-        """Return the session with an id."""
-        return self._pids.get(name) if isinstance(name, str) else None
+    def find(self, name: object, mount: Mount) -> Session | None:
+        """Return the session with an id that was opened there."""
+        session = self._known.get(name) if isinstance(name, str) else None
+        return session if session is not None and session.mount is mount else None
 
     def _forget(self, name: str) -> None:
-        self._pids.pop(name, None)
+        self._known.pop(name, None)
 
 
-async def answer(endpoint: Endpoint, mount: Mount, options: LongPollOptions, request: Request) -> Response:
-    """Answer one request on the path of a long poll."""
-    handler = mount.handler
-    admission = Admission(endpoint, handler, options, request, "longpoll")
+def answering(endpoint: Endpoint, mount: Mount, options: LongPollOptions, request: Request) -> Answering | Response:
+    """Say how one request on the path of a long poll is answered, or refuse it by its head."""
+    admission = Admission(endpoint, mount.handler, options, request, "longpoll")
+    began = self_pid().runtime.now()
     try:
         admission.check_origin()
-        if request.method == "OPTIONS":
-            return _preflight(request)
-        if request.method not in ("GET", "POST"):
-            return Response(HTTPStatus.BAD_REQUEST)
-        session = _resume(endpoint, request)
-        if request.method == "POST":
-            return _status(HTTPStatus.GONE) if session is None else await _publish(session, request)
-        if session is not None:
-            return await _poll(session, request)
-        return await _open(admission, options, cast("type[Socket]", handler))
+        found = _answering(admission, mount, options)
     except RefusedError as refused:
         admission.tell_refused(refused.why)
-        return _status(refused.response.status)
+        found = _status(refused.response.status)
+    if isinstance(found, Response):
+        tell_answered(options, request, "longpoll", began, found.status)
+        return found
+    answer = found.answer
+
+    async def tell(request: Request) -> Response:
+        response = await answer(request)
+        tell_answered(options, request, "longpoll", began, response.status)
+        return response
+
+    return attrs.evolve(found, answer=tell)
+
+
+def _answering(admission: Admission, mount: Mount, options: LongPollOptions) -> Answering | Response:
+    endpoint, request = admission.endpoint, admission.request
+    most = endpoint.max_body_bytes if options.max_body_bytes is None else options.max_body_bytes
+    if request.method == "OPTIONS":
+        return _preflight(request)
+    if request.method not in ("GET", "POST"):
+        return Response(HTTPStatus.BAD_REQUEST)
+    session = _resume(endpoint, mount, request)
+    if request.method == "POST":
+        return _status(HTTPStatus.GONE) if session is None else _publishing(session, request, most)
+    if session is not None:
+        return _polling(session.pid, most)
+    return Answering(answer=lambda _: _open(admission, mount, options), seconds=math.inf, max_body_bytes=most)
 
 
 # ----------------------------------------------------------------------------------------------- sessions
 
 
-async def _open(admission: Admission, options: LongPollOptions, handler: type[Socket]) -> Response:
+async def _open(admission: Admission, mount: Mount, options: LongPollOptions) -> Response:
     """Start a session; whether the client is let in is decided in its process."""
     endpoint = admission.endpoint
     auth_token = admission.request.header("x-phoenix-authtoken") if options.auth_token else None
+    handler = cast("type[Socket]", mount.handler)
     spec = ChildSpec(id="session", start=(_start, (admission, options, handler, auth_token), {}), restart="temporary")
     try:
         started = (await DynamicSupervisor.start_child(endpoint.sessions_supervisor, spec)).unwrap()
@@ -104,8 +138,9 @@ async def _open(admission: Admission, options: LongPollOptions, handler: type[So
     except Exit:  # the endpoint stops, or `connect` exited: a status that makes phoenix.js try again
         return _status(HTTPStatus.INTERNAL_SERVER_ERROR)
     if isinstance(refused, RefusedError):
-        raise refused
-    name = endpoint.sessions.add(started)
+        admission.tell_refused(refused.why)
+        return _status(refused.response.status)
+    name = endpoint.sessions.add(started, mount)
     token = sign(endpoint.secret_key_base, SALT, name)
     return _status(HTTPStatus.GONE, token=token, messages=[])
 
@@ -161,11 +196,11 @@ def _take_place(admission: Admission, pid: Pid) -> None:
     own(pid, lambda _: limits.leave(address))
 
 
-def _resume(endpoint: Endpoint, request: Request) -> Pid | None:
+def _resume(endpoint: Endpoint, mount: Mount, request: Request) -> Session | None:
     """Find the session that a request's token names; the header goes before the query."""
     token = _token(request)
     verified = verify(endpoint.secret_key_base, SALT, token, max_age=TOKEN_AGE) if token else None
-    return endpoint.sessions.find(verified.value) if isinstance(verified, Ok) else None
+    return endpoint.sessions.find(verified.value, mount) if isinstance(verified, Ok) else None
 
 
 def _token(request: Request) -> str | None:
@@ -182,41 +217,55 @@ def _token(request: Request) -> str | None:
 # --------------------------------------------------------------------------------------- poll and publish
 
 
-async def _poll(session: Pid, request: Request) -> Response:
+def _polling(session: Pid, most: int) -> Answering:
+    poll = Poll()
+    return Answering(
+        answer=lambda request: _poll(session, poll, request),
+        seconds=math.inf,
+        max_body_bytes=most,
+        end=lambda: session.send(Settled(poll)),
+    )
+
+
+async def _poll(session: Pid, poll: Poll, request: Request) -> Response:
     try:
-        messages = cast("list[str]", await call(session, Poll(), timeout=None))
+        messages = cast("list[bytes]", await call(session, poll, timeout=None))
     except Exit:
         return _status(HTTPStatus.GONE)
-    status = HTTPStatus.OK if messages else HTTPStatus.NO_CONTENT
-    return _status(status, token=_token(request), messages=messages)
+    if not messages:
+        return _status(HTTPStatus.NO_CONTENT, token=_token(request), messages=[])
+    texts = [message.decode(errors="replace") for message in messages]
+    found = _status(HTTPStatus.OK, token=_token(request), messages=texts)
+    return Delivery(found.status, found.body, found.headers, poll=poll)
+
+
+def _publishing(session: Session, request: Request, most: int) -> Answering | Response:
+    """Take room for a request before its body is read; as many bodies as one client may send do not find it."""
+    size = most if request.header("transfer-encoding") is not None else int(request.header("content-length") or 0)
+    size = min(size, most) + REQUEST_WEIGHT
+    if session.waiting and session.waiting + size > most + SPARE:
+        return _status(HTTPStatus.TOO_MANY_REQUESTS)
+    session.waiting += size
+
+    def leave() -> None:
+        session.waiting -= size
+
+    return Answering(
+        answer=lambda request: _publish(session.pid, request), seconds=math.inf, max_body_bytes=most, end=leave
+    )
 
 
 async def _publish(session: Pid, request: Request) -> Response:
-    messages = _messages(request)
+    kind = (request.header("content-type") or "").split(";")[0].strip().lower()
+    publish = Publish(request.body, lines=kind == _NDJSON)
     try:
-        taken = await call(session, Publish(messages), timeout=None)
+        taken = await call(session, publish, timeout=None)
     except Exit:
         return _status(HTTPStatus.GONE)
+    except BaseException:
+        session.send(GaveUp(publish))
+        raise
     return _status(HTTPStatus.OK if taken else HTTPStatus.BAD_REQUEST)
-
-
-def _messages(request: Request) -> list[tuple[int, bytes]] | DecodeError:
-    """Split a body into messages; one that cannot be one is left for the session to refuse."""
-    if (request.header("content-type") or "").split(";")[0].strip().lower() != _NDJSON:
-        return [(TEXT, request.body)]
-    lines = [line for line in request.body.splitlines() if line]
-    if len(lines) > MAX_LINES:
-        return DecodeError(f"{len(lines)} messages in one request, more than {MAX_LINES}")
-    return [_message(line) for line in lines]
-
-
-def _message(line: bytes) -> tuple[int, bytes]:
-    if line.startswith(_JSON):
-        return TEXT, line
-    try:
-        return BINARY, b64decode(line, validate=True)
-    except binascii.Error:
-        return TEXT, line
 
 
 # ----------------------------------------------------------------------------------------------- responses

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TypeVar
+from typing import Final, TypeVar
 
 import attrs
 
@@ -11,6 +11,8 @@ from phxactor.socket.raw import RawSocket
 from phxactor.transport.options import LongPollOptions, WebSocketOptions
 
 Options = TypeVar("Options", WebSocketOptions, LongPollOptions)
+
+DEFAULT: Final = WebSocketOptions()
 
 
 @attrs.frozen
@@ -58,8 +60,8 @@ def mount(
     if by_longpoll is not None and not issubclass(handler, Socket):
         raise TypeError(f"long polling is for sockets with channels: {handler.__name__} has none")
     if by_websocket is not None and not issubclass(handler, Socket):
-        for option, default in (("slow_consumer", "close"), ("max_joins_per_second", None)):
-            if getattr(by_websocket, option) != default:
+        for option in ("slow_consumer", "max_joins_per_second", "max_input_bytes"):
+            if getattr(by_websocket, option) != getattr(DEFAULT, option):
                 raise TypeError(f"{option} is for sockets with channels: {handler.__name__} has none")
     return Mount(path, handler, by_websocket, by_longpoll)
 

@@ -9,7 +9,7 @@ from typing import Final, TypeAlias
 
 import attrs
 
-from phxactor.transport.options import checked_seconds
+from phxactor.transport.options import checked_bytes, checked_seconds
 from phxactor.transport.request import Request
 from phxactor.transport.response import Response
 
@@ -31,6 +31,7 @@ class Route:
         handler: an async function.
         timeout: seconds that the handler may wait before 503 is answered in its place, and it is cancelled; None for
             the endpoint's `request_timeout`, `math.inf` for any number. A client that leaves cancels it at once.
+        max_body_bytes: of a request; one with a longer body is answered 413, and not read. None for the endpoint's.
 
     Raises:
         TypeError: the handler is no async function, the time-out no number.
@@ -42,6 +43,7 @@ class Route:
     path: str
     handler: Handler
     timeout: float | None = None
+    max_body_bytes: int | None = None
     segments: tuple[str, ...] = attrs.field(init=False, repr=False, eq=False)
 
     @segments.default
@@ -51,6 +53,8 @@ class Route:
     def __attrs_post_init__(self) -> None:
         if self.timeout is not None:
             checked_seconds("the timeout of a route", self.timeout)
+        if self.max_body_bytes is not None:
+            checked_bytes("max_body_bytes of a route", self.max_body_bytes)
         if not callable(self.handler):
             raise TypeError(f"a handler is an async function of a request, not {self.handler!r}")
         if not _METHOD.fullmatch(self.method):
@@ -89,9 +93,16 @@ class Route:
         return taken if len(self.segments) == len(segments) else None
 
 
-def route(method: str, path: str, handler: Handler, *, timeout: float | None = None) -> Route:
+def route(
+    method: str,
+    path: str,
+    handler: Handler,
+    *,
+    timeout: float | None = None,
+    max_body_bytes: int | None = None,
+) -> Route:
     """Have `handler` answer `method` on `path`; see `Route`."""
-    return Route(method, path, handler, timeout)
+    return Route(method, path, handler, timeout, max_body_bytes)
 
 
 def get(path: str, handler: Handler, *, timeout: float | None = None) -> Route:
@@ -99,21 +110,22 @@ def get(path: str, handler: Handler, *, timeout: float | None = None) -> Route:
     return Route("GET", path, handler, timeout)
 
 
-def post(path: str, handler: Handler, *, timeout: float | None = None) -> Route:
+def post(path: str, handler: Handler, *, timeout: float | None = None, max_body_bytes: int | None = None) -> Route:
     """Have `handler` answer `POST` on `path`; see `Route`."""
-    return Route("POST", path, handler, timeout)
+    return Route("POST", path, handler, timeout, max_body_bytes)
 
 
 @attrs.frozen
 class Found:
-    """A request and the route that is meant by it."""
+    """The route that is meant by a request, and what it takes of its path."""
 
     route: Route
-    request: Request
+    path_params: dict[str, str]
 
-    async def answer(self) -> Response:
+    async def answer(self, request: Request) -> Response:
         """Call the handler. Raises TypeError for what is no response."""
-        response: object = await self.route.handler(self.request)
+        taken = self.path_params
+        response: object = await self.route.handler(attrs.evolve(request, path_params=taken) if taken else request)
         if not isinstance(response, Response):
             raise TypeError(f"a handler returns a Response, not {response!r:.200}")
         return response
@@ -143,7 +155,7 @@ class Routes:
     async def answer(self, request: Request) -> Response:
         """Call the handler that is meant; 404 when no route has the path, 405 when none has the method."""
         found = self.find(request)
-        return found if isinstance(found, Response) else await found.answer()
+        return found if isinstance(found, Response) else await found.answer(request)
 
     def find(self, request: Request) -> Found | Response:
         """Say which handler is meant, or answer that none is."""
@@ -155,7 +167,7 @@ class Routes:
         for method in methods:
             for one, taken in found:
                 if one.method == method:
-                    return Found(one, attrs.evolve(request, path_params=taken) if taken else request)
+                    return Found(one, taken)
         if not found:
             return Response.text("not found\n", status=HTTPStatus.NOT_FOUND)
         allowed = {one.method for one, _ in found}

@@ -150,6 +150,7 @@ class ServerProcess:
             if then is not None:
                 await self.proceed(then)
             while True:
+                message = None  # while it waits for the next, it has none
                 if self.wait is None:
                     message = await receive()
                 else:

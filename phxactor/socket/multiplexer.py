@@ -33,6 +33,7 @@ from phxactor.runtime import (
 )
 from phxactor.runtime.signals import exit_signal, monitor
 from phxactor.socket import events
+from phxactor.socket.backlog import Backlog
 from phxactor.socket.channel_start import TOO_LATE, channel_spec
 from phxactor.socket.messages import Broadcast, Message, Ref, Reply, SocketClose, SocketPush
 from phxactor.socket.rate_limit import RateLimit
@@ -86,10 +87,12 @@ class Multiplexer:
 
     __slots__ = (
         "_asked",
+        "_backlog",
         "_by_pid",
         "_join_timeout",
         "_joins",
         "_max_channels",
+        "_max_input_bytes",
         "_messages",
         "_now",
         "_output",
@@ -108,6 +111,7 @@ class Multiplexer:
         *,
         max_channels: int,
         join_timeout: float,
+        max_input_bytes: int,
         messages: RateLimit | None = None,
         joins: RateLimit | None = None,
     ) -> None:
@@ -123,6 +127,8 @@ class Multiplexer:
         self._messages = messages
         self._joins = joins
         self._topics: dict[str, Joined | Joining] = {}
+        self._backlog: Backlog | None = None
+        self._max_input_bytes = max_input_bytes
         self._by_pid: dict[Pid, tuple[str, Joined | Joining]] = {}
         self._asked: dict[From, Joining] = {}
 
@@ -134,6 +140,13 @@ class Multiplexer:
         """Return the channel of a topic, from its start on."""
         entry = self._topics.get(topic)
         return None if entry is None else entry.pid
+
+    @property
+    def backlog(self) -> Backlog:
+        """What waits for its channels; most connections never need to know."""
+        if self._backlog is None:
+            self._backlog = Backlog(self._topics, self._max_input_bytes)
+        return self._backlog
 
     def settled(self) -> bool:
         """Tell whether no join waits for an answer, and every channel has nothing left to do."""
@@ -148,21 +161,17 @@ class Multiplexer:
         It lets go of its transport, which has it: only the collector would find a circle.
         """
         self._output = NOWHERE
+        if self._backlog is not None:
+            self._backlog.clear()
         for entry in self._topics.values():
             if type(entry) is Joining:
+                entry.waiting.clear()
                 if entry.timer is not None:
                     self._pid.runtime.timers.cancel(entry.timer)
                 if entry.pid is not None:
                     exit_signal(entry.pid, self._pid, Shutdown("closed"))
 
     # ---------------------------------------------------------------------------------- from the client
-
-    def waiting(self) -> int:
-        """Count the messages that wait: in channels' mailboxes, and joins for an answer with all that came after."""
-        return sum(
-            len(entry.pid.mailbox) if type(entry) is Joined else 1 + len(entry.waiting)
-            for entry in self._topics.values()
-        )
 
     def handle_limited(self, message: Message) -> None:
         """Take a client's message, unless it is too many; a leave is always taken, for it makes room."""
@@ -435,6 +444,8 @@ class Multiplexer:
         if topic is not None and isinstance(entry, Joined):
             demonitor(entry.monitor, flush=True)
             del self._topics[topic], self._by_pid[pid]
+            if pid.mailbox:
+                self.backlog.leave(topic, pid)
             self._push(topic, "phx_close", {}, entry.join_ref)
 
     def _late(self, joining: Joining) -> None:

@@ -118,5 +118,21 @@ class BaseConnection(ABC):
         """
 
     @abstractmethod
+    def has_left(self) -> bool:
+        """Say whether the client has closed his side, or is gone, as far as the system knows."""
+
+    @abstractmethod
+    async def acknowledged(self) -> bool:
+        """Wait until the client's system has acknowledged all that was sent; False if it never will."""
+
+    @abstractmethod
+    async def read(self) -> bool:
+        """Wait until the client sends something or closes its side; False if it resets: it has not read all."""
+
+    @abstractmethod
+    def abort(self) -> None:
+        """Have nothing more sent, not even what the system has taken; it is closed as ever."""
+
+    @abstractmethod
     def close(self) -> None:
         """Close at once; what waits is lost."""

@@ -15,6 +15,7 @@ import trio
 from trio.lowlevel import wait_readable
 
 from phxactor.runtime import fork
+from phxactor.transport.acknowledged import acknowledged, drop_unsent, has_left, read
 from phxactor.transport.base_connection import LEFT_OVER, READ_SIZE, BaseConnection, Take
 from phxactor.transport.watching import in_background
 
@@ -138,6 +139,23 @@ class Connection(BaseConnection):
                     left -= len(data)
         except (OSError, trio.BrokenResourceError, trio.ClosedResourceError):
             self.drop_output()
+
+    def has_left(self) -> bool:
+        """Say whether the client has closed his side, or is gone."""
+        return has_left(self._sock)
+
+    async def acknowledged(self) -> bool:
+        """Wait until the client's system has acknowledged all that was sent; False if it never will."""
+        return not self.size and await acknowledged(self._sock)
+
+    async def read(self) -> bool:
+        """Wait until the client sends something or closes its side; False if it resets."""
+        return await read(self._sock)
+
+    def abort(self) -> None:
+        """Have nothing more sent: the client will see a reset."""
+        self.drop_output()
+        drop_unsent(self._sock)
 
     def close(self) -> None:
         """Close at once; what waits is lost."""

@@ -1,20 +1,28 @@
 """A long-poll session: the transport of a client that has no connection of its own (Phoenix.Transports.LongPoll 1.8).
 
     GET  ── Poll ──────▶ session process ── what channels have sent, or nothing after the window ──▶ answer
-    POST ── Publish ──▶  (port: Multiplexer) ──▶ channels
+         ◀── Settled ─── (port: Multiplexer)
+    POST ── Publish ──▶                  ──▶ channels
+         ── GaveUp ───▶
 
 Requests come and go, each in the process of its own connection; the session lives until it has not been polled for one
-and a half windows. What channels send waits in it for the next poll, in order.
+and a half windows. What channels send waits in it for the next poll, in order, and stays until it is with the client:
+
+    waits ── a poll takes it ──▶ on its way ── Settled, arrived ──▶ forgotten
+      ▲                              │
+      └── Settled, not arrived ──────┘  the client left, before the answer or halfway
+
+Meanwhile nothing else is on its way. A poll that comes then shows that the client has given the other up: that one is
+told to hurry.
 """
 
 from __future__ import annotations
 
 from base64 import b64encode
-from collections import deque
+from functools import partial
 from http import HTTPStatus
 from typing import Final, final
 
-import attrs
 import trio
 
 from phxactor.otp.call import Call
@@ -25,27 +33,19 @@ from phxactor.socket.messages import DRAIN, Drain
 from phxactor.socket.multiplexer import Pool
 from phxactor.transport import events
 from phxactor.transport.close_codes import BAD_MESSAGE, DRAINING, INACTIVE, SLOW_CONSUMER
-from phxactor.transport.multiplexed import CATCH_UP, WINDOW
+from phxactor.transport.delivery import Poll, Settled
+from phxactor.transport.multiplexed import CATCH_UP, LOOK
 from phxactor.transport.multiplexing import multiplexer
 from phxactor.transport.options import LongPollOptions
+from phxactor.transport.publications import GaveUp, Progress, Publications, Publish
 from phxactor.transport.slow_consumer import SlowConsumer
 
 SETTLE: Final = 0.01
 """Seconds between two looks at whether the channels of a session that is to be ended are done."""
 EXPIRY: Final = 1.5
 """Windows without a poll after which a session ends."""
-
-
-@attrs.frozen
-class Poll:
-    """A call: answered by a list of messages, JSON as text and binary as base64; an empty one after the window."""
-
-
-@attrs.frozen
-class Publish:
-    """A call: `messages` of the client as `(opcode, data)`, or why there are none; False if they cannot be read."""
-
-    messages: list[tuple[int, bytes]] | DecodeError
+OVERHEAD: Final = 64
+"""Bytes that a message takes beside its text, while it waits for a poll."""
 
 
 @final
@@ -59,12 +59,12 @@ class Unpolled:
 
 
 @final
-class CaughtUp:
-    """A timer's message: look whether the channels have caught up."""
+class GoOn:
+    """A timer's message: go on with what was published; or look whether the channels have caught up."""
 
 
 WINDOW_OVER: Final = WindowOver()
-CAUGHT_UP: Final = CaughtUp()
+GO_ON: Final = GoOn()
 UNPOLLED: Final = Unpolled()
 
 
@@ -79,13 +79,18 @@ class LongPollSession:
         self.peer = peer
         self._multiplexer = multiplexer(socket, self, pool, options)
         self._slow = None if options.slow_consumer == "close" else SlowConsumer(peer, options.max_output_bytes)
-        self._published: deque[tuple[list[tuple[int, bytes]] | DecodeError, From]] = deque()
-        """What clients have sent that waits until the channels have caught up."""
-        self._left = WINDOW
-        """Bytes of messages that are still handed out before the channels are looked at."""
-        self._messages: list[str] = []
+        self._publications = Publications(socket.serializer.decode, self._multiplexer, options.max_message_size)
+        self._pause = 0.0
+        """Seconds until the channels are looked at again; 0 while there is room."""
+        self._going_on = False
+        """Whether a `GoOn` is on its way."""
+        self._messages: list[bytes] = []
+        """What waits for a poll, text and base64."""
+        self._on_its_way: tuple[Poll, list[bytes]] | None = None
+        """What a poll has taken, until it says what has become of it."""
         self._size = 0
-        self._polling: From | None = None
+        """Bytes of both."""
+        self._polling: tuple[Poll, From] | None = None
         self._window: Timer | None = None
         self._expiry: Timer | None = None
         self._polled = trio.current_time()
@@ -116,15 +121,20 @@ class LongPollSession:
         match message:
             case SocketPush():
                 self.push(message)
-            case Call(request=Poll()):
-                self._poll(message.from_)
-            case Call(request=Publish(messages=messages)):
-                self._published.append((messages, message.from_))
-                if len(self._published) == 1:
+            case Call(request=Poll() as poll):
+                self._poll(poll, message.from_)
+            case Settled():
+                self._settle(message.poll)
+            case Call(request=Publish() as publish):
+                self._publications.add(publish, message.from_)
+                if not self._going_on:
                     self._hand_out()
+            case GaveUp():
+                self._publications.give_up(message.publish)
             case WindowOver():
-                self._answer([])
-            case CaughtUp():
+                self._answer_with_nothing()
+            case GoOn():
+                self._going_on = False
                 self._hand_out()
             case Unpolled():
                 self._expire()
@@ -139,9 +149,9 @@ class LongPollSession:
         """Keep a message for the client, unless too much waits for it: then it goes by the option `slow_consumer`."""
         if push.broadcast and self._slow is not None and self._slow.misses(self._size):
             return
-        text = push.data.decode() if push.opcode == TEXT else b64encode(push.data).decode()
-        self._messages.append(text)
-        self._size += len(text)
+        message = push.data if push.opcode == TEXT else b64encode(push.data)
+        self._messages.append(message)
+        self._size += len(message) + OVERHEAD
         if self._size > self.options.max_output_bytes:
             if events.slow_consumer.handlers:
                 events.slow_consumer.emit(peer=self.peer, waiting=self._size, policy="close")
@@ -156,26 +166,51 @@ class LongPollSession:
 
     # --------------------------------------------------------------------------------------------- polls
 
-    def _poll(self, from_: From) -> None:
-        self._answer([])  # an older poll that still waits: its client has given it up
-        self._polling = from_
-        if self._messages:
+    def _poll(self, poll: Poll, from_: From) -> None:
+        self._answer_with_nothing()  # an older poll that still waits: its client has given it up
+        self._polling = poll, from_
+        if self._on_its_way is not None:
+            self._on_its_way[0].hurry()
+        elif self._messages:
             self._answer_now()
-        else:
+        if self._polling is not None:
             self._window = self.pid.runtime.timers.add(self.options.window, self.pid.send, WINDOW_OVER)
 
     def _answer_now(self) -> None:
-        """Answer the poll that waits with everything there is."""
+        """Answer the poll that waits with everything there is, if its client is there."""
         self._answering = False
-        if self._messages and self._polling is not None:
-            messages, self._messages, self._size = self._messages, [], 0
-            self._answer(messages)
+        if self._messages and self._polling is not None and self._on_its_way is None:
+            poll, from_ = self._polling
+            if from_.active:
+                messages, self._messages = self._messages, []
+                self._on_its_way = poll, messages
+                self._answer(from_, messages)
 
-    def _answer(self, messages: list[str]) -> None:
-        polling, self._polling = self._polling, None
-        if polling is not None:
-            polling.reply(messages)
-            self._polled = trio.current_time()
+    def _answer_with_nothing(self) -> None:
+        if self._polling is not None:
+            self._answer(self._polling[1], [])
+
+    def _answer(self, from_: From, messages: list[bytes]) -> None:
+        from_.reply(messages)
+        self._no_poll()
+
+    def _settle(self, poll: Poll) -> None:
+        """Hear what has become of a poll; one that had nothing, or that still waits, has brought nothing either."""
+        if self._polling is not None and self._polling[0] is poll:
+            self._no_poll()
+        if self._on_its_way is None or self._on_its_way[0] is not poll:
+            return
+        messages, self._on_its_way = self._on_its_way[1], None
+        if poll.arrived:
+            self._size -= sum(map(len, messages)) + OVERHEAD * len(messages)
+        else:
+            self._messages = messages + self._messages
+        self._answer_now()
+
+    def _no_poll(self) -> None:
+        """Note that no poll waits any more."""
+        self._polling = None
+        self._polled = trio.current_time()
         if self._window is not None:
             self.pid.runtime.timers.cancel(self._window)
             self._window = None
@@ -194,7 +229,9 @@ class LongPollSession:
 
     def _drain(self) -> None:
         """End once the channels have answered what was published, and a waiting poll has it."""
-        if self._multiplexer.settled() and not self._answering and not self._published:
+        on_its_way = self._on_its_way is not None and not self._on_its_way[0].arrived
+        busy = self._answering or on_its_way or len(self._publications)
+        if self._multiplexer.settled() and not busy:
             self.stop(DRAINING)
         else:
             self.pid.runtime.timers.add(SETTLE, self.pid.send, DRAIN)
@@ -203,28 +240,27 @@ class LongPollSession:
 
     def _hand_out(self) -> None:
         """Hand out what was published, in order; what comes when the channels are behind waits, and its request too."""
-        while self._published and self.pid.alive:
-            if not self._multiplexer.waiting():
-                self._left = WINDOW
-            elif self._left <= 0:
-                self.pid.runtime.timers.add(CATCH_UP, self.pid.send, CAUGHT_UP)
-                return
-            self._publish(*self._published.popleft())
-
-    def _publish(self, messages: list[tuple[int, bytes]] | DecodeError, from_: From) -> None:
+        backlog = self._multiplexer.backlog
+        if self._pause and not backlog.has_eased(backlog.held()):
+            self._pause = min(2 * self._pause, LOOK)
+            self._go_on(self._pause)
+            return
+        self._pause = 0.0
         try:
-            if isinstance(messages, DecodeError):
-                raise messages
-            for opcode, data in messages:
-                if len(data) > self.options.max_message_size:
-                    most = self.options.max_message_size
-                    raise DecodeError(f"a message of {len(data)} bytes, more than {most}")  # noqa: TRY301
-                self._left -= len(data)
-                self._multiplexer.handle_limited(self.socket.serializer.decode(data, opcode))
+            progress = self._publications.hand_out(self.pid)
         except DecodeError as error:
             if events.bad_input.handlers:
                 events.bad_input.emit(peer=self.peer, why=str(error), code=int(HTTPStatus.BAD_REQUEST))
-            from_.reply(value=False)
+            self._publications.refuse()
             self.stop(BAD_MESSAGE)
-        else:
-            from_.reply(value=True)
+            return
+        if progress is Progress.FULL:
+            self._pause = CATCH_UP
+            self._go_on(CATCH_UP)
+        elif progress is Progress.TURN:
+            self._going_on = True
+            self.pid.runtime.run_soon(partial(self.pid.send, GO_ON))
+
+    def _go_on(self, seconds: float) -> None:
+        self._going_on = True
+        self.pid.runtime.timers.add(seconds, self.pid.send, GO_ON)

@@ -7,29 +7,29 @@ port's sink at once: it appends to the connection's output, which the flusher se
 
 from __future__ import annotations
 
-import math
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Callable
 from typing import ClassVar, Final, final
 
 import trio
 
 from phxactor.runtime import set_port
-from phxactor.socket import DecodeError, InvalidUTF8, Socket, SocketPush
+from phxactor.socket import DecodeError, InvalidUTF8, Message, Socket, SocketPush
+from phxactor.socket.backlog import SMALL
 from phxactor.socket.messages import DRAIN
 from phxactor.socket.multiplexer import Pool
 from phxactor.transport.base_connection import READ_SIZE
 from phxactor.transport.close_codes import BAD_MESSAGE, DRAINING, HELD_UP, NOT_UTF8
-from phxactor.transport.frames import frame
+from phxactor.transport.frames import RAW, frame
+from phxactor.transport.full_sweep import FullSweep
 from phxactor.transport.multiplexing import multiplexer
 from phxactor.transport.slow_consumer import SlowConsumer
 from phxactor.transport.websocket import MANY, Link, Silence, WebSocket
 
 WINDOW: Final = 65536
-"""Bytes of messages that are handed out before it is asked whether the channels keep up."""
-BEHIND: Final = 4
-"""Windows that the channels of a client may be behind, before nothing more is read of it: 256 KiB."""
+"""Bytes that are read before it is asked whether the channels keep up."""
 COMPRESSED_READ: Final = 4096
-"""Bytes that one read takes of a connection with compression: inflated, they may be a thousand times as many."""
+"""Bytes that one read takes of a connection with compression, and its window: inflated, they may be a thousand times
+as many."""
 SETTLE: Final = 0.01
 """Seconds between two looks at whether the channels of a connection that is to be closed are done."""
 CATCH_UP: Final = 0.005
@@ -48,14 +48,13 @@ class MultiplexedWebSocket(WebSocket):
     takes: ClassVar[type] = SocketPush
 
     __slots__ = (
-        "_behind",
         "_decode",
         "_draining",
         "_handle_in",
+        "_left",
         "_multiplexer",
         "_slow",
         "_taking",
-        "_waiting",
         "_window",
     )
 
@@ -66,16 +65,15 @@ class MultiplexedWebSocket(WebSocket):
         self._slow = None if options.slow_consumer == "close" else SlowConsumer(link.peer, options.max_output_bytes)
         self._multiplexer = multiplexer(socket, self, pool, options)
         unlimited = options.max_messages_per_second is None
-        self._handle_in = self._multiplexer.handle_in if unlimited else self._multiplexer.handle_limited
+        handle_in = self._multiplexer.handle_in if unlimited else self._multiplexer.handle_limited
+        self._handle_in = handle_in if self._sweep is None else _swept(handle_in, self._sweep)
         self._draining = False
         self._taking = False
         """Whether frames wait for their turn."""
         self._window = WINDOW
-        """Bytes of messages that are still handed out before the channels are looked at."""
-        self._waiting = 0
-        """Messages that waited for the channels when they were looked at last."""
-        self._behind = 0
-        """Windows during which what waits has grown: so many hold all of it."""
+        """Bytes that are still taken before the channels are looked at."""
+        self._left: list[tuple[int, bytes]] = []
+        """Frames that are not taken before there is room for the first of them."""
 
     async def run(self, first: bytes) -> None:
         """Be the process; `first` is what came behind the handshake's request."""
@@ -101,22 +99,30 @@ class MultiplexedWebSocket(WebSocket):
 
     def take(self, data: bytes) -> Awaitable[None] | None:
         """Take what was read; what processes send meanwhile queues, and is taken right after."""
-        if self._draining:
-            return trio.sleep_forever()  # noqa: ASYNC105 - whoever feeds this awaits it
-        if self._window <= 0 and self.too_far_behind():
-            return self.hold(data)
+        window = self._window = self._window - len(data)
+        if window <= 0 and (held := self.look(data)) is not None:
+            return held
         frames = self.slice(data)
         if len(frames) > MANY:
             return self.take_in_turns(frames)
         self.take_frames(frames)
-        return None
+        return self.hold() if self._left else None
 
     def take_frames(self, frames: list[tuple[int, bytes]]) -> None:
-        """Take frames as the port takes a message."""
+        """Take frames as the port takes a message, to the first for which there is no room."""
         pid = self.pid
         pid.port_busy = True
+        rest = iter(frames)
         try:
-            super().take_frames(frames)
+            for opcode, payload in rest:
+                if self.deaf:
+                    if self._left:
+                        self._left += (opcode, payload), *rest
+                    break
+                if opcode != RAW:
+                    self.take_message(opcode, payload)
+                else:
+                    self._take_raw(payload)
         finally:
             pid.port_busy = False
         if pid.mailbox:
@@ -125,52 +131,83 @@ class MultiplexedWebSocket(WebSocket):
     async def take_in_turns(self, frames: list[tuple[int, bytes]]) -> None:
         """Take many frames, and let others run in between."""
         self._taking = True
-        await super().take_in_turns(frames)
+        for start in range(0, len(frames), MANY):
+            await trio.lowlevel.checkpoint()
+            self.take_frames(frames[start : start + MANY])
+            if self._left:
+                await self.hold()
         self._taking = False
 
     def take_message(self, opcode: int, data: bytes) -> None:
         """Decode a message and hand it to its channel."""
+        if len(data) > SMALL:
+            self.take_larger(opcode, data)
+            return
         try:
             message = self._decode(data, opcode)
         except DecodeError as error:
-            self.reject(str(error), NOT_UTF8 if isinstance(error, InvalidUTF8) else BAD_MESSAGE)
+            self.refuse(error)
             return
-        self._window -= len(data)
         self._handle_in(message)
-        if self._sweep is not None:
-            self._sweep.count()
 
-    def too_far_behind(self) -> bool:
-        """Look at the channels, once a window; they have run since the last one was handed out."""
-        windows = 1 - self._window // WINDOW
-        self._window = WINDOW
-        waited, self._waiting = self._waiting, self._multiplexer.waiting()
-        if not self._waiting:
-            self._behind = 0
-        elif self._waiting > waited:
-            self._behind += windows
-        return self._behind > BEHIND
+    def take_larger(self, opcode: int, data: bytes) -> None:
+        """Do so with a message that counts by itself, unless there is no room for it: then it is left."""
+        try:
+            message = self._multiplexer.backlog.decode(self._decode, data, opcode)
+        except DecodeError as error:
+            self.refuse(error)
+            return
+        if message is None:
+            self._left.append((opcode, data))
+            self.deaf = True
+        else:
+            self._handle_in(message)
 
-    async def hold(self, data: bytes) -> None:
-        """Read nothing until half of what waits has been taken, then take `data`: TCP tells the client to wait.
+    def refuse(self, error: DecodeError) -> None:
+        """Disconnect a client that sent what is no message."""
+        self.reject(str(error), NOT_UTF8 if isinstance(error, InvalidUTF8) else BAD_MESSAGE)
 
-        It is looked at again and again, since that is rare, and an event would cost every message. The client is let go
-        when nothing has been taken for `STUCK`: nobody has answered his heartbeats, and nobody would see him leave.
+    def look(self, data: bytes) -> Awaitable[None] | None:
+        """Look at the channels, once a window, and take no more while too much waits for them."""
+        if self._draining:
+            return trio.sleep_forever()  # noqa: ASYNC105 - whoever feeds this awaits it
+        self._window = COMPRESSED_READ if self.compressed else WINDOW
+        return self.hold(data) if self._multiplexer.backlog.exceeds() else None
+
+    async def hold(self, data: bytes = b"") -> None:
+        """Read nothing until half of what may wait does, then take what was left, and `data`: TCP tells the client."""
+        await self.wait_for_room()
+        while self._left:
+            frames, self._left = self._left, []
+            self.deaf = self.closing
+            self.take_frames(frames)
+            if self._left:
+                await self.wait_for_room()
+        if data and (held := self.take(data)) is not None:
+            await held
+
+    async def wait_for_room(self) -> None:
+        """Look again and again, since it is rare, and an event would cost every message.
+
+        The client is let go when nothing has been taken for `STUCK`: nobody has answered his heartbeats, and nobody
+        would see him leave.
         """
-        pause, last, since = CATCH_UP, math.inf, trio.current_time()
-        while 2 * (waiting := self._multiplexer.waiting()) > self._waiting:
+        backlog = self._multiplexer.backlog
+        pause, since = CATCH_UP, trio.current_time()
+        least = waiting = backlog.held()
+        while not backlog.has_eased(waiting):
             now = trio.current_time()
             self._heard = now + pause  # it is not the client who is silent
-            if waiting != last:
-                last, since = waiting, now
+            if waiting < least:
+                least, since = waiting, now
             elif now - since >= STUCK:
                 self.reject(f"its channels have taken nothing of what waits for {STUCK:g} s", HELD_UP)
             await trio.sleep(pause)
             pause = min(2 * pause, LOOK)
-        self._behind //= 2
-        held = self.take(data)
-        if held is not None:
-            await held
+            waiting = backlog.held()
+        if self._draining:
+            self._taking = False
+            await trio.sleep_forever()
 
     def port(self, message: object) -> None:
         """Take what a process sends to this one."""
@@ -196,6 +233,7 @@ class MultiplexedWebSocket(WebSocket):
     def drain(self) -> None:
         """Read nothing more; close once the channels have answered what was read."""
         self._draining = True
+        self._window = 0
         if self._multiplexer.settled() and not self._taking:
             self.stop(DRAINING)
         else:
@@ -233,3 +271,13 @@ class MultiplexedWebSocket(WebSocket):
             self.send(push.opcode, push.data)
             if self._connection.size > self._connection.limit:
                 self.judge_output()
+
+
+def _swept(handle_in: Callable[[Message], None], sweep: FullSweep) -> Callable[[Message], None]:
+    """Have messages counted for full sweeps; those that are not pay nothing."""
+
+    def handle_and_count(message: Message) -> None:
+        handle_in(message)
+        sweep.count()
+
+    return handle_and_count

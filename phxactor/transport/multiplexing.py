@@ -16,6 +16,7 @@ def multiplexer(socket: Socket, output: Output, pool: Pool, options: SocketOptio
         pool,
         max_channels=options.max_channels,
         join_timeout=options.join_timeout,
+        max_input_bytes=options.max_input_bytes,
         messages=rate_limit(options.max_messages_per_second),
         joins=rate_limit(options.max_joins_per_second),
     )

@@ -62,11 +62,22 @@ def _seconds(_: object, field: attrs.Attribute[float], value: object) -> None:
     checked_seconds(field.name, value)
 
 
-def _at_least_one(_: object, field: attrs.Attribute[int], value: object) -> None:
+def checked_bytes(name: str, value: object) -> int:
+    """Return a number of bytes, or of something else, of at least 1. Raises TypeError and ValueError, with the name."""
     if isinstance(value, bool) or not isinstance(value, int):
-        raise TypeError(f"{field.name} is a whole number, not {value!r}")
+        raise TypeError(f"{name} is a whole number, not {value!r}")
     if value < 1:
-        raise ValueError(f"{field.name} is at least 1; it is {value!r}")
+        raise ValueError(f"{name} is at least 1; it is {value!r}")
+    return value
+
+
+def _at_least_one(_: object, field: attrs.Attribute[int], value: object) -> None:
+    checked_bytes(field.name, value)
+
+
+def _at_least_one_or_none(_: object, field: attrs.Attribute[int | None], value: object) -> None:
+    if value is not None:
+        checked_bytes(field.name, value)
 
 
 def _per_second(_: object, field: attrs.Attribute[float | None], value: object) -> None:
@@ -173,6 +184,12 @@ class SocketOptions:
     By WebSocket it is answered 503, by long poll 500, after which phoenix.js tries again. One that leaves meanwhile
     ends it at once.
     """
+    max_input_bytes: int = attrs.field(default=8 * 1024 * 1024, validator=_at_least_one)
+    """Bytes of a client's messages, as they are in memory, that may wait for its channels, before nothing more is read.
+
+    A message that is not handled yet counts as much as it takes at the most: up to 255 bytes are taken for 10.7 KB.
+    One that is larger than all of this is taken when nothing else waits. A socket without channels has 64 KiB.
+    """
     max_output_bytes: int = attrs.field(default=4 * 1024 * 1024, validator=_at_least_one)
     """Bytes that may wait for a client that reads too slowly."""
     slow_consumer: SlowConsumer = attrs.field(default="close", validator=_slow_consumer)
@@ -244,5 +261,7 @@ class LongPollOptions(SocketOptions):
     max_message_size: int = attrs.field(default=1024 * 1024, validator=_at_least_one)
     """Bytes of a message, of a binary one without its base64; a longer one ends the session with 400.
 
-    One request holds up to 100 messages and 10 MiB. Phoenix has no limit of its own.
+    Phoenix has no limit of its own.
     """
+    max_body_bytes: int | None = attrs.field(default=None, validator=_at_least_one_or_none)
+    """Bytes of a request, which holds up to 100 messages; a longer one is answered 413. None for the endpoint's."""

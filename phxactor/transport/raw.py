@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from sys import getsizeof
 from typing import Final, final
 
 import attrs
@@ -20,8 +21,8 @@ from phxactor.transport.websocket import Link, Silence, WebSocket
 
 AHEAD: Final = 65536
 """Bytes of messages that may wait for the handler before nothing more is read."""
-OVERHEAD: Final = 64
-"""Bytes that a message counts in addition, so that empty ones count too."""
+OVERHEAD: Final = 128
+"""Bytes that a message takes beside its text or bytes, while it waits."""
 
 
 @attrs.frozen
@@ -152,7 +153,7 @@ class RawWebSocket(WebSocket):
         self.end(NORMAL)
 
     def _make_room(self, data: str | bytes) -> None:
-        self._waiting -= len(data) + OVERHEAD
+        self._waiting -= getsizeof(data) + OVERHEAD
         if self._room is not None:
             self._room.set()
             self._room = None
@@ -165,7 +166,7 @@ class RawWebSocket(WebSocket):
         except UnicodeDecodeError as error:
             self.reject(f"text is not UTF-8 at byte {error.start}", NOT_UTF8)
             return
-        self._waiting += len(message) + OVERHEAD
+        self._waiting += getsizeof(message) + OVERHEAD  # a text with one emoji takes four bytes for each character
         if self._rate is not None:
             self._rate.owe(trio.current_time())
         self.pid.send(Incoming(message))
@@ -173,7 +174,7 @@ class RawWebSocket(WebSocket):
     def respond(self, data: bytes, *, last: bool) -> None:
         """Send it behind the answers to what came before, as if everything were handled when it comes."""
         if self._waiting:
-            self._waiting += len(data) + OVERHEAD
+            self._waiting += getsizeof(data) + OVERHEAD
             self.pid.send(Owed(data, last))
         else:
             super().respond(data, last=last)

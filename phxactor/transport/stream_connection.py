@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final, final
 
 import trio
 
+from phxactor.transport.acknowledged import acknowledged, drop_unsent, has_left, read
 from phxactor.transport.base_connection import LEFT_OVER, READ_SIZE, BaseConnection, Take
 from phxactor.transport.watching import in_background
 
@@ -133,7 +134,36 @@ class StreamConnection(BaseConnection):
         except (trio.BrokenResourceError, trio.ClosedResourceError):
             self.drop_output()
 
+    def has_left(self) -> bool:
+        """Say whether the client has closed his side, or is gone, where there is a socket."""
+        sock = _socket_of(self._stream)
+        return sock is not None and has_left(sock)
+
+    async def acknowledged(self) -> bool:
+        """Wait until the client's system has acknowledged all that was sent; without a socket, it has."""
+        sock = _socket_of(self._stream)
+        return sock is None or await acknowledged(sock)
+
+    async def read(self) -> bool:
+        """Wait until the client sends something or closes its side; without a socket, it may have."""
+        sock = _socket_of(self._stream)
+        return sock is None or await read(sock)
+
+    def abort(self) -> None:
+        """Have nothing more sent."""
+        self.drop_output()
+        sock = _socket_of(self._stream)
+        if sock is not None:
+            drop_unsent(sock)
+
     def close(self) -> None:
         """Close at once; what waits is lost."""
         self.drop_output()
         trio.lowlevel.spawn_system_task(trio.aclose_forcefully, self._stream)
+
+
+def _socket_of(stream: trio.abc.Stream) -> trio.socket.SocketType | None:
+    """Return the socket that a stream runs over, if one does."""
+    while isinstance(stream, trio.SSLStream):
+        stream = stream.transport_stream
+    return stream.socket if isinstance(stream, trio.SocketStream) else None

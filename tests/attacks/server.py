@@ -30,12 +30,15 @@ from phxactor import (
     get,
     mount,
     on,
+    post,
 )
 from phxactor.endpoint.connection_limits import ConnectionLimits
 from phxactor.endpoint.events import listening
 
 BOUND = 1024 * 1024
 """Bytes that may wait for one client."""
+DENSE_SIZE = 64 * 1024
+"""Bytes of a message where they may take 40 times as many, once they are decoded."""
 PIECE = 64_000
 """Bytes of one broadcast."""
 MOST = 300
@@ -52,6 +55,10 @@ class Room(Channel):
     @on("echo")
     async def echo(self, payload: Any) -> Ok[Any]:  # noqa: ANN401
         return Ok(payload)
+
+    @on("quiet")
+    async def quiet(self, payload: Any) -> None:  # noqa: ANN401
+        await trio.sleep(0.001)
 
     @on("stuck")
     async def stuck(self, payload: Any) -> None:  # noqa: ANN401
@@ -80,23 +87,32 @@ async def broadcast(request: Request) -> Response:
     return Response.text(str(count))
 
 
-CLOSE = WebSocketOptions(check_origin=False, max_output_bytes=BOUND)
+async def upload(request: Request) -> Response:
+    """Say how much has come."""
+    return Response.text(str(len(request.body)))
+
+
+CLOSE = WebSocketOptions(check_origin=False, max_output_bytes=BOUND, max_input_bytes=BOUND)
+DENSE = attrs.evolve(CLOSE, max_frame_size=DENSE_SIZE)
 DROP = attrs.evolve(CLOSE, slow_consumer="drop")
+RAW = WebSocketOptions(check_origin=False, max_output_bytes=BOUND)
 LIMITED = attrs.evolve(CLOSE, max_messages_per_second=10)
 HURRIED = attrs.evolve(CLOSE, max_joins_per_second=10)
-POLL = LongPollOptions(check_origin=False, max_output_bytes=BOUND)
+POLL = LongPollOptions(check_origin=False, max_output_bytes=BOUND, max_input_bytes=BOUND)
 DROPPING_POLL = attrs.evolve(POLL, slow_consumer="drop")
 
 endpoint = Endpoint(
     sockets=[
         mount("/close", UserSocket, websocket=CLOSE, longpoll=POLL),
+        mount("/dense", UserSocket, websocket=DENSE),
+        mount("/dense-compressed", UserSocket, websocket=attrs.evolve(DENSE, compress=True)),
         mount("/compressed", UserSocket, websocket=attrs.evolve(CLOSE, compress=True)),
         mount("/drop", UserSocket, websocket=DROP, longpoll=DROPPING_POLL),
         mount("/limited", UserSocket, websocket=LIMITED),
         mount("/hurried", UserSocket, websocket=HURRIED),
-        mount("/raw", Stuck, websocket=CLOSE),
+        mount("/raw", Stuck, websocket=RAW),
     ],
-    routes=[get("/broadcast", broadcast)],
+    routes=[get("/broadcast", broadcast), post("/upload", upload)],
     port=0,
     max_connections=MOST,
 )

@@ -8,7 +8,8 @@ from contextlib import suppress
 import pytest
 import trio
 
-from phxactor.endpoint.http import HEAD_TIMEOUT, MAX_BODY
+from phxactor.endpoint.answering import MAX_BODY
+from phxactor.endpoint.http import HEAD_TIMEOUT
 from phxactor.endpoint.tls import HANDSHAKE_TIMEOUT
 from tests.attacks.server import MOST
 from tests.attacks.target import CLIENTS, MARKS, SLACK, Target, attacked, first_line, pour
@@ -165,7 +166,7 @@ async def test_bodies_that_never_end(kind: bytes, piece: bytes) -> None:
         before = target.peak()
         async with trio.open_nursery() as nursery:
             for stream in streams:
-                await stream.send_all(b"POST /drop/longpoll HTTP/1.1\r\nhost: a\r\n" + kind + b"\r\n\r\n")
+                await stream.send_all(b"POST /upload HTTP/1.1\r\nhost: a\r\n" + kind + b"\r\n\r\n")
                 most = MAX_BODY - 1 if kind.startswith(b"content") else None
                 nursery.start_soon(pour_at_most, stream, piece, most)
         assert target.peak() - before < CLIENTS * 2 * MAX_BODY + SLACK
@@ -182,16 +183,29 @@ async def pour_at_most(stream: trio.abc.Stream, piece: bytes, most: int | None) 
     await pour(stream, b"", 1.0, every=0.1)
 
 
-async def test_bodies_that_are_said_to_be_too_long_are_not_read() -> None:
+@pytest.mark.parametrize(
+    ("head", "answer"),
+    [
+        pytest.param(b"POST /upload HTTP/1.1\r\nhost: a\r\ncontent-length: 10485761\r\n\r\n", b"413", id="too long"),
+        pytest.param(b"POST /nowhere HTTP/1.1\r\nhost: a\r\ncontent-length: 9000000\r\n\r\n", b"404", id="for no path"),
+        pytest.param(
+            b"POST /broadcast HTTP/1.1\r\nhost: a\r\ncontent-length: 9000000\r\n\r\n", b"405", id="for another method"
+        ),
+        pytest.param(
+            b"POST /drop/longpoll HTTP/1.1\r\nhost: a\r\ncontent-length: 9000000\r\n\r\n", b"200", id="for no session"
+        ),
+    ],
+)
+async def test_bodies_that_nobody_wants_are_not_read(head: bytes, answer: bytes) -> None:
     async with attacked() as target:
         before = target.peak()
         streams = await crowd(target)
         for stream in streams:
-            await stream.send_all(b"POST / HTTP/1.1\r\nhost: a\r\ncontent-length: 10485761\r\n\r\n")
+            await stream.send_all(head)
         async with trio.open_nursery() as nursery:
             for stream in streams:
                 nursery.start_soon(pour, stream, b"x" * 50_000, 1.0)
-        assert await answers_of(streams) == {b"HTTP/1.1 413 "}
+        assert await answers_of(streams) == {b"HTTP/1.1 " + answer + b" "}
         assert target.peak() - before < CROWD * 2 * 64 * 1024 + SLACK
 
 

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 
+import attrs
 import h11
 import pytest
 import trio
@@ -23,6 +24,7 @@ from phxactor.endpoint.http import (
 from phxactor.transport.request import PeerData, Request
 from phxactor.transport.response import Response
 
+MAX_BODY = 1000
 PEER = PeerData("192.0.2.7", 50000)
 HELLO = b"GET /hello?a=b HTTP/1.1\r\nHost: example.com\r\nX-Test: yes\r\n\r\n"
 
@@ -36,10 +38,10 @@ def head_of(size: int) -> bytes:
 class Wire:
     """A client's end of a connection, and what the server made of it."""
 
-    def __init__(self, max_body: int = 1000) -> None:
+    def __init__(self) -> None:
         self.client, server = memory_stream_pair()
         self.server = server
-        self.http = HTTPConnection(server, peer=PEER, max_body=max_body)
+        self.http = HTTPConnection(server, peer=PEER)
 
     async def send(self, data: bytes) -> None:
         await self.client.send_all(data)
@@ -53,13 +55,14 @@ class Wire:
         return data
 
     async def request(self) -> Request:
+        """Read a request, with its body."""
         request = await self.http.next_request()
         assert request is not None
-        return request
+        return attrs.evolve(request, body=await self.http.read_body(MAX_BODY))
 
     async def refusal(self) -> BadRequest:
         with pytest.raises(BadRequest) as caught:
-            await self.http.next_request()
+            await self.request()
         return caught.value
 
 

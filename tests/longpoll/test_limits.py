@@ -8,8 +8,8 @@ from trio.testing import MockClock
 
 from phxactor import LongPollOptions
 from phxactor.endpoint.drainer import DrainOptions
-from phxactor.endpoint.longpoll import MAX_LINES
 from phxactor.transport.longpoll import EXPIRY
+from phxactor.transport.publications import MAX_LINES
 from tests.longpoll.polling import GONE, OPENED, TAKEN, house, reply
 from tests.sockets.serving import complaints
 

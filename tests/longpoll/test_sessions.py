@@ -149,7 +149,7 @@ async def test_a_token_that_is_not_ours_is_worth_nothing(forge: Any, autojump_cl
 async def test_a_token_is_good_for_two_weeks(autojump_clock: MockClock) -> None:
     async with house() as it:
         client = await it.opened()
-        (name,) = it.endpoint.sessions._pids  # noqa: SLF001 - nobody else tells an id
+        (name,) = it.endpoint.sessions._known  # noqa: SLF001 - nobody else tells an id
         secret = it.endpoint.secret_key_base
         client.token = sign(secret, SALT, name, signed_at=time.time() - TOKEN_AGE + 60)
         assert await client.publish(["1", "1", "room:1", "phx_join", {}]) == TAKEN

@@ -14,7 +14,7 @@ from phxactor import Message, Pid, Socket
 from phxactor.otp import DynamicSupervisor
 from phxactor.pubsub import PubSub
 from phxactor.runtime import Exit, Reason, Runtime, open_runtime, self_pid, set_port
-from phxactor.socket import Broadcaster, Route, Serializer, SocketPush, V1JSONSerializer, V2JSONSerializer
+from phxactor.socket import TEXT, Broadcaster, Route, Serializer, SocketPush, V1JSONSerializer, V2JSONSerializer
 from phxactor.socket.multiplexer import Multiplexer
 from phxactor.testing import settle
 
@@ -70,6 +70,14 @@ class Wire:
         message = Message(topic, event, {} if payload is None else payload, ref, join_ref)  # type: ignore[arg-type]
         self.mux.handle_in(message)
 
+    def say_much(self, join_ref: object, ref: object, topic: str, event: str, payload: object) -> bool:
+        """Send what counts by itself; False, and it has not been sent, when there is no room for it."""
+        text = orjson.dumps([join_ref, ref, topic, event, payload])
+        message = self.mux.backlog.decode(self.socket.serializer.decode, text, TEXT)
+        if message is not None:
+            self.mux.handle_in(message)
+        return message is not None
+
     def join(self, topic: str, ref: object = "1") -> None:
         self.say(ref, ref, topic, "phx_join")
 
@@ -91,7 +99,12 @@ def _channels_of(*routes: Route) -> type[Socket]:
 
 @asynccontextmanager
 async def wires(
-    *routes: Route, count: int = 1, vsn: int = 2, max_channels: int = 100, join_timeout: float = 30.0
+    *routes: Route,
+    count: int = 1,
+    vsn: int = 2,
+    max_channels: int = 100,
+    join_timeout: float = 30.0,
+    max_input_bytes: int = 8 * 1024 * 1024,
 ) -> AsyncIterator[list[Wire]]:
     """Open connections to a socket with these routes."""
     handler = _channels_of(*routes)
@@ -109,7 +122,12 @@ async def wires(
                 transport_pid=wire.pid,
             )
             wire.mux = Multiplexer(
-                wire.socket, wire, lambda *_: pool, max_channels=max_channels, join_timeout=join_timeout
+                wire.socket,
+                wire,
+                lambda *_: pool,
+                max_channels=max_channels,
+                join_timeout=join_timeout,
+                max_input_bytes=max_input_bytes,
             )
             over = trio.Event()
             set_port(_port(wire, over.set))
@@ -138,10 +156,15 @@ def _port(wire: Wire, hang_up: Callable[[], None]) -> Callable[[object], None]:
 
 @asynccontextmanager
 async def wire(
-    *routes: Route, vsn: int = 2, max_channels: int = 100, join_timeout: float = 30.0
+    *routes: Route,
+    vsn: int = 2,
+    max_channels: int = 100,
+    join_timeout: float = 30.0,
+    max_input_bytes: int = 8 * 1024 * 1024,
 ) -> AsyncIterator[Wire]:
     """Open one connection."""
-    async with wires(*routes, vsn=vsn, max_channels=max_channels, join_timeout=join_timeout) as (only,):
+    options = {"max_channels": max_channels, "max_input_bytes": max_input_bytes}
+    async with wires(*routes, vsn=vsn, join_timeout=join_timeout, **options) as (only,):
         yield only
 
 

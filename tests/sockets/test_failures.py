@@ -8,7 +8,22 @@ import pytest
 import trio
 from trio.testing import MockClock
 
-from phxactor import Channel, Error, Ok, RawSocket, Socket, Stop, WebSocketOptions, channel, intercept, on
+from phxactor import (
+    Channel,
+    Endpoint,
+    Error,
+    Ok,
+    RawSocket,
+    Request,
+    Response,
+    Socket,
+    Stop,
+    WebSocketOptions,
+    channel,
+    intercept,
+    on,
+    post,
+)
 from phxactor.channel import Payload
 from phxactor.endpoint import http
 from phxactor.runtime import KILL, SHUTDOWN, Pid, Reason, self_pid
@@ -333,6 +348,10 @@ async def test_a_handshake_that_is_refused_is_one_line(
         await eventually(lambda: server.processes() == before)
 
 
+async def upload(request: Request) -> Response:
+    return Response.text(str(len(request.body)))
+
+
 @pytest.mark.parametrize(
     ("data", "status", "said"),
     [
@@ -344,13 +363,15 @@ async def test_a_handshake_that_is_refused_is_one_line(
         pytest.param(b"GET /%ff HTTP/1.1\r\nhost: a\r\n\r\n", 400, "UTF-8", id="path not UTF-8"),
         pytest.param(b"GET a HTTP/1.1\r\nhost: a\r\n\r\n", 400, "target", id="no path"),
         pytest.param(b"POST / HTTP/1.1\r\nhost: a\r\ncontent-length: -1\r\n\r\n", 400, "", id="a wrong length"),
-        pytest.param(b"POST / HTTP/1.1\r\nhost: a\r\ncontent-length: 99999999\r\n\r\n", 413, "body", id="a long body"),
+        pytest.param(
+            b"POST /up HTTP/1.1\r\nhost: a\r\ncontent-length: 99999999\r\n\r\n", 413, "body", id="a long body"
+        ),
     ],
 )
 async def test_a_request_that_is_no_good_is_one_line(
     data: bytes, status: int, said: str, caplog: pytest.LogCaptureFixture
 ) -> None:
-    async with serving(mounted(UserSocket)) as server:
+    async with serving(Endpoint(routes=[post("/up", upload)])) as server:
         assert (await server.request(data))[0] == status
         await eventually(lambda: complaints(caplog))
         (line,) = complaints(caplog)

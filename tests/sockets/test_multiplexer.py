@@ -10,6 +10,7 @@ from trio.testing import MockClock
 from phxactor import Channel, Error, Ok, Pid, Shutdown, SocketClose, Stop, channel, monitor, on, trap_exit
 from phxactor.channel import Payload
 from phxactor.runtime import KILL, receive
+from phxactor.socket.backlog import SMALL_WEIGHT
 from phxactor.socket.messages import Broadcast
 from phxactor.socket.multiplexer import DUPLICATE_GRACE, MAX_TOPIC, WAITING
 from tests.sockets.multiplexing import (
@@ -269,10 +270,10 @@ async def test_what_waits_is_counted_joins_among_it(autojump_clock: MockClock) -
         it.say("1", "2", "room:slow", "echo", 1)
         it.join("room:slow2")
         await it.hear()
-        assert it.mux.waiting() == 3
+        assert it.mux.backlog.held() == 3 * SMALL_WEIGHT
         await trio.sleep(1.1)
         assert len(await it.hear()) == 3
-        assert it.mux.waiting() == 0
+        assert it.mux.backlog.held() == 0
 
 
 async def test_what_waited_for_a_refused_join_is_answered(autojump_clock: MockClock) -> None:

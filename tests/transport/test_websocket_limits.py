@@ -9,16 +9,18 @@ import os
 import weakref
 from pathlib import Path
 
+import attrs
 import pytest
 import trio
 from trio.testing import MockClock
 
 from phxactor import Channel, Endpoint, Ok, Pid, Socket, WebSocketOptions, channel, mount, on, self_pid
 from phxactor.channel import Payload
+from phxactor.socket.backlog import SMALL_WEIGHT
 from phxactor.transport import multiplexed
 from phxactor.transport.base_connection import READ_SIZE
 from phxactor.transport.connection import Connection
-from phxactor.transport.multiplexed import BEHIND, WINDOW, MultiplexedWebSocket
+from phxactor.transport.multiplexed import WINDOW, MultiplexedWebSocket
 from phxactor.transport.raw import AHEAD, OVERHEAD
 from phxactor.transport.websocket import MANY
 from tests.conformance.client import Client, Closed
@@ -72,10 +74,13 @@ class UserSocket(Socket):
         return "users_socket:1"
 
 
-def endpoint(**options: float) -> Endpoint:
+def endpoint(max_input_bytes: int = 8 * 1024 * 1024, **options: float) -> Endpoint:
     chosen = WebSocketOptions(check_origin=False, max_output_bytes=BOUND, **options)  # type: ignore[arg-type]
     return Endpoint(
-        sockets=[mount("/socket", UserSocket, websocket=chosen), mount("/echo", EchoSocket, websocket=chosen)]
+        sockets=[
+            mount("/socket", UserSocket, websocket=attrs.evolve(chosen, max_input_bytes=max_input_bytes)),
+            mount("/echo", EchoSocket, websocket=chosen),
+        ]
     )
 
 
@@ -167,7 +172,10 @@ async def test_a_client_that_stops_reading_for_a_while_loses_nothing() -> None:
 async def test_nothing_is_read_while_a_channel_has_to_catch_up(still_clock: MockClock) -> None:
     messages = 40_000
     flood = b"".join(frame(TEXT, b'["1",null,"room:1","count",%d]' % number) for number in range(messages))
-    async with serving(endpoint(timeout=1)) as server, await server.connect(SOCKET) as client:
+    async with (
+        serving(endpoint(timeout=1, max_input_bytes=1_000_000)) as server,
+        await server.connect(SOCKET) as client,
+    ):
         await client.ask(JOIN)
         sent = trio.Event()
 
@@ -181,7 +189,8 @@ async def test_nothing_is_read_while_a_channel_has_to_catch_up(still_clock: Mock
             for _ in range(100):  # more than the time-out: it is not the client that is silent
                 still_clock.jump(0.05)
                 await moment()
-            assert len(Gate.pid.mailbox) < ((BEHIND + 2) * WINDOW + READ_SIZE) // (len(flood) // messages)
+            size = len(flood) // messages
+            assert len(Gate.pid.mailbox) < 1_000_000 // SMALL_WEIGHT + (WINDOW + 2 * READ_SIZE) // size
             Gate.opened.set()
             while not sent.is_set():
                 still_clock.jump(0.05)
@@ -195,9 +204,9 @@ async def test_nothing_is_read_while_a_channel_has_to_catch_up(still_clock: Mock
 
 async def test_whose_channel_takes_nothing_for_long_is_let_go(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(multiplexed, "STUCK", 0.1)
-    async with serving(endpoint()) as server, await server.connect(SOCKET) as client:
+    async with serving(endpoint(max_input_bytes=4 * WINDOW)) as server, await server.connect(SOCKET) as client:
         await client.ask(JOIN)
-        for number in range(3 * BEHIND):
+        for number in range(8):
             await client.send(["1", None, "room:1", "count", [number, "x" * WINDOW]])
         events, end = await client.until_closed()
         assert (events, end) == ([], Closed(1011))
@@ -227,12 +236,12 @@ async def test_many_small_frames_are_taken_in_turns_and_in_order(monkeypatch: py
 
 async def test_a_channel_that_is_stuck_does_not_keep_the_others_from_being_read() -> None:
     large = "x" * WINDOW
-    async with serving(endpoint()) as server, await server.connect(SOCKET) as client:
+    async with serving(endpoint(max_input_bytes=2 * WINDOW)) as server, await server.connect(SOCKET) as client:
         await client.ask(JOIN)
         await client.ask(["2", "2", "room:2", "phx_join", {}])
         await client.send(["1", None, "room:1", "count", 0])  # it waits for the gate
         await client.send(["1", None, "room:1", "count", 1])  # which this one waits for
-        for number in range(4 * BEHIND):
+        for number in range(16):
             answer = await client.ask(["2", str(number), "room:2", "echo", large])
             assert answer == ["2", str(number), "room:2", "phx_reply", {"status": "ok", "response": large}]
         assert await client.ask([None, "9", "phoenix", "heartbeat", {}]) == [
