@@ -16,8 +16,9 @@ trio has no public way to see that stack. This file and `generators` are the onl
 
 from __future__ import annotations
 
+import inspect
 from math import inf
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 import trio
 from trio.lowlevel import Task, current_task
@@ -26,6 +27,9 @@ from phxactor.runtime.generators import AnyGenerator, open_scopes
 
 if TYPE_CHECKING:
     from phxactor.runtime.pid import Pid
+
+PASSES: Final = 4
+"""Passes of the scheduler in which lost tasks may end."""
 
 Status: TypeAlias = Any
 """A level of trio's stack: it has a `_scope` and a `parent`."""
@@ -45,30 +49,45 @@ def _check() -> None:
 _check()
 
 
-def is_anything_open(pid: Pid, scope: trio.CancelScope, outer_nurseries: int = 0) -> bool:
-    """Tell whether the current task has entered something within the scope of its process that it has not left.
+async def close_left_open(
+    pid: Pid, scope: trio.CancelScope, *, outer_nurseries: int = 0, complained: bool = False
+) -> list[BaseException]:
+    """Close what the current task has open within `scope`, which it cancels; return what that raised.
 
-    `outer_nurseries` is the number of nurseries that the task had opened before `scope`.
+    `outer_nurseries` is the number of nurseries that the task had opened before `scope`; `complained` says that its
+    failure may be a complaint of trio's (`is_complaint`).
     """
-    task = current_task()
-    return (
-        task._cancel_status is not scope._cancel_status
-        or len(task._child_nurseries) > outer_nurseries
-        or bool(pid.generators)
-    )
-
-
-async def close_left_open(pid: Pid, scope: trio.CancelScope, outer_nurseries: int = 0) -> list[BaseException]:
-    """Close what the current task has open within `scope`, which it cancels; return what that raised."""
-    if not is_anything_open(pid, scope, outer_nurseries):
-        return []
     task = current_task()
     scope.cancel(reason=f"{pid!r} closes what it has left open")
     closing = _Closing(pid, task, scope, outer_nurseries)
     await closing.close_stack()
     await closing.close_generators(closing.suspended())
+    if complained or any(map(is_complaint, closing.raised)):
+        await closing.close_lost_nurseries()
     pid.generators = None
     return closing.raised
+
+
+def is_complaint(failure: BaseException) -> bool:
+    """Tell whether a failure may be trio's complaint about nurseries or scopes that were not left in order."""
+    if isinstance(failure, BaseExceptionGroup):
+        return any(map(is_complaint, failure.exceptions))
+    return isinstance(failure, AssertionError | RuntimeError)
+
+
+async def end_lost_tasks() -> None:
+    """Cancel the tasks whose nursery's own task has ended: somebody lost a nursery, and hid trio's complaint."""
+    every: set[Task] = current_task()._runner.tasks
+    lost = {one.parent_nursery for one in every if one.parent_nursery and _has_ended(one.parent_nursery.parent_task)}
+    for nursery in lost:
+        nursery.cancel_scope.cancel(reason="its task has ended")
+    if lost:
+        for _ in range(PASSES):
+            await trio.lowlevel.cancel_shielded_checkpoint()
+
+
+def _has_ended(task: Task) -> bool:
+    return inspect.getcoroutinestate(task.coro) == inspect.CORO_CLOSED
 
 
 class _Closing:
@@ -99,6 +118,19 @@ class _Closing:
                 self._forget(stack[0])
             else:
                 return
+
+    async def close_lost_nurseries(self) -> None:
+        """Close the nurseries that trio took off the task's list when others were not left in order.
+
+        They are found by their tasks, of which all that there are have to be looked at.
+        """
+        every: set[Task] = self._task._runner.tasks
+        mine = {
+            one.parent_nursery for one in every if one.parent_nursery and one.parent_nursery.parent_task is self._task
+        }
+        for nursery in mine.difference(self._task._child_nurseries):
+            self._task._child_nurseries.append(nursery)
+            await self._close_nursery(nursery)
 
     def suspended(self) -> list[AnyGenerator]:
         """List the generators of the process that wait at a `yield` and were not tried yet, the oldest first."""

@@ -12,7 +12,7 @@ from phxactor.runtime import fork
 from phxactor.runtime.errors import Exit
 from phxactor.runtime.generators import Generators
 from phxactor.runtime.host import Host
-from phxactor.runtime.left_open import close_left_open
+from phxactor.runtime.left_open import close_left_open, end_lost_tasks
 from phxactor.runtime.pid import current
 from phxactor.runtime.process import blame_what_was_left, is_cancellation, judge
 from phxactor.runtime.reasons import NORMAL, SHUTDOWN, Crash, Reason, is_benign
@@ -57,7 +57,7 @@ async def open_runtime(*, stop_timeout: float = STOP_TIMEOUT, kill_grace: float 
                         fork.leave(error)
                         raise
                     finally:
-                        left = await close_left_open(main, main.scope, outer_nurseries)
+                        left = await close_left_open(main, main.scope, outer_nurseries=outer_nurseries)
             except BaseException as error:  # noqa: BLE001 - raised again below, outside of the nursery's group
                 failure = error
                 reason = SHUTDOWN if is_cancellation(error) else judge(error)[0]
@@ -93,6 +93,7 @@ async def _stop(host: Host, runtime: Runtime, reason: Reason, timeout: float) ->
             if host.lost:
                 with trio.CancelScope(shield=True):
                     await runtime.stop_without_host(reason, host.ended)
+            await end_lost_tasks()
             stopped = True
         except KeyboardInterrupt as error:
             interrupt, timeout = error, 0

@@ -6,10 +6,11 @@ from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING
 
 import trio
+from trio.lowlevel import current_task
 
 from phxactor.runtime import events, fork, signals
 from phxactor.runtime.errors import Exit
-from phxactor.runtime.left_open import close_left_open, is_anything_open
+from phxactor.runtime.left_open import close_left_open, is_complaint
 from phxactor.runtime.pid import Pid, current
 from phxactor.runtime.reasons import NORMAL, Crash, Reason
 from phxactor.runtime.state import ALIVE, DEAD
@@ -36,8 +37,10 @@ async def run_process(
         except BaseException as error:  # noqa: BLE001 - every way of ending becomes an exit reason
             fork.leave(error)
             failure = error
-        if is_anything_open(pid, scope):
-            left = await close_left_open(pid, scope)
+        task = current_task()
+        complained = failure is not None and is_complaint(failure)
+        if task._cancel_status is not scope._cancel_status or task._child_nurseries or pid.generators or complained:
+            left = await close_left_open(pid, scope, complained=complained)
             if left:
                 failure = blame_what_was_left(pid, reason, failure, left)
             del left
@@ -54,7 +57,7 @@ async def run_process(
         events.crashed.emit(pid=pid, exception=failure)
     signals.bury(runtime, pid, reason)
     # From Python 3.13 on, frames that the traceback keeps keep this one, and it would keep the process.
-    del pid, body, args, reason, failure
+    del pid, body, args, reason, failure, scope, task
 
 
 def blame_what_was_left(
