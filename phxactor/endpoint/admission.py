@@ -10,7 +10,7 @@ import attrs
 
 from phxactor.endpoint.connect_info import connect_info
 from phxactor.otp import Error, Ok
-from phxactor.runtime import fork, self_pid
+from phxactor.runtime import fork, lift_shields, self_pid
 from phxactor.socket import Socket
 from phxactor.socket.raw import RawSocket
 from phxactor.socket.socket import LEVELS
@@ -142,6 +142,7 @@ class Admission:
         """Run the program's `connect`; a refusal or a failure of it is the answer to the request."""
         try:
             result = await connect()
+            lift_shields()
             if result is None or isinstance(result, Ok):
                 return
             if not isinstance(result, Error):  # a False that was meant to refuse must not let anybody in

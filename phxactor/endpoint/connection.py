@@ -20,7 +20,7 @@ from phxactor.endpoint.plain_head import plain_upgrade
 from phxactor.endpoint.tls import HandshakeError, as_stream, shake_hands
 from phxactor.endpoint.upgrade import upgrade
 from phxactor.otp import Ok
-from phxactor.runtime import Pid, fork, self_pid
+from phxactor.runtime import Pid, fork, lift_shields, self_pid
 from phxactor.transport.attended import Attended
 from phxactor.transport.base_connection import BaseConnection
 from phxactor.transport.connection import Connection
@@ -128,11 +128,17 @@ async def _speak_http(endpoint: Endpoint, connection: BaseConnection, peer: Peer
                 if made is not None and not isinstance(made, Response):
                     return made, talk.trailing()
                 answer = made
+<<<<<<< HEAD
             if answer is not None:
                 await talk.respond(answer)
                 answer = None
             else:
                 await _exchange(endpoint, connection, talk, asked)
+=======
+            await talk.respond(answer if answer is not None else await _answer(endpoint, connection, asked))
+            lift_shields()
+            answer = None
+>>>>>>> 71c45e4 (A connection takes nobody with it by what it leaves open)
     except http.BadRequest as bad:
         if events.bad_request.handlers:
             events.bad_request.emit(peer=str(peer), status=int(bad.status), why=bad.why)

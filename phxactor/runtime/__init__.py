@@ -22,6 +22,7 @@ from phxactor.runtime.current import (
 )
 from phxactor.runtime.errors import Exit, NameTakenError, NoProcessError, NotAProcessError
 from phxactor.runtime.garbage import sweep
+from phxactor.runtime.left_open import close_left_open, lift_shields
 from phxactor.runtime.messages import Answer, Down, Exited, From, Monitor, Ref
 from phxactor.runtime.opening import open_runtime
 from phxactor.runtime.pid import Pid, Port
@@ -72,10 +73,12 @@ __all__ = [
     "Timer",
     "cancel_timer",
     "cleanup",
+    "close_left_open",
     "demonitor",
     "disown",
     "format_reason",
     "is_benign",
+    "lift_shields",
     "link",
     "monitor",
     "open_runtime",

@@ -18,15 +18,13 @@ from __future__ import annotations
 
 import inspect
 from math import inf
-from typing import TYPE_CHECKING, Any, Final, TypeAlias
+from typing import Any, Final, TypeAlias
 
 import trio
 from trio.lowlevel import Task, current_task
 
 from phxactor.runtime.generators import AnyGenerator, open_scopes
-
-if TYPE_CHECKING:
-    from phxactor.runtime.pid import Pid
+from phxactor.runtime.pid import Pid, current
 
 PASSES: Final = 4
 """Passes of the scheduler in which lost tasks may end."""
@@ -54,6 +52,7 @@ async def close_left_open(
 ) -> list[BaseException]:
     """Close what the current task has open within `scope`, which it cancels; return what that raised.
 
+    With the scope of the process, that is all of its generators too, also those that have entered no scope.
     `outer_nurseries` is the number of nurseries that the task had opened before `scope`; `complained` says that its
     failure may be a complaint of trio's (`is_complaint`).
     """
@@ -61,11 +60,26 @@ async def close_left_open(
     scope.cancel(reason=f"{pid!r} closes what it has left open")
     closing = _Closing(pid, task, scope, outer_nurseries)
     await closing.close_stack()
-    await closing.close_generators(closing.suspended())
+    if scope is pid.scope:
+        await closing.close_generators(closing.suspended())
+        pid.generators = None
     if complained or any(map(is_complaint, closing.raised)):
         await closing.close_lost_nurseries()
-    pid.generators = None
     return closing.raised
+
+
+def lift_shields() -> None:
+    """Lift the shields that a callback has left up, so that signals reach the process that goes on after it (TM7).
+
+    For processes that wait in other ways than `receive`, which is woken in a shield too.
+    """
+    status: Status = current_task()._cancel_status
+    scope = current.get().scope
+    base = None if scope is None else scope._cancel_status
+    while status is not None and status is not base:
+        if status._scope.shield:
+            status._scope.shield = False
+        status = status.parent
 
 
 def is_complaint(failure: BaseException) -> bool:
@@ -97,6 +111,9 @@ class _Closing:
         self.raised: list[BaseException] = []
         self._pid = pid
         self._task = task
+        if scope._cancel_status is None:  # somebody within the process has exited it: there has to be one to leave
+            scope._has_been_entered = False
+            scope.__enter__()
         self._base: Status = scope._cancel_status
         self._outer_nurseries = outer_nurseries
         self._tried: set[int] = set()
@@ -154,16 +171,16 @@ class _Closing:
 
     def _stack(self) -> list[Status]:
         """List what the task has entered above the scope of the process, the innermost first."""
-        status: Status = self._task._cancel_status
-        if status is None:
-            self._task._activate_cancel_status(self._base)
-            status = self._base
         stack: list[Status] = []
-        while status is not self._base:
+        status: Status = self._task._cancel_status
+        while status is not self._base and status is not self._base.parent and status is not None:
             stack.append(status)
-            if status.parent is None:  # a scope below was exited too early, which cut this one off
-                status.parent = self._base
             status = status.parent
+        if status is not self._base:  # a scope below was exited too early, which cut off what stood above it
+            if stack:
+                stack[-1].parent = self._base
+            else:
+                self._task._activate_cancel_status(self._base)
         return stack
 
     def _is_bare(self, status: Status, nurseries: list[trio.Nursery]) -> bool:

@@ -9,7 +9,7 @@ import attrs
 import trio
 
 from phxactor.otp import Stop
-from phxactor.runtime import NORMAL, Exit, Reason, fork
+from phxactor.runtime import NORMAL, Exit, Reason, close_left_open, fork
 from phxactor.socket import BINARY, TEXT, SocketPush
 from phxactor.socket.messages import Drain
 from phxactor.socket.rate_limit import rate_limit
@@ -68,13 +68,17 @@ class RawWebSocket(WebSocket):
         try:
             await Attended(handler.init(), self._connection, self.link.options.connect_timeout, self._late)
             async with trio.open_nursery() as nursery:
+                opened = len(trio.lowlevel.current_task().child_nurseries)
                 nursery.start_soon(self._read, first)
                 try:
                     reason = await self._serve()
                 except BaseException as error:
                     fork.leave(error)  # before the nursery waits
                     raise
-                nursery.cancel_scope.cancel()
+                finally:  # what a callback has left open stands within the nursery, and has to go before it
+                    left = await close_left_open(self.pid, nursery.cancel_scope, outer_nurseries=opened)
+                    if left:
+                        raise BaseExceptionGroup("raised by what a callback has left open", left)
             self.send_close(close_code(reason))
             await handler.terminate(reason)
         finally:

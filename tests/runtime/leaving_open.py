@@ -11,6 +11,8 @@ from typing import TypeAlias
 
 import trio
 
+from phxactor.runtime import self_pid
+
 Leftover: TypeAlias = Callable[[list[str], list[object]], Awaitable[None]]
 
 
@@ -221,6 +223,27 @@ async def generator_in_a_scope_that_was_left(closed: list[str], kept: list[objec
         outer.__exit__(None, None, None)
     except RuntimeError:
         closed.append("misnested")
+
+
+async def scope_that_a_subtask_left(closed: list[str], kept: list[object]) -> None:
+    left = trio.CancelScope()
+    left.__enter__()
+    try:
+        async with trio.open_nursery() as opened:
+            opened.start_soon(leave, left)
+    except* (RuntimeError, AssertionError):
+        closed.append("misnested")
+
+
+async def leave(scope: trio.CancelScope) -> None:
+    scope.__exit__(None, None, None)
+
+
+async def scope_of_its_process(closed: list[str], kept: list[object]) -> None:
+    own = self_pid().scope
+    assert own is not None
+    own.__exit__(None, None, None)
+    closed.append("nothing to close")
 
 
 LEFTOVERS: list[Leftover] = [

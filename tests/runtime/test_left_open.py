@@ -178,6 +178,19 @@ async def test_TM1_what_the_block_of_main_raises_comes_out_unchanged(leftover: L
     kept.clear()
 
 
+async def test_TM1_a_process_that_leaves_its_own_scope_ends_alone() -> None:
+    closed: list[str] = []
+    async with open_runtime() as runtime:
+        (other,) = await actors(1)
+        for leftover in (leaving_open.scope_of_its_process, leaving_open.scope_that_a_subtask_left):
+            for ending in (told_to_return, told_to_raise, told_to_exit):
+                pid = spawn(leaves, leftover, closed, [])
+                await settle()
+                await ending(pid)
+                await runtime.ended(pid)
+        assert other.pid.alive
+
+
 async def test_they_are_closed_in_order_the_innermost_first() -> None:
     closed: list[str] = []
     async with open_runtime() as runtime:
