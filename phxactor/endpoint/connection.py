@@ -128,17 +128,12 @@ async def _speak_http(endpoint: Endpoint, connection: BaseConnection, peer: Peer
                 if made is not None and not isinstance(made, Response):
                     return made, talk.trailing()
                 answer = made
-<<<<<<< HEAD
             if answer is not None:
                 await talk.respond(answer)
                 answer = None
             else:
                 await _exchange(endpoint, connection, talk, asked)
-=======
-            await talk.respond(answer if answer is not None else await _answer(endpoint, connection, asked))
-            lift_shields()
-            answer = None
->>>>>>> 71c45e4 (A connection takes nobody with it by what it leaves open)
+                lift_shields()
     except http.BadRequest as bad:
         if events.bad_request.handlers:
             events.bad_request.emit(peer=str(peer), status=int(bad.status), why=bad.why)
