@@ -33,7 +33,7 @@ PHOENIX := $(NPM_FOLDER)/node_modules/phoenix-1.8.16/priv/static/phoenix.mjs
 ASSET := phxactor/demos/chat/static/phoenix.mjs
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint types unit loaded test-beam autobahn fuzz bench chromium wstest clean
+.PHONY: help demo test lint types unit loaded coverage test-beam autobahn fuzz bench chromium wstest clean
 .NOTPARALLEL: # the stamps share one environment
 .DELETE_ON_ERROR:
 
@@ -66,6 +66,11 @@ loaded: ## unit, while BUSY=8 other processes keep the machine busy
 autobahn: $(TEST) wstest ## Autobahn's long sections, which take minutes (others: ARGS="1 2")
 	@$(BIN)/python -m tests.autobahn $(ARGS)
 
+# Without what counts instructions or bytes, and the servers of others.
+coverage: $(TEST) $(CLIENTS) $(ASSET) chromium wstest ## lines and branches that no test runs, programs included
+	@export $(WITH_BIN) && PLAYWRIGHT_NODEJS_PATH="$$(command -v node)" $(BIN)/pytest --numprocesses $(WORKERS) \
+		--cov --cov-report=term --ignore tests/cost --ignore tests/attacks --ignore tests/benchmarks $(ARGS)
+
 test-beam: $(TEST) ## random programs, compared with real Elixir (options: SEED=1 COUNT=2000)
 	@tests/setup/elixir.sh
 	@$(BIN)/python -m tests.beam --seed $(SEED) --count $(COUNT)
@@ -78,7 +83,7 @@ bench: $(BENCH) $(BENCH_NODE) ## the benchmarks (options: ARGS="...")
 
 clean: ## remove all that make has made
 	rm -rf $(VENV) $(NPM_FOLDER)/node_modules $(BENCH_FOLDER)/node_modules $(ASSET) dist .hypothesis \
-		.import_linter_cache .mypy_cache .pytest_cache .ruff_cache
+		.coverage* .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
 	find phxactor tests benchmarks -name __pycache__ -prune -exec rm -rf {} +
 
 $(MADE):

@@ -6,7 +6,9 @@ import os
 import pty
 import re
 import signal
+import socket
 import subprocess
+import threading
 from importlib.metadata import version
 from pathlib import Path
 from urllib.request import urlopen
@@ -17,7 +19,7 @@ from phxactor import cli
 from phxactor.demos import DEMOS
 from phxactor.demos.chat import app as chat
 from phxactor.observer.routes import read
-from phxactor.observer.top import Unreachable, locate
+from phxactor.observer.top import Unreachable, fetch, locate
 from tests.demos.program import command, environment, run, serving
 from tests.patience import PATIENCE
 
@@ -261,3 +263,21 @@ def read_until(terminal: int, *texts: str) -> str:
             seen += os.read(terminal, 65536)  # which may end within a character
         position = found + len(text.encode())
     return seen.decode(errors="ignore")
+
+
+@pytest.mark.socket
+@pytest.mark.parametrize("body", [b"hello", b"[]", b"\xff"])
+def test_top_of_something_else(body: bytes) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+
+        def answer() -> None:
+            connection, _ = server.accept()
+            with connection:
+                connection.recv(65536)
+                connection.sendall(b"HTTP/1.1 200 OK\r\nconnection: close\r\n\r\n" + body)
+
+        thread = threading.Thread(target=answer)
+        thread.start()
+        with pytest.raises(Unreachable, match=r"^http://127\.0\.0\.1:\d+/observer answers something else: "):
+            fetch(locate(str(server.getsockname()[1])))
+        thread.join()

@@ -218,3 +218,28 @@ def test_the_secret_is_read_as_it_is(tmp_path: Path) -> None:
     file = tmp_path / "secret"
     file.write_text(" spaces around it are of it, \n")
     assert find_secret(file, "NONE") == " spaces around it are of it, "
+
+
+class Terminal(io.StringIO):
+    """Somebody types."""
+
+    def isatty(self) -> bool:
+        return True
+
+
+@pytest.mark.parametrize("given", [EOFError, KeyboardInterrupt])
+def test_no_secret_is_typed(given: type[BaseException], monkeypatch: pytest.MonkeyPatch) -> None:
+    def getpass(_: str) -> str:
+        raise given
+
+    monkeypatch.delenv("SECRET_KEY_BASE")
+    monkeypatch.setattr("sys.stdin", Terminal())
+    monkeypatch.setattr("phxactor.cli.secret.getpass", getpass)
+    assert refused("sign", "s", "1") == "there is no secret"
+
+
+def test_a_token_may_be_typed(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sys.stdin", Terminal(f"{sign(SECRET, 's', 1)}\n"))
+    cli.app(["token", "verify", "s"], result_action="return_value")
+    out, err = capsys.readouterr()
+    assert (out, err) == ("1\n", "token: ")

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from http import HTTPStatus
-from typing import cast
+from typing import Any, cast
 
 import pytest
 import trio
@@ -123,3 +124,21 @@ def test_an_async_origin_check_is_refused_when_it_is_given() -> None:
 def test_a_batch_is_a_whole_number(size: int) -> None:
     with pytest.raises(ValueError, match="whole number"):
         DrainOptions(batch_size=size)
+
+
+@pytest.mark.parametrize(
+    "options", [{"interval": 0}, {"interval": -1}, {"limit": 0}, {"limit": True}, {"limit": "1"}, {"limit": math.nan}]
+)
+def test_the_times_of_a_drain_are_more_than_0(options: dict[str, Any]) -> None:
+    with pytest.raises(ValueError, match="is a number above 0"):
+        DrainOptions(**options)
+
+
+async def test_an_error_handler_that_answers_nothing_is_a_failure(caplog: pytest.LogCaptureFixture) -> None:
+    def forgets(request: Request, reason: object) -> Response:
+        return None  # type: ignore[return-value]
+
+    websocket = WebSocketOptions(check_origin=False, error_handler=forgets)
+    endpoint = Endpoint(sockets=[mount("/socket", answering(Error("no")), websocket=websocket)])
+    assert await status_of(endpoint, HEAD) == HTTPStatus.INTERNAL_SERVER_ERROR
+    assert "an error_handler returns a Response, not None" in caplog.text

@@ -283,6 +283,10 @@ async def test_texts_are_short_and_have_no_control_characters() -> None:
         assert process.label is not None
         assert process.label.startswith("\N{REPLACEMENT CHARACTER}[2Jxx")
         assert len(process.label) == 80
+        pid.label = Worker
+        process = row_of(pid).process
+        assert process is not None
+        assert process.label == "Worker"
         pid.label = {"any": ["value"]}
         process = row_of(pid).process
         assert process is not None

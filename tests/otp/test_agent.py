@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from trio.testing import MockClock
 
-from phxactor.otp import Agent, Error, call, system
+from phxactor.otp import Agent, Error, call, cast, system
 from phxactor.runtime import Crash, Exit, Pid, open_runtime, self_pid
 from tests.otp import Callback, end
 
@@ -92,3 +92,12 @@ async def test_an_agent_takes_no_other_requests(autojump_clock: MockClock) -> No
         with pytest.raises(Exit):
             await call(pid, "hello")
         assert isinstance(await end(pid), Crash)
+
+
+async def test_what_is_no_function_for_it_ends_an_agent(autojump_clock: MockClock) -> None:
+    async with open_runtime():
+        pid = await agent()
+        cast(pid, "no function")
+        reason = await end(pid)
+        assert isinstance(reason, Crash)
+        assert "Agent" in str(reason.exception)

@@ -241,3 +241,25 @@ async def test_a_stream_of_functions_that_raise(autojump_clock: MockClock) -> No
         assert isinstance(result, Error)
         assert isinstance(result.reason, Crash)
         assert isinstance(result.reason.exception, ZeroDivisionError)
+
+
+@pytest.mark.allow_leaks("a zombie")
+async def test_T29_TM10_tasks_end_with_a_caller_that_is_given_up(autojump_clock: MockClock) -> None:
+    """The caller's own cleanup has not run yet, so only its link tells."""
+    async with open_runtime() as runtime:
+        work = Work()
+
+        async def caller() -> None:
+            async with async_stream((0, 100, 100), work.run, max_concurrency=3) as stream:
+                await anext(stream)
+                with trio.CancelScope(shield=True):
+                    await trio.sleep(1000)
+
+        pid = spawn(caller)
+        await settle()
+        assert work.running == 2
+        pid.exit(KILL)
+        await end(pid)
+        await settle()
+        assert pid in runtime.zombies.undead
+        assert work.running == 0
