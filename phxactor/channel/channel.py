@@ -19,12 +19,11 @@ from typing import Any, ClassVar, Self
 
 import attrs
 
-from phxactor.channel import events
 from phxactor.channel.handlers import Method, collect
-from phxactor.channel.process import ChannelProcess
+from phxactor.channel.process import ChannelProcess, refuse_event
 from phxactor.channel.results import Answered, HandleResult, JoinResult, Payload, status_of
 from phxactor.otp import ChildSpec, GenServer, Ok
-from phxactor.runtime import Exit, From, Pid, Shutdown, self_pid
+from phxactor.runtime import From, Pid, self_pid
 from phxactor.socket import Assigns, Reply, Serializer, Socket
 from phxactor.socket.messages import Ref
 
@@ -95,11 +94,7 @@ class Channel(GenServer):
         By default that is the client's mistake: one line in the log, and the channel ends with
         `Shutdown("unknown_event")`, so that the client hears `phx_error`, as in Phoenix.
         """
-        if events.unknown_event.handlers:
-            events.unknown_event.emit(
-                pid=self_pid(), channel=type(self).__qualname__, topic=self.topic, client_event=event
-            )
-        raise Exit(Shutdown("unknown_event"))
+        refuse_event(self, event)
 
     async def handle_out(self, event: str, payload: Payload) -> HandleResult:
         """Take a broadcast named in `intercepts` that no `@intercept` method takes; by default it is pushed on."""

@@ -6,7 +6,7 @@ It extends the process of a GenServer by its own messages (Phoenix 1.8.12, Chann
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, ClassVar, NoReturn
 
 from phxactor.channel import events
 from phxactor.channel.payloads import PayloadError
@@ -30,11 +30,19 @@ from phxactor.runtime import (
     monitor,
     self_pid,
 )
-from phxactor.socket import Broadcast, Message, Reply
+from phxactor.socket import Broadcast, Message, OddEvent, Reply
 from phxactor.socket.fastlane import fastlane
 
 if TYPE_CHECKING:
     from phxactor.channel.channel import Channel
+
+
+def refuse_event(channel: Channel, event: str) -> NoReturn:
+    """End a channel whose client sent what it has no handler for: the client's mistake, so one line in the log."""
+    if events.unknown_event.handlers:
+        name, topic = type(channel).__qualname__, channel.topic
+        events.unknown_event.emit(pid=self_pid(), channel=name, topic=topic, client_event=event)
+    raise Exit(Shutdown("unknown_event"))
 
 
 class ChannelProcess(ServerProcess):
@@ -106,6 +114,10 @@ class ChannelProcess(ServerProcess):
             socket.transport_pid.send(socket.serializer.encode(answer))
             return None
         return self.answer_otherwise(message, result)
+
+    async def on_odd_event(self, message: OddEvent) -> Outcome:
+        """Take an event that is no text: the program has nothing for it, not even a `handle_in` for all events."""
+        refuse_event(self.channel, message.event)
 
     def answer_otherwise(self, message: Message, result: object) -> Outcome:
         """Do what a handler of a client's event said, but for the usual `Ok`."""
@@ -179,6 +191,7 @@ class ChannelProcess(ServerProcess):
     handlers: ClassVar[Mapping[type, Handler]] = {
         **ServerProcess.handlers,
         Message: on_message,
+        OddEvent: on_odd_event,
         Broadcast: on_broadcast,
         Down: on_down,
         Exited: on_exited,

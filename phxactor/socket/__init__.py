@@ -2,9 +2,9 @@
 
 from phxactor.socket.assigns import Assigns
 from phxactor.socket.fastlane import Broadcaster, Fastlane
-from phxactor.socket.messages import BINARY, TEXT, Broadcast, Message, Reply, SocketClose, SocketPush
+from phxactor.socket.messages import BINARY, TEXT, Broadcast, Message, OddEvent, Reply, SocketClose, SocketPush
 from phxactor.socket.routes import Route, Routes, channel
-from phxactor.socket.serializer import DecodeError, EncodeError, InvalidUTF8, Serializer
+from phxactor.socket.serializer import DecodeError, EncodeError, InvalidUTF8, Mistyped, Serializer
 from phxactor.socket.serializer_v1 import V1JSONSerializer
 from phxactor.socket.serializer_v2 import V2JSONSerializer
 from phxactor.socket.socket import Socket
@@ -20,6 +20,8 @@ __all__ = [
     "Fastlane",
     "InvalidUTF8",
     "Message",
+    "Mistyped",
+    "OddEvent",
     "Reply",
     "Route",
     "Routes",

@@ -19,6 +19,7 @@ from weakref import ref
 
 from phxactor.runtime import Pid
 from phxactor.socket.messages import BINARY, TEXT, Message
+from phxactor.socket.serializer import Mistyped
 from phxactor.socket.topics import Joined, Joining
 
 SMALL: Final = 255
@@ -84,12 +85,14 @@ class Backlog:
         if not self._has_room(weight):
             self._needed = weight
             return None
-        message = decode(data, opcode)
+        try:
+            message = decode(data, opcode)
+        except Mistyped as mistyped:
+            self._count(mistyped.message, weight)
+            raise
         if opcode == BINARY and type(message.payload) is not bytes:  # a serializer of the program's
             weight *= 2 * DENSE
-        reference = ref(message, self._gone)
-        self._weighed[id(reference)] = reference, weight
-        self.large += weight
+        self._count(message, weight)
         return message
 
     def leave(self, topic: str, pid: Pid) -> None:
@@ -121,6 +124,11 @@ class Backlog:
         self._weighed.clear()
         self._leaving.clear()
         self.large = 0
+
+    def _count(self, message: Message, weight: int) -> None:
+        reference = ref(message, self._gone)
+        self._weighed[id(reference)] = reference, weight
+        self.large += weight
 
     def _has_room(self, weight: int) -> bool:
         """Say whether a larger message fits; alone, any does."""
@@ -169,4 +177,4 @@ class Backlog:
 def _count(mailbox: Collection[object]) -> int:
     """Count a client's messages in a mailbox."""
     rest = max(0, len(mailbox) - _COUNTED)
-    return rest + sum(type(message) is Message for message in islice(mailbox, _COUNTED))
+    return rest + sum(isinstance(message, Message) for message in islice(mailbox, _COUNTED))

@@ -35,9 +35,10 @@ from phxactor.runtime.signals import exit_signal, monitor
 from phxactor.socket import events
 from phxactor.socket.backlog import Backlog
 from phxactor.socket.channel_start import TOO_LATE, channel_spec
+from phxactor.socket.mending import UNMATCHED
 from phxactor.socket.messages import Broadcast, Message, Ref, Reply, SocketClose, SocketPush
 from phxactor.socket.rate_limit import RateLimit
-from phxactor.socket.serializer import EncodeError
+from phxactor.socket.serializer import EncodeError, Mistyped, ref_text
 from phxactor.socket.socket import Socket
 from phxactor.socket.topics import Joined, Joining, Late
 
@@ -181,12 +182,31 @@ class Multiplexer:
         else:
             self._refuse_hurry(message, limit, "messages")
 
+    def handle_mistyped(self, mistyped: Mistyped) -> None:
+        """Take a message of which a field is of a wrong type: what is for no channel is answered so, as in Phoenix."""
+        message, limit = mistyped.message, self._messages
+        if limit is not None and not limit.take(self._now()):
+            self._refuse_hurry(message, limit, "messages")
+        elif mistyped.refusal is not None:
+            self._reply_error(message, mistyped.refusal)
+        elif type(message.topic) is str:
+            self.handle_in(message)
+        elif message.event == "phx_leave":
+            self._reply(message, "ok", {})
+        else:
+            self._reply_error(message, UNMATCHED)
+
     def handle_in(self, message: Message) -> None:
         """Take a client's message, without asking how many there were."""
         entry = self._topics.get(message.topic)
         if type(entry) is Joined and message.event != "phx_join":
             ours, theirs = entry.join_ref, message.join_ref
-            if ours == theirs or ours is None or (theirs is None and message.event != "phx_leave"):
+            if (
+                ours == theirs
+                or ours is None
+                or (theirs is None and message.event != "phx_leave")
+                or (type(message.payload) is bytes and _same_as_text(ours, theirs, message))
+            ):
                 entry.pid.send(message)  # any other is meant for a join that has been replaced
         elif entry is None:
             self._handle_unjoined(message)
@@ -207,7 +227,7 @@ class Multiplexer:
         elif message.event == "heartbeat" and message.topic == HEARTBEATS:
             self._output.push(self._socket.serializer.encode(Reply(HEARTBEATS, "ok", {}, message.ref)))
         else:
-            self._reply_unmatched(message)
+            self._reply_error(message, UNMATCHED)
 
     def _wait(self, joining: Joining, message: Message) -> None:
         if len(joining.waiting) < WAITING:
@@ -225,7 +245,7 @@ class Multiplexer:
         route = self._routes.match(topic) if fits else None
         if route is None:
             del self._topics[message.topic]
-            self._reply_unmatched(message)
+            self._reply_error(message, UNMATCHED)
             self._resume(joining)
         elif len(self._topics) > self._max_channels:
             self._refuse(joining, {"reason": "too many channels joined"})
@@ -464,9 +484,19 @@ class Multiplexer:
         reply = Reply(message.topic, status, payload, message.ref, message.join_ref)
         self._output.push(self._socket.serializer.encode(reply))
 
-    def _reply_unmatched(self, message: Message) -> None:
-        reply = Reply(message.topic, "error", {"reason": "unmatched topic"}, message.ref)
+    def _reply_error(self, message: Message, reason: str) -> None:
+        reply = Reply(message.topic, "error", {"reason": reason}, message.ref)
         self._output.push(self._socket.serializer.encode(reply))
 
     def _push(self, topic: str, event: str, payload: object, join_ref: Ref) -> None:
         self._output.push(self._socket.serializer.encode(Message(topic, event, payload, join_ref, join_ref)))
+
+
+def _same_as_text(ours: Ref, theirs: Ref, message: Message) -> bool:
+    """Tell whether a binary message is meant for a join, though its join_ref is another: there, all refs are text.
+
+    None is empty text, and a number is written.
+    """
+    if theirs == "":
+        return message.event != "phx_leave"
+    return type(ours) is not str and ref_text(ours) == theirs

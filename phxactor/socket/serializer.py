@@ -11,7 +11,7 @@ from typing import Final, Protocol, runtime_checkable
 
 from orjson import OPT_NON_STR_KEYS, dumps
 
-from phxactor.socket.messages import Broadcast, Message, Reply, SocketPush
+from phxactor.socket.messages import Broadcast, Message, OddEvent, Ref, Reply, SocketPush
 
 EXCERPT: Final = 80
 """Bytes of a refused message that its error shows."""
@@ -26,7 +26,7 @@ SMALL: Final = 255
 """Bytes of a text that is not too deep, nor has too long a ref, whatever it holds."""
 
 REF_TYPES: Final[frozenset[type]] = frozenset({str, int, float, NoneType})
-"""The JSON types that a client may use as `ref` and `join_ref`."""
+"""The JSON types that clients use as `ref` and `join_ref`."""
 
 _WRITABLE: Final = 254  # deep, for orjson
 
@@ -47,6 +47,7 @@ class Serializer(Protocol):
 
         Raises:
             InvalidUTF8: a text frame that is not UTF-8.
+            Mistyped: a message that is answered, though no client should send it.
             DecodeError: anything else that is no message.
 
         """
@@ -92,6 +93,23 @@ class InvalidUTF8(DecodeError):
     """A text frame is not UTF-8; the connection ends with close code 1007 (RFC 6455 section 8.1)."""
 
 
+class Mistyped(DecodeError):
+    """A client's message with a field of a wrong type. As in Phoenix, it is answered, and the connection goes on.
+
+    Args:
+        reason: which field, and what it is.
+        data: as of DecodeError.
+        message: what was sent, whatever the types of `topic`, `ref` and `join_ref` are.
+        refusal: why no channel may have it; None where its topic says that.
+
+    """
+
+    def __init__(self, reason: str, data: bytes, message: Message, refusal: str | None = None) -> None:
+        super().__init__(reason, data)
+        self.message = message
+        self.refusal = refusal
+
+
 class EncodeError(ValueError):
     """A message that this serializer cannot write; says which, and what is wrong with it."""
 
@@ -108,13 +126,25 @@ def not_json(data: bytes, error: ValueError) -> DecodeError:
     return DecodeError(f"text is not JSON ({error})", data)
 
 
-def mistyped(data: bytes, topic: object, event: object, ref: object, join_ref: object) -> DecodeError:
-    """Make the error for a message of which one of these is of a wrong type."""
-    for name, value in (("topic", topic), ("event", event)):
-        if type(value) is not str:
-            return DecodeError(f"{name} is not a string but {json_type(value)}", data)
-    name, value = ("join_ref", join_ref) if type(ref) in REF_TYPES else ("ref", ref)
-    return DecodeError(f"{name} is not a string, number or null but {json_type(value)}", data)
+def mistyped(data: bytes, message: Message) -> Mistyped:
+    """Make the error for a message of which a field is of a wrong type."""
+    topic, event, ref = message.topic, message.event, message.ref
+    if type(topic) is not str:
+        return Mistyped(f"topic is not a string but {json_type(topic)}", data, message)
+    if type(event) is not str:
+        odd = OddEvent(topic, dumps(event).decode(), message.payload, ref, message.join_ref)
+        return Mistyped(f"event is not a string but {json_type(event)}", data, odd)
+    name, value = ("join_ref", message.join_ref) if type(ref) in REF_TYPES else ("ref", ref)
+    return Mistyped(f"{name} is not a string, number or null but {json_type(value)}", data, message)
+
+
+def ref_text(ref: Ref) -> str:
+    """Write a ref as a binary message has it, where all is text: null is nothing, other JSON as it is written."""
+    if type(ref) is str:
+        return ref
+    if ref is None:
+        return ""
+    return str(ref) if type(ref) in REF_TYPES else dumps(ref).decode()
 
 
 def dumps_any_key(fields: object, topic: str, event: str) -> bytes:

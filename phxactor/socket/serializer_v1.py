@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from typing import final
+from typing import Any, final
 
 from orjson import dumps, loads
 
+from phxactor.socket.mending import decode_mended
 from phxactor.socket.messages import BINARY, TEXT, Broadcast, Message, Ref, Reply, SocketPush
 from phxactor.socket.serializer import (
     REF_TYPES,
@@ -14,7 +15,6 @@ from phxactor.socket.serializer import (
     check_depth,
     dumps_any_key,
     mistyped,
-    not_json,
 )
 
 
@@ -34,8 +34,9 @@ class V1JSONSerializer:
 
         Raises:
             InvalidUTF8: the text is not UTF-8.
-            DecodeError: a binary frame, no JSON, a key is missing or of a wrong type; arrays and objects nested more
-                than 200 deep.
+            Mistyped: topic or event is no string, a ref is neither string, number nor null; a topic or a ref has half a
+                character.
+            DecodeError: a binary frame, no JSON, a key is missing; arrays and objects nested more than 200 deep.
 
         """
         if opcode == BINARY:
@@ -43,7 +44,7 @@ class V1JSONSerializer:
         try:
             fields = loads(data)
         except ValueError as error:
-            raise not_json(data, error) from None
+            return decode_mended(self.decode, _addresses, data, error)
         try:
             topic = fields["topic"]
             event = fields["event"]
@@ -60,7 +61,8 @@ class V1JSONSerializer:
             or type(ref) not in REF_TYPES
             or type(join_ref) not in REF_TYPES
         ):
-            raise mistyped(data, topic, event, ref, join_ref)
+            check_depth(fields, data)
+            raise mistyped(data, Message(topic, event, payload, ref, join_ref))
         if len(data) > SMALL:
             check_depth(fields, data)
         return Message(topic, event, payload, ref, join_ref)
@@ -93,3 +95,8 @@ def _write(topic: str, event: str, payload: object, ref: Ref) -> SocketPush:
         return SocketPush(TEXT, dumps(fields))
     except TypeError:
         return SocketPush(TEXT, dumps_any_key(fields, topic, event))
+
+
+def _addresses(fields: dict[str, Any]) -> tuple[object, object, object]:
+    """Say where topic, ref and join_ref stand."""
+    return fields["topic"], fields.get("ref"), fields.get("join_ref")

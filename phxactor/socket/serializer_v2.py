@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Final, final
+from typing import Any, Final, final
 
 from orjson import dumps, loads
 
+from phxactor.socket.mending import decode_mended
 from phxactor.socket.messages import (
     BINARY,
     TEXT,
@@ -24,7 +25,7 @@ from phxactor.socket.serializer import (
     check_depth,
     dumps_any_key,
     mistyped,
-    not_json,
+    ref_text,
 )
 
 FIELDS: Final = 5
@@ -66,9 +67,11 @@ class V2JSONSerializer:
 
         Raises:
             InvalidUTF8: text that is not UTF-8.
-            DecodeError: no JSON, no array of five, a field of a wrong type; arrays and objects nested more than 200
-                deep; a ref of more than 255 bytes, which no binary reply can carry; a binary message that is cut,
-                that is no push, or whose fields are not UTF-8.
+            Mistyped: topic or event is no string, a ref is neither string, number nor null; a topic or a ref has half a
+                character.
+            DecodeError: no JSON, no array of five; arrays and objects nested more than 200 deep; a ref of more than 255
+                bytes, which no binary reply can carry; a binary message that is cut, that is no push, or whose fields
+                are not UTF-8.
 
         """
         if opcode == BINARY:
@@ -76,7 +79,7 @@ class V2JSONSerializer:
         try:
             fields = loads(data)
         except ValueError as error:
-            raise not_json(data, error) from None
+            return decode_mended(self.decode, _addresses, data, error)
         if type(fields) is not list or len(fields) != FIELDS:
             fields = _first_five(fields, data)
         join_ref, ref, topic, event, payload = fields
@@ -86,11 +89,10 @@ class V2JSONSerializer:
             or type(ref) not in REF_TYPES
             or type(join_ref) not in REF_TYPES
         ):
-            raise mistyped(data, topic, event, ref, join_ref)
+            _check_size(fields, data)
+            raise mistyped(data, Message(topic, event, payload, ref, join_ref))
         if len(data) > SMALL:
-            check_depth(fields, data)
-            if not (_fits(ref) and _fits(join_ref)):
-                raise DecodeError(f"a ref of more than {MAX_FIELD} bytes", data)
+            _check_size(fields, data)
         return Message(topic, event, payload, ref, join_ref)
 
     def encode(self, message: Message | Reply) -> SocketPush:
@@ -136,9 +138,18 @@ class V2JSONSerializer:
             return SocketPush(TEXT, dumps_any_key(fields, broadcast.topic, broadcast.event))
 
 
-def _fits(ref: Ref) -> bool:
-    """Tell whether a binary answer can carry a ref."""
-    return len(str(ref).encode()) <= MAX_FIELD
+def _check_size(fields: list[Any], data: bytes) -> None:
+    """Raise DecodeError for what could not be written again: nested too deep, or a ref that binary has no room for."""
+    check_depth(fields, data)
+    for ref in fields[:2]:
+        if len(ref_text(ref).encode()) > MAX_FIELD:
+            raise DecodeError(f"a ref of more than {MAX_FIELD} bytes", data)
+
+
+def _addresses(fields: list[Any]) -> tuple[object, object, object]:
+    """Say where topic, ref and join_ref stand."""
+    join_ref, ref, topic = fields[:3]
+    return topic, ref, join_ref
 
 
 def _first_five(fields: object, data: bytes) -> list[object]:
@@ -180,7 +191,7 @@ def _decode_binary(data: bytes) -> Message:
 
 def _binary_push(push: Message, payload: bytes) -> SocketPush:
     try:
-        join_ref = b"" if push.join_ref is None else str(push.join_ref).encode()
+        join_ref = ref_text(push.join_ref).encode()
         topic = push.topic.encode()
         event = push.event.encode()
         head = bytes((PUSH, len(join_ref), len(topic), len(event)))
@@ -191,8 +202,8 @@ def _binary_push(push: Message, payload: bytes) -> SocketPush:
 
 def _binary_reply(reply: Reply, payload: bytes) -> SocketPush:
     try:
-        join_ref = b"" if reply.join_ref is None else str(reply.join_ref).encode()
-        ref = b"" if reply.ref is None else str(reply.ref).encode()
+        join_ref = ref_text(reply.join_ref).encode()
+        ref = ref_text(reply.ref).encode()
         topic = reply.topic.encode()
         status = reply.status.encode()
         head = bytes((REPLY, len(join_ref), len(ref), len(topic), len(status)))

@@ -21,7 +21,7 @@ from phxactor.otp import ChildSpec, Ok
 from phxactor.otp.call import Call
 from phxactor.runtime import NORMAL, Exit, Pid, Reason, receive, self_pid, set_port
 from phxactor.runtime.signals import fatal
-from phxactor.socket import BINARY, TEXT, Broadcast, DecodeError, Socket, SocketPush
+from phxactor.socket import BINARY, TEXT, Broadcast, DecodeError, Mistyped, Socket, SocketPush
 from phxactor.socket.messages import DRAIN, Drain
 from phxactor.socket.multiplexer import Pool
 from phxactor.transport import events
@@ -156,9 +156,13 @@ class MemoryTransport:
             return
         opcode, written = (TEXT, data.encode()) if isinstance(data, str) else (BINARY, data)
         try:
-            self._multiplexer.handle_limited(self.socket.serializer.decode(written, opcode))
+            message = self.socket.serializer.decode(written, opcode)
+        except Mistyped as mistyped:
+            self._multiplexer.handle_mistyped(mistyped)
         except DecodeError:
             self.stop(BAD_MESSAGE)
+        else:
+            self._multiplexer.handle_limited(message)
 
     def _broadcast(self, broadcast: Broadcast) -> None:
         if broadcast.topic in self.listening:

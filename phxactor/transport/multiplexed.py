@@ -13,7 +13,7 @@ from typing import ClassVar, Final, final
 import trio
 
 from phxactor.runtime import set_port
-from phxactor.socket import DecodeError, InvalidUTF8, Message, Socket, SocketPush
+from phxactor.socket import DecodeError, InvalidUTF8, Message, Mistyped, Socket, SocketPush
 from phxactor.socket.backlog import SMALL
 from phxactor.socket.messages import DRAIN
 from phxactor.socket.multiplexer import Pool
@@ -164,8 +164,11 @@ class MultiplexedWebSocket(WebSocket):
             self._handle_in(message)
 
     def refuse(self, error: DecodeError) -> None:
-        """Disconnect a client that sent what is no message."""
-        self.reject(str(error), NOT_UTF8 if isinstance(error, InvalidUTF8) else BAD_MESSAGE)
+        """Disconnect a client that sent what is no message; one that can be answered is."""
+        if isinstance(error, Mistyped):
+            self._multiplexer.handle_mistyped(error)
+        else:
+            self.reject(str(error), NOT_UTF8 if isinstance(error, InvalidUTF8) else BAD_MESSAGE)
 
     def look(self, data: bytes) -> Awaitable[None] | None:
         """Look at the channels, once a window, and take no more while too much waits for them."""

@@ -16,7 +16,7 @@ from typing import Final, TypeAlias, final
 import attrs
 
 from phxactor.runtime import From, Pid
-from phxactor.socket import BINARY, TEXT, DecodeError
+from phxactor.socket import BINARY, TEXT, DecodeError, Message, Mistyped
 from phxactor.socket.backlog import SMALL, Decode
 from phxactor.socket.multiplexer import Multiplexer
 
@@ -129,20 +129,26 @@ class Publications:
 
     def _take(self, opcode: int, data: bytes) -> bool:
         """Decode a message and hand it to its channel, if there is room for it."""
-        backlog = self._multiplexer.backlog
-        if len(data) > SMALL:
-            message = backlog.decode(self._decode, data, opcode)
-            if message is None:
-                return False
-        else:
-            if self._window <= 0:
-                if backlog.exceeds():
-                    return False
-                self._window = STEP
-            self._window -= len(data)
-            message = self._decode(data, opcode)
+        try:
+            message = self._decoded(opcode, data)
+        except Mistyped as mistyped:
+            self._multiplexer.handle_mistyped(mistyped)
+            return True
+        if message is None:
+            return False
         self._multiplexer.handle_limited(message)
         return True
+
+    def _decoded(self, opcode: int, data: bytes) -> Message | None:
+        backlog = self._multiplexer.backlog
+        if len(data) > SMALL:
+            return backlog.decode(self._decode, data, opcode)
+        if self._window <= 0:
+            if backlog.exceeds():
+                return None
+            self._window = STEP
+        self._window -= len(data)
+        return self._decode(data, opcode)
 
 
 def split(request: Publish, max_message_size: int) -> Iterator[Piece]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+from typing import Any
 
 import orjson
 import pytest
@@ -110,6 +111,48 @@ async def test_binary_goes_both_ways(payload: bytes, autojump_clock: MockClock) 
         first, middle, last = await client.messages()
         assert (first, last) == (reply("1", "2", "room:1", 2), reply("1", "4", "room:1", 4))
         assert base64.b64decode(middle, validate=True) == b"\x01\x01\x01\x06\x02" + b"13room:1ok" + payload
+
+
+# ------------------------------------------------------------------------------------- what is answered, though odd
+
+
+async def test_fields_of_other_types_are_answered_and_the_session_goes_on(
+    autojump_clock: MockClock, caplog: pytest.LogCaptureFixture
+) -> None:
+    unmatched, text = {"reason": "unmatched topic"}, "\\ud83d"
+    async with house() as it:
+        client = await it.opened()
+        await client.join("room:1")
+        lines = [
+            ["1", "2", 7, "phx_join", {}],
+            ["1", "3", None, "echo", {}],
+            ["1", "4", ["room:1"], "phx_leave", {}],
+            ["1", "5", "room:2", {"a": 1}, {}],
+            ["1", {"b": [True]}, "room:1", "echo", 6],
+            f'["1","7","room:1","echo","{text}"]'.encode(),
+            f'["1","8","room:{text}","echo",{{}}]'.encode(),
+            f'["1","{text}","room:1","echo",{{}}]'.encode(),
+            ["1", "10", "room:1", 10, {}],
+        ]
+        assert await client.publish_lines(*lines) == TAKEN
+        await trio.sleep(0.001)
+        expected: list[Any] = [
+            [None, "2", 7, "phx_reply", {"status": "error", "response": unmatched}],
+            [None, "3", None, "phx_reply", {"status": "error", "response": unmatched}],
+            ["1", "4", ["room:1"], "phx_reply", {"status": "ok", "response": {}}],
+            [None, "5", "room:2", "phx_reply", {"status": "error", "response": unmatched}],
+            ["1", {"b": [True]}, "room:1", "phx_reply", {"status": "ok", "response": 6}],
+            reply("1", "7", "room:1", "\ufffd"),
+            [None, "8", "room:\ufffd", "phx_reply", {"status": "error", "response": unmatched}],
+            [None, "\ufffd", "room:1", "phx_reply", {"status": "error", "response": {"reason": "invalid ref"}}],
+            ["1", "1", "room:1", "phx_error", {"reason": "channel_crash"}],
+        ]
+        said = await client.messages()
+        assert sorted(map(repr, said)) == sorted(map(repr, expected))
+        await client.join("room:1", "11")
+    (line,) = complaints(caplog)
+    assert line.getMessage() == "Room of 'room:1' has no handler for the event '10'"
+    assert line.exc_info is None
 
 
 # ---------------------------------------------------------------------------------------------- what cannot be read

@@ -5,8 +5,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from phxactor.socket.messages import BINARY, TEXT, Broadcast, Message, Ref, Reply, SocketPush
-from phxactor.socket.serializer import DecodeError, EncodeError, InvalidUTF8, Serializer
+from phxactor.socket.messages import BINARY, TEXT, Broadcast, Message, OddEvent, Ref, Reply, SocketPush
+from phxactor.socket.serializer import REF_TYPES, DecodeError, EncodeError, InvalidUTF8, Mistyped, Serializer
 from phxactor.socket.serializer_v1 import V1JSONSerializer
 from tests.socket import messages, nested, payloads, refs, replies
 
@@ -112,6 +112,21 @@ def test_text_that_is_no_message_is_refused_in_words(data: bytes, reason: str) -
     with pytest.raises(DecodeError, match=reason) as caught:
         V1.decode(data, TEXT)
     assert not isinstance(caught.value, InvalidUTF8)
+
+
+@pytest.mark.parametrize("place", ["topic", "event", "ref", "join_ref"])
+@pytest.mark.parametrize("odd", [0, 7, 1.5, None, True, [], ["a"], {}, {"a": 1}], ids=repr)
+def test_a_field_of_another_type_comes_in_to_be_answered(place: str, odd: object) -> None:
+    fields = {"topic": "t", "event": "e", "payload": {}, "ref": "2", "join_ref": "1"} | {place: odd}
+    if place.endswith("ref") and type(odd) in REF_TYPES:
+        assert repr(getattr(V1.decode(orjson.dumps(fields), TEXT), place)) == repr(odd)
+        return
+    with pytest.raises(Mistyped, match=f"^{place} is not a string") as caught:
+        V1.decode(orjson.dumps(fields), TEXT)
+    message = caught.value.message
+    assert type(message) is (OddEvent if place == "event" else Message)
+    written = orjson.loads(V1.encode(Reply(message.topic, "error", {}, message.ref)).data)
+    assert [repr(written[name]) for name in ("topic", "ref")] == [repr(fields[name]) for name in ("topic", "ref")]
 
 
 @given(st.integers(0, len(MESSAGE)))

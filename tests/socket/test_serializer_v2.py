@@ -8,8 +8,16 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from phxactor.socket.messages import BINARY, TEXT, Broadcast, Message, Ref, Reply, SocketPush
-from phxactor.socket.serializer import MAX_DEPTH, DecodeError, EncodeError, InvalidUTF8, Serializer
+from phxactor.socket.messages import BINARY, TEXT, Broadcast, Message, OddEvent, Ref, Reply, SocketPush
+from phxactor.socket.serializer import (
+    MAX_DEPTH,
+    REF_TYPES,
+    DecodeError,
+    EncodeError,
+    InvalidUTF8,
+    Mistyped,
+    Serializer,
+)
 from phxactor.socket.serializer_v2 import V2JSONSerializer
 from tests.socket import messages, nested, payloads, refs, replies
 
@@ -95,7 +103,9 @@ def test_more_than_five_elements_are_ignored() -> None:
         (b'\xef\xbb\xbf["1","2","t","e",{}]', "not JSON"),
         (b'["1","2","t","e",NaN]', "not JSON"),
         (b'["1","2","t","e",1e400]', "not JSON"),
-        (b'["1","2","t","e","\\ud800"]', "not JSON"),
+        (b'["1","2","t","e","\\ud8"]', "not JSON"),
+        (b'["1","2","t","e","\\ud800",]', "not JSON"),
+        (b'["1","2","t","\\ud800"]', "array of 4, not of 5"),
         (b'["1","2","t","e",{}]["1"]', "not JSON"),
         (b'{"topic":"room:x"}', "not an array"),
         (b'{"a":1,"b":2,"c":3,"d":4,"e":5}', "not an array"),
@@ -114,6 +124,62 @@ def test_text_that_is_no_message_is_refused_in_words(data: bytes, reason: str) -
         V2.decode(data, TEXT)
     assert repr(data[:10])[2:-1] in str(caught.value)
     assert not isinstance(caught.value, InvalidUTF8)
+
+
+PLACES = {"join_ref": 0, "ref": 1, "topic": 2, "event": 3}
+ODD: list[object] = [0, 7, 1.5, None, True, False, [], ["a", {"b": None}], {}, {"a": [1]}]
+
+
+@pytest.mark.parametrize("place", PLACES)
+@pytest.mark.parametrize("odd", ODD, ids=repr)
+def test_a_field_of_another_type_comes_in_to_be_answered(place: str, odd: object) -> None:
+    fields: list[object] = ["1", "2", "t", "e", {"n": 1}]
+    fields[PLACES[place]] = odd
+    if place.endswith("ref") and type(odd) in REF_TYPES:
+        assert repr(getattr(V2.decode(orjson.dumps(fields), TEXT), place)) == repr(odd)
+        return
+    with pytest.raises(Mistyped, match=f"^{place} is not a string") as caught:
+        V2.decode(orjson.dumps(fields), TEXT)
+    message = caught.value.message
+    assert caught.value.refusal is None
+    assert type(message) is (OddEvent if place == "event" else Message)
+    assert message.payload == {"n": 1}
+    taken = [message.join_ref, message.ref, message.topic, message.event]
+    fields[3] = orjson.dumps(odd).decode() if place == "event" else "e"
+    assert [repr(one) for one in taken] == [repr(one) for one in fields[:4]]
+    answer = V2.encode(Reply(message.topic, "error", {}, message.ref, message.join_ref))
+    assert orjson.loads(answer.data)[:3] == fields[:3]
+
+
+def test_a_topic_counts_before_an_event_and_both_before_a_ref() -> None:
+    for data, reason in (
+        (b"[[],{},1,2,3]", "topic is not a string but a number"),
+        (b'[[],{},"t",2,3]', "event is not a string but a number"),
+        (b'[[],{},"t","e",3]', "^ref is not"),
+    ):
+        with pytest.raises(Mistyped, match=reason):
+            V2.decode(data, TEXT)
+
+
+@pytest.mark.parametrize("place", PLACES.values())
+def test_what_could_not_be_answered_is_refused_wherever_it_stands(place: int) -> None:
+    fields = [b'"1"', b'"2"', b'"t"', b'"e"', b"{}"]
+    fields[place] = nested(MAX_DEPTH)
+    with pytest.raises(DecodeError, match="nested more than 200 deep") as caught:
+        V2.decode(b"[" + b",".join(fields) + b"]", TEXT)
+    assert not isinstance(caught.value, Mistyped)
+    fields[place] = b"[" + b"1," * 200 + b"1]"
+    with pytest.raises(DecodeError, match="a ref of more than 255 bytes" if place < 2 else "is not a string") as caught:
+        V2.decode(b"[" + b",".join(fields) + b"]", TEXT)
+    assert isinstance(caught.value, Mistyped) == (place >= 2)
+
+
+@pytest.mark.parametrize(
+    ("ref", "text"), [(True, "true"), ([], "[]"), (["a", None], '["a",null]'), ({"a": 1.5}, '{"a":1.5}'), (7, "7")]
+)
+def test_a_binary_reply_has_refs_as_they_are_written(ref: Ref, text: str) -> None:
+    reply = V2.encode(Reply("t", "ok", b"", ref, ref))
+    assert taken_apart(reply.data, 4)[1:3] == [text.encode()] * 2
 
 
 def test_an_error_shows_no_more_than_the_beginning() -> None:

@@ -7,6 +7,7 @@ from contextlib import asynccontextmanager
 from typing import Final, cast
 
 import orjson
+import pytest
 import trio
 import trio.testing
 
@@ -14,7 +15,16 @@ from phxactor import Message, Pid, Socket
 from phxactor.otp import DynamicSupervisor
 from phxactor.pubsub import PubSub
 from phxactor.runtime import Exit, Reason, Runtime, open_runtime, self_pid, set_port
-from phxactor.socket import TEXT, Broadcaster, Route, Serializer, SocketPush, V1JSONSerializer, V2JSONSerializer
+from phxactor.socket import (
+    TEXT,
+    Broadcaster,
+    Mistyped,
+    Route,
+    Serializer,
+    SocketPush,
+    V1JSONSerializer,
+    V2JSONSerializer,
+)
 from phxactor.socket.multiplexer import Multiplexer
 from phxactor.testing import settle
 
@@ -77,6 +87,15 @@ class Wire:
         if message is not None:
             self.mux.handle_in(message)
         return message is not None
+
+    def say_odd(self, text: bytes) -> None:
+        """Send a text that has a field of a wrong type, as what counts by itself."""
+        try:
+            self.mux.backlog.decode(self.socket.serializer.decode, text, TEXT)
+        except Mistyped as mistyped:
+            self.mux.handle_mistyped(mistyped)
+        else:
+            pytest.fail(f"{text!r} is not odd")
 
     def join(self, topic: str, ref: object = "1") -> None:
         self.say(ref, ref, topic, "phx_join")

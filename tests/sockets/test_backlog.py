@@ -76,6 +76,25 @@ async def test_a_message_counts_until_it_has_been_handled(autojump_clock: MockCl
         assert it.mux.backlog.large == 0  # not even the last one, though the channel has had no other since
 
 
+async def test_messages_with_odd_fields_count_too(autojump_clock: MockClock) -> None:
+    async with wire(*ROUTES) as it:
+        it.join("room:1")
+        it.join("keep:1")
+        await it.hear()
+        hold = b'["1",{},"room:1","hold","' + LARGE.encode() + b'"]'
+        event = b'["1","2","keep:1",7,"' + LARGE.encode() + b'"]'
+        nowhere = b'["1","3",7,"hold","' + LARGE.encode() + b'"]'
+        it.say_odd(hold)
+        it.say("1", "1", "keep:1", "hold")
+        it.say_odd(event)
+        it.say_odd(nowhere)
+        await trio.sleep(0.1)
+        assert it.mux.backlog.large == weigh(hold) + weigh(event)
+        assert it.mux.backlog.held() == weigh(hold) + weigh(event) + SMALL_WEIGHT  # one waits
+        await trio.sleep(1)
+        assert it.mux.backlog.held() == 0
+
+
 async def test_small_messages_count_too(autojump_clock: MockClock) -> None:
     async with wire(*ROUTES, max_input_bytes=5 * SMALL_WEIGHT) as it:
         it.join("room:1")

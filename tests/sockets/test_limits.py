@@ -147,6 +147,14 @@ async def test_heartbeats_count_too_and_the_answer_says_so(still_clock: MockCloc
         assert statuses == ["ok", "ok", "error", "error"]
 
 
+async def test_messages_that_no_client_should_send_count_too(still_clock: MockClock) -> None:
+    async with serving(endpoint(max_messages_per_second=3)) as server, await server.connect() as client:
+        for number in range(5):
+            await client.send([None, number, 7, "phx_join", {}])
+        said = [(await client.json())[4]["response"] for _ in range(5)]  # type: ignore[index]
+        assert said == [{"reason": "unmatched topic"}] * 3 + [{"reason": "rate limited"}] * 2
+
+
 async def test_abuse_is_closed_with_1008(still_clock: MockClock, caplog: pytest.LogCaptureFixture) -> None:
     async with serving(endpoint(max_messages_per_second=10)) as server, await server.connect() as client:
         assert await join(client) == JOINED

@@ -67,6 +67,13 @@ class Room(Channel):
         return Stop()
 
 
+class All(Channel):
+    """Says which event came, whatever it was."""
+
+    async def handle_in(self, event: str, payload: Payload) -> Ok[str]:
+        return Ok(event)
+
+
 ROOMS = channel("room:*", Room)
 
 
@@ -261,6 +268,41 @@ async def test_what_comes_while_joining_waits_up_to_a_limit(autojump_clock: Mock
                 reply(number, "room:slow", {"status": "ok", "response": number}, join_ref="1")
                 for number in range(WAITING)
             ),
+        ]
+
+
+async def test_an_event_that_is_no_text_waits_and_is_taken_in_its_place(
+    autojump_clock: MockClock, caplog: pytest.LogCaptureFixture
+) -> None:
+    async with wire(ROOMS) as it:
+        it.join("room:slow")
+        it.say("1", "2", "room:slow", "echo", 2)
+        it.say_odd(b'["9","3","room:slow",7,{}]')  # meant for another join
+        it.say_odd(b'["1","4","room:slow",{"echo":1},{}]')
+        it.say("1", "5", "room:slow", "echo", 5)
+        assert await it.hear() == []
+        await trio.sleep(1.1)
+        assert (await it.hear())[:3] == [
+            reply("1", "room:slow"),
+            reply("2", "room:slow", {"status": "ok", "response": 2}, join_ref="1"),
+            error("1", "room:slow"),
+        ]
+        only_the_connection_is_left(it)
+    (line,) = complaints(caplog)
+    assert line.message == "Room of 'room:slow' has no handler for the event '{\"echo\":1}'"
+
+
+async def test_an_event_that_is_no_text_is_nothing_to_a_handle_in_for_all(autojump_clock: MockClock) -> None:
+    async with wire(channel("all:*", All)) as it:
+        it.join("all:1")
+        it.say("1", "2", "all:1", "7")
+        it.say("1", "3", "all:1", "null")
+        it.say_odd(b'["1","4","all:1",null,{}]')
+        assert await it.hear() == [
+            reply("1", "all:1"),
+            reply("2", "all:1", {"status": "ok", "response": "7"}, join_ref="1"),
+            reply("3", "all:1", {"status": "ok", "response": "null"}, join_ref="1"),
+            error("1", "all:1"),
         ]
 
 

@@ -14,6 +14,7 @@ from tests.conformance.scenarios.ends import ENDS, TERMINATES
 from tests.conformance.scenarios.happenings import EVENTS
 from tests.conformance.scenarios.joins import JOINS
 from tests.conformance.scenarios.leaves import LEAVES
+from tests.conformance.scenarios.odd import ODDITIES
 from tests.conformance.scenarios.version_1 import VERSION_1
 
-MORE: Final = [*JOINS, *LEAVES, *EVENTS, *ENDS, *TERMINATES, *CUSTOM, *VERSION_1, *BAD, *CONNECTIONS, *HTTP]
+MORE: Final = [*JOINS, *LEAVES, *EVENTS, *ENDS, *TERMINATES, *CUSTOM, *VERSION_1, *BAD, *ODDITIES, *CONNECTIONS, *HTTP]
