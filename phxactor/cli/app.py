@@ -21,7 +21,7 @@ from phxactor.endpoint.endpoint import DEFAULT_PORT
 from phxactor.endpoint.events import listening
 from phxactor.observer.top import watch
 from phxactor.otp.supervisor_events import start_error
-from phxactor.telemetry import Event
+from phxactor.telemetry import Event, NonBlockingHandler
 
 LogLevel: TypeAlias = Literal["debug", "info", "warning", "error"]
 Port: TypeAlias = Annotated[int, Parameter(validator=Number(gte=0, lte=65535))]
@@ -135,7 +135,10 @@ def find_endpoint(target: str) -> Endpoint:
 def log_to_stderr(level: LogLevel) -> None:
     """Log with time and level; until the endpoint listens, why it could not start is for the last line to say."""
     logging.basicConfig(
-        level=level.upper(), format="%(asctime)s %(levelname)-7s %(message)s", datefmt="%H:%M:%S", stream=sys.stderr
+        level=level.upper(),
+        format="%(asctime)s %(levelname)-7s %(message)s",
+        datefmt="%H:%M:%S",
+        handlers=[NonBlockingHandler(logging.StreamHandler(sys.stderr))],
     )
     reports = logging.getLogger(start_error.name)
     reports.disabled = True

@@ -18,6 +18,7 @@ from phxactor.runtime.reasons import KILLED
 from phxactor.runtime.runtime import Runtime
 from phxactor.runtime.system_signals import SystemSignals
 from phxactor.runtime.watchdog import STUCK_AFTER, watched
+from phxactor.telemetry.log_writer import end_log
 
 
 def run(
@@ -42,7 +43,10 @@ def run(
     """
     if not stuck_after > 0:
         raise ValueError(f"stuck_after is a number of seconds above 0, or math.inf, not {stuck_after!r}")
-    trio.run(_watched, main, args, stop_timeout, stuck_after)
+    try:
+        trio.run(_watched, main, args, stop_timeout, stuck_after)
+    finally:
+        end_log(failed=sys.exception() is not None)
 
 
 async def _watched(

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Final
 
 from phxactor.runtime import Crash, format_reason
-from phxactor.telemetry import Event, log
+from phxactor.telemetry import Event, log, write
 
 joined: Final = Event(
     "phxactor.channel.joined",
@@ -36,15 +36,9 @@ def _log_join(_: Event, fields: Mapping[str, object]) -> None:
     level = fields["level"]
     if isinstance(level, int) and _logger.isEnabledFor(level):
         answer = "JOINED" if fields["status"] == "ok" else "REFUSED JOIN"
-        _logger.log(
-            level,
-            "%s %r on %s in %.1f ms",
-            answer,
-            fields["topic"],
-            fields["socket"],
-            float(str(fields["seconds"])) * 1000,
-            extra={"telemetry": dict(fields)},
-        )
+        milliseconds = float(str(fields["seconds"])) * 1000
+        line = f"{answer} {fields['topic']!r} on {fields['socket']} in {milliseconds:.1f} ms"
+        write(_logger, level, line, fields)
 
 
 joined.attach(_log_join)
@@ -54,13 +48,9 @@ def _log_join_failed(_: Event, fields: Mapping[str, object]) -> None:
     reason, exception = fields["reason"], fields["exception"]
     if isinstance(reason, Crash) and exception is None:
         return  # the process itself has told of it, with its traceback
-    logging.getLogger(join_failed.name).error(
-        "joining %r failed: %s ended: %s",
-        fields["topic"],
-        fields["channel"],
-        format_reason(reason),
-        exc_info=exception if isinstance(exception, BaseException) else None,
-    )
+    failure = exception if isinstance(exception, BaseException) else None
+    line = f"joining {fields['topic']!r} failed: {fields['channel']} ended: {format_reason(reason)}"
+    write(logging.getLogger(join_failed.name), logging.ERROR, line, fields, failure)
 
 
 join_failed.attach(_log_join_failed)

@@ -4,7 +4,7 @@
     task          that of a killed process that does not end
     name, timer   when the runtime is over; a timer that would send to a name
     socket        one that is open when the test is over
-    thread        one that runs when the test is over, but for those that event loops keep for the next call
+    thread        one that runs when the test is over, but for those that event loops and the log keep for the next time
 
 and when all clients of the test have gone, before anything stops (`leavers`):
 
@@ -30,14 +30,15 @@ from weakref import WeakKeyDictionary
 from phxactor.runtime import Pid, Runtime, Timer, events
 from phxactor.runtime.timers import Timers
 from phxactor.telemetry import Event
+from phxactor.telemetry.log_writer import NAME
 from phxactor.testing.leavers import Leavers
 from phxactor.testing.origins import Origin, in_event_loop, origin
 
 if TYPE_CHECKING:
     from phxactor.testing.client import Client
 
-KEPT: Final = ("Trio thread ", "asyncio_")
-"""How the threads are named that event loops keep for the next call."""
+KEPT: Final = ("Trio thread ", "asyncio_", NAME)
+"""How the threads are named that event loops keep for the next call, and the log for the next line."""
 
 
 class Watch:

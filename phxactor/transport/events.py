@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Final
 
 from phxactor.runtime import format_reason
-from phxactor.telemetry import Event, log
+from phxactor.telemetry import Event, log, write
 
 connected: Final = Event(
     "phxactor.socket.connected",
@@ -51,7 +51,7 @@ def _log_connection(event: Event, fields: Mapping[str, object]) -> None:
             line = f"CONNECTED {fields['peer']} to {fields['socket']} by {fields['transport']}"
         else:
             line = f"DISCONNECTED {fields['peer']} from {fields['socket']}: {format_reason(fields['reason'])}"
-        _logger.log(level, "%s", line, extra={"telemetry": dict(fields)})
+        write(_logger, level, line, fields)
 
 
 connected.attach(_log_connection)
@@ -87,7 +87,7 @@ def _log_request(_: Event, fields: Mapping[str, object]) -> None:
     if isinstance(level, int) and _logger.isEnabledFor(level):
         milliseconds = float(str(fields["seconds"])) * 1000
         line = f"{fields['method']} {fields['path']} {fields['status']} in {milliseconds:.1f} ms for {fields['peer']}"
-        _logger.log(level, "%s", line, extra={"telemetry": dict(fields)})
+        write(_logger, level, line, fields)
 
 
 answered.attach(_log_request)

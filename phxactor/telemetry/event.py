@@ -7,7 +7,7 @@ event without handlers costs one attribute test, because emitters ask first:
     if joined.handlers:
         joined.emit(topic=topic, seconds=elapsed)
 
-A handler that raises is detached and reported to the `phxactor.telemetry` logger; it never hurts the emitter.
+A handler that raises is detached and reported to the logger `phxactor.telemetry`; it never hurts the emitter.
 """
 
 from __future__ import annotations
@@ -16,10 +16,12 @@ import logging
 from collections.abc import Callable, Mapping
 from typing import Final, TypeAlias
 
+from phxactor.telemetry.log_line import write
+
 Handler: TypeAlias = Callable[["Event", Mapping[str, object]], None]
 """Called with the event and its fields, synchronously, in the process that emits."""
 
-_logger = logging.getLogger(__name__)
+_logger = logging.getLogger("phxactor.telemetry")
 
 EVENTS: Final[dict[str, Event]] = {}
 """Every declared event by name."""
@@ -61,23 +63,6 @@ class Event:
         for handler in self.handlers:
             try:
                 handler(self, fields)
-            except BaseException:  # a sys.exit too: the emitter's process has not called it
+            except BaseException as error:  # noqa: BLE001 - a sys.exit too: the emitter's process has not called it
                 self.detach(handler)
-                _logger.exception("handler %r of %s raised and was detached", handler, self.name)
-
-
-def log(event: Event, level: int, describe: Callable[[Mapping[str, object]], str]) -> Handler:
-    """Attach the logger of the event's name to it: `describe(fields)` is the line, a field `exception` the traceback.
-
-    Returns the handler, for whoever wants to `detach` it and report in another way.
-    """
-    logger = logging.getLogger(event.name)
-
-    def handler(_: Event, fields: Mapping[str, object]) -> None:
-        if logger.isEnabledFor(level):
-            exception = fields.get("exception")
-            failure = exception if isinstance(exception, BaseException) else None
-            logger.log(level, "%s", describe(fields), exc_info=failure, extra={"telemetry": dict(fields)})
-
-    event.attach(handler)
-    return handler
+                write(_logger, logging.ERROR, f"handler {handler!r} of {self.name} raised and was detached", {}, error)

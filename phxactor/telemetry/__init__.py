@@ -1,0 +1,9 @@
+"""Events with measurements, and the log that is made of them. See README.md in this folder."""
+
+from phxactor.telemetry.event import EVENTS, Event, Handler
+from phxactor.telemetry.log import log
+from phxactor.telemetry.log_line import write
+from phxactor.telemetry.log_writer import flush_log
+from phxactor.telemetry.non_blocking import NonBlockingHandler
+
+__all__ = ["EVENTS", "Event", "Handler", "NonBlockingHandler", "flush_log", "log", "write"]

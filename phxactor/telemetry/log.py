@@ -1,0 +1,26 @@
+"""Logging an event: each of ours has a logger of its name, below `phxactor`, and is a line there by default."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Mapping
+
+from phxactor.telemetry.event import Event, Handler
+from phxactor.telemetry.log_line import write
+
+
+def log(event: Event, level: int, describe: Callable[[Mapping[str, object]], str]) -> Handler:
+    """Attach the logger of the event's name to it: `describe(fields)` is the line, a field `exception` the traceback.
+
+    Returns the handler, for whoever wants to `detach` it and report in another way.
+    """
+    logger = logging.getLogger(event.name)
+
+    def handler(_: Event, fields: Mapping[str, object]) -> None:
+        if logger.isEnabledFor(level):
+            exception = fields.get("exception")
+            failure = exception if isinstance(exception, BaseException) else None
+            write(logger, level, lambda: describe(fields), fields, failure)
+
+    event.attach(handler)
+    return handler

@@ -1,0 +1,84 @@
+"""Writing a line to the log: what is done at once, in the thread of who writes it, and what is left to the writer.
+
+Who writes may be the loop of a server. So it only makes the record and, of what a logger was told to do with it, runs
+the logger's own filters and the handlers of tests (`never_blocks`); limits, and all other handlers, are `log_writer`'s.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Mapping
+from types import TracebackType
+
+from phxactor.telemetry.log_limits import Kind
+from phxactor.telemetry.log_writer import WRITER, handlers, never_blocks
+
+
+def write(
+    logger: logging.Logger,
+    level: int,
+    text: str | Callable[[], str],
+    fields: Mapping[str, object],
+    exception: BaseException | None = None,
+) -> None:
+    """Write a line, or have it counted where there are too many; never waits for a handler.
+
+    `fields` are the record's attribute `telemetry`; `exception` is the traceback below the line.
+    """
+    if not logger.isEnabledFor(level):
+        return
+    kind = None if level < logging.WARNING else Kind(logger.name, level, _place(exception, fields))
+    at_once, later = [], False
+    for handler in handlers(logger):
+        if never_blocks(handler):
+            at_once.append(handler)
+        elif level >= handler.level:
+            later = True
+    record: logging.LogRecord | None = None
+    if at_once or logger.filters:
+        record = _filtered(logger, _record(logger, level, text, fields, exception))
+        if record is None:
+            return
+        for handler in at_once:
+            if level >= handler.level:
+                handler.handle(record)
+    if later and WRITER.allow(kind):
+        WRITER.offer(record or _record(logger, level, text, fields, exception), kind)
+
+
+def _record(
+    logger: logging.Logger,
+    level: int,
+    text: str | Callable[[], str],
+    fields: Mapping[str, object],
+    exception: BaseException | None,
+) -> logging.LogRecord:
+    line = text if isinstance(text, str) else text()
+    failure = None if exception is None else (type(exception), exception, exception.__traceback__)
+    extra = {"telemetry": dict(fields)}
+    return logger.makeRecord(logger.name, level, __file__, 0, "%s", (line,), failure, extra=extra)
+
+
+def _filtered(logger: logging.Logger, record: logging.LogRecord) -> logging.LogRecord | None:
+    """Ask the logger's filters, which may also change the record, or from Python 3.12 on return another."""
+    found: object = logger.filter(record)
+    return found if isinstance(found, logging.LogRecord) else record if found else None
+
+
+def _place(exception: BaseException | None, fields: Mapping[str, object]) -> tuple[object, ...] | None:
+    """Say which failure it is that a line is about: the type of an exception, and the line of code that raised it."""
+    if exception is None:
+        try:
+            exception = getattr(fields.get("reason"), "exception", None)
+        except BaseException:  # noqa: BLE001 - a reason is anything
+            return None
+    while isinstance(exception, BaseExceptionGroup):
+        exception = exception.exceptions[0]
+    if not isinstance(exception, BaseException):
+        return None
+    trace: TracebackType | None = exception.__traceback__
+    if trace is None:
+        return (type(exception),)
+    while trace.tb_next is not None:
+        trace = trace.tb_next
+    return type(exception), trace.tb_frame.f_code.co_filename, trace.tb_lineno
