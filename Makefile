@@ -33,7 +33,7 @@ PHOENIX := $(NPM_FOLDER)/node_modules/phoenix-1.8.16/priv/static/phoenix.mjs
 ASSET := phxactor/demos/chat/static/phoenix.mjs
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint types unit loaded coverage test-beam autobahn fuzz bench chromium wstest clean
+.PHONY: help demo test lint types unit loaded coverage test-beam autobahn fuzz bench dist chromium wstest clean
 .NOTPARALLEL: # the stamps share one environment
 .DELETE_ON_ERROR:
 
@@ -80,6 +80,10 @@ fuzz: $(FUZZ) ## bytes that nobody would send, found by what they cover, for FUZ
 
 bench: $(BENCH) $(BENCH_NODE) ## the benchmarks (options: ARGS="...")
 	@export $(WITH_BIN) && $(BIN)/python -m benchmarks $(ARGS)
+
+dist: $(TEST) $(ASSET) ## the wheel and the source distribution, in dist/
+	@$(PIP) install build
+	@rm -rf dist && $(BIN)/python -m build --outdir dist . >/dev/null && ls dist
 
 clean: ## remove all that make has made
 	rm -rf $(VENV) $(NPM_FOLDER)/node_modules $(BENCH_FOLDER)/node_modules $(ASSET) dist .hypothesis \
