@@ -224,6 +224,17 @@ def test_top_once(folder: Path) -> None:
 
 
 @pytest.mark.socket
+def test_top_by_a_name_that_the_observer_was_not_told(folder: Path) -> None:
+    with serving("serve", "my_app:endpoint", "--port", "0", cwd=folder) as program:
+        assert run("top", f"localhost:{program.port}")[0] == 0
+        url = f"http://[::ffff:127.0.0.1]:{program.port}"
+        code, out, err = run("top", url)
+    assert (code, out) == (1, "")
+    told = "observer_routes(hosts=['::ffff:127.0.0.1'])"
+    assert err == f"the observer at {url}/observer does not answer to this host (403): mount {told} there\n"
+
+
+@pytest.mark.socket
 def test_top_of_nobody(folder: Path) -> None:
     with serving("serve", "my_app:endpoint", "--port", "0", cwd=folder) as program:
         code, out, err = run("top", f"{program.url}/elsewhere")

@@ -55,6 +55,9 @@ def fetch(url: SplitResult) -> Snapshot:
         raise Unreachable(f"nobody answers at {url.geturl()} ({why}); is the program running?") from None
     finally:
         connection.close()
+    if response.status == http.HTTPStatus.FORBIDDEN:
+        told = f"observer_routes(hosts=[{url.hostname!r}])"
+        raise Unreachable(f"the observer at {url.geturl()} does not answer to this host (403): mount {told} there")
     if response.status != http.HTTPStatus.OK:
         raise Unreachable(f"no observer at {url.geturl()} ({response.status}): mount observer_routes() there")
     try:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import orjson
 import pytest
 import trio
@@ -12,9 +14,10 @@ from phxactor.observer.routes import read
 from phxactor.transport.request import PeerData
 
 
-async def answer(path: str) -> Response:
-    endpoint = Endpoint(routes=observer_routes())
-    return await endpoint.answer(Request("GET", path, peer=PeerData("127.0.0.1", 1)))
+async def answer(target: str, host: str | None = "127.0.0.1:4000", hosts: Iterable[str] = ()) -> Response:
+    endpoint = Endpoint(routes=observer_routes(hosts=hosts))
+    headers = () if host is None else ((b"host", host.encode()),)
+    return await endpoint.answer(Request("GET", target, headers, peer=PeerData("127.0.0.1", 1)))
 
 
 async def test_text_for_people() -> None:
@@ -34,6 +37,79 @@ async def test_json_for_programs() -> None:
 
 async def test_the_path_can_be_another() -> None:
     assert [route.path for route in observer_routes("/admin/tree")] == ["/admin/tree", "/admin/tree.json"]
+
+
+TOLD = ["Tree.example.com", "192.0.2.7", "2001:db8::1"]
+
+
+@pytest.mark.parametrize(
+    "host",
+    [
+        "localhost",
+        "LOCALHOST:4000",
+        "127.0.0.1",
+        "127.255.1.2:80",
+        "[::1]",
+        "[::1]:4000",
+        "[0:0:0:0:0:0:0:1]",
+        "tree.example.com",
+        "TREE.example.com:4000",
+        "192.0.2.7:1",
+        "[2001:db8::1]:4000",
+    ],
+)
+async def test_it_answers_to_loopback_names_and_to_those_it_is_told(host: str) -> None:
+    loopback = host[:3] in ("loc", "LOC", "127", "[::", "[0:")
+    async with open_runtime():
+        for path in ("/observer", "/observer.json"):
+            assert (await answer(path, host, TOLD)).status == 200
+            assert (await answer(f"http://{host}{path}", host, TOLD)).status == 200
+            assert (await answer(path, host)).status == (200 if loopback else 403)
+
+
+@pytest.mark.parametrize(
+    "host",
+    [
+        None,
+        "",
+        "evil.example",
+        "evil.example:4000",
+        "localhost.evil.example",
+        "127.0.0.1.evil.example",
+        "sub.localhost",
+        "128.0.0.1",
+        "0.0.0.1",
+        "127.1",
+        "[::2]",
+        "[::ffff:127.0.0.1]",
+        "[::]",
+        "2130706433",
+        "www.tree.example.com",
+    ],
+)
+async def test_any_other_host_is_refused_with_what_to_do(host: str | None) -> None:
+    async with open_runtime():
+        for path in ("/observer", "/observer.json"):
+            refused = await answer(path, host, TOLD)
+            assert refused.status == 403
+            assert b"observer_routes(hosts=" in refused.body
+            assert b"Supervisor" not in refused.body
+            # Neither the URL nor the header makes up for the other.
+            assert (await answer(f"http://localhost{path}", host, TOLD)).status == 403
+            if host:
+                assert (await answer(f"http://{host}{path}", "localhost", TOLD)).status == 403
+
+
+@pytest.mark.parametrize("hosts", ["localhost", [1], 5, [None]])
+def test_hosts_that_are_no_texts(hosts: object) -> None:
+    with pytest.raises(TypeError, match="host"):
+        observer_routes(hosts=hosts)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("host", ["", "a:80", "[::1]:80", "http://a", "*.a", "a b", "a/b"])
+def test_hosts_that_are_none(host: str) -> None:
+    with pytest.raises(ValueError, match="is no host"):
+        observer_routes(hosts=[host])
 
 
 @pytest.mark.parametrize("data", [b"", b"{}", b"[1]", b'{"rows": [{}]}', b"\xff"])
