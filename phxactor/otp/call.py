@@ -189,7 +189,7 @@ def cast(server: Server, request: object) -> None:
     """Tell without waiting; never raises, whatever has become of the server (G35)."""
     try:
         pid = locate(server)
-    except Exception:  # noqa: BLE001 - whatever an address kept elsewhere raises, e.g. for an unknown registry
+    except (Exception, Exit):  # noqa: BLE001 - whatever an address kept elsewhere raises: an unknown registry, a partition
         return
     if pid is not None:
         pid.send(Cast(request))

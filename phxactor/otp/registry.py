@@ -94,9 +94,10 @@ class Registry(Supervisor):
 
     @staticmethod
     def unregister_match(registry: str, key: Hashable, match: Match) -> None:
-        """Remove those of the current process's entries under the key whose value matches (RG7)."""
-        me = self_pid()
-        directory_of(registry).partition(key, me).remove(me, key, match)
+        """Remove those of the current process's entries under the key whose value matches (RG7), and tell (RG16)."""
+        directory, me = directory_of(registry), self_pid()
+        directory.partition(key, me).remove(me, key, match)
+        directory.tell("unregister", key, me)
 
     @staticmethod
     def update_value(

@@ -33,6 +33,9 @@ async def start(process: ServerProcess, *, link: bool, timeout: float | None) ->
     name = process.name
     if not (name is None or isinstance(name, str | Via)):
         raise TypeError(f"a name is a text, or a name kept elsewhere such as Registry.via(...), not {name!r}")
+    taken = None if name is None else locate(name)  # raises in the caller, for an address that cannot be (RG11)
+    if taken is not None:
+        return Error(("already_started", taken))
     me = self_pid()
     pid = me.runtime.spawn(process.run, link=link, initial_call=f"{type(process.server).__qualname__}.init")
     seen = len(me.mailbox)

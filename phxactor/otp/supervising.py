@@ -150,7 +150,7 @@ class SupervisingProcess(ServerProcess, Generic[F]):
         elif not isinstance(started, Ignore):
             if type(started) is not Error:
                 started = Error(started)
-            if events.start_error.handlers:
+            if events.start_error.handlers and not _runs_already(started.reason):
                 events.start_error.emit(supervisor=self.pid, spec=spec, reason=started.reason)
         return started
 
@@ -207,3 +207,8 @@ class SupervisingProcess(ServerProcess, Generic[F]):
             events.restarted.emit(supervisor=self.pid, spec=child.spec, pid=pid, restarts=child.restarts)
 
     handlers: ClassVar[Mapping[type, Handler]] = {**ServerProcess.handlers, Exited: on_exited}
+
+
+def _runs_already(reason: Reason) -> bool:
+    """Tell whether a child was not started since its name is taken: whoever asked is answered, and nobody else told."""
+    return type(reason) is tuple and len(reason) == 2 and reason[0] == "already_started"  # noqa: PLR2004 - and the pid

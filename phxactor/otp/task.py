@@ -125,26 +125,25 @@ class Task:
     async def shutdown(self, timeout: float | Literal["brutal_kill"] | None = SHUTDOWN_TIMEOUT) -> Outcome | None:
         """Tell the task to end, and wait until it has; kill it after `timeout` seconds, or at once (T9, T10).
 
-        Answers None if it ended as told, `Ok(value)` if it had the value already, else `Error(reason)`.
+        Answers None if it ended as told, `Ok(value)` if it had the value already, else `Error(reason)`. Raises
+        ValueError for a completed task, which has no process (T16).
         """
-        me, pid = self.mine(), self.pid
+        me, pid = self.mine(), self._process()
         brutal = timeout == BRUTAL_KILL
         limit = None if isinstance(timeout, str) else _limit(timeout)
-        gone: object = NOPROC
-        if pid is not None:
-            unlink(pid)
-            seen = len(me.mailbox)
-            watch = monitor(me, pid)
-            pid.exit(KILL if brutal else SHUTDOWN)
+        unlink(pid)
+        seen = len(me.mailbox)
+        watch = monitor(me, pid)
+        pid.exit(KILL if brutal else SHUTDOWN)
+        try:
             try:
-                try:
-                    down = await me.receive_ref(watch, seen, limit)
-                except TimeoutError:
-                    pid.exit(KILL)
-                    down = await me.receive_ref(watch, seen, None)
-                gone = down.reason if isinstance(down, Down) else NOPROC
-            finally:
-                forget(me, watch)
+                down = await me.receive_ref(watch, seen, limit)
+            except TimeoutError:
+                pid.exit(KILL)
+                down = await me.receive_ref(watch, seen, None)
+            gone: object = down.reason if isinstance(down, Down) else NOPROC
+        finally:
+            forget(me, watch)
         message = self._waiting()
         forget(me, self.ref)
         if isinstance(message, Answer):
@@ -153,10 +152,13 @@ class Task:
         return None if reason == (KILLED if brutal else SHUTDOWN) else Error(reason)
 
     def ignore(self) -> Outcome | None:
-        """Let the task run on and have nothing more to do with it; answers what it has sent already (T12)."""
-        me, message = self.mine(), self._waiting()
-        if self.pid is not None:
-            unlink(self.pid)
+        """Let the task run on and have nothing more to do with it; answers what it has sent already (T12).
+
+        Raises ValueError for a completed task, which has no process (T16).
+        """
+        me, pid = self.mine(), self._process()
+        message = self._waiting()
+        unlink(pid)
         forget(me, self.ref)
         return None if message is None else self.outcome(message)
 
@@ -208,6 +210,11 @@ class Task:
         if me is not self.owner:
             raise ValueError(f"the task {self.pid!r} belongs to {self.owner!r}: {me!r} cannot wait for it")
         return me
+
+    def _process(self) -> Pid:
+        if self.pid is None:
+            raise ValueError(f"{self!r} was completed from the start: there is no process to have an effect on")
+        return self.pid
 
     def _waiting(self) -> Answer | Down | None:
         """Look for what the task has sent already."""

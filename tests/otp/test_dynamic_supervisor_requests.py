@@ -17,6 +17,7 @@ from phxactor.runtime import (
     Answer,
     From,
     Pid,
+    open_runtime,
     receive,
     self_pid,
     set_port,
@@ -25,6 +26,7 @@ from phxactor.runtime import (
 )
 from phxactor.testing import settle
 
+from . import Kit
 from .supervision import Log, crash, pool, worker
 
 start_child = DynamicSupervisor.start_child
@@ -113,3 +115,14 @@ async def test_statistics_count_the_restarts_of_each_child(log: Log) -> None:
         statistics = DynamicSupervisor.statistics(supervisor)
         assert {child.pid: child.restarts for child in statistics.children} == {log.pids["a"]: 1, log.pids["b"]: 0}
         assert statistics.restarts == 1
+
+
+async def test_getting_or_starting_a_named_child_tells_nobody_that_it_was_there(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    async with open_runtime():
+        supervisor = (await DynamicSupervisor.start_link()).unwrap()
+        spec = Kit.child_spec(name="only")
+        first = (await DynamicSupervisor.start_child(supervisor, spec)).unwrap()
+        assert await DynamicSupervisor.start_child(supervisor, spec) == Error(("already_started", first))
+        assert caplog.records == []

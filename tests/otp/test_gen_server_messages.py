@@ -14,6 +14,8 @@ from phxactor.otp import (
     Continue,
     GenServer,
     NoReply,
+    PartitionSupervisor,
+    Registry,
     Reply,
     StartError,
     Stop,
@@ -65,7 +67,13 @@ async def test_G35_cast_never_raises(autojump_clock: MockClock) -> None:
         assert heard == ["hello"]
         pid.exit(KILL)
         await end(pid)
-        for server in (pid, "nobody", Broken()):
+        for server in (
+            pid,
+            "nobody",
+            Broken(),
+            PartitionSupervisor.via("nobody", "key"),
+            Registry.via("nobody", "key"),
+        ):
             cast(server, "hello")
 
 

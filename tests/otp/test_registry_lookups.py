@@ -63,6 +63,8 @@ async def test_RG11_duplicate_keys_are_no_names(autojump_clock: MockClock) -> No
         with pytest.raises(ValueError, match="not unique"):
             await call(Registry.via("r", "key"), "hello")
         with pytest.raises(ValueError, match="not unique"):
+            await Kit.start_link(name=Registry.via("r", "key"))  # in the caller, which lives on
+        with pytest.raises(ValueError, match="not unique"):
             Registry.update_value("r", "key", str)
 
 

@@ -159,8 +159,11 @@ async def test_T16_a_completed_task_has_no_process(autojump_clock: MockClock) ->
         assert tasks[0].pid is None
         assert await tasks[0] == 0
         assert await tasks[1].yield_() == Ok(1)
-        assert await tasks[2].shutdown() == Ok(2)
-        assert tasks[3].ignore() == Ok(3)
+        with pytest.raises(ValueError, match="no process"):
+            await tasks[2].shutdown()
+        with pytest.raises(ValueError, match="no process"):
+            tasks[3].ignore()
+        assert await Task.await_many(tasks[2:4]) == [2, 3]
         assert await Task.await_many(tasks[4:]) == [4]
         assert mail() == []
 
