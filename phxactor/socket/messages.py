@@ -14,6 +14,7 @@ import attrs
 if TYPE_CHECKING:
     from phxactor.runtime.pid import Pid
     from phxactor.runtime.reasons import Reason
+    from phxactor.socket.socket import Socket
 
 Ref: TypeAlias = str | int | float | list[Any] | dict[str, Any] | None
 """What a client numbers its messages with: any JSON, which comes back as it came. phoenix.js sends strings."""
@@ -119,3 +120,5 @@ class SocketClose:
 
     pid: Pid
     reason: Reason
+    socket: Socket | None = attrs.field(default=None, eq=False, repr=False)
+    """The channel's: by it a channel is known that says so while it is being started."""

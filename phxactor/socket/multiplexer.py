@@ -90,6 +90,7 @@ class Multiplexer:
         "_asked",
         "_backlog",
         "_by_pid",
+        "_closed_early",
         "_join_timeout",
         "_joins",
         "_max_channels",
@@ -132,6 +133,8 @@ class Multiplexer:
         self._max_input_bytes = max_input_bytes
         self._by_pid: dict[Pid, tuple[str, Joined | Joining]] = {}
         self._asked: dict[From, Joining] = {}
+        self._closed_early: set[Pid] | None = None
+        """Processes that have said that they end, and may be channels whose start is not known yet."""
 
     def __len__(self) -> int:
         """Count the topics that are joined or being joined."""
@@ -252,6 +255,7 @@ class Multiplexer:
         else:
             join_ref = message.join_ref if message.join_ref is not None else message.ref
             socket = self._socket.for_channel(message.topic, route, join_ref)
+            joining.socket = socket
             joining.from_ = From(self._pid)
             joining.started = From(self._pid)
             self._asked[joining.from_] = self._asked[joining.started] = joining
@@ -308,7 +312,7 @@ class Multiplexer:
         if joining is None:
             return
         if self._topics.get(joining.message.topic) is not joining:
-            if isinstance(value, Ok) and ref is joining.started:
+            if isinstance(value, Ok) and ref is joining.started and not joining.closing:
                 exit_signal(value.value, self._pid, KILL)  # it was too late, and nobody knows it
             return
         if ref is joining.from_:
@@ -323,6 +327,8 @@ class Multiplexer:
                 joining.pid = value.value
                 joining.monitor = monitor(self._pid, joining.pid)
                 self._by_pid[joining.pid] = joining.message.topic, joining
+                if self._closed_early is not None and joining.pid in self._closed_early:
+                    joining.closing = True
                 if joining.admitted:
                     self._accept(joining)
             elif value is TOO_LATE:
@@ -341,11 +347,15 @@ class Multiplexer:
             return
         joining.admitted = True
         self._close_old(joining)
-        if joining.pid is not None:
+        if joining.pid is not None or joining.closing:
             self._accept(joining)
 
     def _accept(self, joining: Joining) -> None:
-        """Begin: the client has its answer, and the channel is known."""
+        """Begin: the client has its answer, and the channel is known; or end at once, if it has said so meanwhile."""
+        if joining.closing:
+            self._push(joining.message.topic, "phx_close", {}, joining.message.join_ref)
+            self._drop(joining, "ok")
+            return
         pid, watch = joining.pid, joining.monitor
         assert pid is not None and watch is not None  # noqa: S101, PT018 - both were set at once
         topic = joining.message.topic
@@ -375,14 +385,14 @@ class Multiplexer:
             events.join_failed.emit(topic=joining.message.topic, channel=name, reason=reason, exception=exception)
         self._refuse(joining, {"reason": "join crashed"})
 
-    def _drop(self, joining: Joining) -> None:
-        """Forget a join that came to nothing."""
+    def _drop(self, joining: Joining, status: str = "error") -> None:
+        """Forget a join that came to nothing, or whose channel is about to end."""
         self._topics.pop(joining.message.topic, None)
         if joining.pid is not None:
             self._by_pid.pop(joining.pid, None)
         if joining.monitor is not None:
-            demonitor(joining.monitor)
-        self._settle(joining, "error")
+            demonitor(joining.monitor, flush=True)
+        self._settle(joining, status)
         self._resume(joining)
 
     def _settle(self, joining: Joining, status: str) -> None:
@@ -391,6 +401,7 @@ class Multiplexer:
             joining.from_.active = False
             self._asked.pop(joining.from_, None)
         if not self._asked:
+            self._closed_early = None
             self._asked.clear()  # a dict that has had entries keeps room for them: 160 bytes a connection
         if joining.timer is not None:
             self._pid.runtime.timers.cancel(joining.timer)
@@ -426,7 +437,7 @@ class Multiplexer:
             case Down():
                 self._down(message)
             case SocketClose():
-                self._close(message.pid)
+                self._close(message)
             case Late():
                 self._late(message.joining)
             case Broadcast(event="disconnect"):
@@ -458,8 +469,9 @@ class Multiplexer:
             joining.timer = None
         self._start(joining)
 
-    def _close(self, pid: Pid) -> None:
-        """End a channel that said so before it exits."""
+    def _close(self, message: SocketClose) -> None:
+        """End a channel that said so before it exits: once its join has been answered, if that is still to come."""
+        pid = message.pid
         topic, entry = self._by_pid.get(pid, (None, None))
         if topic is not None and isinstance(entry, Joined):
             demonitor(entry.monitor, flush=True)
@@ -467,6 +479,22 @@ class Multiplexer:
             if pid.mailbox:
                 self.backlog.leave(topic, pid)
             self._push(topic, "phx_close", {}, entry.join_ref)
+            return
+        joining = entry if entry is not None else self._starting(message)
+        if isinstance(joining, Joining) and joining.old is None:  # else it is the old channel that ends
+            joining.closing = True
+            if joining.admitted:
+                self._accept(joining)
+
+    def _starting(self, message: SocketClose) -> Joining | Joined | None:
+        """Find the join of a channel whose process the pool has not named yet."""
+        socket = message.socket
+        if socket is None:
+            if self._asked:
+                self._closed_early = {*(self._closed_early or ()), message.pid}
+            return None
+        joining = self._topics.get(str(socket.topic))
+        return joining if isinstance(joining, Joining) and joining.socket is socket else None
 
     def _late(self, joining: Joining) -> None:
         if self._topics.get(joining.message.topic) is not joining:

@@ -142,7 +142,7 @@ class Socket:
 
     def close(self, reason: Reason) -> None:
         """Tell the transport that the channel is about to exit gracefully: the client hears `phx_close`."""
-        self.transport_pid.send(SocketClose(self_pid(), reason))
+        self.transport_pid.send(SocketClose(self_pid(), reason, self))
 
     # ------------------------------------------------------------------------------------------ callbacks
 

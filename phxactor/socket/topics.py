@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from typing import final
+from typing import TYPE_CHECKING, final
 
 import attrs
 
 from phxactor.runtime import From, Monitor, Pid, Timer
 from phxactor.socket.messages import Message, Ref, SocketPush
+
+if TYPE_CHECKING:
+    from phxactor.socket.socket import Socket
 
 
 @final
@@ -30,11 +33,13 @@ class Joining:
         "admitted",
         "began",
         "close",
+        "closing",
         "from_",
         "message",
         "monitor",
         "old",
         "pid",
+        "socket",
         "started",
         "timer",
         "waiting",
@@ -53,6 +58,10 @@ class Joining:
         """Who the channel answers."""
         self.admitted = False
         """Whether the client has been told ok."""
+        self.closing = False
+        """Whether the channel has said that it ends: the client hears phx_close behind the answer."""
+        self.socket: Socket | None = None
+        """The channel's copy, by which it is known before its process is."""
         self.pid: Pid | None = None
         self.monitor: Monitor | None = None
         self.timer: Timer | None = None
