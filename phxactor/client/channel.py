@@ -81,7 +81,7 @@ class Channel:
         ref = membership.line.next_ref()
         seconds = membership.line.options.timeout if timeout is None else timeout
         sent = False
-        with trio.move_on_after(seconds):
+        with membership.line.patience.move_on_after(seconds):
             connection = await membership.ready()
             with membership.replies.expect(ref) as answer:
                 membership.send(connection, event, payload, ref)
@@ -110,7 +110,7 @@ class Channel:
         """
         membership = self._membership
         seconds = membership.line.options.timeout if timeout is None else timeout
-        with trio.move_on_after(seconds):
+        with membership.line.patience.move_on_after(seconds):
             connection = await membership.ready()
             return membership.send(connection, event, payload, membership.line.next_ref())
         raise self._not_sent(event, seconds)

@@ -14,6 +14,7 @@ from phxactor.client.errors import ABNORMAL, NORMAL, PROTOCOL_ERROR, ConnectionL
 from phxactor.client.groups import unwrapped
 from phxactor.client.replies import Replies
 from phxactor.client.wire import decode, encode
+from phxactor.runtime.patience import Patience
 from phxactor.socket import DecodeError, Message, Reply
 
 WAITING: Final = 64
@@ -35,11 +36,13 @@ class Connection:
         receive: Callable[[Message | Reply], None],
         next_ref: Callable[[], str],
         heartbeat: float,
+        patience: Patience,
     ) -> None:
         self._websocket = websocket
         self._receive = receive
         self._next_ref = next_ref
         self._heartbeat = heartbeat
+        self._patience = patience
         self._beats = Replies()
         self._unwritten, self._to_write = trio.open_memory_channel[str | bytes](math.inf)
         self._written = trio.lowlevel.ParkingLot()
@@ -141,8 +144,8 @@ class Connection:
             ref = self._next_ref()
             with self._beats.expect(ref) as beat:
                 self.send(Message("phoenix", "heartbeat", {}, ref))
-                with trio.move_on_after(self._heartbeat) as patience:
+                with self._patience.move_on_after(self._heartbeat) as scope:
                     await beat.wait()
-            if patience.cancelled_caught:
+            if scope.cancelled_caught:
                 self.lose(ABNORMAL, f"no answer to a heartbeat within {self._heartbeat:g} s")
                 return

@@ -18,6 +18,7 @@ from phxactor.client.fresh import Fresh, resolve
 from phxactor.client.groups import unwrapped
 from phxactor.client.overheard import Overheard
 from phxactor.client.url import URL, Params, subprotocols
+from phxactor.runtime.patience import Patience
 
 OpenStream: TypeAlias = Callable[[], Awaitable[trio.abc.Stream]]
 """What opens the bytes beneath the WebSocket, and beneath TLS if the URL has it."""
@@ -46,8 +47,8 @@ class Server:
     max_message_size: int
 
     @asynccontextmanager
-    async def call(self, timeout: float) -> AsyncIterator[WebSocketConnection]:
-        """Connect; at the end of the block the connection is cut off, should it still stand.
+    async def call(self, timeout: float, patience: Patience) -> AsyncIterator[WebSocketConnection]:
+        """Connect, within so many seconds; at the end of the block the connection is cut off, should it still stand.
 
         Raises:
             ConnectRefused: the server answered, and said no.
@@ -61,7 +62,7 @@ class Server:
         try:
             with unwrapped():
                 async with trio.open_nursery() as nursery:
-                    with trio.move_on_after(timeout):
+                    with patience.move_on_after(timeout):
                         overheard = Overheard(await self._dial())
                         websocket = await self._shake_hands(nursery, overheard, request)
                     if websocket is None:

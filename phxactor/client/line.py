@@ -13,6 +13,7 @@ from phxactor.client.connection import Connection
 from phxactor.client.errors import ABNORMAL, ConnectionLost, ConnectRefused
 from phxactor.client.handshake import Server
 from phxactor.client.status import Connected, Connecting, Disconnected, Status
+from phxactor.runtime.patience import Patience
 from phxactor.socket import Message, Reply
 
 
@@ -56,6 +57,8 @@ class Line:
         self.connections = 0
         """How many there have been."""
         self._server = server
+        self.patience: Final = Patience(trio.current_time)
+        """By which the server is judged."""
         self._refs = count(1)
         self._tries = 0
         self._connected = trio.lowlevel.ParkingLot()
@@ -112,8 +115,8 @@ class Line:
         self._scope.cancel()
 
     async def _connect(self) -> NoReturn:
-        async with self._server.call(self.options.timeout) as websocket:
-            connection = Connection(websocket, self._receive, self.next_ref, self.options.heartbeat)
+        async with self._server.call(self.options.timeout, self.patience) as websocket:
+            connection = Connection(websocket, self._receive, self.next_ref, self.options.heartbeat, self.patience)
             self.connection = connection
             self.connections += 1
             self._scope.shield = True

@@ -64,7 +64,7 @@ class Membership:
             TimeoutError: the server did not answer in time.
 
         """
-        with trio.move_on_after(self._timeout):
+        with self.line.patience.move_on_after(self._timeout):
             while True:
                 connection = await self.line.connected()
                 with suppress(ConnectionLost):
@@ -108,7 +108,7 @@ class Membership:
         return connection.lost is None
 
     async def _try_in_time(self, connection: Connection) -> None:
-        with trio.move_on_after(self._timeout):
+        with self.line.patience.move_on_after(self._timeout):
             return await self._try(connection)
         raise self._unanswered()
 
@@ -215,7 +215,7 @@ class Membership:
         self._changed.unpark_all()
         ref = self.line.next_ref()
         try:
-            with trio.move_on_after(timeout), suppress(ClientError), self.replies.expect(ref) as answer:
+            with self.line.patience.move_on_after(timeout), suppress(ClientError), self.replies.expect(ref) as answer:
                 self.send(connection, "phx_leave", {}, ref)
                 await answer.wait()
         finally:

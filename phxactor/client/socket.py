@@ -104,6 +104,7 @@ def connect(
 async def _connected(line: Line) -> AsyncIterator[Socket]:
     with unwrapped():
         async with trio.open_nursery() as nursery:
+            nursery.start_soon(line.patience.run)
             nursery.start_soon(line.run)
             try:
                 await line.connected()

@@ -118,7 +118,8 @@ async def _speak_http(endpoint: Endpoint, connection: BaseConnection, peer: Peer
         if made is not None and not isinstance(made, Response):
             return made, rest
         answer = made
-    talk = http.HTTPConnection(connection, peer=peer, scheme=scheme, first=first)
+    move_on_after = self_pid().runtime.patience.move_on_after
+    talk = http.HTTPConnection(connection, peer=peer, scheme=scheme, first=first, move_on_after=move_on_after)
     try:
         while not endpoint.draining and (asked := await _while_idle(endpoint, talk.next_request())) is not None:
             if answer is None and talk.has_body and endpoint.websocket_at(asked.path) is not None:
@@ -210,15 +211,15 @@ async def _deliver(
 
     Where the connection goes on, it is waited for what the client does next, for that shows whether it has read it.
     """
-    poll = delivery.poll
+    poll, move_on_after = delivery.poll, self_pid().runtime.patience.move_on_after
     try:
         with poll.scope:
             poll.written = not connection.has_left() and await talk.respond(delivery)
             if poll.written:
-                with trio.move_on_after(http.SEND_TIMEOUT):
+                with move_on_after(http.SEND_TIMEOUT):
                     poll.arrived = await connection.acknowledged()
             if poll.arrived and talk.is_idle:
-                with trio.move_on_after(http.KEEP_ALIVE):
+                with move_on_after(http.KEEP_ALIVE):
                     poll.arrived = await _while_idle(endpoint, connection.read())
     finally:
         if not poll.arrived:

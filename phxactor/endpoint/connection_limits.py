@@ -16,6 +16,7 @@ from typing import Final
 import trio
 
 from phxactor.endpoint.address import LOCAL
+from phxactor.runtime import self_pid
 from phxactor.transport.base_connection import BaseConnection
 from phxactor.transport.request import PeerData
 from phxactor.transport.response import last_answer
@@ -91,7 +92,7 @@ class ConnectionLimits:
         """Answer a client who has no place, whatever he has asked for, and close."""
         self._lingering += 1
         try:
-            with trio.move_on_after(LINGER), suppress(trio.BrokenResourceError):
+            with self_pid().runtime.patience.move_on_after(LINGER), suppress(trio.BrokenResourceError):
                 await connection.send_all(last_answer(status))
                 if self._lingering <= LINGERING:
                     await connection.hang_up()

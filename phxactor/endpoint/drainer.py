@@ -10,7 +10,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final
 
 import attrs
-import trio
 
 from phxactor.endpoint import events
 from phxactor.otp import ChildSpec, Ok
@@ -22,8 +21,8 @@ if TYPE_CHECKING:
 
 SILENCE: Final = 1.0
 """Seconds after which who watches is told what is waited for."""
-GRACE: Final = 5.0
-"""Seconds that the drainer has to end after its limit; it needs none, unless something holds up the whole program."""
+GRACE: Final = 30.0
+"""Seconds that the drainer has to end after its limit; it needs none, unless the whole program was held up."""
 
 
 def _positive(_: object, field: attrs.Attribute[Any], value: object) -> None:
@@ -71,7 +70,7 @@ async def _drain(endpoint: Endpoint, options: DrainOptions) -> None:
         raise Exit(SHUTDOWN)  # it is the listener that has died, and starts again with this process: connections go on
     left: set[Monitor] = set()
     timer = self_pid().runtime.timers.add(SILENCE, lambda left: _tell_waiting(left, options), left)
-    with trio.move_on_after(options.limit) as scope:
+    with self_pid().runtime.patience.move_on_after(options.limit) as scope:
         await _empty(endpoint, options, left)
     self_pid().runtime.timers.discard(timer)
     if scope.cancelled_caught and events.undrained.handlers:

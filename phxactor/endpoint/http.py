@@ -16,8 +16,8 @@ A connection that asks for a WebSocket in one plain piece does not come here (`p
 from __future__ import annotations
 
 import re
-from collections.abc import Awaitable
-from contextlib import suppress
+from collections.abc import Awaitable, Callable
+from contextlib import AbstractContextManager, suppress
 from email.utils import formatdate
 from http import HTTPStatus
 from typing import Final, Literal, TypeVar
@@ -84,6 +84,7 @@ class HTTPConnection:
         peer: where it comes from; every request says so.
         scheme: `https` when the stream is encrypted, or a proxy says that its client's is.
         first: what has been received already.
+        move_on_after: ends a block in which the client has taken too long, as trio's does.
 
     """
 
@@ -94,8 +95,10 @@ class HTTPConnection:
         peer: PeerData,
         scheme: Literal["http", "https"] = "http",
         first: bytes = b"",
+        move_on_after: Callable[[float], AbstractContextManager[trio.CancelScope, bool]] = trio.move_on_after,
     ) -> None:
         self._stream = stream
+        self._move_on_after = move_on_after
         self._peer = peer
         self._scheme = scheme
         self._h11 = _new_h11(first)
@@ -197,7 +200,7 @@ class HTTPConnection:
     async def _read_head(self) -> h11.Request | None:
         begun = self._begun()
         if begun is None:
-            with trio.move_on_after(self._silence):
+            with self._move_on_after(self._silence):
                 while begun is None:
                     await self._receive()
                     begun = self._begun()
@@ -206,7 +209,7 @@ class HTTPConnection:
         before = self._received - begun
         event = self._event_at_hand()  # nearly always the head has come whole: a scope costs 7 µs
         if event is None:
-            with trio.move_on_after(HEAD_TIMEOUT):
+            with self._move_on_after(HEAD_TIMEOUT):
                 event = await self._event()
         if event is None:
             raise BadRequest(HTTPStatus.REQUEST_TIMEOUT, f"no whole head within {HEAD_TIMEOUT:g} seconds")
@@ -245,7 +248,7 @@ class HTTPConnection:
             return b""  # whoever answers takes its end, which is at hand; one that becomes a WebSocket has none
         body, pieces = bytearray(), 0
         expected = self._body or 0
-        with trio.move_on_after(BODY_TIMEOUT):
+        with self._move_on_after(BODY_TIMEOUT):
             while max(expected, len(body)) <= most:
                 if self._h11.they_are_waiting_for_100_continue:
                     await self._write(self._h11.send(h11.InformationalResponse(status_code=100, headers=[])))
@@ -302,9 +305,11 @@ class HTTPConnection:
         lost, self.lost = self.lost, True  # it is, if this is cancelled
         try:
             for start in range(0, len(data), _CHUNK):
-                with trio.fail_after(SEND_TIMEOUT):
+                with self._move_on_after(SEND_TIMEOUT) as scope:
                     await self._stream.send_all(data[start : start + _CHUNK])
-        except (trio.BrokenResourceError, trio.TooSlowError):
+                if scope.cancelled_caught:
+                    return
+        except trio.BrokenResourceError:
             return
         self.lost = lost
 
@@ -324,7 +329,7 @@ class HTTPConnection:
             return
         await self._send(Response.text(f"{bad.why}\n", status=bad.status, headers=_LAST))
         left = LEFT_OVER
-        with trio.move_on_after(LINGER), suppress(trio.BrokenResourceError):
+        with self._move_on_after(LINGER), suppress(trio.BrokenResourceError):
             while left > 0 and (data := await self._stream.receive_some(_CHUNK)):
                 left -= len(data)
 

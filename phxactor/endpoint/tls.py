@@ -8,6 +8,7 @@ from typing import Final
 
 import trio
 
+from phxactor.runtime import self_pid
 from phxactor.transport.flusher import Flusher
 from phxactor.transport.stream_connection import StreamConnection
 
@@ -36,7 +37,7 @@ async def shake_hands(transport: trio.abc.Stream, context: ssl.SSLContext, flush
     why = f"no handshake within {HANDSHAKE_TIMEOUT:g} seconds"
     done = False
     try:
-        with trio.move_on_after(HANDSHAKE_TIMEOUT):
+        with self_pid().runtime.patience.move_on_after(HANDSHAKE_TIMEOUT):
             await stream.do_handshake()
             done = True
     except trio.BrokenResourceError as error:

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 from contextvars import Context
-from functools import partial
+from functools import cached_property, partial
 from itertools import count
 from typing import Final
 
@@ -22,12 +22,13 @@ from phxactor.runtime import events, signals
 from phxactor.runtime.errors import Exit, NotAProcessError
 from phxactor.runtime.messages import Monitor
 from phxactor.runtime.names import Names
+from phxactor.runtime.patience import Patience
 from phxactor.runtime.pid import Pid, current
 from phxactor.runtime.process import judge, run_process, without_our_frame
 from phxactor.runtime.reasons import KILL, SHUTDOWN, Reason
 from phxactor.runtime.receiving import Receiver
 from phxactor.runtime.state import ALIVE, DEAD, EXITING
-from phxactor.runtime.timers import Timers
+from phxactor.runtime.timers import Timer, Timers
 from phxactor.runtime.zombies import Zombies
 
 HEARING: Final = 4
@@ -64,6 +65,7 @@ class Runtime:
         self.cleanups: dict[Pid, list[trio.CancelScope]] = {}
         """The shields of processes that clean up, which a kill breaks (see `cleanup`)."""
         self.port_depth = 0
+        self._nursery = nursery
         # In an empty context: a process inherits nothing from the one that spawns it (P18).
         start_soon: Callable[..., None] = nursery.start_soon
         self._start_soon = partial(Context().run, start_soon, run_process, self)
@@ -85,9 +87,21 @@ class Runtime:
             processes=len(self.processes),
             zombies=len(self.zombies.undead),
             names=len(self.names.all()),
-            timers=len(self.timers),
+            timers=len(self.timers) + len(self.__dict__.get("patience", ())),
             messages=sum(len(pid.mailbox) for pid in self.processes.values()),
         )
+
+    @cached_property
+    def patience(self) -> Patience:
+        """The timers by which others are judged; they have a task from the first use on."""
+        patience = Patience(self.now)
+        Context().run(partial(self._nursery.start_soon, patience.run, name="phxactor patience"))
+        return patience
+
+    def pending_timers(self) -> list[Timer]:
+        """List all timers that are pending, in no particular order."""
+        patient = self.patience.pending() if "patience" in self.__dict__ else []
+        return self.timers.pending() + patient
 
     # ------------------------------------------------------------------------------------------ processes
 

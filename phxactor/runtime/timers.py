@@ -101,17 +101,26 @@ class Timers:
     async def run(self) -> None:
         """Fire timers for ever: the body of the runtime's timer task."""
         while True:
-            self._discard_cancelled()
-            with trio.CancelScope(deadline=self._heap[0][0] if self._heap else inf) as self._scope:
-                await trio.sleep_forever()
-            self._scope = None
+            await self._until_due()
             now, made_later = self._now(), next(self._numbers)
-            while self._heap and self._heap[0][0] <= now and self._heap[0][1] < made_later:
-                timer = heappop(self._heap)[2]
-                if timer.pending:
-                    self._fire(timer)
-                else:
-                    self._cancelled -= 1
+            while (entry := self._next_due(now, made_later)) is not None:
+                self._fire(entry[2])
+
+    async def _until_due(self) -> None:
+        """Sleep until the earliest deadline; the timer may have been cancelled meanwhile."""
+        self._discard_cancelled()
+        with trio.CancelScope(deadline=self._heap[0][0] if self._heap else inf) as self._scope:
+            await trio.sleep_forever()
+        self._scope = None
+
+    def _next_due(self, now: float, made_later: int) -> tuple[float, int, Timer] | None:
+        """Take the earliest timer that is due by now, but none with a number from `made_later` on."""
+        while self._heap and self._heap[0][0] <= now and self._heap[0][1] < made_later:
+            entry = heappop(self._heap)
+            if entry[2].pending:
+                return entry
+            self._cancelled -= 1
+        return None
 
     def _discard_cancelled(self) -> None:
         while self._heap and not self._heap[0][2].pending:

@@ -23,6 +23,8 @@ from phxactor.runtime.process import run_process
 
 STUCK_AFTER: Final = 5.0
 """Seconds without a checkpoint after which a process is told of."""
+PAUSE: Final = 1.0
+"""Seconds by which the watchdog is late when it was stopped itself (SIGSTOP, a virtual machine that paused)."""
 
 
 @contextmanager
@@ -62,8 +64,8 @@ class Watchdog:
                 return
             knocked = monotonic()
             self._token.run_sync_soon(self._answered.set)
-            if not self._answered.wait(self._stuck_after):
-                self._tell(knocked)
+            if not self._answered.wait(self._stuck_after) and monotonic() - knocked < self._stuck_after + PAUSE:
+                self._tell(knocked)  # else the whole program was stopped, this thread too
 
     def _tell(self, knocked: float) -> None:
         """Tell, and once more when it is over."""

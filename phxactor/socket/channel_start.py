@@ -7,11 +7,10 @@ from inspect import iscoroutinefunction
 from typing import Final
 
 import attrs
-import trio
 
 from phxactor.otp import ChildSpec, Error
 from phxactor.otp.child_spec import Started
-from phxactor.runtime import From
+from phxactor.runtime import From, self_pid
 from phxactor.socket.socket import Socket
 
 TOO_LATE: Final = Error("join_timeout")
@@ -55,6 +54,6 @@ def channel_spec(
 async def _start_in_time(
     seconds: float, start: Callable[..., Awaitable[Started]], args: tuple[object, ...], kwargs: Mapping[str, object]
 ) -> Started:
-    with trio.move_on_after(seconds):
+    with self_pid().runtime.patience.move_on_after(seconds):
         return await start(*args, **kwargs)
     return TOO_LATE

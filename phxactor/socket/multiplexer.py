@@ -171,7 +171,7 @@ class Multiplexer:
             if type(entry) is Joining:
                 entry.waiting.clear()
                 if entry.timer is not None:
-                    self._pid.runtime.timers.cancel(entry.timer)
+                    self._pid.runtime.patience.discard(entry.timer)
                 if entry.pid is not None:
                     exit_signal(entry.pid, self._pid, Shutdown("closed"))
 
@@ -264,7 +264,7 @@ class Multiplexer:
             except BaseException as error:  # noqa: BLE001 - the program's; it concerns this join alone
                 self._crashed(joining, Crash(error), error)
                 return
-            joining.timer = self._pid.runtime.timers.add(self._join_timeout, self._pid.send, Late(joining))
+            joining.timer = self._pid.runtime.patience.add(self._join_timeout, self._pid.send, Late(joining))
             DynamicSupervisor.request_child(self._pool(self._socket.handler, self._pid), spec, joining.started, *rest)
 
     def _may_join(self, message: Message) -> bool:
@@ -293,7 +293,7 @@ class Multiplexer:
         )
         self._topics[message.topic] = joining
         self._by_pid[old.pid] = message.topic, joining
-        joining.timer = self._pid.runtime.timers.add(DUPLICATE_GRACE, self._pid.send, Late(joining))
+        joining.timer = self._pid.runtime.patience.add(DUPLICATE_GRACE, self._pid.send, Late(joining))
         if old.pid.mailbox:
             # What came before this join, a leave perhaps, is for the old channel, if it can take it at once.
             self._end_old_later(old, PASSES)
@@ -404,7 +404,7 @@ class Multiplexer:
             self._closed_early = None
             self._asked.clear()  # a dict that has had entries keeps room for them: 160 bytes a connection
         if joining.timer is not None:
-            self._pid.runtime.timers.cancel(joining.timer)
+            self._pid.runtime.patience.discard(joining.timer)
         self._close_old(joining)
         if events.joined.handlers:
             events.joined.emit(
@@ -465,7 +465,7 @@ class Multiplexer:
     def _old_has_gone(self, joining: Joining) -> None:
         joining.old = None
         if joining.timer is not None:
-            self._pid.runtime.timers.cancel(joining.timer)
+            self._pid.runtime.patience.discard(joining.timer)
             joining.timer = None
         self._start(joining)
 

@@ -35,7 +35,7 @@ def belongings(runtime: Runtime, pubsubs: Iterable[PubSub] = ()) -> Counter[str]
         there.update(f"monitor of {pid!r} on {watch.target!r}" for watch in pid.monitors or ())
         there.update(f"link of {pid!r} and {other!r}" for other in pid.links or () if other.number > pid.number)
     there.update(f"name {name!r} of {pid!r}" for name, pid in runtime.names.all().items())
-    there.update(f"timer for {timer.destination or timer.callback!r}" for timer in runtime.timers.pending())
+    there.update(f"timer for {timer.destination or timer.callback!r}" for timer in runtime.pending_timers())
     for pubsub in pubsubs:
         for topic in pubsub.topics():
             there.update(f"subscription of {one.pid!r} to {topic!r}" for one in pubsub.subscribers(topic))

@@ -66,7 +66,7 @@ class Watch:
         """List all that has been left behind; the test is over."""
         for runtime in self._runtimes:
             self.found += [f"name: {name!r} of {self.describe(pid)}" for name, pid in runtime.names.all().items()]
-            for timer in runtime.timers.pending():
+            for timer in runtime.pending_timers():
                 if timer.destination is None and not isinstance(getattr(timer.callback, "__self__", None), Pid):
                     made = self._timers.get(id(timer), "?")
                     self.found.append(f"timer: would send {timer.argument!r:.100}, made at {made}")

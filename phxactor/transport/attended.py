@@ -67,9 +67,9 @@ class Attended(Generic[T]):
     def _attend(self, trap: object) -> Generator[Any, Any, T]:
         """Go on from where the handler waits, as `yield from` does (PEP 380)."""
         handler, pid = self._handler, self_pid()
-        timers = pid.runtime.timers
+        patience = pid.runtime.patience
         stop = self._connection.watch(partial(fatal, pid, LEFT))
-        timer = None if self._seconds == math.inf else timers.add(self._seconds, self._is_late, pid)
+        timer = None if self._seconds == math.inf else patience.add(self._seconds, self._is_late, pid)
         try:
             while True:
                 try:
@@ -91,7 +91,7 @@ class Attended(Generic[T]):
         finally:
             stop()
             if timer is not None:
-                timers.discard(timer)
+                patience.discard(timer)
 
     def _is_late(self, pid: Pid) -> None:
         if pid.state is State.ALIVE:

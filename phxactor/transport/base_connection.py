@@ -10,6 +10,8 @@ from typing import Final, TypeAlias
 
 import trio
 
+from phxactor.runtime import self_pid
+
 READ_SIZE: Final = 65536
 """Bytes that one read takes at most."""
 LEFT_OVER: Final = 4 * 1024 * 1024
@@ -74,7 +76,7 @@ class BaseConnection(ABC):
 
     async def receive_first(self, seconds: float) -> bytes:
         """Wait for what the client begins with: none if he leaves, or says nothing for so long."""
-        with trio.move_on_after(seconds), suppress(trio.BrokenResourceError):
+        with self_pid().runtime.patience.move_on_after(seconds), suppress(trio.BrokenResourceError):
             return await self.receive_some()
         return b""
 

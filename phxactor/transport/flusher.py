@@ -15,7 +15,8 @@ import trio
 from trio.lowlevel import Abort, RaiseCancelT, current_task, reschedule, wait_task_rescheduled
 
 from phxactor.otp import ChildSpec, Ok
-from phxactor.runtime import Exit, Exited, Pid, self_pid, set_port, trap_exit
+from phxactor.runtime import Exit, Exited, Pid, Timer, self_pid, set_port, trap_exit
+from phxactor.runtime.patience import Patience
 from phxactor.transport.base_connection import BaseConnection
 
 SLICE = 500
@@ -44,6 +45,9 @@ class Flusher(trio.abc.Instrument):
         """What told it to stop."""
         self._failure: BaseException | None = None
         """What writing raised."""
+        self._patience: Patience
+        self._lingering: dict[BaseConnection, Timer] = {}
+        """When the patience ends with those that are being closed."""
 
     def child_spec(self) -> ChildSpec:
         """Say how a supervisor starts it."""
@@ -52,6 +56,7 @@ class Flusher(trio.abc.Instrument):
     def _start_link(self) -> Ok[Pid]:
         self._stopping = self._failure = None  # it may be a restart
         self._slow.clear()
+        self._patience = self_pid().runtime.patience
         return Ok(self_pid().runtime.spawn(self.run, link=True, initial_call="Flusher"))
 
     # ------------------------------------------------------------------------------------------- writing
@@ -103,15 +108,15 @@ class Flusher(trio.abc.Instrument):
         if connection.finishing:
             return
         connection.finishing = True
-        deadline = trio.current_time() + LINGER
-        if connection.drain_scope is not None:
-            connection.drain_scope.deadline = deadline  # its task goes on to `_finish`
-        elif self._nursery is not None:
-            connection.drain_scope = trio.CancelScope()  # two tasks cannot write to one, so `_flush` leaves it alone
-            self._nursery.start_soon(self._finish, connection, deadline)
-        else:
-            connection.flush()
-            connection.close()
+        scope = connection.drain_scope
+        if scope is None:
+            if self._nursery is None:
+                connection.flush()
+                connection.close()
+                return
+            scope = connection.drain_scope = trio.CancelScope()  # two tasks cannot write: `_flush` leaves it alone
+            self._nursery.start_soon(self._drain, connection, scope)
+        self._lingering[connection] = self._patience.add(LINGER, trio.CancelScope.cancel, scope)
 
     # ------------------------------------------------------------------------------------------- process
 
@@ -141,32 +146,32 @@ class Flusher(trio.abc.Instrument):
         raise Exit(self._stopping.reason)
 
     async def _drain(self, connection: BaseConnection, scope: trio.CancelScope) -> None:
-        """Write to a connection that takes less than it is given, until it has caught up."""
+        """Write to a connection that takes less than it is given, until it has caught up, or has ended."""
         try:
             with scope:
-                await connection.drain()
+                if not connection.finishing:
+                    await connection.drain()
+                if connection.finishing:
+                    await connection.hang_up()
         except BaseException:
             self._leave(connection)
             raise
         if connection.finishing:
-            await self._finish(connection, scope.deadline)
+            self._close(connection)
         else:
             connection.drain_scope = None
 
     def _leave(self, connection: BaseConnection) -> None:
         """Write no more to a slow connection, for the flusher ends; it is closed now, or the next flusher's."""
         if connection.finishing:
-            connection.close()
+            self._close(connection)
         else:
             connection.drain_scope = None
             self._dirty.append(connection)
 
-    async def _finish(self, connection: BaseConnection, deadline: float) -> None:
-        try:
-            with trio.CancelScope(deadline=deadline):
-                await connection.hang_up()
-        finally:
-            connection.close()
+    def _close(self, connection: BaseConnection) -> None:
+        self._patience.discard(self._lingering.pop(connection))
+        connection.close()
 
     def _told(self, message: object) -> None:
         """Stop in order when the supervisor says so: what waits is sent first."""

@@ -103,9 +103,10 @@ class LongPollSession:
         try:
             await trio.sleep_forever()
         finally:
-            for timer in (self._expiry, self._window):
-                if timer is not None:
-                    self.pid.runtime.timers.discard(timer)
+            if self._expiry is not None:
+                self.pid.runtime.patience.discard(self._expiry)
+            if self._window is not None:
+                self.pid.runtime.timers.discard(self._window)
             self._multiplexer.end()
             if events.disconnected.handlers:
                 events.disconnected.emit(
@@ -225,7 +226,7 @@ class LongPollSession:
             self.stop(INACTIVE)
 
     def _arm_expiry(self, seconds: float) -> None:
-        self._expiry = self.pid.runtime.timers.add(seconds, self.pid.send, UNPOLLED)
+        self._expiry = self.pid.runtime.patience.add(seconds, self.pid.send, UNPOLLED)
 
     def _drain(self) -> None:
         """End once the channels have answered what was published, and a waiting poll has it."""

@@ -176,12 +176,12 @@ class Reader(trio.abc.Instrument):
             return b""
         poll.register(fileno, select.EPOLLIN)  # it may raise: there is no room for more
         self._readings[fileno] = first = First(sock)
-        timers = self._pid.runtime.timers
-        timer = timers.add(seconds, first.wake, None)
+        patience = self._pid.runtime.patience
+        timer = patience.add(seconds, first.wake, None)
         try:
             await wait_task_rescheduled(first.stop_waiting)
         finally:
-            timers.discard(timer)
+            patience.discard(timer)
             if not poll.closed:
                 del self._readings[fileno]
                 poll.unregister(fileno)

@@ -252,7 +252,7 @@ class WebSocket(ABC):
         `reason` is why it ends, unless a signal or an exception says otherwise.
         """
         if self._timer is not None:
-            self.pid.runtime.timers.cancel(self._timer)
+            self.pid.runtime.patience.discard(self._timer)
         if self.pid.state is not State.ALIVE:
             reason = self.pid.exit_reason
         elif (error := sys.exception()) is not None:
@@ -277,7 +277,7 @@ class WebSocket(ABC):
             self._arm(left)
 
     def _arm(self, seconds: float) -> None:
-        self._timer = self.pid.runtime.timers.add(seconds, _ask_for_silence, self.pid)
+        self._timer = self.pid.runtime.patience.add(seconds, _ask_for_silence, self.pid)
 
 
 def _ask_for_silence(pid: Pid) -> None:

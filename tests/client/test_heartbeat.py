@@ -2,11 +2,14 @@ from __future__ import annotations
 
 import math
 
+import orjson
 import pytest
 import trio
 from trio.testing import MockClock
 
 from phxactor.client import Disconnected, Status
+from phxactor.socket import TEXT, Message
+from phxactor.transport.frames import frame
 from tests.client.network import connected
 
 
@@ -80,3 +83,28 @@ async def test_a_push_on_a_half_open_connection_times_out_and_a_later_one_gets_t
         network.polite.add("echo")
         await network.peer()
         assert await room.push("echo") == {}
+
+
+async def test_after_a_pause_of_our_own_an_answer_that_waits_is_read_first(autojump_clock: MockClock) -> None:
+    for _ in range(5):  # the order of tasks in one pass is random
+        async with connected() as (socket, peer, network):
+            room = await socket.join("room:1")
+            peer.polite.clear()
+            beat = await peer.next()
+            await trio.sleep(29)
+            incoming = network.client_streams[0].receive_stream
+            incoming.put_data(reply_to(beat))
+            autojump_clock.jump(5)
+            await trio.sleep(20)
+            assert len(network.calls) == 1
+            async with trio.open_nursery() as nursery:
+                nursery.start_soon(room.push, "echo")
+                await trio.sleep(9)
+                incoming.put_data(reply_to(peer.said("echo")[0]))
+                autojump_clock.jump(5)
+
+
+def reply_to(message: Message) -> bytes:
+    """Make the frame of an answer, as a server sends it."""
+    reply = [message.join_ref, message.ref, message.topic, "phx_reply", {"status": "ok", "response": {}}]
+    return frame(TEXT, orjson.dumps(reply))

@@ -14,6 +14,7 @@ from phxactor import Channel, Endpoint, LongPollOptions, Socket, channel, mount
 from phxactor.endpoint import connection_limits
 from phxactor.endpoint.address import LOCAL
 from phxactor.endpoint.connection_limits import LINGER, ConnectionLimits, TooManyError
+from phxactor.runtime import open_runtime
 from phxactor.transport.flusher import Flusher
 from phxactor.transport.longpoll import EXPIRY
 from phxactor.transport.request import PeerData
@@ -173,7 +174,7 @@ async def test_only_so_many_have_the_time_to_read_why(
     monkeypatch.setattr(connection_limits, "LINGERING", 3)
     limits, flusher = ConnectionLimits(1, None), Flusher()
     clients = []
-    async with trio.open_nursery() as nursery:
+    async with open_runtime(), trio.open_nursery() as nursery:
         began = trio.current_time()
         ended = []
 

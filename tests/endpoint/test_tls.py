@@ -12,6 +12,7 @@ from trio.testing import MockClock, memory_stream_pair
 
 from phxactor import Channel, Endpoint, LongPollOptions, Ok, Socket, WebSocketOptions, channel, get, mount, on
 from phxactor.endpoint.tls import HANDSHAKE_TIMEOUT, HandshakeError, shake_hands
+from phxactor.runtime import open_runtime
 from phxactor.transport.flusher import Flusher
 from phxactor.transport.request import Request
 from phxactor.transport.response import Response
@@ -220,7 +221,7 @@ async def test_a_handshake_has_its_time(autojump_clock: MockClock, sends: bytes)
             await trio.sleep(0.9)
             await client.send_all(b"\x01")
 
-    async with trio.open_nursery() as nursery:
+    async with open_runtime(), trio.open_nursery() as nursery:
         nursery.start_soon(trickle)
         began = trio.current_time()
         with pytest.raises(HandshakeError, match="within 10 seconds"):
