@@ -30,7 +30,7 @@ def page() -> dict[str, Any]:
 def test_the_failure_is_the_one_that_is_shown(page: dict[str, Any]) -> None:
     with pytest.raises(AssertionError) as caught:
         page[FAILS]()
-    (shown,) = re.findall(r"is a note of the failure:\n\n((?:    .*\n)+)", PAGE.read_text())
+    (shown,) = re.findall(r"and notes the failure:\n\n((?:    .*\n)+)", PAGE.read_text())
     assert caught.value.__notes__[0].splitlines() == [line.removeprefix("    ") for line in shown.splitlines()]
 
 
