@@ -14,8 +14,8 @@ from phxactor.runtime import self_pid
 
 READ_SIZE: Final = 65536
 """Bytes that one read takes at most."""
-LEFT_OVER: Final = 4 * 1024 * 1024
-"""Bytes that a client may still send while it is hung up on: who sends more does not listen."""
+LEFT_OVER: Final = 12 * 1024 * 1024
+"""Bytes that a client may still send while it is hung up on: some write a whole body before they read the answer."""
 
 Take: TypeAlias = Callable[[bytes], Awaitable[None] | None]
 """Takes what was read; returns what is to be awaited before more is, or None."""

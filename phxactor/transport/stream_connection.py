@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final, final
 
 import trio
 
-from phxactor.transport.acknowledged import acknowledged, drop_unsent, has_left, read
+from phxactor.transport.acknowledged import acknowledged, drop_unsent, has_left, is_broken
 from phxactor.transport.base_connection import LEFT_OVER, READ_SIZE, BaseConnection, Take
 from phxactor.transport.watching import in_background
 
@@ -145,9 +145,14 @@ class StreamConnection(BaseConnection):
         return sock is None or await acknowledged(sock)
 
     async def read(self) -> bool:
-        """Wait until the client sends something or closes its side; without a socket, it may have."""
-        sock = _socket_of(self._stream)
-        return sock is None or await read(sock)
+        """Wait until the client sends something, which is received next, or closes its side; False if it resets."""
+        if not self._ahead:
+            try:
+                self._ahead = await self.receive_some()
+            except trio.BrokenResourceError:
+                sock = _socket_of(self._stream)
+                return sock is not None and not is_broken(sock)  # TLS that ends without a word
+        return True
 
     def abort(self) -> None:
         """Have nothing more sent."""

@@ -16,7 +16,6 @@ from collections.abc import Sequence
 from typing import Final
 
 import attrs
-import trio
 from websockets.extensions import Extension
 from websockets.frames import Frame, Opcode
 from websockets.protocol import Protocol, Side
@@ -125,12 +124,6 @@ class WebSocket(ABC):
                 self.take_message(opcode, payload)
             else:
                 self._take_raw(payload)
-
-    async def take_in_turns(self, frames: list[tuple[int, bytes]]) -> None:
-        """Take many frames, and let others run in between: 64 KiB of the smallest take `websockets` 0.3 s."""
-        for start in range(0, len(frames), MANY):
-            await trio.lowlevel.checkpoint()
-            self.take_frames(frames[start : start + MANY])
 
     def _take_raw(self, data: bytes) -> None:
         """Leave a frame to `websockets`: control, fragmented, compressed, or wrong behind its head."""

@@ -111,6 +111,7 @@ endpoint = Endpoint(
         mount("/limited", UserSocket, websocket=LIMITED),
         mount("/hurried", UserSocket, websocket=HURRIED),
         mount("/raw", Stuck, websocket=RAW),
+        mount("/raw-compressed", Stuck, websocket=attrs.evolve(RAW, compress=True)),
     ],
     routes=[get("/broadcast", broadcast), post("/upload", upload)],
     port=0,

@@ -124,6 +124,15 @@ async def test_objects_within_objects_in_few_bytes() -> None:
         assert await flooded(target, clients, flood * 4) < CLIENTS * MOST + SLACK
 
 
+async def test_texts_with_an_emoji_in_few_bytes_to_a_raw_socket_that_is_stuck() -> None:
+    """A character of such a text takes four bytes."""
+    text = "x" * 1_000_000 + "😀"
+    flood = frame(TEXT, deflated(text.encode()), bits=0x40) * 20
+    async with attacked() as target:
+        clients = [await target.connect("/raw-compressed", compress=True) for _ in range(CLIENTS)]
+        assert await flooded(target, clients, flood) < CLIENTS * 2 * 4 * len(text) + SLACK
+
+
 # --------------------------------------------------------------------------------------------------- long poll
 
 

@@ -131,6 +131,13 @@ async def test_a_body_that_has_come_with_its_head_is_dropped_and_the_connection_
         assert await status(stream) == (200, b"3")
 
 
+async def test_who_writes_a_whole_body_before_it_reads_has_the_answer() -> None:
+    async with serving(endpoint()) as server, await connect(server) as stream:
+        await stream.send_all(head("/nowhere", 9_000_000))
+        await stream.send_all(b"x" * 9_000_000)
+        assert (await status(stream))[0] == 404
+
+
 async def test_a_body_that_goes_on_is_not_listened_to_for_long() -> None:
     async with serving(endpoint()) as server, await connect(server) as stream:
         await stream.send_all(head("/nowhere", 900_000_000))

@@ -196,6 +196,25 @@ async def test_what_has_arrived_is_not_brought_again(kind: str, tmp_path: Path) 
         assert await client.heard() == [20]
 
 
+@kinds
+async def test_a_request_that_came_behind_a_poll_is_answered_behind_it(kind: str, tmp_path: Path) -> None:
+    async with client_of(kind, tmp_path) as client:
+        stream = await client.request("GET")
+        body = b'["1","2","room:1","echo",2]'
+        head = f"POST {PATH}&token={client.token} HTTP/1.1\r\nhost: a\r\ncontent-length: {len(body)}\r\n\r\n"
+        await stream.send_all(head.encode() + body + b"GET /nowhere HTTP/1.1\r\nhost: a\r\n\r\n")
+        await waits(stream)
+        client.news(1)
+        data = b""
+        with trio.fail_after(5):
+            while b"404" not in data:
+                data += await stream.receive_some(65536)
+        places = [data.find(word) for word in (b"news", b'{"status":200}', b"404")]
+        assert -1 not in places
+        assert places == sorted(places)
+        await trio.aclose_forcefully(stream)
+
+
 async def test_behind_a_proxy_on_a_unix_socket(tmp_path: Path) -> None:
     async with client_of("unix", tmp_path) as client:
         stream = await client.request("GET")
