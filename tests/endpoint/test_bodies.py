@@ -10,6 +10,7 @@ import trio
 from phxactor import Endpoint, LongPollOptions, Request, Response, WebSocketOptions, get, mount, post, route
 from tests.attacks.target import pour
 from tests.longpoll.polling import UserSocket
+from tests.patience import PATIENCE
 from tests.sockets.serving import Server, serving
 
 pytestmark = pytest.mark.socket
@@ -50,7 +51,7 @@ WEBSOCKET = [
 async def status(stream: trio.abc.Stream) -> tuple[int, bytes]:
     """Read one answer."""
     data = b""
-    with trio.fail_after(5):
+    with trio.fail_after(PATIENCE):
         while True:
             found, end, body = data.partition(b"\r\n\r\n")
             if end and len(body) >= int(re.search(rb"(?i)content-length: *(\d+)", found)[1]):  # type: ignore[index]
@@ -84,7 +85,7 @@ async def test_what_is_refused_is_refused_by_its_head(request_: bytes, answer: i
     async with serving(endpoint()) as server, await connect(server) as stream:
         await stream.send_all(request_)
         assert (await status(stream))[0] == answer
-        with trio.fail_after(5):  # it is the last one
+        with trio.fail_after(PATIENCE):  # it is the last one
             assert await stream.receive_some() == b""
 
 
@@ -100,7 +101,7 @@ async def test_a_long_poll_is_refused_by_its_head(request_: bytes, answer: int) 
     async with serving(endpoint()) as server, await connect(server) as stream:
         await stream.send_all(request_)
         assert await status(stream) == (200, b'{"status":%d}' % answer)
-        with trio.fail_after(5):
+        with trio.fail_after(PATIENCE):
             assert await stream.receive_some() == b""
 
 

@@ -23,6 +23,7 @@ from phxactor.runtime import open_runtime
 from phxactor.transport.delivery import GRACE
 from tests.certificates import CERTIFICATE, CLIENT
 from tests.longpoll.polling import UserSocket
+from tests.patience import PATIENCE
 from tests.sockets.serving import Server, in_time
 
 pytestmark = pytest.mark.socket
@@ -51,7 +52,7 @@ class Client:
     async def answer(self, stream: trio.abc.Stream) -> Any:  # noqa: ANN401
         """Read an answer."""
         data = b""
-        with trio.fail_after(20):
+        with trio.fail_after(PATIENCE):
             while True:
                 head, end, body = data.partition(b"\r\n\r\n")
                 if end and len(body) >= int(re.search(rb"(?i)content-length: *(\d+)", head)[1]):  # type: ignore[index]
@@ -206,7 +207,7 @@ async def test_a_request_that_came_behind_a_poll_is_answered_behind_it(kind: str
         await waits(stream)
         client.news(1)
         data = b""
-        with trio.fail_after(5):
+        with trio.fail_after(PATIENCE):
             while b"404" not in data:
                 data += await stream.receive_some(65536)
         places = [data.find(word) for word in (b"news", b'{"status":200}', b"404")]
@@ -240,12 +241,12 @@ async def test_over_a_stream_in_memory(tmp_path: Path) -> None:
 
 
 async def test_a_session_whose_polls_are_all_given_up_ends(tmp_path: Path) -> None:
-    async with client_of("tcp", tmp_path, window=0.2) as client:
+    async with client_of("tcp", tmp_path, window=2) as client:
         for _ in range(10):
             leave(await client.request("GET"), "FIN")
             await trio.sleep(0.02)
         assert len(client.server.endpoint.sessions) == 1
-        with trio.fail_after(5):
+        with trio.fail_after(PATIENCE):
             while len(client.server.endpoint.sessions):  # noqa: ASYNC110
                 await trio.sleep(0.02)
 

@@ -11,6 +11,7 @@ from trio.testing import MockClock, memory_stream_pair
 
 from phxactor.runtime import events, open_runtime, self_pid, spawn
 from phxactor.runtime.patience import AT_ONCE, CATCH_UP, LATE, MOST, quiet
+from tests.patience import PATIENCE
 from tests.runtime.actors import emitted
 
 PAUSE = 4.0
@@ -121,7 +122,7 @@ async def test_a_program_that_is_never_done_judges_nevertheless() -> None:
             assert fired
             nursery.cancel_scope.cancel()
 
-    with trio.fail_after(10):
+    with trio.fail_after(PATIENCE):
         await trio.to_thread.run_sync(lambda: trio.run(program, clock=clock))
 
 
