@@ -23,6 +23,7 @@ from phxactor.channel.handlers import Method, collect
 from phxactor.channel.process import ChannelProcess, refuse_event
 from phxactor.channel.results import Answered, HandleResult, JoinResult, Payload, status_of
 from phxactor.otp import ChildSpec, GenServer, Ok
+from phxactor.otp.callbacks import check_async
 from phxactor.runtime import From, Pid, self_pid
 from phxactor.socket import Assigns, Reply, Serializer, Socket
 from phxactor.socket.messages import Ref
@@ -54,6 +55,8 @@ class Channel(GenServer):
 
     def __init_subclass__(cls, **kwargs: object) -> None:
         super().__init_subclass__(**kwargs)
+        payload = ("event", "payload")
+        check_async(cls, {"join": ("topic", "payload"), "handle_in": payload, "handle_out": payload})
         cls.on_handlers = collect(cls, "on")
         cls.intercept_handlers = collect(cls, "intercept")
         cls.intercepts = frozenset(cls.intercepts) | frozenset(cls.intercept_handlers)

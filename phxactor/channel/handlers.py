@@ -62,16 +62,20 @@ def collect(cls: type, kind: str) -> dict[str, Method]:
                 if event in here:
                     raise TypeError(f"{cls.__name__}: {here[event]} and {name} both take {event!r}")
                 here[event] = name
+                _check_arguments(cls, name)
                 found[event] = _structured(cls, name) if kind == "on" else getattr(cls, name)
     return found
+
+
+def _check_arguments(cls: type, name: str) -> None:
+    if len(inspect.signature(getattr(cls, name)).parameters) != 2:  # noqa: PLR2004 - self and payload
+        raise TypeError(f"{cls.__name__}.{name} takes (self, payload)")
 
 
 def _structured(cls: type, name: str) -> Method:
     """Wrap a method so that its payload is structured, if its annotation asks for that."""
     method: Method = getattr(cls, name)
     parameters = list(inspect.signature(method).parameters.values())
-    if len(parameters) != 2:  # noqa: PLR2004 - self and payload
-        raise TypeError(f"{cls.__name__}.{name} takes (self, payload)")
     try:
         wanted = get_type_hints(method).get(parameters[1].name, object)
     except NameError as error:

@@ -15,9 +15,9 @@ from __future__ import annotations
 
 import secrets
 import ssl
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from http import HTTPStatus
-from typing import Final
+from typing import Final, TypeVar
 
 import attrs
 import trio
@@ -44,6 +44,8 @@ from phxactor.transport.reader import AVAILABLE as READER_AVAILABLE
 from phxactor.transport.reader import Reader
 from phxactor.transport.request import PeerData, Request
 from phxactor.transport.response import Response
+
+T = TypeVar("T")
 
 DEFAULT_PORT = DEFAULT.port
 MAX_MODE: Final = 0o777
@@ -101,8 +103,8 @@ class Endpoint(Broadcaster):
     ) -> None:
         super().__init__(pubsub if pubsub is not None else PubSub())
         self.name = name
-        self.sockets = tuple(sockets)
-        self.routes = Routes(routes)
+        self.sockets = _all("sockets", sockets, Mount, "mount(path, Socket)")
+        self.routes = Routes(_all("routes", routes, Route, "get, post, route or static"))
         self.secret_key_base = _secret(secret_key_base, self.sockets)
         """What tokens are signed and encrypted with."""
         self.where = locate(host, port, path)
@@ -271,6 +273,16 @@ class Endpoint(Broadcaster):
             seconds=self.request_timeout if seconds is None else seconds,
             max_body_bytes=self.max_body_bytes if most is None else most,
         )
+
+
+def _all(name: str, given: Sequence[T], kind: type[T], made_by: str) -> tuple[T, ...]:
+    """Return what was given, all of one kind. Raises TypeError."""
+    if isinstance(given, kind | str) or not isinstance(given, Iterable):
+        raise TypeError(f"{name} is a list of what {made_by} makes, not {given!r:.200}")
+    for one in given:
+        if not isinstance(one, kind):
+            raise TypeError(f"{name} are made by {made_by}, and {one!r:.200} is not")
+    return tuple(given)
 
 
 def _secret(given: str | None, sockets: Sequence[Mount]) -> str:

@@ -9,6 +9,7 @@ from typing import Final, TypeAlias
 
 import attrs
 
+from phxactor.otp.callbacks import is_async
 from phxactor.transport.options import checked_bytes, checked_seconds
 from phxactor.transport.request import Request
 from phxactor.transport.response import Response
@@ -55,7 +56,7 @@ class Route:
             checked_seconds("the timeout of a route", self.timeout)
         if self.max_body_bytes is not None:
             checked_bytes("max_body_bytes of a route", self.max_body_bytes)
-        if not callable(self.handler):
+        if not is_async(self.handler):
             raise TypeError(f"a handler is an async function of a request, not {self.handler!r}")
         if not _METHOD.fullmatch(self.method):
             raise ValueError(f"{self.method!r} is no method: give 'GET', 'POST' or another, in upper case")

@@ -48,14 +48,16 @@ class ChildSpec:
     def __attrs_post_init__(self) -> None:
         """Refuse what no supervisor could obey."""
         shutdown = self.shutdown
-        if self.restart not in _RESTARTS:
+        if not _is_one_of(_RESTARTS, self.restart):
             raise self._wrong("restart", "one of permanent, transient and temporary")
-        if self.type not in _TYPES:
+        if not _is_one_of(_TYPES, self.type):
             raise self._wrong("type", "worker or supervisor")
-        if shutdown is not None and shutdown != BRUTAL_KILL and (isinstance(shutdown, bool | str) or not shutdown >= 0):
+        if not (shutdown is None or _is_seconds(shutdown) or (isinstance(shutdown, str) and shutdown == BRUTAL_KILL)):
             raise self._wrong("shutdown", "seconds from 0 to infinity, brutal_kill, or None")
-        if not callable(self.start[0]):
-            raise self._wrong("start", "(function, args, kwargs)")
+        if not isinstance(self.significant, bool):
+            raise self._wrong("significant", "True or False")
+        if not _is_start(self.start):
+            raise self._wrong("start", "(function, args, kwargs), such as (Worker.start_link, (1,), {})")
 
     def _wrong(self, field: str, right: str) -> ValueError:
         return ValueError(f"{field} of the child {self.id!r} is {getattr(self, field)!r}; it can be {right}")
@@ -96,6 +98,21 @@ class ChildSpec:
             return self.modules
         function = self.start[0]
         return (getattr(function, "__self__", function),)
+
+
+def _is_one_of(words: frozenset[str], value: object) -> bool:
+    return isinstance(value, str) and value in words
+
+
+def _is_seconds(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and value >= 0
+
+
+def _is_start(start: object) -> bool:
+    match start:
+        case (function, tuple() | list(), Mapping() as kwargs) if isinstance(start, tuple):
+            return callable(function) and all(isinstance(name, str) for name in kwargs)
+    return False
 
 
 @runtime_checkable

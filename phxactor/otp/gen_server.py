@@ -24,10 +24,11 @@ State lives in `self`. The life of a server, all of it in `ServerProcess`:
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 from phxactor.otp import events
 from phxactor.otp.call import call, cast
+from phxactor.otp.callbacks import ANY, check_async, check_sync
 from phxactor.otp.child_spec import ChildSpec
 from phxactor.otp.process import ServerProcess
 from phxactor.otp.reports import Status
@@ -39,6 +40,17 @@ if TYPE_CHECKING:
     from phxactor.otp.call import Name
 
 
+_CALLBACKS: Final = {
+    "init": ANY,
+    "handle_call": ("request", "from_"),
+    "handle_cast": ("request",),
+    "handle_info": ("message",),
+    "handle_continue": ("argument",),
+    "terminate": ("reason",),
+}
+"""What is awaited, and with which arguments."""
+
+
 class GenServer:
     """Subclass it and write the callbacks that are wanted.
 
@@ -48,6 +60,12 @@ class GenServer:
 
     process: ClassVar[type[ServerProcess]] = ServerProcess
     """The loop that runs it."""
+
+    def __init_subclass__(cls, **kwargs: object) -> None:
+        """Refuse callbacks that could not be called. Raises TypeError."""
+        super().__init_subclass__(**kwargs)
+        check_async(cls, _CALLBACKS)
+        check_sync(cls, "format_status", "system_get_state", "system_replace_state")
 
     # ------------------------------------------------------------------------------------------ callbacks
 

@@ -10,9 +10,10 @@ Its text and binary messages are the program's own; nothing of Phoenix's protoco
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 from phxactor.otp import Error, Ok, Stop
+from phxactor.otp.callbacks import check_async
 from phxactor.runtime import Pid, Reason
 from phxactor.socket.messages import BINARY, TEXT, SocketPush
 
@@ -23,8 +24,23 @@ RawResult: TypeAlias = str | bytes | Stop | None
 """What a handler returns: a message to the client, `Stop(reason)`, or nothing."""
 
 
+_CALLBACKS: Final[dict[str, tuple[str, ...]]] = {
+    "connect": ("params", "connect_info"),
+    "init": (),
+    "handle_in": ("data",),
+    "handle_info": ("message",),
+    "terminate": ("reason",),
+}
+"""What is awaited, and with which arguments."""
+
+
 class RawSocket:
     """Subclass it; every callback runs in the process of the connection, one at a time."""
+
+    def __init_subclass__(cls, **kwargs: object) -> None:
+        """Refuse callbacks that could not be called. Raises TypeError."""
+        super().__init_subclass__(**kwargs)
+        check_async(cls, _CALLBACKS)
 
     def __init__(self, *, endpoint: Broadcaster, transport: str, transport_pid: Pid) -> None:
         """Made by a transport, before `connect`."""

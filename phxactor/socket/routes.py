@@ -42,7 +42,8 @@ def channel(
 
     Raises:
         ValueError: the pattern is empty, or has a `*` anywhere but at the end; a transport that is none.
-        TypeError: the pattern is no string, the assigns are no mapping with strings as keys, the transports no list.
+        TypeError: the pattern is no string, the handler no channel, the assigns no mapping with strings as keys, the
+            transports no list.
 
     """
     if not isinstance(pattern, str):
@@ -51,6 +52,10 @@ def channel(
         raise ValueError("a topic pattern is empty; '*' would match every topic")
     if "*" in pattern[:-1]:
         raise ValueError(f"topic pattern {pattern!r}: a '*' may stand at the end only")
+    if not any(callable(getattr(handler, name, None)) for name in ("child_spec", "start_link")):
+        raise TypeError(
+            f"{pattern!r} is routed to {handler!r:.200}, which is no Channel, and has neither start_link nor child_spec"
+        )
     if assigns is None:
         assigns = {}
     if not isinstance(assigns, Mapping):

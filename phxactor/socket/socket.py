@@ -20,6 +20,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, ClassVar, Final, Self
 
 from phxactor.otp import Error, Ok
+from phxactor.otp.callbacks import ANY, check_async, check_sync
 from phxactor.runtime import Reason, self_pid
 from phxactor.socket.assigns import Assigns, assign
 from phxactor.socket.messages import Message, Reply, SocketClose
@@ -70,12 +71,8 @@ class Socket:
                 raise ValueError(f"partitions is a whole number from 1, not {partitions!r}")
             cls.partitions = partitions
         cls.routes = Routes(cls.channels)
-        for route in cls.routes.routes:
-            if not any(callable(getattr(route.channel, name, None)) for name in ("child_spec", "start_link")):
-                raise TypeError(
-                    f"{cls.__name__}: {route.pattern!r} is routed to {route.channel!r}, which is no Channel, "
-                    "and has neither start_link nor child_spec"
-                )
+        check_async(cls, {"connect": ANY})
+        check_sync(cls, "identify")
         cls.wants_connect_info = _takes_connect_info(cls)
 
     def __init__(
