@@ -269,7 +269,7 @@ class HTTPConnection:
                 event = self._event_at_hand()
                 if not isinstance(event, h11.Data):
                     return event is not None
-        except h11.RemoteProtocolError:
+        except BadRequest:
             pass
         return False
 
@@ -279,7 +279,11 @@ class HTTPConnection:
         return event
 
     def _event_at_hand(self) -> h11.Event | None:
-        event = self._h11.next_event()
+        try:
+            event = self._h11.next_event()
+        except h11.RemoteProtocolError as error:
+            error.__traceback__ = None  # a frame of h11's in it knows the error
+            raise BadRequest(error.error_status_hint, str(error)) from None
         return event if isinstance(event, h11.Event) else None
 
     async def _receive(self) -> None:
@@ -317,12 +321,9 @@ class HTTPConnection:
         """Read, and answer a client's mistake."""
         try:
             return await reading
-        except h11.RemoteProtocolError as error:
-            bad = BadRequest(error.error_status_hint, str(error))
-        except BadRequest as error:
-            bad = error
-        await self._refuse(bad)
-        raise bad
+        except BadRequest as bad:
+            await self._refuse(bad)
+            raise
 
     async def _refuse(self, bad: BadRequest) -> None:
         if self.lost or self._h11.our_state not in (h11.IDLE, h11.SEND_RESPONSE):

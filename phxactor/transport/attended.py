@@ -69,6 +69,7 @@ class Attended(Generic[T]):
         handler, pid = self._handler, self_pid()
         patience = pid.runtime.patience
         stop = self._connection.watch(partial(fatal, pid, LEFT))
+        sent: object = None
         timer = None if self._seconds == math.inf else patience.add(self._seconds, self._is_late, pid)
         try:
             while True:
@@ -89,6 +90,7 @@ class Attended(Generic[T]):
             fork.leave(error)  # before the watch is touched, which is the parent's too
             raise
         finally:
+            sent = None  # the outcome of a cancelled wait is the exception that has this frame in its traceback
             stop()
             if timer is not None:
                 patience.discard(timer)

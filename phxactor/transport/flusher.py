@@ -54,7 +54,7 @@ class Flusher(trio.abc.Instrument):
         return ChildSpec(id="flusher", start=(self._start_link, (), {}))
 
     def _start_link(self) -> Ok[Pid]:
-        self._stopping = self._failure = None  # it may be a restart
+        self._stopping = None  # it may be a restart
         self._slow.clear()
         self._patience = self_pid().runtime.patience
         return Ok(self_pid().runtime.spawn(self.run, link=True, initial_call="Flusher"))
@@ -134,13 +134,14 @@ class Flusher(trio.abc.Instrument):
                     if self._failure is not None:
                         raise self._failure
                     slow, self._slow = self._slow, []
-                    for connection, scope in slow:
-                        self._nursery.start_soon(self._drain, connection, scope)
+                    while slow:
+                        self._nursery.start_soon(self._drain, *slow.pop())
                 self._nursery.cancel_scope.deadline = trio.current_time() + STOP
         finally:
             trio.lowlevel.remove_instrument(self)
             self._nursery = None
             self._waiter = None
+            self._failure = None
             for connection, _ in self._slow:
                 self._leave(connection)
         raise Exit(self._stopping.reason)

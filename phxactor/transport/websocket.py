@@ -18,7 +18,7 @@ from typing import Final
 import attrs
 from websockets.extensions import Extension
 from websockets.frames import Frame, Opcode
-from websockets.protocol import Protocol, Side
+from websockets.protocol import Protocol
 
 from phxactor.runtime import NORMAL, Crash, Pid, Reason, State, Timer
 from phxactor.runtime.signals import fatal
@@ -26,6 +26,7 @@ from phxactor.transport import events
 from phxactor.transport.base_connection import BaseConnection
 from phxactor.transport.close_codes import BAD_MESSAGE, SLOW_CONSUMER, TIMED_OUT, CloseCode, close_code
 from phxactor.transport.flusher import Flusher
+from phxactor.transport.frame_protocol import LARGE, make_protocol, take_apart
 from phxactor.transport.frames import OPCODE, RAW, FrameSlicer, fault, frame
 from phxactor.transport.full_sweep import full_sweep
 from phxactor.transport.options import WebSocketOptions
@@ -89,7 +90,8 @@ class WebSocket(ABC):
         self._connection.limit = link.options.max_output_bytes
         self.write = self._connection.write
         self._slicer = FrameSlicer(link.options.max_frame_size, compressed=bool(link.extensions))
-        self._protocol: Protocol | None = self._make_protocol() if link.extensions else None
+        self._protocol: Protocol | None = None
+        """Made when a frame needs it; most clients never send one that does."""
         self._fragments = bytearray()
         self._opcode = 0
         """Of a message of which a part has come."""
@@ -131,11 +133,9 @@ class WebSocket(ABC):
         if wrong is not None:
             self._break_off(wrong)
             return
-        protocol = self._protocol
-        # A message may be broken off by a close frame (RFC 6455 section 5.5.1), which `websockets` takes for an error.
-        if protocol is None or (self._opcode and data[0] & OPCODE == CLOSE):
-            protocol = self._protocol = self._make_protocol()
+        protocol = self._protocol_for(data)
         protocol.receive_data(data)
+        large = False
         for received in protocol.events_received():
             if not isinstance(received, Frame):
                 continue
@@ -148,10 +148,13 @@ class WebSocket(ABC):
             if received.fin and not self.deaf:
                 kind, self._opcode = self._opcode, 0
                 message, self._fragments = bytes(self._fragments), bytearray()
+                large = len(message) > LARGE
                 self.take_message(kind, message)
         if self.deaf:
             return
         answer = b"".join(protocol.data_to_send())
+        if large:
+            self._forget_protocol()
         if protocol.eof_sent:
             self.deaf = True
             if protocol.parser_exc is not None:
@@ -159,16 +162,25 @@ class WebSocket(ABC):
                 self.blame(str(protocol.parser_exc), code)
         self.respond(answer, last=protocol.eof_sent)
 
+    def _protocol_for(self, data: bytes) -> Protocol:
+        """Return the object that takes a frame, made when there is none yet."""
+        # A message may be broken off by a close frame (RFC 6455 section 5.5.1), which `websockets` takes for an error.
+        if self._opcode and data[0] & OPCODE == CLOSE:
+            self._forget_protocol()
+        if self._protocol is None:
+            self._protocol = make_protocol(self.link.extensions, self.link.options.max_frame_size)
+        return self._protocol
+
+    def _forget_protocol(self) -> None:
+        if self._protocol is not None:
+            take_apart(self._protocol)
+            self._protocol = None
+
     def _break_off(self, wrong: str) -> None:
         """Refuse a frame at its head, with the words that `websockets` has for it."""
         self.deaf = True
         self.blame(wrong, CloseCode.PROTOCOL_ERROR)
         self.respond(frame(CLOSE, CloseCode.PROTOCOL_ERROR.to_bytes(2, "big") + wrong.encode()), last=True)
-
-    def _make_protocol(self) -> Protocol:
-        protocol = Protocol(Side.SERVER, max_size=self.link.options.max_frame_size)
-        protocol.extensions = list(self.link.extensions)
-        return protocol
 
     # -------------------------------------------------------------------------------------------- output
 
@@ -246,6 +258,7 @@ class WebSocket(ABC):
         """
         if self._timer is not None:
             self.pid.runtime.patience.discard(self._timer)
+        self._forget_protocol()
         if self.pid.state is not State.ALIVE:
             reason = self.pid.exit_reason
         elif (error := sys.exception()) is not None:
