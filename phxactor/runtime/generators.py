@@ -21,7 +21,6 @@ from typing import TYPE_CHECKING, Any, Final, Self, TypeAlias, cast
 from weakref import ref
 
 import trio
-from trio._core._run import CancelStatus
 
 from phxactor.runtime.pid import Pid, current
 from phxactor.runtime.state import DEAD
@@ -33,6 +32,30 @@ AnyGenerator: TypeAlias = AsyncGeneratorType[Any, Any]
 
 LOOK: Final = 2000
 """Objects that are looked at in search of the scopes that a generator holds; one with more to see is kept."""
+
+
+def _cancel_status() -> type:
+    """Return trio's class of a level of its stack; raises ImportError, in one line, for a trio that is not known."""
+    run = trio._core._run
+    wanted = {
+        "CancelStatus": ("_mark_abandoned", "parent"),
+        "Task": ("_activate_cancel_status", "_cancel_status", "_child_nurseries", "_runner"),
+        "CancelScope": ("_cancel_status", "_has_been_entered"),
+        "NurseryManager": ("__aexit__",),
+    }
+    missing = [
+        f"{kind}.{name}"
+        for kind, names in wanted.items()
+        for name in names
+        if not hasattr(getattr(run, kind, None), name)
+    ]
+    if missing:
+        raise ImportError(f"phxactor does not know trio {trio.__version__}: it has no {', '.join(missing)}")
+    status: type = run.CancelStatus
+    return status
+
+
+CancelStatus: Final = _cancel_status()
 
 _EVERYBODYS: Final = (ModuleType, FunctionType, type, trio.lowlevel.Task, CancelStatus)
 """Through these all of a program would be found."""

@@ -10,8 +10,8 @@ of a process, whatever way it ends, is to close what stands above its own scope,
 
 All of it runs cancelled: cleanup that waits is cut short, as it is after a fatal signal (TM6).
 
-trio has no public way to see that stack. This file and `generators` are the only ones that use what is private in trio;
-`_check` says so where a version of trio keeps it in another way.
+trio has no public way to see that stack. This file, `generators` and `process` use what is private in trio for it.
+`generators` says so, at the first import, where a version of trio keeps it in another way.
 """
 
 from __future__ import annotations
@@ -31,20 +31,6 @@ PASSES: Final = 4
 
 Status: TypeAlias = Any
 """A level of trio's stack: it has a `_scope` and a `parent`."""
-
-
-def _check() -> None:
-    """Say in one line that a version of trio is not known, at the first import instead of at a process's end."""
-    wanted = {
-        Task: ("_cancel_status", "_child_nurseries", "_activate_cancel_status"),
-        trio.CancelScope: ("_cancel_status",),
-    }
-    missing = [f"{kind.__name__}.{name}" for kind, names in wanted.items() for name in names if not hasattr(kind, name)]
-    if missing:
-        raise ImportError(f"phxactor does not know trio {trio.__version__}: it has no {', '.join(missing)}")
-
-
-_check()
 
 
 async def close_left_open(
@@ -116,23 +102,32 @@ class _Closing:
             scope.__enter__()
         self._base: Status = scope._cancel_status
         self._outer_nurseries = outer_nurseries
+        self._levels: list[Status] = []
+        """What the task has entered above the scope of the process, the innermost last."""
+        self._of_nurseries: set[trio.CancelScope] = set()
+        self._holders: dict[trio.CancelScope, AnyGenerator] = {}
+        """Of each open scope the oldest generator that holds it: younger ones are open within that."""
+        self._opaque: list[AnyGenerator] = []
+        """Generators that refer to too much, so that any scope may be theirs."""
+        self._searched: set[int] = set()
+        """Addresses of the generators that were searched for scopes."""
         self._tried: set[int] = set()
         """Addresses of the generators that were closed, or would not be."""
 
     async def close_stack(self) -> None:
-        """Close what stands above the scope of the process, the innermost first."""
+        """Close what stands above the scope of the process, the innermost first.
+
+        A client decides how much a handler leaves open: each generator is searched once, and the stack is walked once.
+        """
         while True:
-            stack = self._stack()
-            nurseries = self._task._child_nurseries[self._outer_nurseries :]
-            if stack:
-                holders = [generator for generator in self.suspended() if _may_hold(generator, stack[0]._scope)]
-                if holders:
-                    await self.close_generators(holders[:1])  # the oldest: younger ones are open within it
-                    continue
-            if nurseries and (not stack or not self._is_bare(stack[0], nurseries)):
-                await self._close_nursery(nurseries[-1])
-            elif stack:
-                self._forget(stack[0])
+            top = self._top()
+            nursery = self._last_nursery()
+            if top is not None and (holder := self._holder(top._scope)) is not None:
+                await self.close_generators([holder])
+            elif nursery is not None and (top is None or top._scope in self._of_nurseries):
+                await self._close_nursery(nursery)
+            elif top is not None:
+                self._forget(top)
             else:
                 return
 
@@ -169,23 +164,58 @@ class _Closing:
             except BaseException as error:  # noqa: BLE001 - it is told, or becomes the reason
                 self._take(error)
 
-    def _stack(self) -> list[Status]:
-        """List what the task has entered above the scope of the process, the innermost first."""
-        stack: list[Status] = []
+    def _top(self) -> Status | None:
+        """Return the innermost level that is still open."""
+        levels, now = self._levels, self._task._cancel_status
+        while levels and levels[-1] is not now:
+            levels.pop()
+        if not levels and now is not self._base:
+            self._walk()
+        return levels[-1] if levels else None
+
+    def _walk(self) -> None:
+        """List the levels; put back within the base what a scope below, exited too early, has cut off."""
         status: Status = self._task._cancel_status
         while status is not self._base and status is not self._base.parent and status is not None:
-            stack.append(status)
+            self._levels.append(status)
             status = status.parent
-        if status is not self._base:  # a scope below was exited too early, which cut off what stood above it
-            if stack:
-                stack[-1].parent = self._base
+        if status is not self._base:
+            if self._levels:
+                self._levels[-1].parent = self._base
             else:
                 self._task._activate_cancel_status(self._base)
-        return stack
+        self._levels.reverse()
 
-    def _is_bare(self, status: Status, nurseries: list[trio.Nursery]) -> bool:
-        """Tell whether a level of the stack is no nursery's, and may go before the last nursery does."""
-        return all(nursery.cancel_scope is not status._scope for nursery in nurseries)
+    def _holder(self, scope: trio.CancelScope) -> AnyGenerator | None:
+        """Return a generator that holds the scope, or may hold it, and was not tried yet."""
+        opened = self._pid.generators
+        if opened is not None and len(opened) != len(self._searched):  # some have been begun, or have gone
+            self._search()
+        holder = self._holders.get(scope)
+        if holder is not None and id(holder) not in self._tried:
+            return holder
+        return self._opaque.pop() if self._opaque else None
+
+    def _search(self) -> None:
+        generators = self.suspended()
+        for generator in generators:
+            if id(generator) not in self._searched:
+                scopes = open_scopes(generator)
+                if scopes is None:
+                    self._opaque.append(generator)
+                for scope in scopes or ():
+                    self._holders.setdefault(scope, generator)
+        self._searched = set(self._pid.generators or ())
+
+    def _last_nursery(self) -> trio.Nursery | None:
+        """Return the nursery that was opened last, and note whose scopes are nurseries'."""
+        nurseries = self._task._child_nurseries
+        if len(nurseries) <= self._outer_nurseries:
+            return None
+        last = nurseries[-1]
+        if last.cancel_scope not in self._of_nurseries:
+            self._of_nurseries.update(nursery.cancel_scope for nursery in nurseries[self._outer_nurseries :])
+        return last
 
     async def _close_nursery(self, nursery: trio.Nursery) -> None:
         nursery.cancel_scope.cancel(reason=f"{self._pid!r} has left it open")
@@ -209,8 +239,3 @@ class _Closing:
     def _take(self, error: BaseException) -> None:
         trace = error.__traceback__
         self.raised.append(error if trace is None else error.with_traceback(trace.tb_next))
-
-
-def _may_hold(generator: AnyGenerator, scope: trio.CancelScope) -> bool:
-    scopes = open_scopes(generator)
-    return scopes is None or scope in scopes

@@ -230,6 +230,8 @@ async def end_with(other: Pid) -> None:
         raise Exit("a link")
 
 
+# A generator that its program drops is told of by Python, and so is a context that is left after its scope has gone:
+# these programs do both on purpose, and what is told of them is no leak of the process's.
 @pytest.mark.filterwarnings("ignore::ResourceWarning")
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 @settings(max_examples=150)
