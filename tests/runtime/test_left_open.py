@@ -260,6 +260,43 @@ async def test_what_the_closing_raises_is_told_once(own: str) -> None:
     assert len(crashes) == (own in {"raises", "returns"})
 
 
+async def lose_a_nursery(closed: list[str]) -> None:
+    """Leave the outer of two nurseries first: trio takes the inner one off the task's list, and complains.
+
+    The inner one is behind a shield, which keeps the cancellation of all else away.
+    """
+    outer = trio.open_nursery()
+    await outer.__aenter__()
+    trio.CancelScope(shield=True).__enter__()
+    (await trio.open_nursery().__aenter__()).start_soon(leaving_open.task, closed)
+    await trio.lowlevel.checkpoint()
+    await outer.__aexit__(None, None, None)
+
+
+async def test_a_nursery_that_trio_has_lost_is_closed_with_its_process() -> None:
+    closed: list[str] = []
+    async with open_runtime() as runtime:
+        (other,) = await actors(1)
+        pid = spawn(lose_a_nursery, closed)
+        await runtime.ended(pid)
+        assert isinstance(pid.exit_reason, Crash)
+        assert "misnesting" in str(pid.exit_reason.exception)
+        assert closed == ["task"]
+        assert other.pid.alive
+
+
+async def test_a_nursery_whose_loss_was_hidden_is_closed_with_the_runtime() -> None:
+    closed: list[str] = []
+
+    async def body() -> None:
+        with suppress(AssertionError):
+            await lose_a_nursery(closed)
+
+    async with open_runtime() as runtime:
+        await runtime.ended(spawn(body))
+    assert closed == ["task"]
+
+
 @pytest.mark.parametrize("leftover", [leaving_open.generator, leaving_open.generator_with_nursery])
 async def test_however_much_is_left_each_generator_is_searched_once(
     leftover: Leftover, monkeypatch: pytest.MonkeyPatch
