@@ -18,16 +18,13 @@ from __future__ import annotations
 
 import inspect
 from math import inf
-from typing import Any, Final, TypeAlias
+from typing import Any, TypeAlias
 
 import trio
 from trio.lowlevel import Task, current_task
 
 from phxactor.runtime.generators import AnyGenerator, open_scopes
 from phxactor.runtime.pid import Pid, current
-
-PASSES: Final = 4
-"""Passes of the scheduler in which lost tasks may end."""
 
 Status: TypeAlias = Any
 """A level of trio's stack: it has a `_scope` and a `parent`."""
@@ -75,15 +72,12 @@ def is_complaint(failure: BaseException) -> bool:
     return isinstance(failure, AssertionError | RuntimeError)
 
 
-async def end_lost_tasks() -> None:
+def end_lost_tasks() -> None:
     """Cancel the tasks whose nursery's own task has ended: somebody lost a nursery, and hid trio's complaint."""
     every: set[Task] = current_task()._runner.tasks
     lost = {one.parent_nursery for one in every if one.parent_nursery and _has_ended(one.parent_nursery.parent_task)}
     for nursery in lost:
         nursery.cancel_scope.cancel(reason="its task has ended")
-    if lost:
-        for _ in range(PASSES):
-            await trio.lowlevel.cancel_shielded_checkpoint()
 
 
 def _has_ended(task: Task) -> bool:

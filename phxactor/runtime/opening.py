@@ -93,7 +93,7 @@ async def _stop(host: Host, runtime: Runtime, reason: Reason, timeout: float) ->
             if host.lost:
                 with trio.CancelScope(shield=True):
                     await runtime.stop_without_host(reason, host.ended)
-            await end_lost_tasks()
+            end_lost_tasks()
             stopped = True
         except KeyboardInterrupt as error:
             interrupt, timeout = error, 0
