@@ -51,8 +51,9 @@ lint: $(TEST) ## style (ruff) and layers (import-linter)
 	$(BIN)/ruff format --check --quiet
 	$(BIN)/lint-imports --no-logo
 
-types: $(TEST) ## mypy --strict
+types: $(TEST) $(JAVASCRIPT) ## mypy --strict, and pyright on what users write
 	$(BIN)/mypy
+	@$(WITH_BIN) $(NPM_FOLDER)/node_modules/.bin/pyright --warnings
 
 # Tests are spread over WORKERS processes, by default as many as there are cores (see tests/spreading.py). WORKERS=0 runs
 # all of them in one process.

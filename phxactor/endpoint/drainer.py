@@ -106,7 +106,7 @@ async def _empty(endpoint: Endpoint, options: DrainOptions, left: set[Monitor]) 
                 )
             except TimeoutError:
                 break
-            left.discard(down.ref)  # type: ignore[attr-defined]  # matched above
+            left.discard(down.ref)
 
 
 def _tell_waiting(left: set[Monitor], options: DrainOptions) -> None:

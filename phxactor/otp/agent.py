@@ -10,7 +10,7 @@ The functions run in the agent: one that raises ends it, and its caller exits wi
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, TypeAlias
+from typing import Any, TypeAlias, TypeVar
 
 import attrs
 
@@ -20,6 +20,8 @@ from phxactor.otp.call import cast as cast_to_server
 from phxactor.otp.gen_server import GenServer
 from phxactor.otp.results import NoReply, Reply, Stop
 from phxactor.runtime import From
+
+T = TypeVar("T")
 
 Function: TypeAlias = Callable[..., Any]
 """Takes the value, and then the arguments that were given along."""
@@ -91,9 +93,10 @@ class Agent(GenServer):
     # ----------------------------------------------------------------------------------------- from others
 
     @staticmethod
-    async def get(agent: Server, function: Function, *args: object, timeout: float | None = CALL_TIMEOUT) -> object:
+    async def get(agent: Server, function: Callable[..., T], *args: object, timeout: float | None = CALL_TIMEOUT) -> T:
         """Return `function(value, *args)`."""
-        return await call_server(agent, Get(function, args), timeout)
+        answer: T = await call_server(agent, Get(function, args), timeout)
+        return answer
 
     @staticmethod
     async def update(agent: Server, function: Function, *args: object, timeout: float | None = CALL_TIMEOUT) -> None:
@@ -102,13 +105,17 @@ class Agent(GenServer):
 
     @staticmethod
     async def get_and_update(
-        agent: Server, function: Function, *args: object, timeout: float | None = CALL_TIMEOUT
-    ) -> object:
+        agent: Server,
+        function: Callable[..., tuple[T, object]],
+        *args: object,
+        timeout: float | None = CALL_TIMEOUT,
+    ) -> T:
         """Return the first, and keep the second, of the pair `function(value, *args)`.
 
         Anything but a pair ends the agent with `("bad_return_value", result)` (A2).
         """
-        return await call_server(agent, GetAndUpdate(function, args), timeout)
+        answer: T = await call_server(agent, GetAndUpdate(function, args), timeout)
+        return answer
 
     @staticmethod
     def cast(agent: Server, function: Function, *args: object) -> None:  # type: ignore[override]

@@ -14,9 +14,9 @@ from __future__ import annotations
 
 import os
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Awaitable, Callable, Iterable, Iterator
 from types import TracebackType
-from typing import Literal, Self, TypeAlias
+from typing import Any, Generic, Literal, Self, TypeAlias, TypeVar, overload
 
 from phxactor.otp.call import CALL_TIMEOUT, Called, checked_timeout, forget
 from phxactor.otp.stream_conductor import STOP, Conductor, Finished, Input, Options, Starter, StartFailed, TimedOut
@@ -26,18 +26,41 @@ from phxactor.runtime import Answer, Down, Exit, Monitor, Pid, self_pid, unlink
 from phxactor.runtime.signals import monitor
 
 OnTimeout: TypeAlias = Literal["exit", "kill_task"]
+T = TypeVar("T")
 
 
+@overload
 def async_stream(
     inputs: Iterable[object],
-    function: Function,
+    function: Callable[..., Awaitable[T]],
     *args: object,
     max_concurrency: int | None = None,
     ordered: bool = True,
     timeout: float | None = CALL_TIMEOUT,
     on_timeout: OnTimeout = "exit",
     zip_input_on_exit: bool = False,
-) -> TaskStream:
+) -> TaskStream[T]: ...
+@overload
+def async_stream(
+    inputs: Iterable[object],
+    function: Callable[..., T],
+    *args: object,
+    max_concurrency: int | None = None,
+    ordered: bool = True,
+    timeout: float | None = CALL_TIMEOUT,
+    on_timeout: OnTimeout = "exit",
+    zip_input_on_exit: bool = False,
+) -> TaskStream[T]: ...
+def async_stream(
+    inputs: Iterable[object],
+    function: Function[T],
+    *args: object,
+    max_concurrency: int | None = None,
+    ordered: bool = True,
+    timeout: float | None = CALL_TIMEOUT,
+    on_timeout: OnTimeout = "exit",
+    zip_input_on_exit: bool = False,
+) -> TaskStream[T]:
     """Run `function(input, *args)` in a task for each input; iterate, in an `async with`, over what they come to.
 
     That is `Ok(value)`, or `Error(reason)` of a task that failed, with `zip_input_on_exit` `Error((input, reason))`
@@ -60,13 +83,13 @@ def async_stream(
     )
 
 
-async def _start_linked(work: Work) -> Task:
+async def _start_linked(work: Work) -> Task[Any]:
     return Task.for_work(work)
 
 
 def stream(
     inputs: Iterable[object],
-    function: Function,
+    function: Function[T],
     args: tuple[object, ...],
     start: Starter,
     *,
@@ -76,7 +99,7 @@ def stream(
     timeout: float | None,
     on_timeout: OnTimeout,
     zip_input_on_exit: bool,
-) -> TaskStream:
+) -> TaskStream[T]:
     """Check the options and make the stream; `start` starts one task."""
     concurrency = (os.cpu_count() or 1) if max_concurrency is None else max_concurrency
     if type(concurrency) is not int or concurrency < 1:
@@ -88,7 +111,7 @@ def stream(
     return TaskStream(iter(inputs), options, concurrency, ordered=ordered)
 
 
-class TaskStream:
+class TaskStream(Generic[T]):
     """The results of an `async_stream`."""
 
     def __init__(self, inputs: Iterator[object], options: Options, concurrency: int, *, ordered: bool) -> None:
@@ -103,7 +126,7 @@ class TaskStream:
         """Inputs that have become tasks."""
         self._taken = 0
         """Results that have been taken."""
-        self._results: dict[int, Outcome] = {}
+        self._results: dict[int, Outcome[T]] = {}
         self._arrived: deque[int] = deque()
         self._owner: Pid | None = None
         self._conductor: Pid | None = None
@@ -136,7 +159,7 @@ class TaskStream:
         """Iterate over the results, once."""
         return self
 
-    async def __anext__(self) -> Outcome:
+    async def __anext__(self) -> Outcome[T]:
         """Start tasks while fewer than allowed run, and wait for the next result."""
         me = self._owner
         if me is None or me is not self_pid():
@@ -165,7 +188,7 @@ class TaskStream:
             self._given += 1
             self._running += 1
 
-    def _next(self) -> Outcome | None:
+    def _next(self) -> Outcome[T] | None:
         if not self._ordered:
             return self._results.pop(self._arrived.popleft()) if self._arrived else None
         result = self._results.pop(self._taken, None)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Protocol, TypeAlias, TypeVar, runtime_checkable
+from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeAlias, TypeVar, overload, runtime_checkable
 
 import attrs
 
@@ -29,6 +29,8 @@ from phxactor.runtime.state import DEAD
 if TYPE_CHECKING:
     from phxactor.otp.process import ServerProcess
 
+A_co = TypeVar("A_co", covariant=True)
+A = TypeVar("A")
 R = TypeVar("R")
 
 CALL_TIMEOUT = 5.0
@@ -126,8 +128,29 @@ def locate(server: Server) -> Pid | None:
     return whereis(server) if isinstance(server, str) else server.whereis()
 
 
+class TypedRequest(Generic[A_co]):
+    """A request that says what its answer is, to type checkers only. Subclass it; any other value is a request too.
+
+        @attrs.frozen
+        class Pop(TypedRequest[int]): ...
+
+        number = await call(stack, Pop())  # an int
+
+    The answer is not checked: the server has to keep the promise. Write no type beside the name that takes the
+    answer: for `text: str = await call(stack, Pop())` mypy falls back on what any other request may answer.
+    """
+
+    __slots__ = ()
+
+
+@overload
+async def call(server: Server, request: TypedRequest[A], timeout: float | None = CALL_TIMEOUT) -> A: ...
+@overload
+async def call(server: Server, request: object, timeout: float | None = CALL_TIMEOUT) -> Any: ...  # noqa: ANN401 - the server knows
 async def call(server: Server, request: object, timeout: float | None = CALL_TIMEOUT) -> object:
     """Ask, and wait for the answer; `timeout` in seconds, None to wait for ever.
+
+    The answer of a `TypedRequest` has its type.
 
     Raises `Exit((reason, Called(...)))`, which may be caught, when the server is not there (`"noproc"`), ends before it
     answers (its reason), is the caller (`"calling_self"`), or does not answer in time (`"timeout"`). ValueError for a

@@ -24,10 +24,11 @@ State lives in `self`. The life of a server, all of it in `ServerProcess`:
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, ClassVar, Final
+from typing import TYPE_CHECKING, Any, ClassVar, Final, TypeVar, overload
 
 from phxactor.otp import events
-from phxactor.otp.call import call, cast
+from phxactor.otp.call import CALL_TIMEOUT, cast
+from phxactor.otp.call import call as call_server
 from phxactor.otp.callbacks import ANY, check_async, check_sync
 from phxactor.otp.child_spec import ChildSpec
 from phxactor.otp.process import ServerProcess
@@ -37,8 +38,9 @@ from phxactor.otp.start import start, stop
 from phxactor.runtime import From, Pid, Reason, self_pid
 
 if TYPE_CHECKING:
-    from phxactor.otp.call import Name
+    from phxactor.otp.call import Name, Server, TypedRequest
 
+A = TypeVar("A")
 
 _CALLBACKS: Final = {
     "init": ANY,
@@ -76,24 +78,24 @@ class GenServer:
     ) -> Continue | Timeout | Hibernate | Stop | Error | Ignore | Flags | None:
         """Set the state up; the starter waits for it. `Stop`, `Error` and `IGNORE` mean: not started (G1 to G9)."""
 
-    async def handle_call(self, request: object, from_: From) -> Reply | NoReply | Stop | None:
+    async def handle_call(self, request: Any, from_: From) -> Reply | NoReply | Stop | None:  # noqa: ANN401 - a server knows its own messages, and may say their types
         """Answer a `call` with `Reply(value)`, or return `NoReply()` and answer with `from_.reply(value)` (G27, G28).
 
         None is an error, so that a `match` without a matching case ends the server, as in Elixir.
         """
         raise NotImplementedError(f"{type(self).__qualname__} handles no call, and got {request!r:.200}")
 
-    async def handle_cast(self, request: object) -> NoReply | Stop | None:
+    async def handle_cast(self, request: Any) -> NoReply | Stop | None:  # noqa: ANN401 - a server knows its own messages, and may say their types
         """Take a `cast`."""
         raise NotImplementedError(f"{type(self).__qualname__} handles no cast, and got {request!r:.200}")
 
-    async def handle_info(self, message: object) -> NoReply | Stop | None:
+    async def handle_info(self, message: Any) -> NoReply | Stop | None:  # noqa: ANN401 - a server knows its own messages, and may say their types
         """Take any other message; by default it is told to `phxactor.server.unexpected` and dropped (G37)."""
         if events.unexpected.handlers:
             events.unexpected.emit(pid=self_pid(), server=type(self).__qualname__, message=message)
         return None
 
-    async def handle_continue(self, argument: object) -> NoReply | Stop | None:
+    async def handle_continue(self, argument: Any) -> NoReply | Stop | None:  # noqa: ANN401 - a server knows its own messages, and may say their types
         """Go on after a callback that said `then=Continue(argument)` (G15, G16)."""
         raise NotImplementedError(f"{type(self).__qualname__} handles no continue, and got {argument!r:.200}")
 
@@ -147,6 +149,17 @@ class GenServer:
 
     # ----------------------------------------------------------------------------------------- from others
 
-    call = staticmethod(call)
+    if TYPE_CHECKING:  # the type of `staticmethod(call)` would have the first way of calling it only
+
+        @overload
+        @staticmethod
+        async def call(server: Server, request: TypedRequest[A], timeout: float | None = CALL_TIMEOUT) -> A: ...
+        @overload
+        @staticmethod
+        async def call(server: Server, request: object, timeout: float | None = CALL_TIMEOUT) -> Any: ...  # noqa: ANN401
+        @staticmethod
+        async def call(server: Server, request: object, timeout: float | None = CALL_TIMEOUT) -> object: ...
+    else:
+        call = staticmethod(call_server)
     cast = staticmethod(cast)
     stop = staticmethod(stop)

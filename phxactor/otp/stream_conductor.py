@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Awaitable, Callable
-from typing import Final, TypeAlias, final
+from typing import Any, Final, TypeAlias, final
 
 import attrs
 
@@ -26,14 +26,14 @@ from phxactor.runtime import (
     trap_exit,
 )
 
-Starter: TypeAlias = Callable[[Work], Awaitable[Task]]
+Starter: TypeAlias = Callable[[Work], Awaitable[Task[object]]]
 
 
 @attrs.frozen
 class Options:
     """What holds for all tasks of a stream."""
 
-    function: Function
+    function: Function[object]
     args: tuple[object, ...]
     start: Starter
     linked: bool
@@ -67,7 +67,7 @@ class Finished:
     """Conductor to caller: what a task came to."""
 
     position: int
-    outcome: Outcome
+    outcome: Outcome[Any]
 
 
 @attrs.frozen
@@ -87,7 +87,7 @@ class Running:
     """A task that runs."""
 
     input: Input
-    task: Task
+    task: Task[object]
     deadline: float
 
 
@@ -141,7 +141,7 @@ class Conductor:
         deadline = math.inf if options.timeout is None else self.caller.runtime.now() + options.timeout
         self.running[task.ref] = Running(given, task, deadline)
 
-    def finish(self, ref: Ref, outcome: Outcome) -> None:
+    def finish(self, ref: Ref, outcome: Outcome[Any]) -> None:
         """Tell the caller what a task came to, the first time that it is known."""
         done = self.running.pop(ref, None)
         if done is None:

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import attrs
 
@@ -68,17 +68,15 @@ class ServerStatus:
     """State and log, as `format_status` lets them be seen."""
 
 
-async def get_state(server: Server, timeout: float | None = CALL_TIMEOUT) -> object:
+async def get_state(server: Server, timeout: float | None = CALL_TIMEOUT) -> Any:  # noqa: ANN401 - the program knows
     """Return the server's state: a dict of its attributes, or what its `system_get_state` makes of them (Y2)."""
     return await _request("get_state", server, lambda process: process.server.system_get_state(), timeout)
 
 
-async def replace_state(
-    server: Server, function: Callable[[object], object], timeout: float | None = CALL_TIMEOUT
-) -> object:
+async def replace_state(server: Server, function: Callable[[Any], T], timeout: float | None = CALL_TIMEOUT) -> T:
     """Make `function(state)` the server's state, in its process, and return it; if it raises, the state stays (Y2)."""
 
-    def replace(process: ServerProcess) -> object:
+    def replace(process: ServerProcess) -> T:
         state = function(process.server.system_get_state())
         process.server.system_replace_state(state)
         return state

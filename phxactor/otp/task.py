@@ -10,8 +10,8 @@ The task is linked to its owner: if one of them fails, so does the other. `TaskS
 from __future__ import annotations
 
 import math
-from collections.abc import Generator, Iterable
-from typing import Final, Literal, TypeAlias
+from collections.abc import Awaitable, Callable, Generator, Iterable
+from typing import Any, Final, Generic, Literal, TypeAlias, TypeVar, cast, overload
 
 import attrs
 
@@ -34,7 +34,10 @@ from phxactor.runtime import (
 )
 from phxactor.runtime.signals import monitor
 
-Outcome: TypeAlias = "Ok[object] | Error"
+T = TypeVar("T")
+T_co = TypeVar("T_co", covariant=True)
+
+Outcome: TypeAlias = "Ok[T_co] | Error"
 """`Ok(value)`, or `Error(reason)` of a task that ended without one."""
 OnTimeout: TypeAlias = Literal["nothing", "ignore", "kill_task"]
 
@@ -43,8 +46,8 @@ SHUTDOWN_TIMEOUT: Final = 5.0
 
 
 @attrs.frozen(eq=False)
-class Task:
-    """A task as its owner knows it. The owner gets `Answer(ref, value)`, then `Down(ref, ...)`, unless it awaits (T1).
+class Task(Generic[T_co]):
+    """A task as its owner knows it, and the type of its value. The owner gets `Answer(ref, value)`, then `Down(ref, ...)`, unless it awaits (T1).
 
     Only the owner may wait for it; others raise ValueError (T7).
     """
@@ -56,20 +59,26 @@ class Task:
 
     # ------------------------------------------------------------------------------------------- starting
 
+    @overload
     @staticmethod
-    def async_(function: Function, *args: object) -> Task:
+    def async_(function: Callable[..., Awaitable[T]], *args: object) -> Task[T]: ...
+    @overload
+    @staticmethod
+    def async_(function: Callable[..., T], *args: object) -> Task[T]: ...
+    @staticmethod
+    def async_(function: Function[T], *args: object) -> Task[T]:
         """Run `function(*args)` in a process that is linked to this one and monitored by it (T1)."""
-        return Task.for_work(Work.of(self_pid(), function, args))
+        return cast("Task[T]", Task.for_work(Work.of(self_pid(), function, args)))
 
     @staticmethod
-    def for_work(work: Work) -> Task:
+    def for_work(work: Work) -> Task[Any]:
         """Start a task for work that may have been asked for by another process."""
         me, pid = self_pid(), work.spawn(link=True)
         ref = work.answer = monitor(me, pid)
         return Task(pid, ref, me)
 
     @staticmethod
-    def completed(value: object) -> Task:
+    def completed(value: T) -> Task[T]:
         """Make a task without a process, which has its value (T16)."""
         me = self_pid()
         ref = Monitor(me, None)
@@ -77,23 +86,23 @@ class Task:
         return Task(None, ref, me)
 
     @staticmethod
-    def start(function: Function, *args: object) -> Ok[Pid]:
+    def start(function: Function[object], *args: object) -> Ok[Pid]:
         """Run `function(*args)` in a process; its value is dropped (T17)."""
         return Ok(Work.of(self_pid(), function, args).spawn(link=False))
 
     @staticmethod
-    def start_link(function: Function, *args: object) -> Ok[Pid]:
+    def start_link(function: Function[object], *args: object) -> Ok[Pid]:
         """Run `function(*args)` in a process that is linked to this one; its value is dropped (T17)."""
         return Ok(Work.of(self_pid(), function, args).spawn(link=True))
 
     @staticmethod
-    def child_spec(function: Function, *args: object) -> ChildSpec:
+    def child_spec(function: Function[object], *args: object) -> ChildSpec:
         """Say how a supervisor starts one: unlike all others it is temporary (T18)."""
         return ChildSpec(id="Task", start=(Task.start_link, (function, *args), {}), restart="temporary")
 
     # -------------------------------------------------------------------------------------------- waiting
 
-    async def await_(self, timeout: float | None = CALL_TIMEOUT) -> object:
+    async def await_(self, timeout: float | None = CALL_TIMEOUT) -> T_co:
         """Wait for the value, `timeout` seconds or with None for ever (T2).
 
         Raises `Exit((reason, Called(...)))` when the task ended without one, and with the reason `"timeout"` when it
@@ -110,11 +119,11 @@ class Task:
             raise Exit((outcome.reason, called))
         return outcome.value
 
-    def __await__(self) -> Generator[object, object, object]:
+    def __await__(self) -> Generator[Any, Any, T_co]:
         """Do as `await_`."""
         return self.await_().__await__()
 
-    async def yield_(self, timeout: float | None = CALL_TIMEOUT) -> Outcome | None:
+    async def yield_(self, timeout: float | None = CALL_TIMEOUT) -> Outcome[T_co] | None:
         """Wait for the value; None when it takes too long: then it may be asked again (T8)."""
         me = self.mine()
         try:
@@ -122,7 +131,7 @@ class Task:
         except TimeoutError:
             return None
 
-    async def shutdown(self, timeout: float | Literal["brutal_kill"] | None = SHUTDOWN_TIMEOUT) -> Outcome | None:
+    async def shutdown(self, timeout: float | Literal["brutal_kill"] | None = SHUTDOWN_TIMEOUT) -> Outcome[T_co] | None:
         """Tell the task to end, and wait until it has; kill it after `timeout` seconds, or at once (T9, T10).
 
         Answers None if it ended as told, `Ok(value)` if it had the value already, else `Error(reason)`. Raises
@@ -151,7 +160,7 @@ class Task:
         reason = message.reason if isinstance(message, Down) else gone
         return None if reason == (KILLED if brutal else SHUTDOWN) else Error(reason)
 
-    def ignore(self) -> Outcome | None:
+    def ignore(self) -> Outcome[T_co] | None:
         """Let the task run on and have nothing more to do with it; answers what it has sent already (T12).
 
         Raises ValueError for a completed task, which has no process (T16).
@@ -165,7 +174,7 @@ class Task:
     # ---------------------------------------------------------------------------------------- many of them
 
     @staticmethod
-    async def await_many(tasks: Iterable[Task], timeout: float | None = CALL_TIMEOUT) -> list[object]:
+    async def await_many(tasks: Iterable[Task[T]], timeout: float | None = CALL_TIMEOUT) -> list[T]:
         """Wait for the values of all, in the order of the tasks (T14); raises as `await_`, at the first failure."""
         wanted = _all_mine(tasks)
         called = Called("Task.await_many", [task.pid for task in wanted], None, timeout)
@@ -184,17 +193,17 @@ class Task:
 
     @staticmethod
     async def yield_many(
-        tasks: Iterable[Task], timeout: float | None = CALL_TIMEOUT, *, on_timeout: OnTimeout = "nothing"
-    ) -> list[tuple[Task, Outcome | None]]:
+        tasks: Iterable[Task[T]], timeout: float | None = CALL_TIMEOUT, *, on_timeout: OnTimeout = "nothing"
+    ) -> list[tuple[Task[T], Outcome[T] | None]]:
         """Wait for all and answer what each came to, None for those that take too long (T15).
 
         These go on, and may be asked again, are ignored, or killed, as `on_timeout` says.
         """
         wanted = _all_mine(tasks)
         outcomes, _ = await _wait_for_all(wanted, timeout, until_error=False)
-        results: list[tuple[Task, Outcome | None]] = []
+        results: list[tuple[Task[T], Outcome[T] | None]] = []
         for task in wanted:
-            outcome: Outcome | None = outcomes.get(task)
+            outcome: Outcome[T] | None = outcomes.get(task)
             if outcome is None and on_timeout == "ignore":
                 outcome = task.ignore()
             elif outcome is None and on_timeout == "kill_task":
@@ -223,7 +232,7 @@ class Task:
                 return message
         return None
 
-    def outcome(self, message: object) -> Outcome:
+    def outcome(self, message: object) -> Outcome[T_co]:
         """Read what the task sent, and leave nothing else of it in the mailbox."""
         if isinstance(message, Answer):
             forget(self.owner, self.ref)
@@ -232,11 +241,11 @@ class Task:
 
 
 async def _wait_for_all(
-    tasks: list[Task], timeout: float | None, *, until_error: bool
-) -> tuple[dict[Task, Outcome], bool]:
+    tasks: list[Task[T]], timeout: float | None, *, until_error: bool
+) -> tuple[dict[Task[T], Outcome[T]], bool]:
     """Collect what tasks come to, until the first failure if `until_error`; True if the time-out for all passed."""
     limit, me = _limit(timeout), self_pid()
-    outcomes: dict[Task, Outcome] = {}
+    outcomes: dict[Task[T], Outcome[T]] = {}
     left = {task.ref: task for task in tasks}
     deadline = None if limit is None else me.runtime.now() + limit
     while left:
@@ -252,7 +261,7 @@ async def _wait_for_all(
     return outcomes, False
 
 
-def _all_mine(tasks: Iterable[Task]) -> list[Task]:
+def _all_mine(tasks: Iterable[Task[T]]) -> list[Task[T]]:
     wanted = list(tasks)
     for task in wanted:
         task.mine()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 from inspect import isawaitable
-from typing import TypeAlias
+from typing import TypeAlias, TypeVar
 
 import attrs
 
@@ -26,7 +26,9 @@ from phxactor.runtime import (
 )
 from phxactor.runtime.process import judge
 
-Function: TypeAlias = "Callable[..., Awaitable[object] | object]"
+T = TypeVar("T")
+
+Function: TypeAlias = "Callable[..., Awaitable[T] | T]"
 """What a task runs: an `async def`, or a function that answers at once."""
 
 
@@ -34,7 +36,7 @@ Function: TypeAlias = "Callable[..., Awaitable[object] | object]"
 class Work:
     """What a task has to do, and for whom; as a message it hands that over to a supervised task."""
 
-    function: Function
+    function: Function[object]
     args: tuple[object, ...]
     owner: Pid
     """Who started it."""
@@ -44,7 +46,7 @@ class Work:
     """What takes the value; whoever spawns the process has time to enter it, as it does not run at once."""
 
     @classmethod
-    def of(cls, owner: Pid, function: Function, args: tuple[object, ...]) -> Work:
+    def of(cls, owner: Pid, function: Function[object], args: tuple[object, ...]) -> Work:
         """Make the work that a process asks for."""
         return cls(function, args, owner, (owner, *owner.callers))
 
@@ -99,6 +101,6 @@ async def wait_for_work(owner: Pid) -> None:
         await message.run()
 
 
-def name_of(function: Function) -> str:
+def name_of(function: Function[object]) -> str:
     """Name a function, for humans."""
     return str(getattr(function, "__qualname__", function))

@@ -9,9 +9,9 @@ match await task.yield_(10):
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Awaitable, Callable, Iterable
 from contextlib import suppress
-from typing import Literal
+from typing import Any, Literal, TypeVar, cast, overload
 
 from phxactor.otp.async_stream import TaskStream, stream
 from phxactor.otp.call import CALL_TIMEOUT, Server
@@ -24,6 +24,8 @@ from phxactor.runtime import KILL, NoProcessError, Pid, self_pid
 from phxactor.runtime.signals import link as link_processes
 from phxactor.runtime.signals import monitor
 
+T = TypeVar("T")
+
 
 class TaskSupervisor(DynamicSupervisor):
     """Supervises tasks; started as a DynamicSupervisor (T19)."""
@@ -31,7 +33,7 @@ class TaskSupervisor(DynamicSupervisor):
     @staticmethod
     async def start_child(  # type: ignore[override]
         supervisor: Server,
-        function: Function,
+        function: Function[object],
         *args: object,
         restart: Restart = "temporary",
         shutdown: float | Literal["brutal_kill"] = SHUTDOWN_TIMEOUT,
@@ -44,31 +46,67 @@ class TaskSupervisor(DynamicSupervisor):
         spec = ChildSpec(id="Task", start=(_start, (work,), {}), restart=restart, shutdown=shutdown)
         return await DynamicSupervisor.start_child(supervisor, spec)
 
+    @overload
     @staticmethod
     async def async_(
         supervisor: Server,
-        function: Function,
+        function: Callable[..., Awaitable[T]],
         *args: object,
         shutdown: float | Literal["brutal_kill"] = SHUTDOWN_TIMEOUT,
-    ) -> Task:
+    ) -> Task[T]: ...
+    @overload
+    @staticmethod
+    async def async_(
+        supervisor: Server,
+        function: Callable[..., T],
+        *args: object,
+        shutdown: float | Literal["brutal_kill"] = SHUTDOWN_TIMEOUT,
+    ) -> Task[T]: ...
+    @staticmethod
+    async def async_(
+        supervisor: Server,
+        function: Function[T],
+        *args: object,
+        shutdown: float | Literal["brutal_kill"] = SHUTDOWN_TIMEOUT,
+    ) -> Task[T]:
         """Start a task that is linked to the supervisor and to this process (T20); RuntimeError if it cannot start."""
-        return await start_task(supervisor, Work.of(self_pid(), function, args), link=True, shutdown=shutdown)
+        return cast(
+            "Task[T]", await start_task(supervisor, Work.of(self_pid(), function, args), link=True, shutdown=shutdown)
+        )
 
+    @overload
     @staticmethod
     async def async_nolink(
         supervisor: Server,
-        function: Function,
+        function: Callable[..., Awaitable[T]],
         *args: object,
         shutdown: float | Literal["brutal_kill"] = SHUTDOWN_TIMEOUT,
-    ) -> Task:
+    ) -> Task[T]: ...
+    @overload
+    @staticmethod
+    async def async_nolink(
+        supervisor: Server,
+        function: Callable[..., T],
+        *args: object,
+        shutdown: float | Literal["brutal_kill"] = SHUTDOWN_TIMEOUT,
+    ) -> Task[T]: ...
+    @staticmethod
+    async def async_nolink(
+        supervisor: Server,
+        function: Function[T],
+        *args: object,
+        shutdown: float | Literal["brutal_kill"] = SHUTDOWN_TIMEOUT,
+    ) -> Task[T]:
         """Start a task that may fail without this process (T21); RuntimeError if it cannot start."""
-        return await start_task(supervisor, Work.of(self_pid(), function, args), link=False, shutdown=shutdown)
+        return cast(
+            "Task[T]", await start_task(supervisor, Work.of(self_pid(), function, args), link=False, shutdown=shutdown)
+        )
 
     @staticmethod
     def async_stream(
         supervisor: Server,
         inputs: Iterable[object],
-        function: Function,
+        function: Function[object],
         *args: object,
         link: bool = True,
         max_concurrency: int | None = None,
@@ -76,10 +114,10 @@ class TaskSupervisor(DynamicSupervisor):
         timeout: float | None = CALL_TIMEOUT,
         on_timeout: Literal["exit", "kill_task"] = "exit",
         zip_input_on_exit: bool = False,
-    ) -> TaskStream:
+    ) -> TaskStream[Any]:
         """Do as the function `async_stream`, under a supervisor; without `link`, failures are results only."""
 
-        async def start(work: Work) -> Task:
+        async def start(work: Work) -> Task[Any]:
             return await start_task(supervisor, work, link=link)
 
         return stream(
@@ -128,7 +166,7 @@ class _Offer:
 
 async def start_task(
     supervisor: Server, work: Work, *, link: bool, shutdown: float | Literal["brutal_kill"] = SHUTDOWN_TIMEOUT
-) -> Task:
+) -> Task[Any]:
     """Start a task of the current process under a supervisor, and hand the work over (T22)."""
     me = self_pid()
     offer = _Offer(me)

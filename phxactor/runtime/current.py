@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from typing import TypeVar
+from typing import Any, TypeGuard, TypeVar, overload
 
 from phxactor.runtime import signals
 from phxactor.runtime.errors import Exit, NoProcessError
@@ -36,12 +36,16 @@ def spawn_monitor(body: Callable[..., Awaitable[object]], *args: object) -> tupl
     return pid, signals.monitor(owner, pid)
 
 
+@overload
+def receive(match: Callable[[object], TypeGuard[M]], *, timeout: float | None = None) -> Awaitable[M]: ...
+@overload
+def receive(match: Callable[[Any], bool] | None = None, *, timeout: float | None = None) -> Awaitable[Any]: ...
 def receive(
-    match: Callable[[object], bool] | None = None,
+    match: Callable[[Any], bool] | None = None,
     *,
     timeout: float | None = None,
 ) -> Awaitable[object]:
-    """Take the oldest message, or the oldest for which `match` is true (N2).
+    """Take the oldest message, or the oldest for which `match` is true (N2); to type checkers, what it guards.
 
     Raises TimeoutError when none has come within `timeout` seconds from now (N3, N4).
     """

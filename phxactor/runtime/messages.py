@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import attrs
 
@@ -56,7 +56,7 @@ class Answer:
 
     __slots__ = ("ref", "value")
 
-    def __init__(self, ref: From, value: object) -> None:
+    def __init__(self, ref: From, value: Any) -> None:  # noqa: ANN401 - any value
         """Keep both."""
         self.ref = ref
         self.value = value

@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 from trio.testing import MockClock
 
-from phxactor import Error, Socket, Supervisor, channel, open_runtime
+from phxactor import Error, Socket, Supervisor, call, channel, open_runtime
 from phxactor.demos.chat.channel import ChatChannel
-from phxactor.demos.chat.history import LENGTH, NAME, History, keep, recent
+from phxactor.demos.chat.history import LENGTH, NAME, History, Keep, Recent
 from phxactor.otp.label import get_label
 from phxactor.testing import ClientChannel, assert_refused, connect, exactly
 
@@ -78,7 +78,7 @@ async def test_a_new_name(autojump_clock: MockClock) -> None:
         await ada.assert_push("notice", {"text": "Ada is now Countess"})
         await ada.assert_reply(ada.push("say", {"body": "Hello"}))
         assert get_label(ada.pid) == "chat:lobby as Countess"
-        assert [said.name for said in await recent()] == ["Countess"]
+        assert [said.name for said in await call(NAME, Recent())] == ["Countess"]
 
 
 @pytest.mark.parametrize(
@@ -115,8 +115,8 @@ async def test_the_history_forgets() -> None:
     async with open_runtime():
         await keep_history()
         for number in range(LENGTH + 5):
-            await keep("Ada", "secret", str(number))
-        said = await recent()
+            await call(NAME, Keep("Ada", "secret", str(number)))
+        said = await call(NAME, Recent())
         assert [one.body for one in said] == [str(number) for number in range(5, LENGTH + 5)]
         first = said[0].id  # the clock's: a tab that was there before a restart must see it as news
         assert [one.id for one in said] == list(range(first, first + LENGTH))

@@ -90,7 +90,7 @@ async def test_processes_without_supervisor_hang_on_whom_they_belong_to() -> Non
             orphan.send(await receive())
 
         async def orphaned() -> None:
-            link(await receive())  # type: ignore[arg-type]
+            link(await receive())
             await trio.sleep_forever()
 
         spawn(parent)

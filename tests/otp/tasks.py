@@ -40,6 +40,6 @@ async def exits(awaited: Any) -> Reason:  # noqa: ANN401 - anything that can be 
     return caught.value.reason
 
 
-def pid_of(task: Task) -> Pid:
+def pid_of(task: Task[Any]) -> Pid:
     assert task.pid is not None
     return task.pid

@@ -144,7 +144,7 @@ async def test_G26_what_is_no_timeout_raises_in_the_caller(autojump_clock: MockC
             with pytest.raises(ValueError, match="a timeout is"):
                 await call(pid, "hello", wrong)
         with pytest.raises(TypeError):
-            await call(pid, "hello", "soon")  # type: ignore[arg-type]
+            await call(pid, "hello", "soon")  # type: ignore[call-overload]
         assert await call(pid, "hello", float("inf")) == "hello"
         assert mail() == []
 

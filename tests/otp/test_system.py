@@ -75,7 +75,7 @@ async def test_Y2_a_function_that_raises_changes_nothing(autojump_clock: MockClo
     async with open_runtime():
         pid = await counter(1)
         with pytest.raises(system.RequestError) as caught:
-            await system.replace_state(pid, lambda state: state["nothing"])  # type: ignore[index]
+            await system.replace_state(pid, lambda state: state["nothing"])
         assert isinstance(caught.value.__cause__, KeyError)
         with pytest.raises(system.RequestError):
             await system.replace_state(pid, lambda _: "no attributes")

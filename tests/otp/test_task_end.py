@@ -73,9 +73,9 @@ async def test_T12_ignore_lets_the_task_run_on(autojump_clock: MockClock) -> Non
         assert task.ignore() is None
         assert await end(pid_of(task)) == "boom"
         assert mail() == []
-        task = Task.async_(later, "value")
-        await end(pid_of(task))
-        assert task.ignore() == Ok("value")
+        valued = Task.async_(later, "value")
+        await end(pid_of(valued))
+        assert valued.ignore() == Ok("value")
         assert mail() == []
         trap_exit()
         task = Task.async_(ending, "boom")
@@ -87,7 +87,7 @@ async def test_T12_ignore_lets_the_task_run_on(autojump_clock: MockClock) -> Non
 @pytest.mark.parametrize("reason", [NORMAL, "boom"])
 async def test_T13_only_an_abnormal_end_of_the_owner_ends_the_task(autojump_clock: MockClock, reason: Reason) -> None:
     async with open_runtime():
-        tasks: list[Task] = []
+        tasks: list[Task[object]] = []
 
         async def owner() -> None:
             tasks.append(Task.async_(later, "value", 10))

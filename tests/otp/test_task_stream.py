@@ -36,7 +36,7 @@ class Work:
         return value + added
 
 
-async def collect(stream: TaskStream) -> list[object]:
+async def collect(stream: TaskStream[object]) -> list[object]:
     async with stream as results:
         return [result async for result in results]
 

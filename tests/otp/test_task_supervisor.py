@@ -86,8 +86,8 @@ async def test_T21_without_a_link_the_owner_survives(autojump_clock: MockClock) 
         assert await task.yield_() == Error("boom")
         task = await TaskSupervisor.async_nolink(tasks, ending, "boom")
         assert await exits(task.await_()) == ("boom", Called("Task.await_", task.pid, None, 5.0))
-        task = await TaskSupervisor.async_nolink(tasks, later, "value")
-        assert await task == "value"
+        valued = await TaskSupervisor.async_nolink(tasks, later, "value")
+        assert await valued == "value"
         assert mail() == []
 
 

@@ -19,7 +19,7 @@ from phxactor import Channel, Endpoint, Ok, Socket, WebSocketOptions, channel, m
 from phxactor.channel import Payload
 from phxactor.client import connect
 from phxactor.otp import Agent, GenServer, Reply, call
-from phxactor.runtime import From, monitor, open_runtime, receive, self_pid, send_after, spawn
+from phxactor.runtime import Down, From, Monitor, monitor, open_runtime, receive, self_pid, send_after, spawn
 from phxactor.testing import schedule as module
 from phxactor.testing.faults_line import FaultyLine
 from phxactor.testing.schedule import DeadlockError, Schedule
@@ -29,10 +29,15 @@ PREFIX = "test_the_trace_of_a_failure_says_who_did_what_to_whom.<locals>.unlucky
 Body = Callable[..., Awaitable[object]]
 
 
+def is_down(watch: Monitor, message: object) -> bool:
+    """Tell whether it is the `Down` of a monitor."""
+    return isinstance(message, Down) and message.ref is watch
+
+
 async def all_of(*bodies: Body) -> None:
     """Run bodies as processes, and wait until all have ended."""
     for watch in [monitor(spawn(body)) for body in bodies]:
-        await receive(lambda message, watch=watch: getattr(message, "ref", None) is watch)  # type: ignore[misc]
+        await receive(partial(is_down, watch))
 
 
 async def race(count: int = 4) -> list[int]:

@@ -7,9 +7,9 @@ from typing import Final
 import attrs
 from attrs.validators import max_len, min_len
 
-from phxactor import Channel, Error, Ok, intercept, on, self_pid
+from phxactor import Channel, Error, Ok, call, intercept, on, self_pid
 from phxactor.channel import HandleResult, JoinResult, Payload
-from phxactor.demos.chat.history import Said, keep, recent
+from phxactor.demos.chat.history import NAME, Keep, Recent, Said
 from phxactor.otp.label import set_label
 from phxactor.runtime import Crash, Reason
 
@@ -48,7 +48,8 @@ class ChatChannel(Channel):
                 return Error({"reason": f"a name has 1 to {MAX_NAME} characters"})
         self.show_name()
         self_pid().send("joined")
-        return Ok({"pid": self_pid().number, "recent": [self.as_seen_here(said) for said in await recent()]})
+        recent = [self.as_seen_here(said) for said in await call(NAME, Recent())]
+        return Ok({"pid": self_pid().number, "recent": recent})
 
     async def handle_info(self, message: object) -> None:
         if message == "joined":
@@ -56,7 +57,7 @@ class ChatChannel(Channel):
 
     @on("say")
     async def say(self, wanted: Say) -> Ok[None]:
-        self.broadcast("said", await keep(self.assigns.name, self.assigns.user, wanted.body))
+        self.broadcast("said", await call(NAME, Keep(self.assigns.name, self.assigns.user, wanted.body)))
         return Ok()
 
     @intercept("said")

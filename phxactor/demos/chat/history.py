@@ -9,8 +9,8 @@ from typing import Final
 
 import attrs
 
-from phxactor import From, GenServer, call
-from phxactor.otp import Reply
+from phxactor import From, GenServer
+from phxactor.otp import Reply, TypedRequest
 
 LENGTH: Final = 50
 """Messages that are kept."""
@@ -32,31 +32,32 @@ class Said:
     body: str
 
 
-async def recent() -> tuple[Said, ...]:
-    """Ask what was said lately, oldest first."""
-    said: tuple[Said, ...] = await call(NAME, "recent")  # type: ignore[assignment]
-    return said
+@attrs.frozen
+class Recent(TypedRequest[tuple[Said, ...]]):
+    """Asks what was said lately, oldest first."""
 
 
-async def keep(name: str, user: str, body: str) -> Said:
-    """Have a message kept."""
-    said: Said = await call(NAME, ("keep", name, user, body))  # type: ignore[assignment]
-    return said
+@attrs.frozen
+class Keep(TypedRequest[Said]):
+    """Asks to keep a message; the answer is what it has become."""
+
+    name: str
+    user: str
+    body: str
 
 
 class History(GenServer):
-    """Keeps the last messages; `recent` and `keep` ask it."""
+    """Keeps the last messages: `await call(NAME, Recent())`, `await call(NAME, Keep(name, user, body))`."""
 
     async def init(self) -> None:
         self.messages: deque[Said] = deque(maxlen=LENGTH)
         self.ids = count(time.time_ns() // 1_000_000)  # so that they go on counting up after a restart
 
-    async def handle_call(self, request: object, from_: From) -> Reply | None:
+    async def handle_call(self, request: Recent | Keep, from_: From) -> Reply:
         match request:
-            case "recent":
+            case Recent():
                 return Reply(tuple(self.messages))
-            case ("keep", str(name), str(user), str(body)):
+            case Keep(name, user, body):
                 said = Said(next(self.ids), time.time(), name, user, body)
                 self.messages.append(said)
                 return Reply(said)
-        return None
