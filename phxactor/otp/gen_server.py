@@ -158,7 +158,9 @@ class GenServer:
         @staticmethod
         async def call(server: Server, request: object, timeout: float | None = CALL_TIMEOUT) -> Any: ...  # noqa: ANN401
         @staticmethod
-        async def call(server: Server, request: object, timeout: float | None = CALL_TIMEOUT) -> object: ...
+        async def call(server: Server, request: object, timeout: float | None = CALL_TIMEOUT) -> object:
+            """Do as the function `call`."""
+
     else:
         call = staticmethod(call_server)
     cast = staticmethod(cast)

@@ -47,9 +47,10 @@ SHUTDOWN_TIMEOUT: Final = 5.0
 
 @attrs.frozen(eq=False)
 class Task(Generic[T_co]):
-    """A task as its owner knows it, and the type of its value. The owner gets `Answer(ref, value)`, then `Down(ref, ...)`, unless it awaits (T1).
+    """A task as its owner knows it, and the type of its value.
 
-    Only the owner may wait for it; others raise ValueError (T7).
+    The owner gets `Answer(ref, value)`, then `Down(ref, ...)`, unless it awaits (T1). Only the
+    owner may wait for it; others raise ValueError (T7).
     """
 
     pid: Pid | None
