@@ -23,7 +23,7 @@ unknown_event: Final = Event(
 
 def _line(fields: Mapping[str, object]) -> str:
     reason = fields["reason"]
-    why = "" if isinstance(reason, Crash) else f": {format_reason(reason)}"
+    why = "" if type(reason) is Crash else f": {format_reason(reason)}"
     event = f" in {fields['event']!r:.100}" if fields["event"] is not None else ""
     return f"{fields['channel']} of {fields['topic']!r} crashed{event}{why}"
 

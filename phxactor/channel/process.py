@@ -6,7 +6,7 @@ It extends the process of a GenServer by its own messages (Phoenix 1.8.12, Chann
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, ClassVar, NoReturn
+from typing import TYPE_CHECKING, ClassVar, Final, NoReturn
 
 from phxactor.channel import events
 from phxactor.channel.payloads import PayloadError
@@ -26,6 +26,7 @@ from phxactor.runtime import (
     Shutdown,
     State,
     fork,
+    is_atom,
     is_benign,
     monitor,
     self_pid,
@@ -43,6 +44,9 @@ def refuse_event(channel: Channel, event: str) -> NoReturn:
         name, topic = type(channel).__qualname__, channel.topic
         events.unknown_event.emit(pid=self_pid(), channel=name, topic=topic, client_event=event)
     raise Exit(Shutdown("unknown_event"))
+
+
+_WITH_EVENT: Final = frozenset({Message, OddEvent, Broadcast})
 
 
 class ChannelProcess(ServerProcess):
@@ -155,7 +159,7 @@ class ChannelProcess(ServerProcess):
         """End with the transport (C3): a connection that is gone is a benign reason."""
         if message.ref is self.watch:
             reason = message.reason
-            raise Exit(Shutdown("closed") if reason in (NORMAL, NOPROC) else reason)
+            raise Exit(Shutdown("closed") if is_atom(reason, NORMAL) or is_atom(reason, NOPROC) else reason)
         return await self.channel.handle_info(message)
 
     async def on_exited(self, message: Exited) -> Outcome:
@@ -174,7 +178,7 @@ class ChannelProcess(ServerProcess):
 
     def report_end(self, reason: Reason, message: object, failure: BaseException | None) -> None:
         """Tell of an abnormal end, with topic and event."""
-        self.report(reason, message.event if isinstance(message, Message | Broadcast) else None, failure)
+        self.report(reason, getattr(message, "event", None) if type(message) in _WITH_EVENT else None, failure)
 
     def report(self, reason: Reason, event: str | None, failure: BaseException | None) -> None:
         """Emit `crashed`."""

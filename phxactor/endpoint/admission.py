@@ -10,6 +10,7 @@ import attrs
 
 from phxactor.endpoint.connect_info import connect_info
 from phxactor.otp import Error, Ok
+from phxactor.otp.events import brief
 from phxactor.runtime import fork, lift_shields, self_pid
 from phxactor.socket import Socket
 from phxactor.socket.raw import RawSocket
@@ -146,18 +147,18 @@ class Admission:
             if result is None or isinstance(result, Ok):
                 return
             if not isinstance(result, Error):  # a False that was meant to refuse must not let anybody in
-                raise TypeError(f"connect returns Ok(), None or Error(reason), not {result!r:.200}")  # noqa: TRY301
+                raise TypeError(f"connect returns Ok(), None or Error(reason), not {brief(result):.200}")  # noqa: TRY301
             reason = result.reason
             answer = FORBIDDEN
             if self.error_handler is not None and reason is not None:
                 answer = self.error_handler(self.request, reason)
                 if not isinstance(answer, Response):
-                    raise TypeError(f"an error_handler returns a Response, not {answer!r:.200}")  # noqa: TRY301
+                    raise TypeError(f"an error_handler returns a Response, not {brief(answer):.200}")  # noqa: TRY301
         except BaseException as error:
             if not self_pid().alive:
                 raise
             raise self._failed(error) from error
-        raise RefusedError(answer, f"connect refused: {reason!r:.200}", result)
+        raise RefusedError(answer, f"connect refused: {brief(reason):.200}", result)
 
     def _failed(self, error: BaseException) -> RefusedError:
         """Tell of what a callback of the program has raised, whatever it is; the client is refused."""
@@ -176,7 +177,7 @@ def _identified(socket: Socket) -> str | None:
     """Ask a socket for its id: the topic that it is disconnected by, so it must be one. Raises TypeError."""
     name: object = socket.identify()
     if name is not None and not isinstance(name, str):
-        raise TypeError(f"identify returns text or None, not {name!r:.200}")
+        raise TypeError(f"identify returns text or None, not {brief(name):.200}")
     return name
 
 

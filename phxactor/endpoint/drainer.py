@@ -13,7 +13,19 @@ import attrs
 
 from phxactor.endpoint import events
 from phxactor.otp import ChildSpec, Ok
-from phxactor.runtime import SHUTDOWN, Exit, Exited, Monitor, Pid, monitor, receive, self_pid, trap_exit
+from phxactor.runtime import (
+    SHUTDOWN,
+    Exit,
+    Exited,
+    Monitor,
+    Pid,
+    is_atom,
+    monitor,
+    receive,
+    ref_of,
+    self_pid,
+    trap_exit,
+)
 from phxactor.socket.messages import DRAIN
 
 if TYPE_CHECKING:
@@ -63,8 +75,8 @@ def _start(endpoint: Endpoint, options: DrainOptions) -> Ok[Pid]:
 async def _drain(endpoint: Endpoint, options: DrainOptions) -> None:
     """Be the process."""
     trap_exit()
-    told = await receive(lambda message: isinstance(message, Exited))
-    if isinstance(told, Exited) and told.reason != SHUTDOWN:
+    told = await receive(lambda message: type(message) is Exited)
+    if type(told) is Exited and not is_atom(told.reason, SHUTDOWN):
         raise Exit(told.reason)
     if endpoint.listener is not None and not endpoint.listener.alive:
         raise Exit(SHUTDOWN)  # it is the listener that has died, and starts again with this process: connections go on
@@ -83,7 +95,7 @@ async def _empty(endpoint: Endpoint, options: DrainOptions, left: set[Monitor]) 
     if endpoint.listener is not None:
         gone = monitor(endpoint.listener)
         endpoint.listener.exit(SHUTDOWN)
-        await receive(lambda message: getattr(message, "ref", None) is gone)
+        await receive(lambda message: ref_of(message) is gone)
     endpoint.draining = True
     transports = await endpoint.transports()
     if events.draining.handlers:
@@ -101,7 +113,7 @@ async def _empty(endpoint: Endpoint, options: DrainOptions, left: set[Monitor]) 
         while left and (last or runtime.now() < next_batch):
             try:
                 down = await receive(
-                    lambda message: getattr(message, "ref", None) in left,
+                    lambda message: ref_of(message) in left,
                     timeout=None if last else max(0.0, next_batch - runtime.now()),
                 )
             except TimeoutError:

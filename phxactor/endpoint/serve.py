@@ -54,7 +54,7 @@ async def serve(
         raise SystemExit(_why(started.reason if isinstance(started, Error) else "ignored"))
     while True:
         message = await receive()
-        if isinstance(message, Exited):
+        if type(message) is Exited:
             if message.pid is started.value:
                 raise Exit(("root_ended", message.reason))
             return
@@ -62,6 +62,8 @@ async def serve(
 
 def _why(reason: Reason) -> str:
     """Find the words in the reasons that supervisors wrap around one another (S12)."""
-    while isinstance(reason, tuple | runtime.Shutdown):
-        reason = reason[-1] if isinstance(reason, tuple) else reason.detail
-    return reason if isinstance(reason, str) else format_reason(reason)
+    if type(reason) is tuple and reason:
+        return _why(reason[-1])
+    if type(reason) is runtime.Shutdown:
+        return _why(reason.detail)
+    return reason if type(reason) is str else format_reason(reason)

@@ -20,6 +20,7 @@ from phxactor.runtime import (
     Shutdown,
     Timer,
     cancel_timer,
+    is_atom,
     monitor,
     own,
     self_pid,
@@ -71,19 +72,19 @@ class TreeChannel(GenServer):
 
     async def handle_info(self, message: object) -> Stop | None:
         """Look again; end with the client or its connection."""
-        match message:
-            case "changed":
-                self.look_after(max(SETTLE, self.pushed + INTERVAL - self.pid.runtime.now()))
-            case "look":
-                self.look()
-            case Message(event="phx_leave"):
-                self.socket.reply(message, "ok", {})
-                self.socket.close(Shutdown("left"))
-                return Stop(Shutdown("left"))
-            case Message():
-                self.socket.reply(message, "error", {"reason": "the tree only speaks"})
-            case Down(ref=self.watch, reason=reason):
-                return Stop(Shutdown("closed") if reason in (NORMAL, NOPROC) else reason)
+        if is_atom(message, "changed"):
+            self.look_after(max(SETTLE, self.pushed + INTERVAL - self.pid.runtime.now()))
+        elif is_atom(message, "look"):
+            self.look()
+        elif type(message) is Message and message.event == "phx_leave":
+            self.socket.reply(message, "ok", {})
+            self.socket.close(Shutdown("left"))
+            return Stop(Shutdown("left"))
+        elif type(message) is Message:
+            self.socket.reply(message, "error", {"reason": "the tree only speaks"})
+        elif type(message) is Down and message.ref is self.watch:
+            reason = message.reason
+            return Stop(Shutdown("closed") if is_atom(reason, NORMAL) or is_atom(reason, NOPROC) else reason)
         return None
 
     def look_after(self, seconds: float) -> None:

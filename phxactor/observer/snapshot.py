@@ -246,11 +246,18 @@ def _status(pid: Pid) -> Status:
     return "busy" if pid.waiter is None else "waiting"
 
 
+def _represented(value: object) -> str:
+    try:
+        return _shorten.repr(value)
+    except BaseException:  # noqa: BLE001 - of somebody's __repr__
+        return object.__repr__(value)
+
+
 def _text(value: object) -> str:
     """Make one short line of anything: it is shown in terminals, which obey control characters."""
-    if isinstance(value, type):
+    if type(value) is type:
         value = value.__qualname__
-    text = value if isinstance(value, str) else _shorten.repr(value)
+    text = value if type(value) is str else _represented(value)
     if len(text) > _TEXT:
         text = text[: _TEXT - 1] + "…"
     return (

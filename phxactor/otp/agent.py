@@ -60,26 +60,25 @@ class Agent(GenServer):
 
     async def handle_call(self, request: object, from_: From) -> Reply | NoReply | Stop | None:
         """Run one function."""
-        match request:
-            case Get(function, args):
-                return Reply(function(self.value, *args))
-            case Update(function, args):
-                self.value = function(self.value, *args)
-                return Reply()
-            case GetAndUpdate(function, args):
-                result = function(self.value, *args)
-                if not isinstance(result, tuple) or len(result) != 2:  # noqa: PLR2004 - a pair
-                    return Stop(("bad_return_value", result))
-                answer, self.value = result
-                return Reply(answer)
+        # Not `match`, which may ask a request what it is: it may be a program's own.
+        if type(request) is Get:
+            return Reply(request.function(self.value, *request.args))
+        if type(request) is Update:
+            self.value = request.function(self.value, *request.args)
+            return Reply()
+        if type(request) is GetAndUpdate:
+            result = request.function(self.value, *request.args)
+            if not issubclass(type(result), tuple) or len(result) != 2:  # noqa: PLR2004 - a pair
+                return Stop(("bad_return_value", result))
+            answer, self.value = result
+            return Reply(answer)
         return await super().handle_call(request, from_)
 
     async def handle_cast(self, request: object) -> NoReply | Stop | None:
         """Run one function, for nobody."""
-        match request:
-            case Update(function, args):
-                self.value = function(self.value, *args)
-                return None
+        if type(request) is Update:
+            self.value = request.function(self.value, *request.args)
+            return None
         return await super().handle_cast(request)
 
     def system_get_state(self) -> object:

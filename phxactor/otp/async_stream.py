@@ -148,7 +148,7 @@ class TaskStream(Generic[T]):
         conductor.send(STOP)
         try:
             if me.alive:
-                while not isinstance(await me.receive_ref(self._ref, 0, None), Down):
+                while type(await me.receive_ref(self._ref, 0, None)) is not Down:
                     pass
         finally:
             if me.alive:
@@ -197,12 +197,12 @@ class TaskStream(Generic[T]):
 
     def _take(self, message: object) -> None:
         called = Called("async_stream", self._conductor, None, self._options.timeout)
-        if isinstance(message, Down):
+        if type(message) is Down:
             if self._conductor is not None:
                 unlink(self._conductor, flush=True)
             self._conductor = None
             raise Exit((message.reason, called))
-        said = message.value if isinstance(message, Answer) else None
+        said = message.value if type(message) is Answer else None
         match said:
             case Finished(position=position, outcome=outcome):
                 self._running -= 1

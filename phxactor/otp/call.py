@@ -20,6 +20,7 @@ from phxactor.runtime import (
     Pid,
     Reason,
     demonitor,
+    ref_of,
     self_pid,
     whereis,
 )
@@ -189,7 +190,7 @@ async def request_reply(
     if type(answer) is Answer:
         demonitor(ref, flush=True)  # the server may have ended since
         return answer.value
-    reason: Reason = answer.reason if isinstance(answer, Down) else NOPROC
+    reason: Reason = answer.reason if type(answer) is Down else NOPROC
     raise Exit((reason, Called(function, server, request, timeout)))
 
 
@@ -204,7 +205,7 @@ def forget(me: Pid, ref: Monitor) -> None:
     demonitor(ref)
     mailbox = me.mailbox
     for index in range(len(mailbox) - 1, -1, -1):
-        if getattr(mailbox[index], "ref", None) is ref:
+        if ref_of(mailbox[index]) is ref:
             del mailbox[index]
 
 

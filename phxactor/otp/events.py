@@ -40,8 +40,14 @@ def _reason(fields: Mapping[str, object]) -> str:
 
 _shorten = reprlib.Repr()
 _shorten.maxstring = _shorten.maxother = 200
-brief: Final = _shorten.repr
-"""Shows any value in a few hundred characters, also one that is huge or whose repr raises."""
+
+
+def brief(value: object) -> str:
+    """Show any value in a few hundred characters, also one that is huge or whose repr raises."""
+    try:
+        return _shorten.repr(value)
+    except BaseException:  # noqa: BLE001 - of somebody's __repr__
+        return object.__repr__(value)
 
 
 def _terminated(fields: Mapping[str, object]) -> str:

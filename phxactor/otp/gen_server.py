@@ -83,11 +83,11 @@ class GenServer:
 
         None is an error, so that a `match` without a matching case ends the server, as in Elixir.
         """
-        raise NotImplementedError(f"{type(self).__qualname__} handles no call, and got {request!r:.200}")
+        raise NotImplementedError(f"{type(self).__qualname__} handles no call, and got {events.brief(request)}")
 
     async def handle_cast(self, request: Any) -> NoReply | Stop | None:  # noqa: ANN401 - a server knows its own messages, and may say their types
         """Take a `cast`."""
-        raise NotImplementedError(f"{type(self).__qualname__} handles no cast, and got {request!r:.200}")
+        raise NotImplementedError(f"{type(self).__qualname__} handles no cast, and got {events.brief(request)}")
 
     async def handle_info(self, message: Any) -> NoReply | Stop | None:  # noqa: ANN401 - a server knows its own messages, and may say their types
         """Take any other message; by default it is told to `phxactor.server.unexpected` and dropped (G37)."""
@@ -97,7 +97,7 @@ class GenServer:
 
     async def handle_continue(self, argument: Any) -> NoReply | Stop | None:  # noqa: ANN401 - a server knows its own messages, and may say their types
         """Go on after a callback that said `then=Continue(argument)` (G15, G16)."""
-        raise NotImplementedError(f"{type(self).__qualname__} handles no continue, and got {argument!r:.200}")
+        raise NotImplementedError(f"{type(self).__qualname__} handles no continue, and got {events.brief(argument)}")
 
     async def terminate(self, reason: Reason) -> None:
         """Clean up. Called when the server ends by its own callbacks, `stop`, or, if it traps exits, its parent (5.4).

@@ -9,6 +9,7 @@ from trio.lowlevel import checkpoint
 
 from phxactor.otp.call import Call, Cast, Name, SystemRequest
 from phxactor.otp.debug import Continued, Debug
+from phxactor.otp.events import brief
 from phxactor.otp.reports import crash_report, terminate_report
 from phxactor.otp.results import (
     UNSET,
@@ -227,7 +228,7 @@ class ServerProcess:
             return None if outcome.then is None else NoReply(outcome.then)
         if outcome is None:  # most likely a `match` without a matching case: whoever asked should not wait in vain
             raise NotImplementedError(
-                f"{type(self.server).__qualname__}.handle_call returned None for {message.request!r:.200}: "
+                f"{type(self.server).__qualname__}.handle_call returned None for {brief(message.request)}: "
                 "it returns Reply(...), Stop(...), or NoReply() to answer later"
             )
         if isinstance(outcome, Stop) and outcome.reply is not UNSET:
@@ -250,7 +251,7 @@ class ServerProcess:
         message.run(self)
         while self.suspended:
             overtaking = await self.pid.receive_matching(self.overtakes)
-            if isinstance(overtaking, SystemRequest):
+            if type(overtaking) is SystemRequest:
                 overtaking.run(self)
             else:
                 await self.on_exited(overtaking)  # type: ignore[arg-type]

@@ -28,13 +28,16 @@ class Partition:
 
     def add(self, pid: Pid, key: Hashable, value: object) -> None:
         """Enter a process, and link it to the owner; raises NoProcessError if that is gone."""
+        pids = self.entries.get(key)  # raises for what cannot be a key, before anything is changed
         keys = self.keys.get(pid)
         if keys is None:
             signals.link(pid, self.owner)
             own(pid, self.release)
             keys = self.keys[pid] = {}
         keys[key] = None
-        self.entries.setdefault(key, {}).setdefault(pid, []).append(value)
+        if pids is None:
+            pids = self.entries[key] = {}
+        pids.setdefault(pid, []).append(value)
 
     def remove(self, pid: Pid, key: Hashable, match: Callable[[object], bool] | None = None) -> None:
         """Remove what a process has under a key, or of that the values that match; the last one unlinks it (RG6)."""
@@ -91,4 +94,4 @@ class RegistryPartition(GenServer):
 
     async def handle_info(self, message: object) -> NoReply | Stop | None:
         """Ignore the ends of registered processes: their entries are gone already."""
-        return None if isinstance(message, Exited) else await super().handle_info(message)
+        return None if type(message) is Exited else await super().handle_info(message)

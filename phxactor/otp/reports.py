@@ -15,7 +15,7 @@ import attrs
 from phxactor.otp import events
 from phxactor.otp.call import Call
 from phxactor.otp.debug import DebugEvent
-from phxactor.runtime import Crash, Pid, Reason
+from phxactor.runtime import Pid, Reason, exception_of
 
 if TYPE_CHECKING:
     from phxactor.otp.process import ServerProcess
@@ -43,7 +43,7 @@ def status(process: ServerProcess, message: object = None, reason: Reason = None
         why = f"returned a {type(shown).__name__}"
     except BaseException as error:  # noqa: BLE001 - a report must not fail, and must not show what was to be hidden
         shown, why = None, f"raised {type(error).__name__}"
-    return shown if isinstance(shown, Status) else Status(f"format_status {why}", f"format_status {why}", reason, ())
+    return shown if type(shown) is Status else Status(f"format_status {why}", f"format_status {why}", reason, ())
 
 
 def terminate_report(process: ServerProcess, message: object, reason: Reason) -> Reason:
@@ -59,9 +59,9 @@ def terminate_report(process: ServerProcess, message: object, reason: Reason) ->
             reason=shown.reason,
             message=shown.message,
             state=shown.state,
-            client=message.from_.owner if isinstance(message, Call) else None,
+            client=message.from_.owner if issubclass(type(message), Call) else None,  # type: ignore[attr-defined]
             log=shown.log,
-            exception=shown.reason.exception if isinstance(shown.reason, Crash) else None,
+            exception=exception_of(shown.reason),
         )
     return shown.reason
 
@@ -84,5 +84,5 @@ def crash_report(pid: Pid, reason: Reason, *, told: bool) -> None:
         neighbours=tuple(other for other in links if not other.trapping),
         dictionary=dict(pid.dictionary or {}),
         trapping=pid.trapping,
-        exception=reason.exception if isinstance(reason, Crash) and not told else None,
+        exception=None if told else exception_of(reason),
     )

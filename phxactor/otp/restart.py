@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Literal, TypeAlias, TypeVar
 
 from phxactor.otp.child_spec import BRUTAL_KILL, ChildSpec, Restart
-from phxactor.runtime import KILLED, NORMAL, SHUTDOWN, Reason, Shutdown, is_benign
+from phxactor.runtime import KILLED, NORMAL, SHUTDOWN, Reason, Shutdown, is_atom, is_benign
 
 Strategy: TypeAlias = Literal["one_for_one", "one_for_all", "rest_for_one"]
 AutoShutdown: TypeAlias = Literal["never", "any_significant", "all_significant"]
@@ -47,9 +47,9 @@ def obeyed(spec: ChildSpec, reason: Reason, *, dynamic: bool = False) -> bool:
     """Tell whether a child that was shut down ended as it should; else it is reported (S56, D12)."""
     permanent = spec.restart == "permanent"
     if spec.shutdown == BRUTAL_KILL:
-        return reason == KILLED or (not dynamic and not permanent and is_benign(reason))
-    if reason == SHUTDOWN:
+        return is_atom(reason, KILLED) or (not dynamic and not permanent and is_benign(reason))
+    if is_atom(reason, SHUTDOWN):
         return True
-    if isinstance(reason, Shutdown):
+    if issubclass(type(reason), Shutdown):
         return dynamic or not permanent
-    return reason == NORMAL and not permanent
+    return is_atom(reason, NORMAL) and not permanent

@@ -18,6 +18,7 @@ from phxactor.runtime import (
     Pid,
     Reason,
     demonitor,
+    same_reason,
     self_pid,
     unlink,
 )
@@ -54,14 +55,14 @@ async def start(process: ServerProcess, *, link: bool, timeout: float | None) ->
             _abandon(process, pid)
             forget(me, ref)
         raise
-    if isinstance(answer, Answer):
+    if type(answer) is Answer:
         demonitor(ref, flush=True)
         return Ok(pid)
     if link:
         unlink(pid, flush=True)
     if process.failure is not None:
         return process.failure
-    return Error(answer.reason if isinstance(answer, Down) else NOPROC)
+    return Error(answer.reason if type(answer) is Down else NOPROC)
 
 
 def _abandon(process: ServerProcess, pid: Pid) -> None:
@@ -93,8 +94,8 @@ async def stop(server: Server, reason: Reason = NORMAL, timeout: float | None = 
         raise Exit(("timeout", called)) from None
     finally:
         forget(me, ref)
-    ended: Reason = down.reason if isinstance(down, Down) else None
-    if ended != reason:
+    ended: Reason = down.reason if type(down) is Down else None
+    if not same_reason(ended, reason):
         raise Exit((ended, called))
 
 

@@ -19,6 +19,7 @@ from phxactor.runtime import (
     Exit,
     Exited,
     From,
+    Monitor,
     Pid,
     Reason,
     Ref,
@@ -106,8 +107,8 @@ class Conductor:
     async def run(self) -> None:
         """Be the process. The first message is the address for results."""
         trap_exit()
-        first = await receive(lambda message: isinstance(message, From))
-        assert isinstance(first, From)  # noqa: S101 - for mypy
+        first = await receive(lambda message: type(message) is Monitor)
+        assert type(first) is Monitor  # noqa: S101 - for mypy
         self.tell = first
         while True:
             try:
@@ -115,19 +116,18 @@ class Conductor:
             except TimeoutError:
                 await self.late()
                 continue
-            match message:
-                case Input() as given:
-                    await self.start(given)
-                case Answer(ref=ref, value=value):
-                    self.finish(ref, Ok(value))
-                case Down(ref=ref, reason=reason):
-                    self.fail(ref, reason)
-                case Exited(pid=pid, reason=reason) if pid is self.caller:
-                    await self.kill_all()
-                    raise Exit(reason)
-                case Stop():
-                    await self.kill_all()
-                    return
+            if type(message) is Input:
+                await self.start(message)
+            elif type(message) is Answer:
+                self.finish(message.ref, Ok(message.value))
+            elif type(message) is Down:
+                self.fail(message.ref, message.reason)
+            elif type(message) is Exited and message.pid is self.caller:
+                await self.kill_all()
+                raise Exit(message.reason)
+            elif message is STOP:
+                await self.kill_all()
+                return
 
     async def start(self, given: Input) -> None:
         """Start the task of an input."""

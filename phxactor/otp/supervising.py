@@ -25,11 +25,13 @@ from phxactor.runtime import (
     NOPROC,
     NORMAL,
     SHUTDOWN,
+    Down,
     Exit,
     Exited,
     Pid,
     Reason,
     State,
+    is_atom,
 )
 from phxactor.runtime.process import judge
 from phxactor.runtime.signals import monitor, unlink
@@ -144,10 +146,10 @@ class SupervisingProcess(ServerProcess, Generic[F]):
             if self.pid.state is not State.ALIVE:
                 raise
             started = Error(judge(error)[0])
-        if type(started) is Ok and isinstance(started.value, Pid):
+        if type(started) is Ok and issubclass(type(started.value), Pid):
             if events.child_started.handlers:
                 events.child_started.emit(supervisor=self.pid, spec=spec, pid=started.value)
-        elif not isinstance(started, Ignore):
+        elif not issubclass(type(started), Ignore):  # `isinstance` may ask it, and it may be anything
             if type(started) is not Error:
                 started = Error(started)
             if events.start_error.handlers and not _runs_already(started.reason):
@@ -175,7 +177,7 @@ class SupervisingProcess(ServerProcess, Generic[F]):
                 except TimeoutError:
                     pid.exit(KILL)
                     down = await me.receive_ref(ref, seen, None)
-            gone = getattr(down, "reason", NOPROC)
+            gone = down.reason if type(down) is Down else NOPROC
         self.report_shutdown(pid, spec, self.forget(pid, gone), dynamic=False)
 
     def forget(self, pid: Pid, reason: Reason) -> Reason:
@@ -211,4 +213,4 @@ class SupervisingProcess(ServerProcess, Generic[F]):
 
 def _runs_already(reason: Reason) -> bool:
     """Tell whether a child was not started since its name is taken: whoever asked is answered, and nobody else told."""
-    return type(reason) is tuple and len(reason) == 2 and reason[0] == "already_started"  # noqa: PLR2004 - and the pid
+    return type(reason) is tuple and len(reason) == 2 and is_atom(reason[0], "already_started")  # noqa: PLR2004 - and the pid

@@ -29,6 +29,9 @@ from phxactor.runtime import (
     Exit,
     Monitor,
     Pid,
+    Ref,
+    is_atom,
+    ref_of,
     self_pid,
     unlink,
 )
@@ -141,6 +144,7 @@ class Task(Generic[T_co]):
         me, pid = self.mine(), self._process()
         brutal = timeout == BRUTAL_KILL
         limit = None if isinstance(timeout, str) else _limit(timeout)
+        gone: object = NOPROC
         unlink(pid)
         seen = len(me.mailbox)
         watch = monitor(me, pid)
@@ -151,15 +155,15 @@ class Task(Generic[T_co]):
             except TimeoutError:
                 pid.exit(KILL)
                 down = await me.receive_ref(watch, seen, None)
-            gone: object = down.reason if isinstance(down, Down) else NOPROC
+            gone = down.reason if type(down) is Down else NOPROC
         finally:
             forget(me, watch)
         message = self._waiting()
         forget(me, self.ref)
-        if isinstance(message, Answer):
+        if type(message) is Answer:
             return Ok(message.value)
-        reason = message.reason if isinstance(message, Down) else gone
-        return None if reason == (KILLED if brutal else SHUTDOWN) else Error(reason)
+        reason = message.reason if type(message) is Down else gone
+        return None if is_atom(reason, KILLED if brutal else SHUTDOWN) else Error(reason)
 
     def ignore(self) -> Outcome[T_co] | None:
         """Let the task run on and have nothing more to do with it; answers what it has sent already (T12).
@@ -226,19 +230,16 @@ class Task(Generic[T_co]):
             raise ValueError(f"{self!r} was completed from the start: there is no process to have an effect on")
         return self.pid
 
-    def _waiting(self) -> Answer | Down | None:
+    def _waiting(self) -> object:
         """Look for what the task has sent already."""
-        for message in self.owner.mailbox:
-            if isinstance(message, Answer | Down) and message.ref is self.ref:
-                return message
-        return None
+        return next((message for message in self.owner.mailbox if ref_of(message) is self.ref), None)
 
     def outcome(self, message: object) -> Outcome[T_co]:
         """Read what the task sent, and leave nothing else of it in the mailbox."""
-        if isinstance(message, Answer):
+        if type(message) is Answer:
             forget(self.owner, self.ref)
             return Ok(message.value)
-        return Error(message.reason if isinstance(message, Down) else NOPROC)
+        return Error(message.reason if type(message) is Down else NOPROC)
 
 
 async def _wait_for_all(
@@ -247,15 +248,15 @@ async def _wait_for_all(
     """Collect what tasks come to, until the first failure if `until_error`; True if the time-out for all passed."""
     limit, me = _limit(timeout), self_pid()
     outcomes: dict[Task[T], Outcome[T]] = {}
-    left = {task.ref: task for task in tasks}
+    left: dict[Ref | None, Task[T]] = {task.ref: task for task in tasks}
     deadline = None if limit is None else me.runtime.now() + limit
     while left:
         seconds = None if deadline is None else max(0.0, deadline - me.runtime.now())
         try:
-            message = await me.receive_matching(lambda m: getattr(m, "ref", None) in left, seconds)
+            message = await me.receive_matching(lambda message: ref_of(message) in left, seconds)
         except TimeoutError:
             return outcomes, True
-        task = left.pop(message.ref)  # type: ignore[attr-defined]
+        task = left.pop(ref_of(message))
         outcomes[task] = task.outcome(message)
         if until_error and isinstance(outcomes[task], Error):
             break

@@ -11,7 +11,6 @@ import attrs
 from phxactor.otp import events
 from phxactor.otp.reports import crash_report
 from phxactor.runtime import (
-    Crash,
     Down,
     Exit,
     From,
@@ -19,6 +18,7 @@ from phxactor.runtime import (
     Reason,
     Shutdown,
     demonitor,
+    exception_of,
     is_benign,
     monitor,
     receive,
@@ -85,7 +85,7 @@ class Work:
                 function=name_of(self.function),
                 args=self.args,
                 reason=reason,
-                exception=reason.exception if isinstance(reason, Crash) else None,
+                exception=exception_of(reason),
             )
         crash_report(pid, reason, told=True)
 
@@ -94,10 +94,10 @@ async def wait_for_work(owner: Pid) -> None:
     """Be a supervised task: do what the owner hands over, or end with an owner that ends before that (T22)."""
     watch = monitor(owner)
     message = await receive(lambda m: type(m) is Work or (type(m) is Down and m.ref is watch))
-    if isinstance(message, Down):
+    if type(message) is Down:
         raise Exit(Shutdown(message.reason))
     demonitor(watch, flush=True)
-    if isinstance(message, Work):
+    if type(message) is Work:
         await message.run()
 
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from phxactor.otp import GenServer, Reply
-from phxactor.runtime import From
+from phxactor.otp.events import brief
+from phxactor.runtime import From, is_atom
 
 if TYPE_CHECKING:
     from phxactor.pubsub.pubsub import PubSub
@@ -21,6 +22,6 @@ class PubSubServer(GenServer):
 
     async def handle_call(self, request: object, from_: From) -> Reply:
         """Answer `"statistics"`."""
-        if request != "statistics":
-            raise ValueError(f"a PubSub answers 'statistics', not {request!r:.100}")
+        if not is_atom(request, "statistics"):
+            raise ValueError(f"a PubSub answers 'statistics', not {brief(request)}")
         return Reply(self.pubsub.statistics())

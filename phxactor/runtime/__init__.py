@@ -23,7 +23,7 @@ from phxactor.runtime.current import (
 from phxactor.runtime.errors import Exit, NameTakenError, NoProcessError, NotAProcessError
 from phxactor.runtime.garbage import sweep
 from phxactor.runtime.left_open import close_left_open, lift_shields
-from phxactor.runtime.messages import Answer, Down, Exited, From, Monitor, Ref
+from phxactor.runtime.messages import Answer, Down, Exited, From, Monitor, Ref, ref_of
 from phxactor.runtime.opening import open_runtime
 from phxactor.runtime.pid import Pid, Port
 from phxactor.runtime.reasons import (
@@ -35,8 +35,11 @@ from phxactor.runtime.reasons import (
     Crash,
     Reason,
     Shutdown,
+    exception_of,
     format_reason,
+    is_atom,
     is_benign,
+    same_reason,
 )
 from phxactor.runtime.receiving import MailboxStatistics, Sink
 from phxactor.runtime.run import run
@@ -76,7 +79,9 @@ __all__ = [
     "close_left_open",
     "demonitor",
     "disown",
+    "exception_of",
     "format_reason",
+    "is_atom",
     "is_benign",
     "lift_shields",
     "link",
@@ -84,8 +89,10 @@ __all__ = [
     "open_runtime",
     "own",
     "receive",
+    "ref_of",
     "register",
     "run",
+    "same_reason",
     "self_pid",
     "send",
     "send_after",

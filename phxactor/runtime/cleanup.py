@@ -11,7 +11,7 @@ from contextlib import contextmanager
 
 import trio
 
-from phxactor.runtime.reasons import KILLED
+from phxactor.runtime.reasons import KILLED, is_atom
 from phxactor.runtime.runtime import current_process
 
 
@@ -29,7 +29,7 @@ def cleanup(seconds: float) -> Iterator[None]:
     """
     pid = current_process()
     cleanups = pid.runtime.cleanups
-    scope = trio.CancelScope(shield=pid.exit_reason != KILLED, deadline=trio.current_time() + seconds)
+    scope = trio.CancelScope(shield=not is_atom(pid.exit_reason, KILLED), deadline=trio.current_time() + seconds)
     cleanups.setdefault(pid, []).append(scope)
     try:
         with scope:

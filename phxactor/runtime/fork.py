@@ -67,7 +67,7 @@ def is_child() -> bool:
 def leave(error: BaseException) -> None:
     """In a child, end it by what came out of its code; everywhere else, do nothing."""
     if is_child():
-        _end(None if isinstance(error, Exit) else error)
+        _end(None if issubclass(type(error), Exit) else error)
 
 
 def stray() -> None:

@@ -66,6 +66,11 @@ class Answer:
         return f"Answer({self.value!r})"
 
 
+def ref_of(message: object) -> Ref | None:
+    """Return the `ref` of an `Answer` or a `Down`. Any other message is not asked: it may be a program's own."""
+    return message.ref if type(message) is Answer or type(message) is Down else None
+
+
 @attrs.frozen
 class Exited:
     """`{:EXIT, pid, reason}`: an exit signal that reached a process which traps exits (X3, X6)."""

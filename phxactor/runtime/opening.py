@@ -15,7 +15,7 @@ from phxactor.runtime.host import Host
 from phxactor.runtime.left_open import close_left_open, end_lost_tasks
 from phxactor.runtime.pid import current
 from phxactor.runtime.process import blame_what_was_left, is_cancellation, judge
-from phxactor.runtime.reasons import NORMAL, SHUTDOWN, Crash, Reason, is_benign
+from phxactor.runtime.reasons import NORMAL, SHUTDOWN, Reason, exception_of, is_benign
 from phxactor.runtime.runtime import Runtime
 from phxactor.runtime.state import ALIVE
 from phxactor.runtime.zombies import KILL_GRACE
@@ -78,7 +78,8 @@ async def open_runtime(*, stop_timeout: float = STOP_TIMEOUT, kill_grace: float 
     if failure is not None and judge(failure)[1] is not None:
         raise failure
     if not is_benign(reason):
-        raise Exit(reason) from (reason.exception if isinstance(reason, Crash) else failure)
+        cause = exception_of(reason)
+        raise Exit(reason) from (failure if cause is None else cause)
 
 
 async def _stop(host: Host, runtime: Runtime, reason: Reason, timeout: float) -> KeyboardInterrupt | None:

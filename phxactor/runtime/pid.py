@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Final, TypeAlias
 
 from trio.lowlevel import enable_ki_protection, reschedule
 
+from phxactor.runtime.messages import ref_of
 from phxactor.runtime.receiving import BUDGET, NO_SINK, Receiver
 from phxactor.runtime.state import ALIVE, DEAD
 
@@ -137,7 +138,7 @@ class Pid(Receiver):
         if waiter is not None:
             self.mailbox.append(message)
             wanted = self.wanted
-            if wanted is None or getattr(message, "ref", None) is wanted:
+            if wanted is None or ref_of(message) is wanted:
                 self.waiter = None
                 reschedule(waiter)
         elif type(message) is self.sunk:  # a broadcast is this a thousand times: nothing else is looked at, or touched

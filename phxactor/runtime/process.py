@@ -12,7 +12,7 @@ from phxactor.runtime import events, fork, signals
 from phxactor.runtime.errors import Exit
 from phxactor.runtime.left_open import close_left_open, is_complaint
 from phxactor.runtime.pid import Pid, current
-from phxactor.runtime.reasons import NORMAL, Crash, Reason
+from phxactor.runtime.reasons import NORMAL, Crash, Reason, is_normal
 from phxactor.runtime.state import ALIVE, DEAD
 
 if TYPE_CHECKING:
@@ -33,7 +33,7 @@ async def run_process(
             if pid.state is ALIVE:
                 await body(*args)
         except Exit as error:
-            reason = error.reason
+            reason = reason_of(error)
         except BaseException as error:  # noqa: BLE001 - every way of ending becomes an exit reason
             fork.leave(error)
             failure = error
@@ -65,7 +65,7 @@ def blame_what_was_left(
 ) -> BaseException | None:
     """Decide what the errors of what was left open mean: they are the failure of a body that had none of its own."""
     left = [error for error in left if not is_cancellation(error)]
-    if pid.state is ALIVE and reason == NORMAL and (failure is None or is_cancellation(failure)) and left:
+    if pid.state is ALIVE and is_normal(reason) and (failure is None or is_cancellation(failure)) and left:
         return left[0] if len(left) == 1 else BaseExceptionGroup("raised by what the process had left open", left)
     if events.cleanup_failed.handlers:
         for error in left:
@@ -82,12 +82,21 @@ def judge(error: BaseException) -> tuple[Reason, BaseException | None]:
     """
     fork.leave(error)
     leaves = _leaves(error)
-    exits = [leaf for leaf in leaves if isinstance(leaf, Exit)]
+    exits = [leaf for leaf in leaves if _is(leaf, Exit)]
     if exits:
-        return exits[0].reason, None if len(exits) == len(leaves) else error
+        return reason_of(exits[0]), None if len(exits) == len(leaves) else error
     if len(leaves) == 1:
         return Crash(leaves[0]), leaves[0]
     return Crash(error), error
+
+
+def reason_of(error: BaseException) -> Reason:
+    """Return the reason of an `Exit`; it is a crash if a class of a program's own has none."""
+    try:
+        reason: Reason = error.reason  # type: ignore[attr-defined]
+    except BaseException:  # noqa: BLE001 - whatever that class does
+        return Crash(TypeError(f"{type(error).__qualname__} has no reason: call Exit.__init__(reason)"))
+    return reason
 
 
 def is_cancellation(error: BaseException) -> bool:
@@ -106,6 +115,11 @@ def without_our_frame(error: BaseException) -> BaseException:
 
 
 def _leaves(error: BaseException) -> list[BaseException]:
-    if isinstance(error, BaseExceptionGroup):
-        return [leaf for part in error.exceptions for leaf in _leaves(part)]
-    return [] if isinstance(error, trio.Cancelled) else [error]
+    if _is(error, BaseExceptionGroup):
+        return [leaf for part in error.exceptions for leaf in _leaves(part)]  # type: ignore[attr-defined]
+    return [] if _is(error, trio.Cancelled) else [error]
+
+
+def _is(error: BaseException, kind: type[BaseException]) -> bool:
+    """Tell what an exception is without asking it: `isinstance` may run its code, and nothing may be raised here."""
+    return issubclass(type(error), kind)

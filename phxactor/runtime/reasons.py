@@ -48,16 +48,35 @@ class Crash:
         return format_reason(self)
 
 
+def exception_of(reason: Reason) -> BaseException | None:
+    """Return the exception of a `Crash`; None for any other reason."""
+    return reason.exception if type(reason) is Crash else None
+
+
+def is_atom(reason: Reason, atom: str) -> bool:
+    """Tell whether a reason is this text, such as `KILLED`.
+
+    Any value may be asked. Its own code does not run: a reason that cannot be compared must hurt nobody who hears it.
+    """
+    return issubclass(type(reason), str) and str.__eq__(reason, atom)  # type: ignore[operator]
+
+
+def same_reason(one: Reason, other: Reason) -> bool:
+    """Tell whether two reasons are equal; those that cannot be compared are not."""
+    try:
+        return bool(one == other)
+    except BaseException:  # noqa: BLE001 - of somebody's __eq__
+        return False
+
+
 def is_normal(reason: Reason) -> bool:
-    """Tell whether a reason is `NORMAL`; any value may be asked, also one that cannot be compared."""
-    return isinstance(reason, str) and reason == NORMAL
+    """Tell whether a reason is `NORMAL`; any value may be asked (see `is_atom`)."""
+    return is_atom(reason, NORMAL)
 
 
 def is_benign(reason: Reason) -> TypeGuard[str | Shutdown]:
     """Tell whether a reason is `NORMAL`, `SHUTDOWN` or a `Shutdown`: nothing to report, nothing to restart."""
-    if isinstance(reason, str):
-        return reason in (NORMAL, SHUTDOWN)
-    return isinstance(reason, Shutdown)
+    return issubclass(type(reason), Shutdown) or is_atom(reason, NORMAL) or is_atom(reason, SHUTDOWN)
 
 
 _ATOM = re.compile(r"[A-Za-z_][A-Za-z0-9_]*[?!]?\Z")

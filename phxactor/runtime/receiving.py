@@ -24,6 +24,7 @@ from trio.lowlevel import (
 )
 
 from phxactor.runtime.errors import Exit
+from phxactor.runtime.messages import ref_of
 from phxactor.runtime.state import ALIVE, State
 
 if TYPE_CHECKING:
@@ -209,9 +210,7 @@ class Receiver:
         For a reference that was made when the mailbox had that length, so that nothing before can carry it.
         Raises TimeoutError.
         """
-        return self.receive_matching(
-            lambda message: getattr(message, "ref", None) is ref, timeout, seen=seen, wanted=ref
-        )
+        return self.receive_matching(lambda message: ref_of(message) is ref, timeout, seen=seen, wanted=ref)
 
     def wake(self, _: object = None) -> None:
         """Let a waiting receive look again."""

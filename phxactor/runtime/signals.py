@@ -17,7 +17,7 @@ from phxactor.runtime import events
 from phxactor.runtime.errors import NoProcessError
 from phxactor.runtime.messages import Down, Exited, Monitor
 from phxactor.runtime.pid import Pid
-from phxactor.runtime.reasons import KILL, KILLED, NOPROC, Reason, format_reason, is_normal
+from phxactor.runtime.reasons import KILL, KILLED, NOPROC, Reason, format_reason, is_atom, is_normal
 from phxactor.runtime.state import ALIVE, DEAD, EXITING
 
 if TYPE_CHECKING:
@@ -43,7 +43,7 @@ def exit_signal(target: Pid, source: Pid, reason: Reason) -> None:
     """Deliver an explicit exit signal (X4 to X7, P9)."""
     if target.state is DEAD:
         return
-    if isinstance(reason, str) and reason == KILL:
+    if is_atom(reason, KILL):
         fatal(target, KILLED)
         for shield in target.runtime.cleanups.get(target, ()):
             shield.cancel(reason=f"{target!r} is killed")

@@ -177,4 +177,4 @@ class Backlog:
 def _count(mailbox: Collection[object]) -> int:
     """Count a client's messages in a mailbox."""
     rest = max(0, len(mailbox) - _COUNTED)
-    return rest + sum(isinstance(message, Message) for message in islice(mailbox, _COUNTED))
+    return rest + sum(issubclass(type(message), Message) for message in islice(mailbox, _COUNTED))

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Final
 
 from phxactor.runtime import Crash, format_reason
-from phxactor.telemetry import Event, log, write
+from phxactor.telemetry import Event, as_exception, log, write
 
 joined: Final = Event(
     "phxactor.channel.joined",
@@ -46,11 +46,10 @@ joined.attach(_log_join)
 
 def _log_join_failed(_: Event, fields: Mapping[str, object]) -> None:
     reason, exception = fields["reason"], fields["exception"]
-    if isinstance(reason, Crash) and exception is None:
+    if type(reason) is Crash and exception is None:
         return  # the process itself has told of it, with its traceback
-    failure = exception if isinstance(exception, BaseException) else None
     line = f"joining {fields['topic']!r} failed: {fields['channel']} ended: {format_reason(reason)}"
-    write(logging.getLogger(join_failed.name), logging.ERROR, line, fields, failure)
+    write(logging.getLogger(join_failed.name), logging.ERROR, line, fields, as_exception(exception))
 
 
 join_failed.attach(_log_join_failed)

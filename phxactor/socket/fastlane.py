@@ -45,7 +45,7 @@ def dispatch(subscribers: Iterable[Subscriber], left_out: Pid | None, message: o
     One that a serializer cannot encode is dropped for the clients of that serializer, with the event `unencodable`; it
     never hurts the broadcaster.
     """
-    if not isinstance(message, Broadcast):
+    if type(message) is not Broadcast:
         raise TypeError(f"only a Broadcast can be broadcast to channels, not {message!r:.200}")
     event = message.event
     encoded: dict[Serializer, SocketPush | None] = {}

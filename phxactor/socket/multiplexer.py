@@ -29,6 +29,7 @@ from phxactor.runtime import (
     Reason,
     Shutdown,
     demonitor,
+    is_atom,
     sweep,
 )
 from phxactor.runtime.signals import exit_signal, monitor
@@ -312,18 +313,18 @@ class Multiplexer:
         if joining is None:
             return
         if self._topics.get(joining.message.topic) is not joining:
-            if isinstance(value, Ok) and ref is joining.started and not joining.closing:
+            if type(value) is Ok and ref is joining.started and not joining.closing:
                 exit_signal(value.value, self._pid, KILL)  # it was too late, and nobody knows it
             return
         if ref is joining.from_:
             joining.from_ = None
-            if isinstance(value, Error):
+            if type(value) is Error:
                 self._refuse(joining, value.reason)
             else:
-                self._admit(joining, value.value if isinstance(value, Ok) else value)
+                self._admit(joining, value.value if type(value) is Ok else value)
         else:
             joining.started = None
-            if isinstance(value, Ok):
+            if type(value) is Ok:
                 joining.pid = value.value
                 joining.monitor = monitor(self._pid, joining.pid)
                 self._by_pid[joining.pid] = joining.message.topic, joining
@@ -334,7 +335,7 @@ class Multiplexer:
             elif value is TOO_LATE:
                 self._late(joining)
             else:
-                self._crashed(joining, value.reason if isinstance(value, Error) else value)
+                self._crashed(joining, value.reason if type(value) is Error else value)
 
     def _admit(self, joining: Joining, payload: object) -> None:
         """Answer with ok; a custom channel may do so before the pool has said which process it is."""
@@ -430,24 +431,26 @@ class Multiplexer:
     # ------------------------------------------------------------------------------------ from processes
 
     def handle_info(self, message: object) -> None:
-        """Take what a process sent to the transport, other than an encoded message."""
-        match message:
-            case Answer():
-                self._answered(message.ref, message.value)
-            case Down():
-                self._down(message)
-            case SocketClose():
-                self._close(message)
-            case Late():
-                self._late(message.joining)
-            case Broadcast(event="disconnect"):
+        """Take what a process sent to the transport, other than an encoded message.
+
+        Anything else is dropped, as in Phoenix, and is not asked what it is: it may be a program's own.
+        """
+        kind = type(message)
+        if kind is Answer:
+            self._answered(message.ref, message.value)  # type: ignore[attr-defined]
+        elif kind is Down:
+            self._down(message)  # type: ignore[arg-type]
+        elif kind is SocketClose:
+            self._close(message)  # type: ignore[arg-type]
+        elif kind is Late:
+            self._late(message.joining)  # type: ignore[attr-defined]
+        elif kind is Broadcast:
+            if is_atom(message.event, "disconnect"):  # type: ignore[attr-defined]
                 self._output.stop(Shutdown("disconnected"))
-            case "garbage_collect":
-                found = sweep()
-                if events.collected.handlers:
-                    events.collected.emit(pid=self._pid, objects=found)
-            case _:
-                pass  # as in Phoenix: a transport drops what is not for it
+        elif is_atom(message, "garbage_collect"):
+            found = sweep()
+            if events.collected.handlers:
+                events.collected.emit(pid=self._pid, objects=found)
 
     def _down(self, down: Down) -> None:
         topic, entry = self._by_pid.pop(down.object, (None, None))  # type: ignore[call-overload]

@@ -6,7 +6,7 @@ import logging
 from collections.abc import Callable, Mapping
 
 from phxactor.telemetry.event import Event, Handler
-from phxactor.telemetry.log_line import write
+from phxactor.telemetry.log_line import as_exception, write
 
 
 def log(event: Event, level: int, describe: Callable[[Mapping[str, object]], str]) -> Handler:
@@ -18,9 +18,7 @@ def log(event: Event, level: int, describe: Callable[[Mapping[str, object]], str
 
     def handler(_: Event, fields: Mapping[str, object]) -> None:
         if logger.isEnabledFor(level):
-            exception = fields.get("exception")
-            failure = exception if isinstance(exception, BaseException) else None
-            write(logger, level, lambda: describe(fields), fields, failure)
+            write(logger, level, lambda: describe(fields), fields, as_exception(fields.get("exception")))
 
     event.attach(handler)
     return handler

@@ -54,9 +54,33 @@ def _record(
     exception: BaseException | None,
 ) -> logging.LogRecord:
     line = text if isinstance(text, str) else text()
-    failure = None if exception is None else (type(exception), exception, exception.__traceback__)
+    failure = None
+    if exception is not None and _can_be_shown(exception):
+        failure = type(exception), exception, exception.__traceback__
     extra = {"telemetry": dict(fields)}
     return logger.makeRecord(logger.name, level, __file__, 0, "%s", (line,), failure, extra=extra)
+
+
+def as_exception(value: object) -> BaseException | None:
+    """Return an exception, and None for anything else; `isinstance` would ask the value itself, which may raise."""
+    return value if issubclass(type(value), BaseException) else None  # type: ignore[return-value]
+
+
+def _can_be_shown(exception: BaseException) -> bool:
+    """Tell whether a traceback can be made: the standard library asks each exception for its class, which may raise."""
+    seen: set[int] = set()
+    left: list[BaseException | None] = [exception]
+    while left:
+        one = left.pop()
+        if one is None or id(one) in seen:
+            continue
+        seen.add(id(one))
+        try:
+            left += one.exceptions if isinstance(one, BaseExceptionGroup) else ()
+            left += (one.__cause__, one.__context__)
+        except BaseException:  # noqa: BLE001 - of somebody's __class__
+            return False
+    return True
 
 
 def _filtered(logger: logging.Logger, record: logging.LogRecord) -> logging.LogRecord | None:
@@ -72,9 +96,10 @@ def _place(exception: BaseException | None, fields: Mapping[str, object]) -> tup
             exception = getattr(fields.get("reason"), "exception", None)
         except BaseException:  # noqa: BLE001 - a reason is anything
             return None
-    while isinstance(exception, BaseExceptionGroup):
-        exception = exception.exceptions[0]
-    if not isinstance(exception, BaseException):
+    while issubclass(type(exception), BaseExceptionGroup):
+        exception = exception.exceptions[0]  # type: ignore[union-attr]
+    exception = as_exception(exception)
+    if exception is None:
         return None
     trace: TracebackType | None = exception.__traceback__
     if trace is None:

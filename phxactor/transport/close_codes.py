@@ -60,5 +60,5 @@ def close_code(reason: Reason) -> CloseCode:
     """Say which code a transport that ends with this reason closes with."""
     try:
         return _CODES.get(reason, CloseCode.INTERNAL_ERROR)
-    except TypeError:  # a reason that cannot be a key is none of the table
+    except Exception:  # noqa: BLE001 - a reason that cannot be a key is none of the table
         return CloseCode.INTERNAL_ERROR

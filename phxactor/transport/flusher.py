@@ -176,7 +176,7 @@ class Flusher(trio.abc.Instrument):
 
     def _told(self, message: object) -> None:
         """Stop in order when the supervisor says so: what waits is sent first."""
-        if isinstance(message, Exited):
+        if type(message) is Exited:
             self._stopping = message
             self._wake()
 

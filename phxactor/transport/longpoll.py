@@ -66,6 +66,8 @@ class GoOn:
 WINDOW_OVER: Final = WindowOver()
 GO_ON: Final = GoOn()
 UNPOLLED: Final = Unpolled()
+OURS: Final = frozenset({SocketPush, Call, Settled, GaveUp, WindowOver, GoOn, Unpolled, Drain})
+"""The types of messages that a session takes itself; all others are for its multiplexer."""
 
 
 @final
@@ -119,15 +121,18 @@ class LongPollSession:
 
     def port(self, message: object) -> None:
         """Take what requests and processes send to this one."""
+        if type(message) not in OURS:  # `match` may ask a message what it is, and it may be a program's own
+            self._multiplexer.handle_info(message)
+            return
         match message:
             case SocketPush():
                 self.push(message)
-            case Call(request=Poll() as poll):
-                self._poll(poll, message.from_)
+            case Call() if type(message.request) is Poll:
+                self._poll(message.request, message.from_)
             case Settled():
                 self._settle(message.poll)
-            case Call(request=Publish() as publish):
-                self._publications.add(publish, message.from_)
+            case Call() if type(message.request) is Publish:
+                self._publications.add(message.request, message.from_)
                 if not self._going_on:
                     self._hand_out()
             case GaveUp():
@@ -141,8 +146,6 @@ class LongPollSession:
                 self._expire()
             case Drain():
                 self._drain()
-            case _:
-                self._multiplexer.handle_info(message)
 
     # --------------------------------------------------------------------------------------------- output
 

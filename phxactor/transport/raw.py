@@ -9,9 +9,9 @@ import attrs
 import trio
 
 from phxactor.otp import Stop
-from phxactor.runtime import NORMAL, Exit, Reason, close_left_open, fork
+from phxactor.runtime import NORMAL, Exit, Reason, close_left_open, fork, is_atom
 from phxactor.socket import BINARY, TEXT, SocketPush
-from phxactor.socket.messages import Drain
+from phxactor.socket.messages import DRAIN
 from phxactor.socket.rate_limit import rate_limit
 from phxactor.socket.raw import RawResult, RawSocket
 from phxactor.transport import events
@@ -86,7 +86,7 @@ class RawWebSocket(WebSocket):
             await handler.terminate(reason)
         finally:
             self.finish(reason)
-        if reason != NORMAL:
+        if not is_atom(reason, NORMAL):
             raise Exit(reason)
 
     def _late(self) -> None:
@@ -105,25 +105,25 @@ class RawWebSocket(WebSocket):
             message = None  # while it waits for the next, it has none
             message = await pid.receive()
             result: RawResult = None
-            match message:
-                case Incoming():
-                    result = await handler.handle_in(message.data)
-                    self._make_room(message.size)
-                    if self._sweep is not None:
-                        self._sweep.count()
-                case Owed():
-                    self._make_room(message.size)
-                    super().respond(message.data, last=message.last)
-                case SocketPush():
-                    self._push(message.opcode, message.data)
-                case Silence():
-                    self.check_silence()
-                case Drain():
-                    return DRAINING
-                case Ended():
-                    return message.reason
-                case _:
-                    result = await handler.handle_info(message)
+            # Not `match`, which may ask a message what it is: it may be a program's own.
+            if type(message) is Incoming:
+                result = await handler.handle_in(message.data)
+                self._make_room(message.size)
+                if self._sweep is not None:
+                    self._sweep.count()
+            elif type(message) is Owed:
+                self._make_room(message.size)
+                super().respond(message.data, last=message.last)
+            elif type(message) is SocketPush:
+                self._push(message.opcode, message.data)
+            elif type(message) is Silence:
+                self.check_silence()
+            elif message is DRAIN:
+                return DRAINING
+            elif type(message) is Ended:
+                return message.reason
+            else:
+                result = await handler.handle_info(message)
             if isinstance(result, Stop):
                 return result.reason
             self._answer(result)

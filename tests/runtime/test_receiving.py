@@ -9,8 +9,9 @@ from phxactor.runtime import (
     KILL,
     KILLED,
     NORMAL,
+    Answer,
+    From,
     Pid,
-    Ref,
     open_runtime,
     receive,
     self_pid,
@@ -21,19 +22,9 @@ from phxactor.testing import settle
 from tests.runtime.actors import actors, ended, reason, shielded
 
 
-class Tagged:
-    """A message with a `ref`."""
-
-    def __init__(self, ref: Ref) -> None:
-        self.ref = ref
-
-
 async def test_receive_ref_looks_only_behind_what_was_there_and_wakes_only_for_its_ref(
     autojump_clock: trio.testing.MockClock,
 ) -> None:
-    ref = Ref()
-    wanted, early = Tagged(ref), Tagged(ref)
-
     async def client(result: list[object]) -> None:
         me = self_pid()
         me.send(early)
@@ -44,9 +35,11 @@ async def test_receive_ref_looks_only_behind_what_was_there_and_wakes_only_for_i
     async with open_runtime():
         result: list[object] = []
         pid = spawn(client, result)
+        ref = From(pid)
+        wanted, early = Answer(ref, "wanted"), Answer(ref, "early")
         await trio.lowlevel.checkpoint()
         await trio.lowlevel.checkpoint()
-        pid.send(Tagged(Ref()))
+        pid.send(Answer(From(pid), "another"))
         assert pid.statistics().receiving
         pid.send(wanted)
         assert not pid.statistics().receiving
@@ -148,9 +141,10 @@ async def test_TM27_a_process_that_finds_messages_lets_others_run_after_its_budg
 @pytest.mark.parametrize("how", ["receive_matching", "receive_ref"])
 async def test_TM27_selective_receives_let_others_run_too(how: str) -> None:
     async def greedy() -> None:
-        me, ref = self_pid(), Ref()
+        me = self_pid()
+        ref = From(me)
         while True:
-            me.send(Tagged(ref))
+            me.send(Answer(ref, "answer"))
             if how == "receive_ref":
                 await me.receive_ref(ref, 0, None)
             else:
