@@ -79,7 +79,7 @@ class ServerProcess:
         self.failure: Error | Ignore | None = None
         """Why it did not start, for the one who waits."""
         self.parent: Pid | None = None
-        """Whose exit ends it: who spawned it, if linked (G18)."""
+        """Whose exit ends it: the process that spawned it, if they are linked, else this one itself (G18)."""
         self.wait: Timeout | None = None
         self.interrupted: tuple[Timeout, float] | None = None
         """The `Timeout` during which a system message came, and when it would be due (G42, G45)."""
@@ -91,8 +91,7 @@ class ServerProcess:
     async def run(self) -> None:
         """Be the process."""
         self.pid = pid = self_pid()
-        if pid.links and pid.parent in pid.links:
-            self.parent = pid.parent
+        self.parent = pid.parent if pid.links and pid.parent in pid.links else pid
         try:
             then = await self.init()
         except BaseException as error:

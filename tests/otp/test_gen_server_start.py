@@ -6,7 +6,7 @@ import pytest
 import trio
 from trio.testing import MockClock
 
-from phxactor.otp import IGNORE, Continue, Error, GenServer, NoReply, Ok, Reply, StartError, Stop, call
+from phxactor.otp import IGNORE, Continue, Error, GenServer, NoReply, Ok, Reply, StartError, Stop, call, system
 from phxactor.runtime import (
     KILLED,
     NORMAL,
@@ -257,6 +257,47 @@ async def test_G18_without_a_link_nobody_is_the_parent(autojump_clock: MockClock
         assert heard == [Exited(self_pid(), SHUTDOWN)]
         assert own.alive
         assert linked.exit_reason == NORMAL
+
+
+@pytest.mark.parametrize("suspended", [False, True])
+@pytest.mark.parametrize("reason", [SHUTDOWN, NORMAL, "odd"])
+async def test_G18_a_server_without_a_link_is_its_own_parent(
+    reason: str, suspended: bool, autojump_clock: MockClock
+) -> None:
+    heard: list[object] = []
+    terminated: list[object] = []
+
+    async with open_runtime():
+        server = (
+            await Kit.start(
+                trap=True,
+                cast=lambda *_: self_pid().exit(reason),
+                info=lambda _, message: heard.append(message),
+                terminate=lambda _, why: terminated.append(why),
+            )
+        ).unwrap()
+        if suspended:
+            await system.suspend(server)
+            server.send(Exited(server, reason))
+        else:
+            Kit.cast(server, "end")
+        assert await end(server) == reason
+        assert (heard, terminated) == ([], [reason])
+
+
+async def test_G18_G55_a_server_with_a_parent_takes_a_signal_of_its_own_as_a_message(autojump_clock: MockClock) -> None:
+    heard: list[object] = []
+
+    async with open_runtime():
+        server = (
+            await Kit.start_link(
+                trap=True, cast=lambda *_: self_pid().exit("odd"), info=lambda _, message: heard.append(message)
+            )
+        ).unwrap()
+        Kit.cast(server, "end")
+        await settle()
+        assert heard == [Exited(server, "odd")]
+        assert server.alive
 
 
 async def test_a_start_that_is_cancelled_leaves_no_process(autojump_clock: MockClock) -> None:
