@@ -32,6 +32,8 @@ class Flusher(trio.abc.Instrument):
 
     def __init__(self) -> None:
         self._dirty: list[BaseConnection] = []
+        self.turns = trio.Lock()
+        """Who has much to do for one client does a part of it while it has this: one connection in each pass."""
         self._backlog: list[BaseConnection] = []
         """Those that did not get their turn in the pass in which they were marked, oldest first."""
         self.mark: Callable[[BaseConnection], None] = self._dirty.append

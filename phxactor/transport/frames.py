@@ -11,9 +11,9 @@ from __future__ import annotations
 from typing import Final, final
 
 try:
-    from websockets.speedups import apply_mask
+    from websockets.speedups import apply_mask as apply_mask  # noqa: PLC0414 - others take it from here
 except ImportError:  # where websockets has no C extension
-    from websockets.utils import apply_mask
+    from websockets.utils import apply_mask as apply_mask  # noqa: PLC0414 - the same
 
 RAW: Final = 0
 """In place of an opcode: bytes that are for the protocol object."""

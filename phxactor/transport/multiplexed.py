@@ -132,8 +132,8 @@ class MultiplexedWebSocket(WebSocket):
         """Take many frames, and let others run in between."""
         self._taking = True
         for start in range(0, len(frames), MANY):
-            await trio.lowlevel.checkpoint()
-            self.take_frames(frames[start : start + MANY])
+            await self.wait_for_turn()
+            self.take_frames(self.still_wanted(frames[start : start + MANY]))
             if self._left:
                 await self.hold()
         self._taking = False

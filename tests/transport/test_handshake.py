@@ -170,3 +170,11 @@ def test_a_token_that_is_no_text(encoded: str) -> None:
 def test_a_token_is_ignored_unless_it_is_wanted() -> None:
     result = accepted(upgrade(sec_websocket_protocol=f"phoenix, {bearer(b'x')}"))
     assert (result.auth_token, result.subprotocol) == (None, None)
+
+
+def test_a_header_of_extensions_that_would_take_long_to_read_is_not_read() -> None:
+    deflate = WebSocketOptions(compress=True)
+    long = upgrade(sec_websocket_extensions="permessage-deflate, " + "x; a=1, " * 100 + "x" * 300)
+    assert "1024 characters" in refused(long, deflate).why
+    assert refused(long, deflate).response.status == 400
+    assert list(accepted(long).extensions) == []  # nobody reads it

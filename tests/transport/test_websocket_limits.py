@@ -309,3 +309,33 @@ async def server_stopped(server: Server, client: Client) -> None:
     """Leave something unread behind."""
     server.endpoint.broadcast("room:1", "last", "x" * 1000)
     assert await client.json() == [None, None, "room:1", "last", "x" * 1000]
+
+
+async def test_pings_of_many_are_taken_from_one_of_them_in_each_pass(monkeypatch: pytest.MonkeyPatch) -> None:
+    taken, most = 0, 0
+
+    class Passes(trio.abc.Instrument):
+        def before_io_wait(self, timeout: float) -> None:
+            nonlocal taken, most
+            most, taken = max(most, taken), 0
+
+    def count(self: MultiplexedWebSocket, data: bytes) -> None:
+        nonlocal taken
+        taken += 1
+        take(self, data)
+
+    take = MultiplexedWebSocket._take_ping  # noqa: SLF001 - it is what is counted
+    monkeypatch.setattr(MultiplexedWebSocket, "_take_ping", count)
+    async with serving(endpoint()) as server:
+        flooders = [await server.connect(SOCKET) for _ in range(20)]
+        trio.lowlevel.add_instrument(passes := Passes())
+        for flooder in flooders:
+            await flooder.send_bare(frame(PING, b"") * 5 * MANY)
+        for flooder in flooders:
+            received = 0
+            while received < 5 * MANY * 2:  # pongs of two bytes
+                received += len(bytes(await in_time(flooder.stream.receive_some())))
+            assert received == 5 * MANY * 2
+            await flooder.abort()
+        trio.lowlevel.remove_instrument(passes)
+    assert MANY <= most <= 3 * MANY  # a read that is shorter than that needs no turn
