@@ -164,9 +164,11 @@ class RawWebSocket(WebSocket):
         """
         step = 1 if self.compressed else MANY
         for start in range(0, len(frames), step):
-            if start % MANY == 0:
+            if len(frames) > step:
+                await self.wait_for_turn()
+            elif start == 0:
                 await trio.lowlevel.checkpoint()
-            self.take_frames(frames[start : start + step])
+            self.take_frames(self.still_wanted(frames[start : start + step]))
             while self._waiting > AHEAD:
                 self._room = room = trio.Event()
                 await room.wait()

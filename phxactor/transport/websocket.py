@@ -16,7 +16,6 @@ from collections.abc import Sequence
 from typing import Final
 
 import attrs
-import trio
 from websockets.extensions import Extension
 from websockets.frames import Frame, Opcode
 from websockets.protocol import Protocol
@@ -132,15 +131,6 @@ class WebSocket(ABC):
                 self.take_message(opcode, payload)
             else:
                 self._take_raw(payload)
-
-    async def take_in_turns(self, frames: list[tuple[int, bytes]]) -> None:
-        """Take frames, and let others run in between."""
-        for start in range(0, len(frames), MANY):
-            if len(frames) > MANY:
-                await self.wait_for_turn()
-            else:
-                await trio.lowlevel.checkpoint()
-            self.take_frames(self.still_wanted(frames[start : start + MANY]))
 
     async def wait_for_turn(self) -> None:
         """Wait for a pass in which no other connection has so much to do: 64 KiB of fragments take 0.3 s."""
