@@ -50,6 +50,8 @@ from phxactor.transport.request import Request
 from phxactor.transport.response import Response
 from phxactor.transport.session import SessionOptions
 
+__version__ = "0.1.0"
+
 __all__ = [
     "HIBERNATE",
     "KILL",

@@ -6,7 +6,6 @@ import importlib
 import logging
 import sys
 from collections.abc import Mapping
-from importlib.metadata import version
 from pathlib import Path
 from typing import Annotated, Literal, TypeAlias
 
@@ -28,7 +27,7 @@ Port: TypeAlias = Annotated[int, Parameter(validator=Number(gte=0, lte=65535))]
 
 app = App(
     name="phxactor",
-    version=lambda: version("phxactor"),
+    version=phxactor.__version__,
     help="Phoenix Sockets and Channels for Python, on supervised trio processes.",
 )
 app.command(tokens.app)

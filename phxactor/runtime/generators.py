@@ -24,6 +24,7 @@ import trio
 
 from phxactor.runtime.pid import Pid, current
 from phxactor.runtime.state import DEAD
+from phxactor.runtime.trio_internals import private
 
 if TYPE_CHECKING:
     from phxactor.runtime.runtime import Runtime
@@ -34,28 +35,21 @@ LOOK: Final = 2000
 """Objects that are looked at in search of the scopes that a generator holds; one with more to see is kept."""
 
 
-def _cancel_status() -> type:
-    """Return trio's class of a level of its stack; raises ImportError, in one line, for a trio that is not known."""
-    run = trio._core._run
-    wanted = {
-        "CancelStatus": ("_mark_abandoned", "parent"),
-        "Task": ("_activate_cancel_status", "_cancel_status", "_child_nurseries", "_runner"),
-        "CancelScope": ("_cancel_status", "_has_been_entered"),
-        "NurseryManager": ("__aexit__",),
-    }
-    missing = [
-        f"{kind}.{name}"
-        for kind, names in wanted.items()
-        for name in names
-        if not hasattr(getattr(run, kind, None), name)
-    ]
-    if missing:
-        raise ImportError(f"phxactor does not know trio {trio.__version__}: it has no {', '.join(missing)}")
-    status: type = run.CancelStatus
-    return status
-
-
-CancelStatus: Final = _cancel_status()
+CancelStatus: Final[type] = private(
+    "_run",
+    "CancelScope._cancel_status",
+    "CancelScope._has_been_entered",
+    "CancelStatus._mark_abandoned",
+    "CancelStatus._scope",
+    "CancelStatus.parent",
+    "NurseryManager.__aexit__",
+    "Runner.tasks",
+    "Task._activate_cancel_status",
+    "Task._cancel_status",
+    "Task._child_nurseries",
+    "Task._runner",
+).CancelStatus
+"""Trio's class of a level of a task's stack. The names are those that `left_open` and `process` use too."""
 
 _EVERYBODYS: Final = (ModuleType, FunctionType, type, trio.lowlevel.Task, CancelStatus)
 """Through these all of a program would be found."""

@@ -10,8 +10,8 @@ of a process, whatever way it ends, is to close what stands above its own scope,
 
 All of it runs cancelled: cleanup that waits is cut short, as it is after a fatal signal (TM6).
 
-trio has no public way to see that stack. This file, `generators` and `process` use what is private in trio for it.
-`generators` says so, at the first import, where a version of trio keeps it in another way.
+trio has no public way to see that stack. This file, `generators` and `process` use what is private in trio for it;
+`generators` asks `trio_internals` for it, which refuses a trio that keeps it in another way.
 """
 
 from __future__ import annotations

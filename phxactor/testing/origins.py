@@ -13,6 +13,7 @@ import trio
 
 import phxactor
 from phxactor.runtime.pid import current
+from phxactor.runtime.trio_internals import private
 
 
 def _folder(module: ModuleType) -> str:
@@ -26,8 +27,8 @@ _DEMOS: Final = _PACKAGE + "demos" + os.sep
 _TRIO: Final = _folder(trio)
 _LIBRARY: Final = _folder(os)
 _INSTALLED: Final = os.sep + "site-packages" + os.sep
-_LOOPS: Final = (_TRIO + "_core" + os.sep + "_wakeup_socketpair", _LIBRARY + "asyncio" + os.sep)
-_SCHEDULER: Final = str(Path(_TRIO, "_core", "_run.py"))
+_LOOPS: Final = (str(private("_wakeup_socketpair").__file__), _LIBRARY + "asyncio" + os.sep)
+_SCHEDULER: Final = str(private("_run").__file__)
 """Below its frames are those of whoever runs trio, which has nothing to do with what a task makes."""
 
 

@@ -3,7 +3,8 @@
 Trio runs all tasks that are ready as one batch, which it turns round by chance, so that no program relies on the order;
 for Hypothesis it can sort a batch first, and shuffles it with a source of chance that may be seeded. In place of that
 source stands an object here whose `shuffle` lets one task of the batch run, and hands the others back for the next.
-These are private parts of trio: `tests/testing/test_schedule.py` tells when they move.
+These are private parts of trio: the import fails, in one line, where they are missing, and the play fails where trio
+takes a step that was not chosen here.
 """
 
 from __future__ import annotations
@@ -15,11 +16,13 @@ from typing import Any, Final
 from unittest.mock import patch
 
 import trio
-from trio._core import _run
 
 from phxactor.runtime import Pid, events
 from phxactor.runtime.pid import current
+from phxactor.runtime.trio_internals import private, unknown
 from phxactor.telemetry import Event
+
+_run: Final = private("_run", "_r.shuffle", "_ALLOW_DETERMINISTIC_SCHEDULING", "GLOBAL_RUN_CONTEXT", "Runner.runq")
 
 PATIENCE: Final = 100
 """Steps that those who have to wait do so at the most: who asks again and again whether something is done, ends."""
@@ -44,10 +47,21 @@ class Steps(trio.abc.Instrument):
         self._spawned: Pid | None = None
         self._new: dict[trio.lowlevel.Task, Pid] = {}
         """Processes that have not run yet: what they run in does not say who they are."""
+        self._chosen: trio.lowlevel.Task | None = None
+        """Who takes the next step."""
+        self._passed = False
+        """Whether trio has come to the end of the batch in which the block began: that was not ordered here."""
+        self._unasked = False
+        """Whether anybody has taken a step who was not chosen."""
 
     @contextmanager
     def ordered(self) -> Iterator[None]:
-        """Take trio's chances away while the block lasts; in the task that runs it."""
+        """Take trio's chances away while the block lasts; in the task that runs it.
+
+        Raises:
+            ImportError: this trio chooses the next step in another way.
+
+        """
         chance = _Chance(self._next, _run.GLOBAL_RUN_CONTEXT.runner)
         trio.lowlevel.add_instrument(self)
         events.spawned.attach(self._note)
@@ -57,6 +71,8 @@ class Steps(trio.abc.Instrument):
                 patch.object(_run, "_ALLOW_DETERMINISTIC_SCHEDULING", new=True),
             ):
                 yield
+            if self._unasked:
+                raise unknown("a task has run that Schedule had not chosen")
         finally:
             events.spawned.detach(self._note)
             trio.lowlevel.remove_instrument(self)
@@ -74,12 +90,18 @@ class Steps(trio.abc.Instrument):
 
     def before_task_step(self, task: trio.lowlevel.Task) -> None:
         """Choose how many messages a process takes at once, if it has several."""
+        if self._passed and task is not self._chosen:
+            self._unasked = True
         pid = self._new.pop(task, None) or task.context.get(current)
         if pid is not None and pid.waiter is None and pid.port is None and len(pid.mailbox) > 1:
             taken = self._choose(min(len(pid.mailbox), MOST_TAKEN + 1))
             if taken:
                 pid.budget = min(pid.budget, taken)
                 self._tell(f"{pid!r} takes {taken} of {len(pid.mailbox)} messages at once")
+
+    def before_io_wait(self, timeout: float) -> None:
+        """Note that the first batch is over."""
+        self._passed = True
 
     def _note(self, _: Event, fields: Mapping[str, object]) -> None:
         pid = fields["pid"]
@@ -103,6 +125,7 @@ class Steps(trio.abc.Instrument):
         chosen = batch.pop(waiting)
         since.pop(chosen, None)
         late.pop(chosen, None)
+        self._chosen = chosen
         others, batch[:] = list(batch), [chosen]
         return others
 

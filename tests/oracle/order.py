@@ -1,7 +1,7 @@
 """The order in which trio runs tasks, where a play is to be repeated.
 
 On purpose trio turns each batch of ready tasks round or not, by chance, so that no program relies on either. The knobs
-are trio's own, and private: a test tells when they move.
+are trio's own, and private.
 """
 
 from __future__ import annotations
@@ -11,7 +11,9 @@ from contextlib import contextmanager
 from random import Random
 from unittest.mock import patch
 
-from trio._core import _run
+from phxactor.runtime.trio_internals import private
+
+_run = private("_run", "_r.random", "_ALLOW_DETERMINISTIC_SCHEDULING")
 
 
 class Fixed(Random):

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import random
 import re
 import threading
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, MutableSequence
 from functools import partial
 from itertools import permutations
 
@@ -13,7 +12,6 @@ import pytest
 import trio
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from trio._core import _run
 
 from phxactor import Channel, Endpoint, Ok, Socket, WebSocketOptions, channel, mount, on
 from phxactor.channel import Payload
@@ -21,6 +19,7 @@ from phxactor.client import connect
 from phxactor.otp import Agent, GenServer, Reply, call
 from phxactor.runtime import Down, From, Monitor, monitor, open_runtime, receive, self_pid, send_after, spawn
 from phxactor.testing import schedule as module
+from phxactor.testing import schedule_steps
 from phxactor.testing.faults_line import FaultyLine
 from phxactor.testing.schedule import DeadlockError, Schedule
 from phxactor.testing.strategies import schedule
@@ -351,15 +350,20 @@ def test_the_trio_of_another_thread_keeps_its_own_order() -> None:
     assert sorted(orders[0]) == [0, 1, 2, 3]
 
 
-def test_the_private_parts_of_trio_are_where_they_were() -> None:
-    """If this fails, `schedule_steps` has to follow: see the loop in `trio._core._run.unrolled_run`."""
-    assert isinstance(_run._r, random.Random)  # noqa: SLF001
-    assert isinstance(_run._ALLOW_DETERMINISTIC_SCHEDULING, bool)  # noqa: SLF001
+@pytest.mark.parametrize("left", [0, 2], ids=["trio does not ask", "trio asks for two at once"])
+def test_a_trio_that_runs_tasks_in_another_way_is_refused(monkeypatch: pytest.MonkeyPatch, left: int) -> None:
+    """See the loop in `trio._core._run.unrolled_run`: `schedule_steps` has to follow it."""
+    asked = schedule_steps._Chance.shuffle  # noqa: SLF001
 
-    async def look() -> None:
-        assert hasattr(_run.GLOBAL_RUN_CONTEXT.runner.runq, "extend")
+    def shuffle(chance: schedule_steps._Chance, batch: MutableSequence[trio.lowlevel.Task]) -> None:
+        if len(batch) >= left > 0:
+            others = [batch.pop(0) for _ in range(left - 1)]
+            asked(chance, batch)
+            batch.extend(others)
 
-    trio.run(look)
+    monkeypatch.setattr(schedule_steps._Chance, "shuffle", shuffle)  # noqa: SLF001
+    with pytest.raises(ImportError, match=r"^phxactor does not fit trio [0-9.]+: .* known to fit trio"):
+        Schedule(1).run(race)
 
 
 def test_how_the_others_were_stopped_after_a_failure_is_no_part_of_its_trace() -> None:
