@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Awaitable, Callable
-from typing import Any, TypeAlias, TypeVar, cast, get_type_hints
+from typing import TypeAlias, TypeVar, cast, get_type_hints
 
 import cattrs
 
 from phxactor.channel.payloads import structure_into
+from phxactor.channel.results import HandleResult
 
-Method: TypeAlias = Callable[..., Awaitable[Any]]
+Method: TypeAlias = Callable[..., Awaitable[HandleResult]]
 F = TypeVar("F", bound=Method)
 
 _MARK = "_phxactor_events"
@@ -89,7 +90,7 @@ def _structured(cls: type, name: str) -> Method:
     if structure is None:
         return method
 
-    async def handler(channel: object, payload: object) -> object:
+    async def handler(channel: object, payload: object) -> HandleResult:
         return await method(channel, structure(payload))
 
     return handler

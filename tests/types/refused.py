@@ -6,7 +6,7 @@ from typing import TypeGuard
 
 import attrs
 
-from phxactor import Down, Endpoint, GenServer, Pid, call, mount, receive, send, spawn
+from phxactor import Channel, Down, Endpoint, GenServer, Pid, call, mount, on, receive, send, spawn
 from phxactor.otp import Agent, Reply, Stop, Task, TypedRequest
 
 
@@ -33,6 +33,17 @@ class Forgetful(GenServer):
 
     async def handle_cast(self, request: Pop) -> Reply | Stop:  # type: ignore[override]  # pyright: ignore[reportIncompatibleMethodOverride]
         return Stop()
+
+
+class Room(Channel):
+    """A channel whose answers are none."""
+
+    @on("shout")  # type: ignore[type-var]  # pyright: ignore[reportArgumentType]
+    async def shout(self, payload: dict[str, str]) -> int:
+        return 1
+
+    async def join(self, topic: str, payload: object) -> str:  # type: ignore[override]  # pyright: ignore[reportIncompatibleMethodOverride]
+        return topic
 
 
 async def wrong(pid: Pid) -> None:
