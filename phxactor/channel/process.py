@@ -91,6 +91,7 @@ class ChannelProcess(ServerProcess):
         socket.joined = True
         self.from_.reply(Ok() if result is None else result)
         self.payload = None
+        del result
         await self.loop(None)
 
     # -------------------------------------------------------------------------------------------- messages

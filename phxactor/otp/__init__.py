@@ -3,7 +3,8 @@
 from phxactor.otp import system
 from phxactor.otp.agent import Agent
 from phxactor.otp.async_stream import TaskStream, async_stream
-from phxactor.otp.call import CALL_TIMEOUT, Call, Called, Cast, Name, Server, TypedRequest, Via, call, cast, reply
+from phxactor.otp.call import CALL_TIMEOUT, Call, Cast, Name, Server, TypedRequest, Via, call, cast, reply
+from phxactor.otp.called import Called
 from phxactor.otp.child_spec import BRUTAL_KILL, Child, ChildSpec, Started, StartFunction, child_spec
 from phxactor.otp.debug import DONE, Continued, DebugEvent, DebugFunction, In, NoAnswer, Out, ServerStatistics
 from phxactor.otp.dynamic_supervisor import DynamicSupervisor

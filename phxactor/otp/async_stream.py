@@ -18,7 +18,8 @@ from collections.abc import Awaitable, Callable, Iterable, Iterator
 from types import TracebackType
 from typing import Any, Generic, Literal, Self, TypeAlias, TypeVar, overload
 
-from phxactor.otp.call import CALL_TIMEOUT, Called, checked_timeout, forget
+from phxactor.otp.call import CALL_TIMEOUT, checked_timeout, forget
+from phxactor.otp.called import Called
 from phxactor.otp.stream_conductor import STOP, Conductor, Finished, Input, Options, Starter, StartFailed, TimedOut
 from phxactor.otp.task import Outcome, Task
 from phxactor.otp.task_process import Function, Work
@@ -196,8 +197,8 @@ class TaskStream(Generic[T]):
         return result
 
     def _take(self, message: object) -> None:
-        called = Called("async_stream", self._conductor, None, self._options.timeout)
         if type(message) is Down:
+            called = self._called()
             if self._conductor is not None:
                 unlink(self._conductor, flush=True)
             self._conductor = None
@@ -210,6 +211,12 @@ class TaskStream(Generic[T]):
                 if not self._ordered:
                     self._arrived.append(position)
             case StartFailed(error=error):
-                raise error
+                try:
+                    raise error
+                finally:
+                    del message, said, error  # it knows this frame by its traceback
             case TimedOut():
-                raise Exit(("timeout", called))
+                raise Exit(("timeout", self._called()))
+
+    def _called(self) -> Called:
+        return Called("async_stream", self._conductor, None, self._options.timeout)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Any, ClassVar, cast
 
-from phxactor.otp.call import Call, Called, Name, Server, locate, request_reply
+from phxactor.otp.call import Call, Name, Server, locate, request_reply
+from phxactor.otp.called import Called
 from phxactor.otp.child_spec import ChildSpec
 from phxactor.otp.gen_server import GenServer
 from phxactor.otp.results import Error, Flags, Ignore, Ok

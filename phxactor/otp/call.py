@@ -6,8 +6,7 @@ import math
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeAlias, TypeVar, overload, runtime_checkable
 
-import attrs
-
+from phxactor.otp.called import Called
 from phxactor.otp.results import Ok
 from phxactor.runtime import (
     NOPROC,
@@ -26,6 +25,7 @@ from phxactor.runtime import (
 )
 from phxactor.runtime.signals import monitor
 from phxactor.runtime.state import DEAD
+from phxactor.runtime.tracebacks import forget_frames, without_our_frame
 
 if TYPE_CHECKING:
     from phxactor.otp.process import ServerProcess
@@ -55,17 +55,6 @@ class Via(Protocol):
 Name: TypeAlias = "str | Via"
 Server: TypeAlias = "Pid | str | Via"
 """Whom to call: a pid, a registered name, or a name kept elsewhere."""
-
-
-@attrs.frozen
-class Called:
-    """Which call failed: stands beside the reason in the exit of the caller (G20 to G23)."""
-
-    function: str
-    server: object
-    """Whom it was for: an address, or of a task its pid."""
-    request: object = None
-    timeout: float | None = None
 
 
 class Call:
@@ -118,7 +107,8 @@ class SystemRequest:
         except Exit:
             raise
         except BaseException as error:  # noqa: BLE001 - it is the asker's function: he gets it (Y2)
-            answer = Crash(error)
+            answer = Crash(without_our_frame(error))
+            forget_frames(answer)
         self.from_.reply(answer)
 
 

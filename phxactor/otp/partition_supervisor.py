@@ -16,7 +16,8 @@ from zlib import crc32
 
 import attrs
 
-from phxactor.otp.call import Called, Name, Server, locate
+from phxactor.otp.call import Name, Server, locate
+from phxactor.otp.called import Called
 from phxactor.otp.child_spec import Child, ChildSpec, Started, child_spec
 from phxactor.otp.restart import Strategy
 from phxactor.otp.results import Error, Ignore, Ok

@@ -162,6 +162,7 @@ class ServerProcess:
                     outcome = await (server.handle_info(message) if handler is None else handler(self, message))
                 if outcome is not None:
                     await self.act(outcome)
+                message = None  # nothing of it stays while the next one is waited for
         except BaseException as error:
             if pid.state is not State.ALIVE:
                 raise  # ended by a signal: no terminate (G56, G57)

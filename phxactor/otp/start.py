@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from phxactor.otp.call import Called, Server, SystemRequest, Via, checked_timeout, forget, locate
+from phxactor.otp.call import Server, SystemRequest, Via, checked_timeout, forget, locate
+from phxactor.otp.called import Called
 from phxactor.otp.process import ServerProcess
 from phxactor.otp.results import Error, Ignore, Ok
 from phxactor.runtime import (

@@ -35,6 +35,7 @@ from phxactor.runtime import (
 )
 from phxactor.runtime.process import judge
 from phxactor.runtime.signals import monitor, unlink
+from phxactor.runtime.tracebacks import forget_frames, without_our_frame
 
 F = TypeVar("F", bound=Flags)
 
@@ -145,7 +146,7 @@ class SupervisingProcess(ServerProcess, Generic[F]):
         except BaseException as error:
             if self.pid.state is not State.ALIVE:
                 raise
-            started = Error(judge(error)[0])
+            started = Error(judge(without_our_frame(error))[0])
         if type(started) is Ok and issubclass(type(started.value), Pid):
             if events.child_started.handlers:
                 events.child_started.emit(supervisor=self.pid, spec=spec, pid=started.value)
@@ -154,6 +155,7 @@ class SupervisingProcess(ServerProcess, Generic[F]):
                 started = Error(started)
             if events.start_error.handlers and not _runs_already(started.reason):
                 events.start_error.emit(supervisor=self.pid, spec=spec, reason=started.reason)
+            forget_frames(started.reason)
         return started
 
     async def shut_down(self, pid: Pid, spec: ChildSpec) -> None:

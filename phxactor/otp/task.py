@@ -15,7 +15,8 @@ from typing import Any, Final, Generic, Literal, TypeAlias, TypeVar, cast, overl
 
 import attrs
 
-from phxactor.otp.call import CALL_TIMEOUT, Called, checked_timeout, forget
+from phxactor.otp.call import CALL_TIMEOUT, checked_timeout, forget
+from phxactor.otp.called import Called
 from phxactor.otp.child_spec import BRUTAL_KILL, ChildSpec
 from phxactor.otp.results import Error, Ok
 from phxactor.otp.task_process import Function, Work
@@ -112,15 +113,15 @@ class Task(Generic[T_co]):
         Raises `Exit((reason, Called(...)))` when the task ended without one, and with the reason `"timeout"` when it
         takes too long: then it goes on, and its value is dropped (T6).
         """
-        me, called = self.mine(), Called("Task.await_", self.pid, None, timeout)
+        me = self.mine()
         try:
             message = await me.receive_ref(self.ref, 0, _limit(timeout))
         except TimeoutError:
             forget(me, self.ref)
-            raise Exit(("timeout", called)) from None
+            raise Exit(("timeout", Called("Task.await_", self.pid, None, timeout))) from None
         outcome = self.outcome(message)
         if isinstance(outcome, Error):
-            raise Exit((outcome.reason, called))
+            raise Exit((outcome.reason, Called("Task.await_", self.pid, None, timeout)))
         return outcome.value
 
     def __await__(self) -> Generator[Any, Any, T_co]:
@@ -182,7 +183,6 @@ class Task(Generic[T_co]):
     async def await_many(tasks: Iterable[Task[T]], timeout: float | None = CALL_TIMEOUT) -> list[T]:
         """Wait for the values of all, in the order of the tasks (T14); raises as `await_`, at the first failure."""
         wanted = _all_mine(tasks)
-        called = Called("Task.await_many", [task.pid for task in wanted], None, timeout)
         failure: object = "timeout"
         try:
             outcomes, late = await _wait_for_all(wanted, timeout, until_error=True)
@@ -193,7 +193,7 @@ class Task(Generic[T_co]):
             if isinstance(outcome, Error):
                 failure, late = outcome.reason, True
         if late:
-            raise Exit((failure, called))
+            raise Exit((failure, Called("Task.await_many", [task.pid for task in wanted], None, timeout)))
         return [outcomes[task].unwrap() for task in wanted]
 
     @staticmethod

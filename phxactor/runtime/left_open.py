@@ -229,6 +229,8 @@ class _Closing:
         self._task._activate_cancel_status(status.parent)
         status.parent = None
         status._mark_abandoned()
+        if not status._tasks:  # else it is that of a lost nursery, whose tasks are still to be cancelled by it
+            status._scope = trio.CancelScope()  # another: the two would keep each other
 
     def _take(self, error: BaseException) -> None:
         trace = error.__traceback__

@@ -71,15 +71,18 @@ async def open_runtime(*, stop_timeout: float = STOP_TIMEOUT, kill_grace: float 
             if runtime.zombies.undead and runtime.abandon is not None:
                 runtime.abandon(failure)
             host.close()
-    if interrupt is not None:
-        raise interrupt
-    if host.lost:
-        raise host.failure(failure)
-    if failure is not None and judge(failure)[1] is not None:
-        raise failure
-    if not is_benign(reason):
-        cause = exception_of(reason)
-        raise Exit(reason) from (failure if cause is None else cause)
+    try:
+        if interrupt is not None:
+            raise interrupt
+        if host.lost:
+            raise host.failure(failure)
+        if failure is not None and judge(failure)[1] is not None:
+            raise failure
+        if not is_benign(reason):
+            cause = exception_of(reason)
+            raise Exit(reason) from (failure if cause is None else cause)
+    finally:
+        del interrupt, failure, left, reason  # what is raised knows this frame by its traceback
 
 
 async def _stop(host: Host, runtime: Runtime, reason: Reason, timeout: float) -> KeyboardInterrupt | None:

@@ -14,6 +14,7 @@ from phxactor.runtime.left_open import close_left_open, is_complaint
 from phxactor.runtime.pid import Pid, current
 from phxactor.runtime.reasons import NORMAL, Crash, Reason, is_normal
 from phxactor.runtime.state import ALIVE, DEAD
+from phxactor.runtime.tracebacks import forget_frames, without_our_frame
 
 if TYPE_CHECKING:
     from phxactor.runtime.runtime import Runtime
@@ -34,6 +35,8 @@ async def run_process(
                 await body(*args)
         except Exit as error:
             reason = reason_of(error)
+            if type(reason) is not str:
+                forget_frames(reason)
         except BaseException as error:  # noqa: BLE001 - every way of ending becomes an exit reason
             fork.leave(error)
             failure = error
@@ -45,19 +48,30 @@ async def run_process(
                 failure = blame_what_was_left(pid, reason, failure, left)
             del left
     if failure is not None:
-        reason, failure = judge(without_our_frame(failure))
+        reason = tell_of(pid, failure)
     if pid.state is not ALIVE:
-        # The reason was decided when the signal came; what the cleanup raised is told, not adopted (TM5).
-        if failure is not None and not is_cancellation(failure) and events.cleanup_failed.handlers:
-            events.cleanup_failed.emit(pid=pid, exception=failure)
         if pid.state is DEAD:
             runtime.zombies.undead.discard(pid)
         reason = pid.exit_reason
-    elif failure is not None and events.crashed.handlers:
-        events.crashed.emit(pid=pid, exception=failure)
     signals.bury(runtime, pid, reason)
     # From Python 3.13 on, frames that the traceback keeps keep this one, and it would keep the process.
     del pid, body, args, reason, failure, scope, task
+
+
+def tell_of(pid: Pid, failure: BaseException) -> Reason:
+    """Tell of what came out of a body or a port, and say what the exit reason is; of the rest, nothing is kept."""
+    reason, told = judge(without_our_frame(failure))
+    if pid.state is ALIVE:
+        if told is not None and events.crashed.handlers:
+            events.crashed.emit(pid=pid, exception=told)
+        forget_frames((reason, failure))
+        return reason
+    # It was decided when the signal came; what the cleanup raised is told, not adopted (TM5).
+    if told is not None and not is_cancellation(told):
+        if events.cleanup_failed.handlers:
+            events.cleanup_failed.emit(pid=pid, exception=told)
+        forget_frames(failure)
+    return pid.exit_reason
 
 
 def blame_what_was_left(
@@ -102,16 +116,6 @@ def reason_of(error: BaseException) -> Reason:
 def is_cancellation(error: BaseException) -> bool:
     """Tell whether there is nothing but trio's `Cancelled` in it."""
     return not _leaves(error)
-
-
-def without_our_frame(error: BaseException) -> BaseException:
-    """Take the frame that caught it out of its traceback.
-
-    That frame knows the pid, which keeps the exception as its exit reason: a dead process would be garbage only
-    for the cycle collector.
-    """
-    trace = error.__traceback__
-    return error if trace is None else error.with_traceback(trace.tb_next)
 
 
 def _leaves(error: BaseException) -> list[BaseException]:

@@ -192,8 +192,10 @@ class Receiver:
                 message = mailbox[index]
                 if match(message):
                     del mailbox[index]
+                    self.wanted = None  # it knows whose answer it was
                     return message
             if late:
+                self.wanted = None
                 raise TimeoutError
             seen = len(mailbox)
             if deadline is None:
@@ -251,7 +253,7 @@ class Receiver:
         self.budget = BUDGET
 
     def _stop_waiting(self, _: RaiseCancelT) -> Abort:
-        self.waiter = None
+        self.waiter = self.wanted = None
         return Abort.SUCCEEDED
 
     async def _wait_until(self, deadline: float, wanted: Ref | None) -> bool:

@@ -24,7 +24,7 @@ from phxactor.runtime.messages import Monitor
 from phxactor.runtime.names import Names
 from phxactor.runtime.patience import Patience
 from phxactor.runtime.pid import Pid, current
-from phxactor.runtime.process import judge, run_process, without_our_frame
+from phxactor.runtime.process import run_process, tell_of
 from phxactor.runtime.reasons import KILL, SHUTDOWN, Reason
 from phxactor.runtime.receiving import Receiver
 from phxactor.runtime.state import ALIVE, DEAD, EXITING
@@ -158,11 +158,7 @@ class Runtime:
 
     def port_failed(self, pid: Pid, error: BaseException) -> None:
         """End a process whose port raised; never hurts whoever sent the message."""
-        reason, failure = judge(without_our_frame(error))
-        event = events.crashed if pid.state is ALIVE else events.cleanup_failed
-        if failure is not None and event.handlers:
-            event.emit(pid=pid, exception=failure)
-        signals.fatal(pid, reason)
+        signals.fatal(pid, tell_of(pid, error))
 
     def run_soon(self, function: Callable[[], object]) -> None:
         """Call a synchronous function in the next pass of the scheduler; from any thread (TM34). It must not raise."""

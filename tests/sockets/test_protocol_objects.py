@@ -45,7 +45,7 @@ LARGE = HEARTBEAT[:-2] + b'"' + b"x" * 30000 + b'"]'
 MOMENTS = {
     "in a fragment": frame(TEXT, b"x" * 30000, fin=False),
     "in a frame of a fragmented message": frame(TEXT, b"x", fin=False) + frame(0, b"x" * 30000)[:9000],
-    "after a ping": frame(PING, b"x"),
+    "after a ping in a fragment": frame(TEXT, b"x", fin=False) + frame(PING, b"x"),
     "in the close handshake": frame(TEXT, b"x", fin=False) + close_frame(1000),
     "after a wrong frame": frame(TEXT, b"x", fin=False) + frame(TEXT, b"x"),
 }
