@@ -51,7 +51,7 @@ def test_where_contributors_are_sent_there_is_something() -> None:
     """A reader who has never seen the code finds these three, each by one command of the page."""
     page = (ROOT / "CONTRIBUTING.md").read_text()
     for command, finds in (
-        ("""grep -rn '"phx_error"' phxactor/socket""", "multiplexer.py"),
+        ("""grep -rn '"phx_error"' phxactor/socket""", "join_acts.py"),
         ("grep -rn _X8_ tests", "def test_X8_"),
         ("grep -rln 'otp.restart' tests", "tests/otp/test_supervisor_decisions.py"),
     ):

@@ -28,9 +28,9 @@ from phxactor.runtime import (
     fork,
     is_atom,
     is_benign,
-    monitor,
     self_pid,
 )
+from phxactor.runtime.signals import monitor
 from phxactor.socket import Broadcast, Message, OddEvent, Reply
 from phxactor.socket.fastlane import fastlane
 
@@ -66,14 +66,14 @@ class ChannelProcess(ServerProcess):
 
     async def run(self) -> None:
         """Be the process."""
-        self.pid = pid = self.socket.channel_pid = self_pid()
-        pid.label = self.socket.topic
-        self.parent = pid.parent
         channel, socket = self.channel, self.socket
+        self.pid = pid = socket.channel_pid = self_pid()
+        topic = pid.label = channel.topic
+        self.parent = pid.parent
         if not socket.transport_pid.alive:
             raise Exit(Shutdown("closed"))  # it has ended without knowing of this process: nobody would end a long join
         try:
-            result = await channel.join(channel.topic, self.payload)
+            result = await channel.join(topic, self.payload)
             if not (result is None or isinstance(result, Ok | Error)):
                 raise TypeError(f"join returns Ok(...), Error(...) or None, not {result!r:.200}")  # noqa: TRY301
         except BaseException as error:
@@ -85,9 +85,9 @@ class ChannelProcess(ServerProcess):
         if isinstance(result, Error):
             self.from_.reply(result)
             return
-        self.watch = monitor(socket.transport_pid)
+        self.watch = monitor(pid, socket.transport_pid)
         lane = fastlane(socket.serializer, channel.intercepts)
-        socket.pubsub_server.subscribe(channel.topic, lane, through=socket.transport_pid)
+        socket.pubsub_server.subscribe(topic, lane, pid=pid, through=socket.transport_pid)
         socket.joined = True
         self.from_.reply(Ok() if result is None else result)
         self.payload = None

@@ -56,6 +56,21 @@ class Socket:
     partitions: ClassVar[int | None] = None
     wants_connect_info: ClassVar[bool] = True
 
+    id: str | None = None
+    """What `identify` said."""
+    topic: str | None = None
+    """The channel's topic; None in the connection's own socket, as are all that follow."""
+    channel: object = None
+    """What the topic is routed to."""
+    channel_pid: Pid | None = None
+    """The channel's process."""
+    joined: bool = False
+    """Whether the channel's join has been accepted."""
+    join_ref: Ref = None
+    """The ref that the client gave when joining."""
+    ref: Ref = None
+    """The ref of the client's latest message to the channel."""
+
     def __init_subclass__(
         cls, *, log: str | bool | None = None, partitions: int | None = None, **kwargs: object
     ) -> None:
@@ -91,20 +106,7 @@ class Socket:
         """The process that holds the connection."""
         self.handler: type[Socket] = type(self)
         """The socket class."""
-        self.id: str | None = None
-        """What `identify` said."""
         self.assigns = Assigns()
-        self.topic: str | None = None
-        """The channel's topic; None in the connection's own socket, as are all that follow."""
-        self.channel: object = None
-        """What the topic is routed to."""
-        self.channel_pid: Pid | None = None
-        self.joined = False
-        """Whether the channel's join has been accepted."""
-        self.join_ref: Ref = None
-        """The ref that the client gave when joining."""
-        self.ref: Ref = None
-        """The ref of the client's latest message to the channel."""
 
     def assign(self, *args: Any, **named: Any) -> Self:  # noqa: ANN401 - any value may be assigned
         """Add to `assigns`: by keywords, a name and a value, a mapping, or a function of the current assigns.

@@ -42,12 +42,7 @@ class Version(NamedTuple):
     @classmethod
     def parse(cls, text: str) -> Self | None:
         """Read a version; `None` when it is none. What stands behind a `+` counts for nothing."""
-        return cls._read(text) if len(text) <= MAX_VSN else None
-
-    @classmethod
-    @lru_cache(64)  # nearly all clients say the same
-    def _read(cls, text: str) -> Self | None:
-        match = _VERSION.fullmatch(text)
+        match = _VERSION.fullmatch(text) if len(text) <= MAX_VSN else None
         if match is None:
             return None
         major, minor, patch = map(int, match["numbers"].split("."))
@@ -60,7 +55,7 @@ class Version(NamedTuple):
         return cls(major, minor, patch, released=False, pre=pre)
 
 
-@attrs.frozen
+@attrs.frozen(eq=False)
 class Requirement:
     """Which versions a serializer is for."""
 
@@ -130,7 +125,12 @@ def select(vsn: object, serializers: Serializers = PHOENIX) -> Serializer | None
     """
     if vsn is None:
         vsn = DEFAULT_VSN
-    version = Version.parse(vsn) if isinstance(vsn, str) else None
+    return _select(vsn, serializers) if isinstance(vsn, str) and len(vsn) <= MAX_VSN else None
+
+
+@lru_cache(64)  # nearly all clients say the same
+def _select(vsn: str, serializers: Serializers) -> Serializer | None:
+    version = Version.parse(vsn)
     if version is None:
         return None
     for serializer, requirement in serializers:

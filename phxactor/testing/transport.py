@@ -23,10 +23,10 @@ from phxactor.runtime import NORMAL, Exit, Pid, Reason, receive, self_pid, set_p
 from phxactor.runtime.signals import fatal
 from phxactor.socket import BINARY, TEXT, Broadcast, DecodeError, Mistyped, Socket, SocketPush
 from phxactor.socket.messages import DRAIN, Drain
-from phxactor.socket.multiplexer import Pool
+from phxactor.socket.multiplexer import Multiplexer
+from phxactor.socket.output import Pool
 from phxactor.transport import events
 from phxactor.transport.close_codes import BAD_MESSAGE, DRAINING
-from phxactor.transport.multiplexing import multiplexer
 from phxactor.transport.options import SocketOptions
 from phxactor.transport.params import Params
 
@@ -98,7 +98,7 @@ class MemoryTransport:
         self.listening: set[str] = set()
         """Topics whose broadcasts the test wants to see itself."""
         self._peer = peer
-        self._multiplexer = multiplexer(socket, self, pool, options)
+        self._multiplexer = Multiplexer(socket, self, pool, options)
         self._draining = False
 
     async def run(self) -> None:
@@ -174,7 +174,7 @@ class MemoryTransport:
     def _drain(self) -> None:
         """End once the channels have answered what was sent, as every transport does."""
         self._draining = True
-        if self._multiplexer.settled():
+        if self._multiplexer.is_idle():
             self.stop(DRAINING)
         else:
             self.pid.runtime.timers.add(SETTLE, self.pid.send, DRAIN)

@@ -30,12 +30,12 @@ from phxactor.runtime import From, Reason, Timer, set_port
 from phxactor.runtime.signals import fatal
 from phxactor.socket import TEXT, DecodeError, Socket, SocketPush
 from phxactor.socket.messages import DRAIN, Drain
-from phxactor.socket.multiplexer import Pool
+from phxactor.socket.multiplexer import Multiplexer
+from phxactor.socket.output import Pool
 from phxactor.transport import events
 from phxactor.transport.close_codes import BAD_MESSAGE, DRAINING, INACTIVE, SLOW_CONSUMER
 from phxactor.transport.delivery import Poll, Settled
 from phxactor.transport.multiplexed import CATCH_UP, LOOK
-from phxactor.transport.multiplexing import multiplexer
 from phxactor.transport.options import LongPollOptions
 from phxactor.transport.publications import GaveUp, Progress, Publications, Publish
 from phxactor.transport.slow_consumer import SlowConsumer
@@ -79,7 +79,7 @@ class LongPollSession:
         self.socket = socket
         self.options = options
         self.peer = peer
-        self._multiplexer = multiplexer(socket, self, pool, options)
+        self._multiplexer = Multiplexer(socket, self, pool, options)
         self._slow = None if options.slow_consumer == "close" else SlowConsumer(peer, options.max_output_bytes)
         self._publications = Publications(socket.serializer.decode, self._multiplexer, options.max_message_size)
         self._pause = 0.0
@@ -235,7 +235,7 @@ class LongPollSession:
         """End once the channels have answered what was published, and a waiting poll has it."""
         on_its_way = self._on_its_way is not None and not self._on_its_way[0].arrived
         busy = self._answering or on_its_way or len(self._publications)
-        if self._multiplexer.settled() and not busy:
+        if self._multiplexer.is_idle() and not busy:
             self.stop(DRAINING)
         else:
             self.pid.runtime.timers.add(SETTLE, self.pid.send, DRAIN)

@@ -16,12 +16,12 @@ from phxactor.runtime import set_port
 from phxactor.socket import DecodeError, InvalidUTF8, Message, Mistyped, Socket, SocketPush
 from phxactor.socket.backlog import SMALL
 from phxactor.socket.messages import DRAIN
-from phxactor.socket.multiplexer import Pool
+from phxactor.socket.multiplexer import Multiplexer
+from phxactor.socket.output import Pool
 from phxactor.transport.base_connection import READ_SIZE
 from phxactor.transport.close_codes import BAD_MESSAGE, DRAINING, HELD_UP, NOT_UTF8
 from phxactor.transport.frames import RAW, frame
 from phxactor.transport.full_sweep import FullSweep
-from phxactor.transport.multiplexing import multiplexer
 from phxactor.transport.slow_consumer import SlowConsumer
 from phxactor.transport.websocket import MANY, Link, Silence, WebSocket
 
@@ -63,7 +63,7 @@ class MultiplexedWebSocket(WebSocket):
         options = link.options
         self._decode = socket.serializer.decode
         self._slow = None if options.slow_consumer == "close" else SlowConsumer(link.peer, options.max_output_bytes)
-        self._multiplexer = multiplexer(socket, self, pool, options)
+        self._multiplexer = Multiplexer(socket, self, pool, options)
         unlimited = options.max_messages_per_second is None
         handle_in = self._multiplexer.handle_in if unlimited else self._multiplexer.handle_limited
         self._handle_in = handle_in if self._sweep is None else _swept(handle_in, self._sweep)
@@ -237,7 +237,7 @@ class MultiplexedWebSocket(WebSocket):
         """Read nothing more; close once the channels have answered what was read."""
         self._draining = True
         self._window = 0
-        if self._multiplexer.settled() and not self._taking:
+        if self._multiplexer.is_idle() and not self._taking:
             self.stop(DRAINING)
         else:
             self.pid.runtime.timers.add(SETTLE, self.pid.send, DRAIN)

@@ -33,8 +33,8 @@ from phxactor.runtime import receive, spawn_link
 from phxactor.telemetry import Event
 from phxactor.testing import Refused, assert_refused
 from tests.channel.joining import client_of
-from tests.sockets.multiplexing import error, only_the_connection_is_left, refusal, reply, wire
 from tests.sockets.serving import complaints
+from tests.sockets.wires import error, only_the_connection_is_left, refusal, reply, wire
 
 Arguments = tuple[Any, From, Socket]
 

@@ -14,7 +14,7 @@ from phxactor.pubsub import PubSub
 from phxactor.runtime import Shutdown
 from phxactor.socket import Message, fastlane
 from phxactor.socket.multiplexer import Multiplexer
-from phxactor.socket.topics import Joining
+from phxactor.socket.topics import Late
 from phxactor.transport.close_codes import CloseCode, close_code
 from phxactor.transport.multiplexed import MultiplexedWebSocket
 from tests.protocol.programs import Move
@@ -41,17 +41,17 @@ def _never(patch: pytest.MonkeyPatch, owner: type, name: str) -> None:
 
 
 def a_replaced_channel_is_not_closed(patch: pytest.MonkeyPatch) -> None:
-    _never(patch, Multiplexer, "_close_old")
+    _never(patch, Multiplexer, "close_old")
 
 
 def phx_close_comes_twice(patch: pytest.MonkeyPatch) -> None:
-    push = Multiplexer._push  # noqa: SLF001 - a mutant is made from within
+    push = Multiplexer.push
 
     def twice(self: Multiplexer, topic: str, event: str, payload: object, join_ref: Any) -> None:  # noqa: ANN401
         for _ in range(2 if event == "phx_close" else 1):
             push(self, topic, event, payload, join_ref)
 
-    patch.setattr(Multiplexer, "_push", twice)
+    patch.setattr(Multiplexer, "push", twice)
 
 
 def a_leave_is_not_answered(patch: pytest.MonkeyPatch) -> None:
@@ -66,11 +66,11 @@ def a_leave_is_not_answered(patch: pytest.MonkeyPatch) -> None:
 
 
 def what_waits_for_a_join_is_lost(patch: pytest.MonkeyPatch) -> None:
-    _never(patch, Multiplexer, "_resume")
+    _never(patch, Multiplexer, "resume")
 
 
 def what_came_before_a_duplicate_join_is_lost(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr("phxactor.socket.multiplexer.PASSES", 0)
+    patch.setattr("phxactor.socket.join_acts.PASSES", 0)
 
 
 def a_stale_join_ref_is_not_seen(patch: pytest.MonkeyPatch) -> None:
@@ -85,7 +85,7 @@ def a_stale_join_ref_is_not_seen(patch: pytest.MonkeyPatch) -> None:
 
 
 def the_end_of_a_joining_channel_is_not_told(patch: pytest.MonkeyPatch) -> None:
-    _never(patch, Multiplexer, "_crashed")
+    _never(patch, Multiplexer, "_end_unanswered")
 
 
 def who_left_stays_subscribed(patch: pytest.MonkeyPatch) -> None:
@@ -100,8 +100,8 @@ def a_broadcast_from_reaches_its_sender(patch: pytest.MonkeyPatch) -> None:
 def joins_are_ended_late(patch: pytest.MonkeyPatch) -> None:
     late = Multiplexer._late  # noqa: SLF001 - the same
 
-    def postpone(self: Multiplexer, joining: Joining) -> None:
-        self._pid.runtime.timers.add(1.0, partial(late, self), joining)
+    def postpone(self: Multiplexer, message: Late) -> None:
+        self._pid.runtime.timers.add(1.0, partial(late, self), message)
 
     patch.setattr(Multiplexer, "_late", postpone)
 
@@ -111,7 +111,7 @@ def joins_go_on_when_the_client_has_gone(patch: pytest.MonkeyPatch) -> None:
 
 
 def draining_does_not_wait_for_channels(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr(Multiplexer, "settled", lambda _: True)
+    patch.setattr(Multiplexer, "is_idle", lambda _: True)
 
 
 def a_disconnected_client_is_told_1000(patch: pytest.MonkeyPatch) -> None:

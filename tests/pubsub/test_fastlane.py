@@ -11,8 +11,8 @@ from phxactor.pubsub import PubSub
 from phxactor.runtime import open_runtime, self_pid
 from phxactor.socket import Broadcaster, Fastlane, SocketPush, V1JSONSerializer, V2JSONSerializer
 from phxactor.socket.fastlane import dispatch
-from tests.sockets.multiplexing import wires
 from tests.sockets.serving import complaints
+from tests.sockets.wires import wires
 
 
 class Counting:

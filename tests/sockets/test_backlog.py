@@ -13,7 +13,7 @@ from phxactor import Channel, Message, Ok, Pid, Socket, channel, intercept, on, 
 from phxactor.channel import Payload
 from phxactor.runtime import From
 from phxactor.socket.backlog import SMALL_WEIGHT, weigh
-from tests.sockets.multiplexing import wire
+from tests.sockets.wires import wire
 
 LARGE = "x" * 10_000
 WEIGHT = weigh(b'["1",null,"room:1","hold","' + LARGE.encode() + b'"]')

@@ -15,7 +15,7 @@ from phxactor.otp import IGNORE
 from phxactor.otp.results import Ignore
 from phxactor.runtime import From, spawn
 from phxactor.socket import Socket
-from tests.sockets.multiplexing import close, error, only_the_connection_is_left, refusal, reply, wire
+from tests.sockets.wires import close, error, only_the_connection_is_left, refusal, reply, wire
 
 BY_CHANNEL: Final = {"answers", "refuses", "closes", "tells", "ends"}
 """What the channel does; `tells` is to close by a message of its own making. The rest is what its start comes to."""
@@ -48,7 +48,7 @@ def expected(order: tuple[str, ...]) -> list[object]:
         return [reply("1", "room", refusal("no"))]
     if "answers" not in order[:known_end]:
         return [reply("1", "room", refusal("join crashed"))]
-    told = "tells" in order[:known_end] and failed is None  # one whose process is never named is nobody's
+    told = "tells" in order[:known_end]
     closed = told or "closes" in order[:known_end]
     return [reply("1", "room"), close("1", "room") if closed else error("1", "room")]
 

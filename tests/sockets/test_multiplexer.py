@@ -11,9 +11,11 @@ from phxactor import Channel, Error, Ok, Pid, Shutdown, SocketClose, Stop, chann
 from phxactor.channel import Payload
 from phxactor.runtime import KILL, receive
 from phxactor.socket.backlog import SMALL_WEIGHT
+from phxactor.socket.join_acts import DUPLICATE_GRACE, MAX_TOPIC
 from phxactor.socket.messages import Broadcast
-from phxactor.socket.multiplexer import DUPLICATE_GRACE, MAX_TOPIC, WAITING
-from tests.sockets.multiplexing import (
+from phxactor.socket.multiplexer import WAITING
+from tests.sockets.serving import complaints
+from tests.sockets.wires import (
     Wire,
     close,
     error,
@@ -23,7 +25,6 @@ from tests.sockets.multiplexing import (
     wire,
     wires,
 )
-from tests.sockets.serving import complaints
 
 
 class Room(Channel):

@@ -11,7 +11,7 @@ from trio.testing import MockClock
 
 from phxactor import Channel, Error, Exit, Ok, Stop, channel, on, trap_exit
 from phxactor.channel import Payload
-from tests.sockets.multiplexing import Wire, only_the_connection_is_left, wire
+from tests.sockets.wires import Wire, only_the_connection_is_left, wire
 
 
 class Room(Channel):

@@ -27,6 +27,7 @@ from phxactor.socket import (
 )
 from phxactor.socket.multiplexer import Multiplexer
 from phxactor.testing import settle
+from phxactor.transport.options import SocketOptions
 
 SERIALIZERS: Final[dict[int, Serializer]] = {1: V1JSONSerializer(), 2: V2JSONSerializer()}
 """Shared by all connections, as they are in an endpoint."""
@@ -144,9 +145,7 @@ async def wires(
                 wire.socket,
                 wire,
                 lambda *_: pool,
-                max_channels=max_channels,
-                join_timeout=join_timeout,
-                max_input_bytes=max_input_bytes,
+                SocketOptions(max_channels=max_channels, join_timeout=join_timeout, max_input_bytes=max_input_bytes),
             )
             over = trio.Event()
             set_port(_port(wire, over.set))
