@@ -1,4 +1,4 @@
-"""Token: signed and encrypted tokens that Phoenix.Token reads, and the other way round."""
+"""Signed and encrypted tokens. Phoenix.Token reads those made here, and this package reads those of Phoenix.Token."""
 
 from phxactor.token.token import decrypt, encrypt, sign, verify
 

@@ -1,4 +1,4 @@
-"""Base64 with the alphabet for URLs and no padding (RFC 4648 section 5), as tokens are written."""
+"""Base64 with the alphabet for URLs and without padding (RFC 4648 section 5): the text form of tokens."""
 
 from __future__ import annotations
 
@@ -6,12 +6,12 @@ import base64
 
 
 def encode_base64url(data: bytes) -> str:
-    """Write bytes, without padding."""
+    """Encode bytes, without padding."""
     return base64.urlsafe_b64encode(data).rstrip(b"=").decode("ascii")
 
 
 def decode_base64url(text: str) -> bytes | None:
-    """Read what `encode_base64url` writes; None for every other text, be it another text for the same bytes."""
+    """Decode the text of `encode_base64url`; None for any other text, also for another spelling of the same bytes."""
     try:
         data = base64.urlsafe_b64decode(text + "=" * (-len(text) % 4))
     except ValueError:

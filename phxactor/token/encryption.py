@@ -1,7 +1,8 @@
 """Encrypted messages, as Plug.Crypto.MessageEncryptor writes them since version 2: XChaCha20-Poly1305.
 
-"XCP." and, in base64url, the nonce (24 bytes), the tag (16 bytes) and the ciphertext. What version 1 encrypted (AES in
-GCM, beginning with "QTEyOEdDTQ.") is not read. The cipher is PyNaCl's, which the extra `encryption` installs.
+A message is "XCP." and, in base64url, the nonce (24 bytes), the tag (16 bytes) and the ciphertext. Messages of
+version 1 (AES in GCM; they begin with "QTEyOEdDTQ.") are not supported. PyNaCl does the encryption; the extra
+`encryption` installs it.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ else:
     _INSTALLED = True
 
 _PREFIX: Final = "XCP."
-_ADDITIONAL_DATA: Final = b"A128GCM"  # authenticated with the message; the name of the cipher that Plug once had
+_ADDITIONAL_DATA: Final = b"A128GCM"  # authenticated with the message; the name of a cipher, which Plug keeps for historical reasons
 _NONCE: Final = 24  # bytes
 _TAG: Final = 16  # bytes
 _KEY: Final = 32  # bytes
@@ -30,7 +31,7 @@ _KEY: Final = 32  # bytes
 def encrypt_message(message: bytes, key: bytes) -> str:
     """Encrypt and authenticate a message.
 
-    Raises ImportError when PyNaCl is not installed, and ValueError for a key that has not 32 bytes.
+    Raises ImportError when PyNaCl is not installed, and ValueError for a key whose length is not 32 bytes.
     """
     _check(key)
     nonce = os.urandom(_NONCE)
@@ -39,7 +40,7 @@ def encrypt_message(message: bytes, key: bytes) -> str:
 
 
 def decrypt_message(text: str, key: bytes) -> bytes | None:
-    """Return the message if it was encrypted with this key, None otherwise. Raises as `encrypt_message` does."""
+    """Return the message if it was encrypted with this key, else None. Raises the same errors as `encrypt_message`."""
     _check(key)
     if not text.startswith(_PREFIX):
         return None

@@ -7,30 +7,30 @@ from functools import lru_cache
 from typing import Final, Literal, Protocol, TypeAlias, get_args
 
 KeyDigest: TypeAlias = Literal["sha256", "sha384", "sha512"]
-"""The hash that a key is derived with."""
+"""The hash function of the key derivation."""
 
 
 class SecretHolder(Protocol):
-    """Anything with a secret, such as an endpoint."""
+    """Anything that has a secret, such as an endpoint."""
 
     @property
     def secret_key_base(self) -> str | bytes | None:
-        """What all keys are derived from; None if it was given none."""
+        """The secret that all keys are derived from; None if there is none."""
 
 
 Secret: TypeAlias = str | bytes | SecretHolder
-"""A secret, or what holds one."""
+"""A secret, or an object that has one."""
 
 MIN_SECRET: Final = 20
-"""Bytes that a secret has at least, as Phoenix.Token asks of one. `secrets.token_urlsafe(48)` makes a good one."""
+"""The least length of a secret, in bytes, as in Phoenix.Token. `secrets.token_urlsafe(48)` makes a good secret."""
 
-_MAX_KEY: Final = 1024  # bytes, so that the keys that are remembered are small; more than 64 gain nothing
+_MAX_KEY: Final = 1024  # bytes: keeps the cache of keys small; a key of more than 64 bytes is no safer
 
 
 def derive_key(secret: Secret, salt: str | bytes, *, iterations: int, length: int, digest: KeyDigest) -> bytes:
-    """Derive a key of `length` bytes. The last 128 are remembered, for a thousand iterations take a millisecond.
+    """Derive a key of `length` bytes. The 128 keys used last are cached, because a derivation takes long.
 
-    Raises ValueError or TypeError for a secret or an option that cannot be; no text of theirs holds the secret.
+    Raises ValueError or TypeError for a secret or an option that is not valid. No error text contains the secret.
     """
     if digest not in get_args(KeyDigest):
         raise ValueError(f"key_digest is one of {', '.join(get_args(KeyDigest))}, not {digest!r}")
@@ -66,5 +66,5 @@ def _utf8(text: str | bytes, name: str) -> bytes:
     try:
         return text.encode()
     except UnicodeEncodeError:
-        pass  # it holds the text, so nothing may be raised from it
-    raise ValueError(f"{name} has half of a surrogate pair, which UTF-8 has not")
+        pass  # this error contains the secret, so no other error may have it as its cause
+    raise ValueError(f"{name} contains half of a surrogate pair, which UTF-8 cannot encode")

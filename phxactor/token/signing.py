@@ -1,6 +1,7 @@
 """Signed messages, as Plug.Crypto.MessageVerifier writes them: tokens, and the cookies that hold a session.
 
-Three parts, each in base64url, with dots between: "HS256", the message, and the HMAC-SHA256 of all before the last dot.
+A token has three parts, each in base64url, separated by dots: "HS256", the message, and the HMAC-SHA256 of the text
+before the last dot.
 """
 
 from __future__ import annotations
@@ -14,18 +15,18 @@ _HEADER: Final = encode_base64url(b"HS256")
 
 
 def sign_message(message: bytes, key: bytes) -> str:
-    """Sign a message, which everyone can read."""
+    """Sign a message. Anybody can read the message in the result."""
     signed = f"{_HEADER}.{encode_base64url(message)}"
     return f"{signed}.{_signature(signed, key)}"
 
 
 def verify_message(text: str, key: bytes) -> bytes | None:
-    """Return the message if it was signed with this key, None otherwise. Takes as long for any wrong signature."""
+    """Return the message if it was signed with this key, else None. Compares signatures in constant time."""
     signed, _, signature = text.rpartition(".")
     header, _, message = signed.partition(".")
     if header != _HEADER or not text.isascii():
         return None
-    # Texts are compared, not what they decode to: so there is one signature for a message, not a few.
+    # The texts are compared, not the decoded bytes: so each message has exactly one valid signature.
     if not hmac.compare_digest(_signature(signed, key), signature):
         return None
     return decode_base64url(message)

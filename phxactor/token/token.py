@@ -1,6 +1,7 @@
-"""Tokens: what a server gives to a client to be shown again, as Phoenix.Token makes and reads them.
+"""Tokens: a server gives one to a client, and the client shows it again later. Compatible with Phoenix.Token.
 
-A token's message is the external term of `(data, signed_at, max_age)`, in milliseconds since the epoch and in seconds.
+The message of a token is the external term of `(data, signed_at, max_age)`: `signed_at` in milliseconds since the
+epoch, `max_age` in seconds.
 """
 
 from __future__ import annotations
@@ -16,12 +17,12 @@ from phxactor.token.keys import KeyDigest, Secret, derive_key
 from phxactor.token.signing import sign_message, verify_message
 
 Verified: TypeAlias = Ok[Term] | Error
-"""`Ok(data)`; or `Error("invalid")`, `Error("expired")`, or `Error("missing")` where there was no token."""
+"""`Ok(data)`, `Error("invalid")`, `Error("expired")`, or `Error("missing")` when the token is None."""
 
 DAY: Final = 86400
-"""Seconds that a token lives unless it is told otherwise."""
+"""The default `max_age`, in seconds."""
 CLOCK_SKEW: Final = 5
-"""Seconds that the clock of the machine that signed may be ahead of ours."""
+"""Seconds by which the clock of the signing machine may be ahead of the clock here."""
 
 _INFINITY: Final = Atom("infinity")
 
@@ -37,21 +38,21 @@ def sign(
     key_length: int = 32,
     key_digest: KeyDigest = "sha256",
 ) -> str:
-    """Make a signed token: its data can be read by whoever has it, and changed by nobody.
+    """Make a signed token. Anybody who has the token can read its data; nobody can change it.
 
     Args:
         secret_key_base: a secret of at least 20 bytes, or an endpoint.
-        salt: names what the token is for, e.g. "user socket"; one made for another purpose does not verify.
+        salt: the purpose of the token, e.g. "user socket"; `verify` refuses a token made with another salt.
         data: any term, see `external_term`.
-        signed_at: seconds since the epoch; now, unless given.
-        max_age: seconds that it lives, unless `verify` is told otherwise; None or infinity for ever.
-        key_iterations: rounds of the derivation of the key.
-        key_length: bytes of the key.
-        key_digest: hash that the key is derived with; the signature is HMAC-SHA256 in any case.
+        signed_at: seconds since the epoch; by default the current time.
+        max_age: seconds until the token expires; `verify` may override it; None or infinity for never.
+        key_iterations: rounds of the key derivation.
+        key_length: length of the key, in bytes.
+        key_digest: hash of the key derivation; the signature is always HMAC-SHA256.
 
     Raises:
         TermError: the data has no external term.
-        ValueError, TypeError: an option cannot be.
+        ValueError, TypeError: an option is not valid.
 
     """
     key = derive_key(secret_key_base, salt, iterations=key_iterations, length=key_length, digest=key_digest)
@@ -69,13 +70,23 @@ def verify(
     key_length: int = 32,
     key_digest: KeyDigest = "sha256",
 ) -> Verified:
-    """Return a signed token's data, if it was signed with this secret and salt and has not expired.
+    """Return the data of a signed token, if this secret and salt signed the token and the token has not expired.
 
-    A token that was signed more than 5 seconds (`CLOCK_SKEW`) in the future is invalid: it would outlive its max_age.
+    A token signed more than 5 seconds (`CLOCK_SKEW`) in the future is invalid, because it would outlive its max_age.
 
-    `token` is what the client sent: None is "missing", what is no str "invalid". `max_age` is in seconds since it was
-    signed: what it was signed with, unless given; None or infinity for ever. `now` is in seconds since the epoch: the
-    clock's, unless given. The rest is what it was signed with. Raises ValueError or TypeError for what cannot be.
+    Args:
+        secret_key_base: as given to `sign`.
+        salt: as given to `sign`.
+        token: the value that the client sent: None gives "missing", any other value that is no str "invalid".
+        max_age: seconds after signing at which the token expires; by default the token's own; None or infinity: never.
+        now: seconds since the epoch; by default the current time.
+        key_iterations: as given to `sign`.
+        key_length: as given to `sign`.
+        key_digest: as given to `sign`.
+
+    Raises:
+        ValueError, TypeError: an option is not valid.
+
     """
     key = derive_key(secret_key_base, salt, iterations=key_iterations, length=key_length, digest=key_digest)
     message = verify_message(token, key) if isinstance(token, str) else None
@@ -93,9 +104,9 @@ def encrypt(
     key_length: int = 32,
     key_digest: KeyDigest = "sha256",
 ) -> str:
-    """Make an encrypted token: its data can be neither read nor changed by whoever has it.
+    """Make an encrypted token. Without the secret, its data can be neither read nor changed.
 
-    Takes and raises what `sign` does; `key_length` must be 32, and ImportError says that PyNaCl is not installed.
+    The arguments and errors are those of `sign`. `key_length` must be 32. Raises ImportError if PyNaCl is missing.
     """
     key = derive_key(secret_key_base, salt, iterations=key_iterations, length=key_length, digest=key_digest)
     return encrypt_message(_message(data, signed_at, max_age), key)
@@ -112,9 +123,9 @@ def decrypt(
     key_length: int = 32,
     key_digest: KeyDigest = "sha256",
 ) -> Verified:
-    """Return an encrypted token's data, if it was encrypted with this secret and salt and has not expired.
+    """Return the data of an encrypted token, if this secret and salt encrypted the token and it has not expired.
 
-    Takes, answers and raises what `verify` does; as for `encrypt`, `key_length` must be 32, and PyNaCl be installed.
+    Takes and answers what `verify` does. `key_length` must be 32. Raises ImportError if PyNaCl is missing.
     """
     key = derive_key(secret_key_base, salt, iterations=key_iterations, length=key_length, digest=key_digest)
     message = decrypt_message(token, key) if isinstance(token, str) else None
@@ -133,7 +144,7 @@ def _read(message: bytes | None, max_age: float | Unset | None, now: float | Non
         return Error("invalid")
     try:
         data, signed_at, own_max_age = _parts(decode(message))
-    except ValueError:  # its signer had the key, but this is another message, or holds a pid or the like
+    except ValueError:  # signed with this key, but no token, or a token with a term that is not supported
         return Error("invalid")
     if signed_at > now_ms + CLOCK_SKEW * 1000:
         return Error("invalid")
@@ -143,7 +154,7 @@ def _read(message: bytes | None, max_age: float | Unset | None, now: float | Non
 
 
 def _parts(term: Term) -> tuple[Term, int, float | None]:
-    """Take a message apart. Phoenix once wrote it without max_age, before that as a map, and reads both still."""
+    """Split a message into its parts. Two older forms of Phoenix are accepted too: without max_age, and as a map."""
     if isinstance(term, dict):
         term = (term.get(Atom("data")), term.get(Atom("signed")))
     match term:
@@ -153,7 +164,7 @@ def _parts(term: Term) -> tuple[Term, int, float | None]:
             return data, signed_at, None
         case (data, int(signed_at), int() | float() as max_age):
             return data, signed_at, max_age
-    raise ValueError("this is no message of a token")
+    raise ValueError("the term is not the message of a token")
 
 
 def _expired(signed_at: int, max_age: float | None, now_ms: int) -> bool:
@@ -169,9 +180,9 @@ def _checked(max_age: float | None) -> float | None:
     if max_age is None or max_age == math.inf:
         return None
     if isinstance(max_age, bool) or not isinstance(max_age, int | float):
-        raise TypeError(f"max_age is a number of seconds, or None, not {max_age!r}")
-    if not max_age > -math.inf:  # nor NaN
-        raise ValueError(f"max_age is a number of seconds, or None, not {max_age}")
+        raise TypeError(f"max_age is a number of seconds, or None for no limit, not {max_age!r}")
+    if not max_age > -math.inf:  # false for NaN
+        raise ValueError(f"max_age is a number of seconds, or None for no limit, not {max_age}")
     return max_age
 
 

@@ -1,4 +1,4 @@
-"""Erlang's external term format: the part that tokens and session cookies hold, pure.
+"""Erlang's external term format: the part of it that tokens and session cookies use. No I/O.
 
 Source: the chapter "External Term Format" of the ERTS user's guide. `encode` writes what `term_to_binary/1` of OTP 25
 writes; `decode` reads what OTP 25 and later write.
@@ -10,12 +10,12 @@ writes; `decode` reads what OTP 25 and later write.
     any other atom                      Atom
     list                                list; a charlist is a list of int
 
-What OTP 25 wrote has the same bytes when it is read and written again, unless it holds a map of more than 32 keys: that
-is written in the order of its keys, where Erlang follows a hash. Bytes that happen to be UTF-8 come back as str:
-`.encode()` of it is what was written.
+Bytes of OTP 25 that are decoded and encoded again are the same bytes, unless they hold a map of more than 32 keys: such a
+map is encoded in the order of its keys, while Erlang uses the order of a hash. Bytes that happen to be UTF-8 are decoded
+to a str; its `.encode()` returns the bytes.
 
-Two rules are narrower than Erlang's: a list ends with an empty list, and the keys of a map are hashable in Python, and
-different there (1, 1.0 and true are one key of a dict). Nothing that is read becomes code, a process or a shared name:
+Two rules are narrower than Erlang's. A list must end with an empty list. The keys of a map must be hashable in Python
+and distinct there (1, 1.0 and true are one key of a dict). A decoded term is never code, a process or a shared name:
 functions, pids, ports, references and compressed terms are refused.
 """
 

@@ -1,4 +1,4 @@
-"""Reads terms from bytes that anybody may have made: bounded in depth and memory, and nothing but values comes out."""
+"""Decodes terms from untrusted bytes. Depth and memory are bounded, and the result holds only plain values."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from phxactor.token.external_term.terms import CONSTANTS, MAX_DEPTH, MAX_SIZE, A
 
 
 def decode(data: bytes) -> Term:
-    """Read a term: of OTP R16 or later, uncompressed, with nothing after it.
+    """Decode one term: of OTP R16 or later, not compressed, and with nothing after it.
 
     Raises TermError for everything else, and for a term deeper than `MAX_DEPTH` or larger than `MAX_SIZE`.
     """
@@ -28,7 +28,7 @@ def decode(data: bytes) -> Term:
 
 
 class _Reader:
-    """Reads one term after the other. What a length promises must be there before anything is made for it."""
+    """Decodes one term after another. Checks each announced length against the bytes left before it allocates."""
 
     def __init__(self, data: bytes) -> None:
         self._data = data
@@ -59,7 +59,7 @@ class _Reader:
         return int.from_bytes(self._take(width), "big")
 
     def _count(self, width: int, least: int) -> int:
-        """Read how many items follow, each of at least `least` bytes."""
+        """Read the number of items that follow; each item takes at least `least` bytes."""
         count = self._unsigned(width)
         if count * least > self.remaining:
             raise TermError(f"{count} items are announced in {self.remaining} bytes, at byte {self._at}")
@@ -140,7 +140,7 @@ class _Reader:
     def _items(self, count: int, depth: int) -> list[Term]:
         items = []
         for _ in range(count):
-            items.append(self.term(depth + 1))  # noqa: PERF401 - in Python 3.11 a comprehension is one more frame a level
+            items.append(self.term(depth + 1))  # noqa: PERF401 - a comprehension would be one more frame for each level in Python 3.11
         return items
 
     def map(self, depth: int) -> dict[Term, Term]:

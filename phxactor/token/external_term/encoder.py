@@ -1,4 +1,4 @@
-"""Writes terms, byte for byte as OTP 25 does."""
+"""Encodes terms, byte for byte as OTP 25 does."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _INT32: Final = range(-(1 << 31), 1 << 31)
 
 
 def encode(term: object) -> bytes:
-    """Write a term as OTP 25 does.
+    """Encode a term as OTP 25 does.
 
     Raises TermError for what has no external term (NaN, infinity, an object of another class), lies too deep
     (`MAX_DEPTH`; so a list that holds itself), or is too large (`MAX_SIZE`).
@@ -51,7 +51,7 @@ def _write(output: bytearray, term: object, depth: int) -> None:
             _write_map(output, term, depth)
         case _:
             raise TermError(f"{type(term).__qualname__} has no external term")
-    _check_size(len(output))  # after each term: lists that hold one list twice, 60 deep, are 2**60 terms
+    _check_size(len(output))  # after each term: 60 nested lists, each holding the next one twice, are 2**60 terms
 
 
 def _check_size(size: int) -> None:
@@ -60,7 +60,7 @@ def _check_size(size: int) -> None:
 
 
 def _write_head(output: bytearray, tag: int, width: int, size: int) -> None:
-    """Write a tag and how much belongs to it: bytes, or terms of at least a byte each."""
+    """Write a tag and a length: the number of bytes that follow, or of terms, which take at least one byte each."""
     _check_size(size)
     output.append(tag)
     output += size.to_bytes(width, "big")
@@ -142,7 +142,7 @@ def _written_key(key: object, depth: int) -> bytes:
 
 
 def _order(key: object) -> tuple[object, ...]:
-    """Where a key stands in the order of Erlang's terms; among keys, all integers stand before all floats."""
+    """Return the sort key of a map key in the order of Erlang's terms, in which all integer keys precede all floats."""
     match key:
         case None | True | False:
             return 2, _NAMES[key].encode()
@@ -156,7 +156,7 @@ def _order(key: object) -> tuple[object, ...]:
             return 3, len(key), *map(_order, key)
         case str() | bytes():
             return 4, _bytes(key)
-        case _:  # lists and maps, which no dict has as keys
+        case _:  # lists and maps, which cannot be keys of a dict
             raise TermError(f"{type(key).__qualname__} is no key of a map")
 
 

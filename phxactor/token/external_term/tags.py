@@ -1,9 +1,9 @@
-"""The byte that each term begins with, by the format's names without their `_EXT`; and those that are not read."""
+"""The first byte of each kind of term: the names of the format without `_EXT`, and the kinds that are refused."""
 
 from typing import Final
 
 VERSION: Final = 131
-"""Stands once, before the first tag."""
+"""The version byte, which precedes the first tag."""
 
 NEW_FLOAT: Final = 70
 SMALL_INTEGER: Final = 97

@@ -1,4 +1,4 @@
-"""The terms: their types in Python, and the bounds that they keep when written and when read."""
+"""The terms: their types in Python, and their limits, which hold for encoding and decoding."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ from typing import Final, TypeAlias
 import attrs
 
 Term: TypeAlias = "int | float | str | bytes | Atom | tuple[Term, ...] | list[Term] | dict[Term, Term] | None"
-"""What `decode` returns; True and False are ints to a type checker."""
+"""The values that `decode` returns. Type checkers take True and False for ints."""
 
 MAX_DEPTH: Final = 100
-"""How deep tuples, lists and maps may lie in each other."""
+"""The greatest nesting depth of tuples, lists and maps."""
 MAX_SIZE: Final = 1 << 20
-"""Bytes of an encoded term. What is read takes at most about 64 times as much memory (empty lists)."""
+"""The greatest size of an encoded term, in bytes. A decoded term takes at most about 64 times as much (empty lists)."""
 
 CONSTANTS: Final[dict[str, bool | None]] = {"true": True, "false": False, "nil": None}
 """The atoms that are constants in Python."""
@@ -23,7 +23,7 @@ _SURROGATE: Final = re.compile("[\ud800-\udfff]")
 
 
 class TermError(ValueError):
-    """A value has no external term, or bytes are none; the text says what is wrong and, when read, at which byte."""
+    """A value has no external term, or bytes hold none. The text says what is wrong and, for bytes, at which offset."""
 
 
 def _name_of_an_atom(_atom: Atom, _attribute: attrs.Attribute[str], name: str) -> None:
@@ -34,14 +34,14 @@ def _name_of_an_atom(_atom: Atom, _attribute: attrs.Attribute[str], name: str) -
     if len(name) > _MAX_ATOM:
         raise ValueError(f"the name of an atom has at most {_MAX_ATOM} characters, not {len(name)}")
     if _SURROGATE.search(name):
-        raise ValueError("the name of an atom has half of a surrogate pair, which UTF-8 has not")
+        raise ValueError("the name of an atom contains half of a surrogate pair, which UTF-8 cannot encode")
 
 
 @attrs.frozen
 class Atom:
     """An atom of Erlang other than true, false and nil, e.g. `Atom("infinity")`.
 
-    An ordinary value: no table remembers it, so that what is decoded cannot fill one.
+    An ordinary value: there is no table of atoms that decoded tokens could fill.
     """
 
     name: str = attrs.field(validator=_name_of_an_atom)
