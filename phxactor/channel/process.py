@@ -16,7 +16,6 @@ from phxactor.otp.process import Handler, Outcome
 from phxactor.runtime import (
     NOPROC,
     NORMAL,
-    Crash,
     Down,
     Exit,
     Exited,
@@ -30,6 +29,7 @@ from phxactor.runtime import (
     is_benign,
     self_pid,
 )
+from phxactor.runtime.process import judge
 from phxactor.runtime.signals import monitor
 from phxactor.socket import Broadcast, Message, OddEvent, Reply
 from phxactor.socket.fastlane import fastlane
@@ -78,10 +78,12 @@ class ChannelProcess(ServerProcess):
                 raise TypeError(f"join returns Ok(...), Error(...) or None, not {result!r:.200}")  # noqa: TRY301
         except BaseException as error:
             fork.leave(error)
-            if pid.state is State.ALIVE and not isinstance(error, Exit):
-                self.report(Crash(error), "phx_join", error)
-                raise Exit(Crash(error)) from None
-            raise
+            if pid.state is not State.ALIVE:
+                raise
+            reason, failure = judge(error)
+            if failure is not None:
+                self.report(reason, "phx_join", failure)
+            raise Exit(reason) from None
         if isinstance(result, Error):
             self.from_.reply(result)
             return

@@ -10,7 +10,7 @@ import attrs
 
 from phxactor.otp import ChildSpec, Error
 from phxactor.otp.child_spec import Started
-from phxactor.runtime import From, self_pid
+from phxactor.runtime import From, Pid, disown, own, self_pid
 from phxactor.socket.socket import Socket
 
 TOO_LATE: Final = Error("join_timeout")
@@ -26,7 +26,7 @@ def channel_spec(
     specification for each, check it, and keep it without its arguments costs 3 of 160 µs.
 
     It is always temporary: a channel comes back by being joined again. One whose start waits is given up after so many
-    seconds, for its supervisor waits with it.
+    seconds, or when its client leaves, for its supervisor waits with it.
     """
     shared = getattr(handler, "shared_spec", None)
     if shared is not None:
@@ -42,7 +42,7 @@ def channel_spec(
     if iscoroutinefunction(spec.start[0]):
         spec = ChildSpec(
             id=spec.id,
-            start=(_start_in_time, (seconds, *spec.start), {}),
+            start=(_start_in_time, (seconds, arguments[2].transport_pid, *spec.start), {}),
             restart="temporary",
             shutdown=spec.shutdown,
             type=spec.type,
@@ -52,8 +52,20 @@ def channel_spec(
 
 
 async def _start_in_time(
-    seconds: float, start: Callable[..., Awaitable[Started]], args: tuple[object, ...], kwargs: Mapping[str, object]
+    seconds: float,
+    transport: Pid,
+    start: Callable[..., Awaitable[Started]],
+    args: tuple[object, ...],
+    kwargs: Mapping[str, object],
 ) -> Started:
-    with self_pid().runtime.patience.move_on_after(seconds):
-        return await start(*args, **kwargs)
+    with self_pid().runtime.patience.move_on_after(seconds) as scope:
+
+        def leave(_: Pid) -> None:
+            scope.cancel(reason="the client has left")
+
+        own(transport, leave)  # at once, if it has
+        try:
+            return await start(*args, **kwargs)
+        finally:
+            disown(transport, leave)
     return TOO_LATE

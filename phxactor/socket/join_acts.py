@@ -17,6 +17,7 @@ from phxactor.socket.join_state import JoinState
 from phxactor.socket.join_table import Act, Event, Phase, cell
 from phxactor.socket.mending import UNMATCHED
 from phxactor.socket.messages import Message, Reply, SocketPush
+from phxactor.socket.socket import Socket
 from phxactor.socket.topics import ChannelFrom, Entry, Joined, Joining, Late
 
 PASSES: Final = 3
@@ -225,6 +226,16 @@ class JoinActs(JoinState):
         """Have a channel exit whose connection has ended: it may not have begun to monitor its transport."""
         if joining.pid is not None:
             exit_signal(joining.pid, self._pid, Shutdown("closed"))
+            if joining.pid.alive and joining.socket is not None:  # it traps exits, and may hang in its `join`
+                late = joining.pid, joining.socket
+                self._pid.runtime.patience.add(self._limits.join_timeout, _kill_joining, late)
+
+
+def _kill_joining(late: tuple[Pid, Socket]) -> None:
+    """Kill a channel that is still in its `join` though its client has left."""
+    pid, socket = late
+    if socket.channel_pid is pid and not socket.joined:
+        exit_signal(pid, socket.transport_pid, KILL)
 
 
 Performing: TypeAlias = Callable[[JoinActs, Any, Any], None]

@@ -23,7 +23,7 @@ from phxactor.transport.close_codes import BAD_MESSAGE, DRAINING, HELD_UP, NOT_U
 from phxactor.transport.frames import RAW, frame
 from phxactor.transport.full_sweep import FullSweep
 from phxactor.transport.slow_consumer import SlowConsumer
-from phxactor.transport.websocket import MANY, Link, Silence, WebSocket
+from phxactor.transport.websocket import MANY, STUCK, Link, Silence, WebSocket
 
 WINDOW: Final = 65536
 """Bytes that are read before it is asked whether the channels keep up."""
@@ -36,9 +36,6 @@ CATCH_UP: Final = 0.005
 """Seconds before a look at channels that have to catch up; while nothing is read, twice as many before each next."""
 LOOK: Final = 0.3
 """Seconds between two such looks at the most: a channel that takes long costs nothing meanwhile."""
-
-STUCK: Final = 120.0
-"""Seconds in which channels that have to catch up must take something: phoenix.js waits half as long for an answer."""
 
 
 @final

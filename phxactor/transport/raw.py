@@ -1,4 +1,9 @@
-"""The process of a WebSocket connection without channels: one task reads, another takes what comes, in order."""
+"""The process of a WebSocket connection without channels: one task reads, another takes what comes, in order.
+
+What came before the client left is handled still: a page may send its last words and close. But a handler that goes on
+for `LEAVING` seconds then is cancelled, for its client is not there to hear of it: else whoever hangs up on a handler
+that hangs would leave a process behind each time.
+"""
 
 from __future__ import annotations
 
@@ -9,20 +14,23 @@ import attrs
 import trio
 
 from phxactor.otp import Stop
-from phxactor.runtime import NORMAL, Exit, Reason, close_left_open, fork, is_atom
+from phxactor.runtime import NORMAL, Exit, Reason, State, Timer, close_left_open, fork, is_atom
+from phxactor.runtime.process import judge
 from phxactor.socket import BINARY, TEXT, SocketPush
 from phxactor.socket.messages import DRAIN
 from phxactor.socket.rate_limit import rate_limit
 from phxactor.socket.raw import RawResult, RawSocket
 from phxactor.transport import events
 from phxactor.transport.attended import Attended
-from phxactor.transport.close_codes import BAD_MESSAGE, DRAINING, NOT_UTF8, CloseCode, close_code
-from phxactor.transport.websocket import MANY, Link, Silence, WebSocket
+from phxactor.transport.close_codes import BAD_MESSAGE, DRAINING, HELD_UP, NOT_UTF8, CloseCode, close_code
+from phxactor.transport.websocket import MANY, STUCK, Link, WebSocket
 
 AHEAD: Final = 65536
 """Bytes of messages that may wait for the handler before nothing more is read."""
 OVERHEAD: Final = 128
 """Bytes that a message takes beside its text or bytes, while it waits."""
+LEAVING: Final = 5.0
+"""Seconds that a handler has for each message once the client has left, or has been told that the connection ends."""
 
 
 @attrs.frozen
@@ -54,7 +62,7 @@ class Ended:
 class RawWebSocket(WebSocket):
     """A `RawSocket`'s connection."""
 
-    __slots__ = ("_handler", "_rate", "_room", "_waiting")
+    __slots__ = ("_cutting", "_handled", "_handler", "_handling", "_rate", "_reason", "_room", "_waiting")
 
     def __init__(self, link: Link, handler: RawSocket) -> None:
         super().__init__(link)
@@ -63,6 +71,14 @@ class RawWebSocket(WebSocket):
         self._waiting = 0
         """Bytes of messages that wait for the handler."""
         self._room: trio.Event | None = None
+        self._handled = 0
+        """Messages that a handler has taken."""
+        self._handling: trio.CancelScope | None = None
+        """Around the handlers, and the task that reads."""
+        self._cutting: Timer | None = None
+        """When the handlers are looked at, once the connection ends."""
+        self._reason: Reason = NORMAL
+        """Why the connection ends."""
 
     async def run(self, first: bytes) -> None:
         """Be the process; `first` is what came behind the handshake's request."""
@@ -70,11 +86,31 @@ class RawWebSocket(WebSocket):
         reason: Reason = NORMAL
         try:
             await Attended(handler.init(), self._connection, self.link.options.connect_timeout, self._late)
+            try:
+                reason = await self._until_the_end(first)
+            except BaseException as error:
+                if self.pid.state is not State.ALIVE:
+                    raise
+                reason, failure = judge(error)
+                if failure is not None:
+                    raise
+            self.send_close(close_code(reason))
+            self.link.flusher.finish(self._connection)  # however long `terminate` takes
+            await handler.terminate(reason)
+        finally:
+            self.finish(reason)
+        if not is_atom(reason, NORMAL):
+            raise Exit(reason)
+
+    async def _until_the_end(self, first: bytes) -> Reason:
+        """Have messages read and handled; say why the connection ends."""
+        try:
             async with trio.open_nursery() as nursery:
+                self._handling = nursery.cancel_scope
                 opened = len(trio.lowlevel.current_task().child_nurseries)
                 nursery.start_soon(self._read, first)
                 try:
-                    reason = await self._serve()
+                    self._reason = await self._serve()
                 except BaseException as error:
                     fork.leave(error)  # before the nursery waits
                     raise
@@ -82,12 +118,25 @@ class RawWebSocket(WebSocket):
                     left = await close_left_open(self.pid, nursery.cancel_scope, outer_nurseries=opened)
                     if left:
                         raise BaseExceptionGroup("raised by what a callback has left open", left)
-            self.send_close(close_code(reason))
-            await handler.terminate(reason)
         finally:
-            self.finish(reason)
-        if not is_atom(reason, NORMAL):
-            raise Exit(reason)
+            self._handling = None
+            if self._cutting is not None:
+                self.pid.runtime.patience.discard(self._cutting)
+        return self._reason
+
+    def _leave(self) -> None:
+        """Look in a while whether a handler hangs: nobody is there any more to be answered."""
+        if self._cutting is None and self._handling is not None:
+            self._cutting = self.pid.runtime.patience.add(LEAVING, self._look, self._handled)
+
+    def _look(self, handled: int) -> None:
+        """Cancel the handler that has not returned since the last look."""
+        self._cutting = None
+        if self._handling is not None:
+            if handled == self._handled:
+                self._handling.cancel(reason="the client has left")
+            else:
+                self._leave()
 
     def _late(self) -> None:
         """Close a connection whose `init` takes too long, while it may go on."""
@@ -108,6 +157,7 @@ class RawWebSocket(WebSocket):
             # Not `match`, which may ask a message what it is: it may be a program's own.
             if type(message) is Incoming:
                 result = await handler.handle_in(message.data)
+                self._handled += 1
                 self._make_room(message.size)
                 if self._sweep is not None:
                     self._sweep.count()
@@ -116,14 +166,13 @@ class RawWebSocket(WebSocket):
                 super().respond(message.data, last=message.last)
             elif type(message) is SocketPush:
                 self._push(message.opcode, message.data)
-            elif type(message) is Silence:
-                self.check_silence()
             elif message is DRAIN:
                 return DRAINING
             elif type(message) is Ended:
                 return message.reason
             else:
                 result = await handler.handle_info(message)
+                self._handled += 1
             if isinstance(result, Stop):
                 return result.reason
             self._answer(result)
@@ -169,9 +218,25 @@ class RawWebSocket(WebSocket):
             elif start == 0:
                 await trio.lowlevel.checkpoint()
             self.take_frames(self.still_wanted(frames[start : start + step]))
-            while self._waiting > AHEAD:
+            if self._waiting > AHEAD:
+                await self._wait_for_room()
+
+    async def _wait_for_room(self) -> None:
+        """Read nothing until the handler has taken enough; watch meanwhile whether the client leaves.
+
+        It is let go when nothing has been taken for `STUCK`: where much waits, nobody would see it leave.
+        """
+        stop = self._connection.watch(self._leave)
+        try:
+            while self._waiting > AHEAD and not self.deaf:
                 self._room = room = trio.Event()
-                await room.wait()
+                with self.pid.runtime.patience.move_on_after(STUCK) as scope:
+                    await room.wait()
+                if scope.cancelled_caught:
+                    self._room = None
+                    self.reject(f"its handler has taken nothing of what waits for {STUCK:g} s", HELD_UP)
+        finally:
+            stop()
 
     def _make_room(self, size: int) -> None:
         self._waiting -= size
@@ -209,8 +274,20 @@ class RawWebSocket(WebSocket):
         self.end(reason)
 
     def end(self, reason: Reason) -> None:
-        """End once the handler has taken what came before."""
+        """End once the handler has taken what came before, if it does so in time."""
+        self._reason = reason
         self.pid.send(Ended(reason))
+        self._leave()
+
+    def _arm(self, seconds: float) -> None:
+        """Look at the silence not in the turn of messages, since a handler may hang."""
+        self._timer = self.pid.runtime.patience.add(seconds, self._look_for_silence, None)
+
+    def _look_for_silence(self, _: None) -> None:
+        if self._room is not None:  # nothing is read: it is not the client that is silent
+            self._heard = self._now()
+        if not self.deaf:
+            self.check_silence()
 
     def _push(self, opcode: int, data: bytes) -> None:
         if not self.closing:

@@ -20,7 +20,8 @@ from websockets.extensions import Extension
 from websockets.frames import Frame, Opcode
 from websockets.protocol import Protocol
 
-from phxactor.runtime import NORMAL, Crash, Pid, Reason, State, Timer
+from phxactor.runtime import NORMAL, Pid, Reason, State, Timer
+from phxactor.runtime.process import judge
 from phxactor.runtime.signals import fatal
 from phxactor.transport import events
 from phxactor.transport.base_connection import BaseConnection
@@ -40,6 +41,8 @@ _ALIVE: Final = (_PING, 0x8A)
 """First bytes of a ping and a pong."""
 MANY: Final = 100
 """Frames that are taken before others get a turn."""
+STUCK: Final = 120.0
+"""Seconds in which what waits for the program must be taken in part: phoenix.js waits half as long for an answer."""
 
 
 @attrs.define(eq=False)  # frozen, it would take 0.9 µs longer to make: each connection has one
@@ -286,7 +289,7 @@ class WebSocket(ABC):
         if self.pid.state is not State.ALIVE:
             reason = self.pid.exit_reason
         elif (error := sys.exception()) is not None:
-            reason = Crash(error)
+            reason = judge(error)[0]
         self.send_close(close_code(reason))
         self.link.flusher.finish(self._connection)
         if events.disconnected.handlers:
