@@ -22,7 +22,7 @@ else:
     _INSTALLED = True
 
 _PREFIX: Final = "XCP."
-_ADDITIONAL_DATA: Final = b"A128GCM"  # authenticated with the message; the name of a cipher, which Plug keeps for historical reasons
+_ADDITIONAL_DATA: Final = b"A128GCM"  # authenticated with the message, as in Plug
 _NONCE: Final = 24  # bytes
 _TAG: Final = 16  # bytes
 _KEY: Final = 32  # bytes

@@ -10,9 +10,9 @@ writes; `decode` reads what OTP 25 and later write.
     any other atom                      Atom
     list                                list; a charlist is a list of int
 
-Bytes of OTP 25 that are decoded and encoded again are the same bytes, unless they hold a map of more than 32 keys: such a
-map is encoded in the order of its keys, while Erlang uses the order of a hash. Bytes that happen to be UTF-8 are decoded
-to a str; its `.encode()` returns the bytes.
+Bytes of OTP 25 that are decoded and encoded again are the same bytes, unless they hold a map of more than 32 keys: such
+a map is encoded in the order of its keys, while Erlang uses the order of a hash. Bytes that happen to be UTF-8 are
+decoded to a str; its `.encode()` returns the bytes.
 
 Two rules are narrower than Erlang's. A list must end with an empty list. The keys of a map must be hashable in Python
 and distinct there (1, 1.0 and true are one key of a dict). A decoded term is never code, a process or a shared name:
