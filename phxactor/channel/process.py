@@ -118,7 +118,7 @@ class ChannelProcess(ServerProcess):
         if type(result) is Ok:
             payload = result.value
             answer = Reply(message.topic, "ok", {} if payload is None else payload, message.ref, socket.join_ref)
-            socket.transport_pid.send(socket.serializer.encode(answer))
+            socket.transport_pid.deliver(socket.serializer.encode(answer))
             return None
         return self.answer_otherwise(message, result)
 

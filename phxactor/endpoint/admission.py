@@ -11,7 +11,7 @@ import attrs
 from phxactor.endpoint.connect_info import connect_info
 from phxactor.otp import Error, Ok
 from phxactor.otp.events import brief
-from phxactor.runtime import fork, lift_shields, self_pid
+from phxactor.runtime import Pid, fork, lift_shields, self_pid
 from phxactor.socket import Socket
 from phxactor.socket.raw import RawSocket
 from phxactor.socket.socket import LEVELS
@@ -111,14 +111,14 @@ class Admission:
         """Collect what `connect` is told of the connection."""
         return connect_info(self.request, self.options, auth_token, self.endpoint.secret_key_base)
 
-    def tell_connected(self, began: float, level: int | None) -> None:
+    def tell_connected(self, pid: Pid, began: float, level: int | None) -> None:
         """Tell that the client has connected."""
         if events.connected.handlers:
             events.connected.emit(
                 socket=self.handler.__name__,
                 transport=self.transport,
                 peer=self.peer,
-                seconds=self_pid().runtime.now() - began,
+                seconds=pid.runtime.now() - began,
                 level=level,
             )
 

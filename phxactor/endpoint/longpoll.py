@@ -178,7 +178,7 @@ async def _run(admission: Admission, options: LongPollOptions, handler: type[Soc
     except RefusedError as refused:
         opening.from_.reply(refused)
         raise Exit(NORMAL) from None
-    admission.tell_connected(began, socket.log_level)
+    admission.tell_connected(pid, began, socket.log_level)
     session = LongPollSession(socket, options, admission.endpoint.pool_of, admission.peer)
     opening.from_.reply(None)
     await session.run()

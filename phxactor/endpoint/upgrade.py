@@ -48,11 +48,10 @@ async def upgrade(
         admission.tell_refused(refused.why)
         tell_answered(options, request, "websocket", began, refused.response.status)
         return refused.response
-    level = socket.log_level if isinstance(socket, Socket) else None
-    admission.tell_connected(began, level)
+    link = _link(admission, options, accepted, connection, socket)
+    admission.tell_connected(link.pid, began, link.level)
     connection.write(accepted.head)
     tell_answered(options, request, "websocket", began, HTTPStatus.SWITCHING_PROTOCOLS)
-    link = _link(admission, options, accepted, connection, level)
     if not isinstance(socket, Socket):
         return RawWebSocket(link, socket)
     return MultiplexedWebSocket(link, socket, endpoint.pool_of)
@@ -68,15 +67,19 @@ def _too_late(admission: Admission, options: WebSocketOptions, connection: BaseC
 
 
 def _link(
-    admission: Admission, options: WebSocketOptions, accepted: Accepted, connection: BaseConnection, level: int | None
+    admission: Admission,
+    options: WebSocketOptions,
+    accepted: Accepted,
+    connection: BaseConnection,
+    socket: Socket | RawSocket,
 ) -> Link:
     return Link(
-        pid=self_pid(),
+        pid=socket.transport_pid,
         connection=connection,
         flusher=admission.endpoint.flusher,
         socket=admission.handler.__name__,
         peer=admission.peer,
-        level=level,
+        level=socket.log_level if isinstance(socket, Socket) else None,
         extensions=tuple(accepted.extensions),
         options=options,
     )

@@ -16,6 +16,7 @@ from phxactor.runtime import (
     Exit,
     From,
     Monitor,
+    NotAProcessError,
     Pid,
     Reason,
     demonitor,
@@ -200,9 +201,14 @@ def forget(me: Pid, ref: Monitor) -> None:
 
 
 def cast(server: Server, request: object) -> None:
-    """Tell without waiting; never raises, whatever has become of the server (G35)."""
+    """Tell without waiting; never raises, whatever has become of the server (G35).
+
+    But outside of a process a name leads nowhere: NotAProcessError. In another thread: WrongThreadError.
+    """
     try:
         pid = locate(server)
+    except NotAProcessError:
+        raise
     except (Exception, Exit):  # noqa: BLE001 - whatever an address kept elsewhere raises: an unknown registry, a partition
         return
     if pid is not None:

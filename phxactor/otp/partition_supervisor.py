@@ -149,6 +149,7 @@ class PartitionSupervisor(Supervisor):
 
         Raises ValueError unless it is a number from 0 to that of the partitions at the start.
         """
+        self_pid()
         table = _table(supervisor)
         if not 0 <= partitions <= len(table.pids):
             raise ValueError(f"partitions is a number from 0 to {len(table.pids)} here, not {partitions!r}")

@@ -8,13 +8,14 @@ subscribers from the metadata that they gave, as channels do to be written to wi
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from threading import get_ident
 from typing import TypeAlias, final
 
 import attrs
 
 from phxactor.otp import ChildSpec
 from phxactor.pubsub.server import PubSubServer
-from phxactor.runtime import Pid, disown, own, self_pid
+from phxactor.runtime import Pid, disown, of_this_thread, own, self_pid, wrong_thread
 
 
 @final
@@ -50,15 +51,21 @@ def to_mailboxes(subscribers: Iterable[Subscriber], left_out: Pid | None, messag
     """Send the message itself to every subscriber: the dispatcher unless another is given."""
     for subscriber in subscribers:
         if subscriber.pid is not left_out:
-            subscriber.pid.send(message)
+            subscriber.pid.deliver(message)
 
 
 class PubSub:
-    """The topic tables of one runtime. Topics are made by the first subscription and go with the last."""
+    """The topic tables of one runtime. Topics are made by the first subscription and go with the last.
+
+    They live in the thread of the server, or of whoever subscribes first: in another one, what would change or use them
+    raises WrongThreadError.
+    """
 
     def __init__(self, name: str = "pubsub") -> None:
         """Start empty; `name` is for people, as in `socket.pubsub_server`."""
         self.name = name
+        self._thread = 0
+        self._server: Pid | None = None
         self._topics: dict[str, dict[Subscriber, None]] = {}
         self._subscriptions: dict[Pid, list[tuple[str, Subscriber]]] = {}
 
@@ -70,8 +77,10 @@ class PubSub:
         """Say how a supervisor starts the process that the tables live with."""
         return ChildSpec(id=self.name, start=(PubSubServer.start_link, (self,), {}))
 
-    def clear(self) -> None:
-        """Forget all subscriptions."""
+    def clear(self, server: Pid) -> None:
+        """Forget all subscriptions: the tables live with this process from now on."""
+        self._live_with(server)
+        self._server = server
         for pid in self._subscriptions:
             disown(pid, self._release)
         self._topics.clear()
@@ -94,8 +103,14 @@ class PubSub:
         its place, by default itself. The one that is given to each broadcast unless another is, `to_mailboxes`, does
         not.
         """
-        owner = pid or self_pid()
-        subscriber = Subscriber(owner, metadata, through or owner)
+        owner = self_pid() if pid is None else pid
+        if owner.thread != self._thread or get_ident() != self._thread:
+            self._live_with(owner)
+        if through is None:
+            through = owner
+        elif through.thread != self._thread:
+            raise wrong_thread(through)
+        subscriber = Subscriber(owner, metadata, through)
         self._topics.setdefault(topic, {})[subscriber] = None
         entries = self._subscriptions.get(owner)
         if entries is None:
@@ -106,7 +121,7 @@ class PubSub:
 
     def unsubscribe(self, topic: str, *, pid: Pid | None = None) -> None:
         """End all subscriptions of a process, by default the current one, to a topic; no error if there are none."""
-        owner = pid or self_pid()
+        owner = self_pid() if pid is None else of_this_thread(pid)
         entries = self._subscriptions.get(owner, [])
         for entry in [entry for entry in entries if entry[0] == topic]:
             entries.remove(entry)
@@ -123,7 +138,9 @@ class PubSub:
         return list(self._topics.get(topic, ()))
 
     def broadcast(self, topic: str, message: object, dispatcher: Dispatcher = to_mailboxes) -> None:
-        """Hand a message to all who are subscribed to the topic; never waits."""
+        """Hand a message to all who are subscribed to the topic; never waits. Raises WrongThreadError."""
+        if get_ident() != self._thread:
+            self._check_unused()
         if topic in self._topics:
             dispatcher(list(self._topics[topic]), None, message)
 
@@ -131,8 +148,22 @@ class PubSub:
 
     def broadcast_from(self, pid: Pid, topic: str, message: object, dispatcher: Dispatcher = to_mailboxes) -> None:
         """Do as `broadcast`, but leave one process out."""
+        if get_ident() != self._thread:
+            self._check_unused()
         if topic in self._topics:
             dispatcher(list(self._topics[topic]), pid, message)
+
+    def _live_with(self, pid: Pid) -> None:
+        """Be in the thread of a process; raises WrongThreadError if that is another one, or the tables are in use."""
+        of_this_thread(pid)
+        if pid.thread != self._thread:
+            self._check_unused()
+        self._thread = pid.thread
+
+    def _check_unused(self) -> None:
+        """Raise WrongThreadError if they have a server or subscribers, all of which live in another thread."""
+        if self._subscriptions or (self._server is not None and self._server.alive):
+            raise wrong_thread(self)
 
     def _release(self, pid: Pid) -> None:
         for topic, subscriber in self._subscriptions.pop(pid, ()):

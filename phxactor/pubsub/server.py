@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from phxactor.otp import GenServer, Reply
 from phxactor.otp.events import brief
-from phxactor.runtime import From, is_atom
+from phxactor.runtime import From, is_atom, self_pid
 
 if TYPE_CHECKING:
     from phxactor.pubsub.pubsub import PubSub
@@ -18,7 +18,7 @@ class PubSubServer(GenServer):
     async def init(self, pubsub: PubSub) -> None:
         """Begin with empty tables."""
         self.pubsub = pubsub
-        pubsub.clear()
+        pubsub.clear(self_pid())
 
     async def handle_call(self, request: object, from_: From) -> Reply:
         """Answer `"statistics"`."""

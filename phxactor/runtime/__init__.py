@@ -20,12 +20,19 @@ from phxactor.runtime.current import (
     unregister,
     whereis,
 )
-from phxactor.runtime.errors import Exit, NameTakenError, NoProcessError, NotAProcessError
+from phxactor.runtime.errors import (
+    Exit,
+    NameTakenError,
+    NoProcessError,
+    NotAProcessError,
+    WrongThreadError,
+    wrong_thread,
+)
 from phxactor.runtime.garbage import sweep
 from phxactor.runtime.left_open import close_left_open, lift_shields
 from phxactor.runtime.messages import Answer, Down, Exited, From, Monitor, Ref, ref_of
 from phxactor.runtime.opening import open_runtime
-from phxactor.runtime.pid import Pid, Port
+from phxactor.runtime.pid import Pid, Port, of_this_thread
 from phxactor.runtime.reasons import (
     KILL,
     KILLED,
@@ -74,6 +81,7 @@ __all__ = [
     "Sink",
     "State",
     "Timer",
+    "WrongThreadError",
     "cancel_timer",
     "cleanup",
     "close_left_open",
@@ -86,6 +94,7 @@ __all__ = [
     "lift_shields",
     "link",
     "monitor",
+    "of_this_thread",
     "open_runtime",
     "own",
     "receive",
@@ -105,4 +114,5 @@ __all__ = [
     "unlink",
     "unregister",
     "whereis",
+    "wrong_thread",
 ]

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
+from functools import partial
 from typing import Any, TypeGuard, TypeVar, overload
 
 from phxactor.runtime import signals
-from phxactor.runtime.errors import Exit, NoProcessError
+from phxactor.runtime.errors import Exit, NoProcessError, wrong_thread
 from phxactor.runtime.messages import Exited, Monitor
-from phxactor.runtime.pid import Pid, Port
+from phxactor.runtime.names import Names
+from phxactor.runtime.pid import Pid, Port, of_this_thread
 from phxactor.runtime.receiving import NO_SINK, Sink
 from phxactor.runtime.runtime import current_process
 from phxactor.runtime.state import ALIVE
@@ -73,7 +75,7 @@ def link(pid: Pid) -> None:
 def unlink(pid: Pid, *, flush: bool = False) -> None:
     """Remove the link on both sides (X15, X17); `flush` also takes a waiting `Exited` out of the mailbox (X16)."""
     owner = current_process()
-    signals.unlink(owner, pid)
+    signals.unlink(owner, of_this_thread(pid))
     if flush:
         for index, message in enumerate(owner.mailbox):
             if type(message) is Exited and message.pid is pid:
@@ -83,7 +85,10 @@ def unlink(pid: Pid, *, flush: bool = False) -> None:
 
 def monitor(target: Pid | str) -> Monitor:
     """Watch a process, or the owner of a name: one `Down` will come (M1 to M6). Never raises for a dead one."""
-    return current_process().runtime.monitor(target)
+    owner = current_process()
+    if isinstance(target, str):
+        return signals.monitor(owner, owner.runtime.names.whereis(target), target)
+    return signals.monitor(owner, target)
 
 
 demonitor = signals.demonitor
@@ -116,7 +121,7 @@ def set_port(port: Port | None, sink: Sink = NO_SINK) -> None:
 def register(name: str, pid: Pid | None = None) -> None:
     """Give a process, by default this one, a name (NM1, NM2); raises NameTakenError."""
     owner = _alive()
-    owner.runtime.names.register(name, pid or owner)
+    owner.runtime.names.register(name, owner if pid is None else of_this_thread(pid))
 
 
 def unregister(name: str) -> None:
@@ -137,18 +142,14 @@ def send_after(destination: Pid | str, message: object, seconds: float) -> Timer
     if not seconds >= 0:
         raise ValueError(f"a time is a number of seconds from 0, not {seconds!r}")
     runtime = current_process().runtime
+    timers = runtime.timers
     if isinstance(destination, Pid):
-        timer = runtime.timers.add(seconds, destination.send, message)
+        timer = timers.add(seconds, of_this_thread(destination).deliver, message)
         timer.destination = destination
-        return timer
-    names = runtime.names
-
-    def deliver(late: object) -> None:
-        pid = names.whereis(destination)
-        if pid is not None:
-            pid.send(late)
-
-    return runtime.timers.add(seconds, deliver, message)
+    else:
+        timer = timers.add(seconds, partial(_send_late, runtime.names, destination), message)
+    timer.timers = timers
+    return timer
 
 
 def cancel_timer(timer: Timer) -> float | None:
@@ -156,7 +157,16 @@ def cancel_timer(timer: Timer) -> float | None:
 
     A message that it has sent stays where it is. Any process may cancel it (TI4).
     """
-    return current_process().runtime.timers.cancel(timer)
+    timers = timer.timers
+    if current_process().thread != timers.thread:
+        raise wrong_thread(timer)
+    return timers.cancel(timer)
+
+
+def _send_late(names: Names, name: str, message: object) -> None:
+    pid = names.whereis(name)
+    if pid is not None:
+        pid.deliver(message)
 
 
 def _alive() -> Pid:

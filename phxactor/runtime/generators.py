@@ -135,10 +135,10 @@ class Generators:
 
     def _forget_the_dead(self) -> None:
         """Forget those that have died since the last first step, and were not kept."""
-        for number, opened in self._dying.items():
+        while self._dying:  # another thread may drop one meanwhile
+            number, opened = self._dying.popitem()
             if opened.kept is None and opened.pid.generators is not None:
                 opened.pid.generators.pop(number, None)
-        self._dying.clear()
 
 
 def holds_scopes(generator: AsyncGenerator[Any, Any]) -> bool:

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from threading import get_ident
 from typing import TYPE_CHECKING, Any
 
 import attrs
+
+from phxactor.runtime.errors import not_here
 
 if TYPE_CHECKING:
     from phxactor.runtime.pid import Pid
@@ -28,9 +31,15 @@ class From(Ref):
         self.active = True
 
     def reply(self, value: object) -> None:
-        """Send the owner `Answer(self, value)`, unless it has stopped waiting; from any process, at any time (G27)."""
+        """Send the owner `Answer(self, value)`, unless it has stopped waiting; from any process, at any time (G27).
+
+        Raises WrongThreadError in another thread than the owner's.
+        """
+        owner = self.owner
+        if get_ident() != owner.thread:
+            raise not_here(owner)
         if self.active:
-            self.owner.send(Answer(self, value))
+            owner.deliver(Answer(self, value))
 
 
 class Monitor(From):

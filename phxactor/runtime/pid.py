@@ -15,10 +15,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextvars import ContextVar
+from threading import get_ident
 from typing import TYPE_CHECKING, Final, TypeAlias
 
 from trio.lowlevel import enable_ki_protection, reschedule
 
+from phxactor.runtime.errors import not_here
 from phxactor.runtime.messages import ref_of
 from phxactor.runtime.receiving import BUDGET, NO_SINK, Receiver
 from phxactor.runtime.state import ALIVE, DEAD
@@ -63,6 +65,7 @@ class Pid(Receiver):
         "parent",
         "resources",
         "scope",
+        "thread",
         "trapping",
         "watchers",
     )
@@ -70,6 +73,8 @@ class Pid(Receiver):
     def __init__(self, runtime: Runtime, number: int, initial_call: str, parent: Pid | None) -> None:
         """Make the record; `Runtime.spawn` is what starts a process."""
         self.runtime = runtime
+        self.thread = runtime.thread
+        """Where it lives: only there may anything be done to it."""
         self.number = number
         """Counts up from 1 in each runtime."""
         self.initial_call = initial_call
@@ -133,7 +138,22 @@ class Pid(Receiver):
     # ------------------------------------------------------------------------------------------- sending
 
     def send(self, message: object) -> None:
-        """Put a message in its mailbox: never waits, never fails, and is dropped if the process is gone (P16)."""
+        """Put a message in its mailbox: never waits, never fails, and is dropped if the process is gone (P16).
+
+        Raises WrongThreadError in another thread than that of its runtime, as `exit` does.
+        """
+        if get_ident() != self.thread:
+            raise not_here(self)
+        waiter = self.waiter
+        if waiter is not None and self.wanted is None:  # as `deliver` does: most receivers wait
+            self.mailbox.append(message)
+            self.waiter = None
+            reschedule(waiter)
+        else:
+            self.deliver(message)
+
+    def deliver(self, message: object) -> None:
+        """Do as `send`, in the right thread: a broadcast makes sure of that once for all subscribers."""
         waiter = self.waiter
         if waiter is not None:
             self.mailbox.append(message)
@@ -209,6 +229,13 @@ class Pid(Receiver):
         self.port_busy = False
         if not mailbox and self.state is ALIVE:
             self.sunk = self.sink.takes
+
+
+def of_this_thread(pid: Pid) -> Pid:
+    """Return the process; raises WrongThreadError where nothing may be done to it."""
+    if get_ident() != pid.thread:
+        raise not_here(pid)
+    return pid
 
 
 current: Final[ContextVar[Pid]] = ContextVar("phxactor.current")

@@ -122,15 +122,16 @@ class Receiver:
         nothing has come within `timeout` seconds; a message that waits wins over a timeout of 0 (N3).
         """
         mailbox = self.mailbox
-        if mailbox and self.budget and self.state is ALIVE and self.waiter is None:
+        if mailbox:
+            if not self.budget or self.state is not ALIVE or self.waiter is not None:
+                return await self._receive(timeout)
             self.budget -= 1
             message = mailbox[0]
             del mailbox[0]
             return message
         state = self.state
         if (
-            mailbox
-            or timeout is not None
+            timeout is not None
             or state is not ALIVE
             or self.port is not None
             or self.waiter is not None

@@ -13,19 +13,19 @@ from collections.abc import Awaitable, Callable
 from contextvars import Context
 from functools import cached_property, partial
 from itertools import count
+from threading import get_ident
 from typing import Final
 
 import attrs
 import trio
 
 from phxactor.runtime import events, signals
-from phxactor.runtime.errors import Exit, NotAProcessError
-from phxactor.runtime.messages import Monitor
+from phxactor.runtime.errors import Exit, NotAProcessError, not_here
 from phxactor.runtime.names import Names
 from phxactor.runtime.patience import Patience
-from phxactor.runtime.pid import Pid, current
+from phxactor.runtime.pid import Pid, current, of_this_thread
 from phxactor.runtime.process import run_process, tell_of
-from phxactor.runtime.reasons import KILL, SHUTDOWN, Reason
+from phxactor.runtime.reasons import KILL, NORMAL, SHUTDOWN, Reason
 from phxactor.runtime.receiving import Receiver
 from phxactor.runtime.state import ALIVE, DEAD, EXITING
 from phxactor.runtime.timers import Timer, Timers
@@ -56,6 +56,8 @@ class Runtime:
 
     def __init__(self, nursery: trio.Nursery, kill_grace: float) -> None:
         """Prepare the tables; `nursery` is the shielded one in which every process will run."""
+        self.thread = get_ident()
+        """The thread that all of its processes live in; 0, which is none, once it has ended."""
         self.now: Final[Callable[[], float]] = trio.lowlevel.current_clock().current_time
         """Reads the clock that all timers and time-outs use, in seconds: as `trio.current_time`, in a quarter of it."""
         self.processes: dict[int, Pid] = {}
@@ -71,24 +73,23 @@ class Runtime:
         self._start_soon = partial(Context().run, start_soon, run_process, self)
         self._numbers = count(1)
         self._token = trio.lowlevel.current_trio_token()
-        nursery.start_soon(self.timers.run, name="phxactor timers")
-        self.outside = self._make("outside", None)
+        Context().run(partial(nursery.start_soon, self.timers.run, name="phxactor timers"))
+        self.outside = Pid(self, next(self._numbers), "outside", None)
         """Stands for code that is no process, such as a signal handler: the sender of its signals. It takes none."""
         self.outside.state = DEAD
-        del self.processes[self.outside.number]
         self.abandon: Callable[[BaseException | None], None] | None = None
         """Ends the program though tasks of processes that were given up still run; else the runtime waits for them."""
-        self.main = self._make("main", self.outside)
+        self.main = self.processes[2] = Pid(self, next(self._numbers), "main", self.outside)
         """The process of the task that opened the runtime."""
 
     def statistics(self) -> RuntimeStatistics:
-        """Count what there is now."""
+        """Count what there is now; from any thread."""
         return RuntimeStatistics(
             processes=len(self.processes),
             zombies=len(self.zombies.undead),
             names=len(self.names.all()),
             timers=len(self.timers) + len(self.__dict__.get("patience", ())),
-            messages=sum(len(pid.mailbox) for pid in self.processes.values()),
+            messages=sum(len(pid.mailbox) for pid in list(self.processes.values())),
         )
 
     @cached_property
@@ -114,43 +115,44 @@ class Runtime:
     ) -> Pid:
         """Start a process that runs `await body(*args)`, and return at once (P19).
 
-        With `link`, it is linked to the caller from its first moment (P20). Raises `Exit` in a process that is ending.
+        With `link`, it is linked to the caller from its first moment (P20). Raises `Exit` in a process that is ending,
+        WrongThreadError in another thread, NotAProcessError when the runtime has ended.
         """
+        if get_ident() != self.thread:
+            raise self._starts_none()
         parent = current.get(self.outside)
         if parent.state is not ALIVE and parent is not self.outside:
             raise Exit(parent.exit_reason)
+        if parent.thread != self.thread:  # it is not that process which calls: this thread was started by it
+            parent = self.outside
         call = initial_call or getattr(body, "__qualname__", None) or str(body)
-        pid = self._make(call, parent)
+        number = next(self._numbers)
+        pid = self.processes[number] = Pid(self, number, call, parent)
         if link:
-            signals.link(parent, pid)
+            signals.link_child(parent, pid)
         if events.spawned.handlers:
             events.spawned.emit(pid=pid, parent=parent, linked=link)
-        self._start_soon(pid, body, args, name=call)
+        try:
+            self._start_soon(pid, body, args, name=call)
+        except BaseException:  # the nursery is lost: a process without a task would never end
+            signals.bury(self, pid, NORMAL)
+            raise
         return pid
 
-    def _make(self, initial_call: str, parent: Pid | None) -> Pid:
-        pid = Pid(self, next(self._numbers), initial_call, parent)
-        self.processes[pid.number] = pid
-        return pid
-
-    def forget(self, pid: Pid) -> None:
-        """Remove a process that has ended from the table, and its name."""
-        if pid.name is not None:
-            self.names.release(pid)
-        del self.processes[pid.number]
+    def _starts_none(self) -> NotAProcessError:
+        if self.thread:
+            return not_here(self.main)
+        return NotAProcessError("no process can be started: the runtime has ended")
 
     def exit(self, target: Pid, reason: Reason) -> None:
         """Send an exit signal from the current process, or from outside; see `Pid.exit`."""
+        of_this_thread(target)
         source = current.get(self.outside)
+        if source.thread != self.thread:
+            source = self.outside
         signals.exit_signal(target, source, reason)
         if source is target and target.state is not ALIVE and target is not self.outside:
             raise Exit(target.exit_reason)
-
-    def monitor(self, target: Pid | str) -> Monitor:
-        """Watch a process or the owner of a name, for the current process (M1 to M6)."""
-        if isinstance(target, str):
-            return signals.monitor(current_process(), self.names.whereis(target), target)
-        return signals.monitor(current_process(), target)
 
     def take_in(self, pid: Receiver) -> None:
         """Let a process that is about to receive have the answers of monitors on the dead first (M9)."""
@@ -161,11 +163,14 @@ class Runtime:
         signals.fatal(pid, tell_of(pid, error))
 
     def run_soon(self, function: Callable[[], object]) -> None:
-        """Call a synchronous function in the next pass of the scheduler; from any thread (TM34). It must not raise."""
-        self._token.run_sync_soon(function)
+        """Call a synchronous function in the next pass of the scheduler; from any thread (TM34). It must not raise.
+
+        It runs in no process: give it what it needs. Raises trio.RunFinishedError when the whole program has ended.
+        """
+        self._token.run_sync_soon(Context().run, function)
 
     async def ended(self, pid: Pid) -> Reason:
-        """Wait, from anywhere, until a process has wholly ended, and return its reason."""
+        """Wait, in a process or not, until a process has wholly ended, and return its reason."""
         if pid.state is not DEAD:
             gone = trio.Event()
 
@@ -206,7 +211,7 @@ class Runtime:
             self.kill()
             for pid in left:
                 await self.ended(pid)
-        signals.bury(self, main, reason)
+        self._end(reason)
 
     async def stop_without_host(self, reason: Reason, ended: trio.Event) -> None:
         """End every process whose tasks were cancelled from outside, when no timer runs any more (see `host`)."""
@@ -216,7 +221,11 @@ class Runtime:
         for pid in self.others():
             self.zombies.undead.add(pid)
             signals.bury(self, pid, pid.exit_reason)
+        self._end(reason)
+
+    def _end(self, reason: Reason) -> None:
         signals.bury(self, self.main, reason)
+        self.thread = 0
 
     async def _let_hear(self) -> None:
         """Let processes run that have just been told of an end, until nobody has ended for a few passes."""
@@ -243,6 +252,8 @@ def own(pid: Pid, release: Callable[[Pid], None]) -> None:
     For tables that list processes, as Registry and PubSub do. It cannot wait. Of a process that has ended already, it
     is called at once.
     """
+    if get_ident() != pid.thread:
+        raise not_here(pid)
     if pid.state is DEAD:
         release(pid)
         return
@@ -253,13 +264,20 @@ def own(pid: Pid, release: Callable[[Pid], None]) -> None:
 
 def disown(pid: Pid, release: Callable[[Pid], None]) -> None:
     """Take an `own` back; unknown ones are ignored."""
+    of_this_thread(pid)
     if pid.resources is not None:
         pid.resources.pop(release, None)
 
 
 def current_process() -> Pid:
-    """Return the process that runs; raises NotAProcessError where there is none."""
-    pid = current.get(None)
-    if pid is None:
-        raise NotAProcessError("only a process can do this: spawn one, or use phxactor.open_runtime()")
+    """Return the process that runs; raises NotAProcessError where there is none, as in any other thread."""
+    try:
+        pid = current.get()
+    except LookupError:
+        raise NotAProcessError(
+            "only a process can do this: spawn one, or use phxactor.open_runtime(); another thread has it done by "
+            "runtime.run_soon(function)"
+        ) from None
+    if get_ident() != pid.thread:
+        raise not_here(pid)
     return pid

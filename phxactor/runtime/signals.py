@@ -14,9 +14,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from phxactor.runtime import events
-from phxactor.runtime.errors import NoProcessError
+from phxactor.runtime.errors import NoProcessError, not_here
 from phxactor.runtime.messages import Down, Exited, Monitor
-from phxactor.runtime.pid import Pid
+from phxactor.runtime.pid import Pid, of_this_thread
 from phxactor.runtime.reasons import KILL, KILLED, NOPROC, Reason, format_reason, is_atom, is_normal
 from phxactor.runtime.state import ALIVE, DEAD, EXITING
 
@@ -71,9 +71,12 @@ def link(owner: Pid, other: Pid) -> None:
 
     Raises NoProcessError if the other is gone and the owner does not trap exits (X13); one that traps gets
     `Exited` with `NOPROC` instead (X12). One that is only ending answers with a `NOPROC` signal at its end (X14).
+    Raises WrongThreadError if the other lives in another thread.
     """
     if owner is other:
         return
+    if owner.thread != other.thread:
+        raise not_here(other)
     if other.state is DEAD:
         if not owner.trapping:
             raise NoProcessError(f"cannot link to {other!r}: it has ended")
@@ -90,6 +93,16 @@ def link(owner: Pid, other: Pid) -> None:
         events.linked.emit(pid=owner, other=other)
 
 
+def link_child(parent: Pid, child: Pid) -> None:
+    """Link a process that has just been made to the one that has made it (P20)."""
+    if parent.links is None:
+        parent.links = {}
+    parent.links[child] = False
+    child.links = {parent: False}
+    if events.linked.handlers:
+        events.linked.emit(pid=parent, other=child)
+
+
 def unlink(owner: Pid, other: Pid) -> None:
     """Remove the link on both sides (X15); no error if there is none (X17)."""
     if owner.links is not None and owner.links.pop(other, None) is not None:
@@ -102,8 +115,10 @@ def unlink(owner: Pid, other: Pid) -> None:
 def monitor(owner: Pid, target: Pid | None, name: object = None) -> Monitor:
     """Watch a process: one `Down` will come (M1); from a dead one (None for an unknown name) with `NOPROC` (M2).
 
-    A monitor of oneself never fires, and is not active (M6).
+    A monitor of oneself never fires, and is not active (M6). Raises WrongThreadError for a target in another thread.
     """
+    if target is not None and owner.thread != target.thread:
+        raise not_here(target)
     watch = Monitor(owner, target, name)
     if target is owner:
         watch.active = False
@@ -138,6 +153,7 @@ def demonitor(watch: Monitor, *, flush: bool = False) -> bool:
 
     `flush` also removes its `Down` from the mailbox if it came before (M8).
     """
+    of_this_thread(watch.owner)
     if watch.active:
         target = watch.target
         if target is not None and target.watchers is not None:
@@ -176,7 +192,9 @@ def bury(runtime: Runtime, pid: Pid, reason: Reason) -> None:
     pid.scope = pid.port = pid.waiter = pid.wanted = pid.dictionary = pid.arriving = pid.generators = None
     pid.drop_sink()
     pid.mailbox.clear()
-    runtime.forget(pid)
+    del runtime.processes[pid.number]
+    if pid.name is not None:
+        runtime.names.release(pid)
     if pid.resources is not None:
         _release(pid, pid.resources)
     if pid.monitors is not None:
@@ -209,13 +227,15 @@ def _forget_monitors(monitors: dict[Monitor, None]) -> None:
 
 def _tell(pid: Pid, reason: Reason) -> None:
     """Tell the links, then the watchers (X21), each in the order in which they came to be."""
-    links, pid.links = pid.links, None
-    for other, late in (links or {}).items():
-        if other.links is not None:
-            other.links.pop(pid, None)
-        _link_signal(other, pid, NOPROC if late else reason)
-    watchers, pid.watchers = pid.watchers, None
-    for watch in watchers or ():
-        if watch.active:
-            _spend(watch)
-            watch.owner.send(Down(watch, _monitored(watch), NOPROC if watch.late else reason))
+    links, watchers = pid.links, pid.watchers
+    pid.links = pid.watchers = None
+    if links is not None:
+        for other, late in links.items():
+            if other.links is not None:
+                other.links.pop(pid, None)
+            _link_signal(other, pid, NOPROC if late else reason)
+    if watchers is not None:
+        for watch in watchers:
+            if watch.active:
+                _spend(watch)
+                watch.owner.deliver(Down(watch, _monitored(watch), NOPROC if watch.late else reason))

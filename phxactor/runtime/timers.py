@@ -9,6 +9,7 @@ from collections.abc import Callable
 from heapq import heapify, heappop, heappush
 from itertools import count
 from math import inf
+from threading import get_ident
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import trio
@@ -32,7 +33,10 @@ def _nothing(_: object) -> None:
 class Timer:
     """One call that is due at `deadline`; what `send_after` returns."""
 
-    __slots__ = ("argument", "callback", "deadline", "destination", "pending")
+    __slots__ = ("argument", "callback", "deadline", "destination", "pending", "timers")
+
+    timers: Timers
+    """The heap that it is in: `send_after` says so, for `cancel_timer`."""
 
     def __init__(self, deadline: float, callback: Callable[[Any], object], argument: object) -> None:
         """Made by `Timers.add`, which knows that they fit."""
@@ -50,6 +54,7 @@ class Timers:
     def __init__(self, now: Callable[[], float]) -> None:
         """Start with none; `run` must be running for any to fire. `now` reads the clock."""
         self._now = now
+        self.thread = get_ident()
         self._heap: list[tuple[float, int, Timer]] = []
         self._numbers = count()
         self._cancelled = 0

@@ -64,9 +64,9 @@ def dispatch(subscribers: Iterable[Subscriber], left_out: Pid | None, message: o
                     encoded[lane.serializer] = _encode(lane.serializer, message)
                 push = encoded[lane.serializer]
         if push is not None:
-            subscriber.through.send(push)
+            subscriber.through.deliver(push)
         elif not fast:
-            subscriber.pid.send(message)
+            subscriber.pid.deliver(message)
 
 
 def _encode(serializer: Serializer, message: Broadcast) -> SocketPush | None:

@@ -113,7 +113,7 @@ class JoinActs(JoinState):
 
     def deliver(self, joined: Joined, message: Message) -> None:
         """Send a message to the channel. `handle_in` does so itself, without this call."""
-        joined.pid.send(message)
+        joined.pid.deliver(message)
 
     def left(self, _: None, message: Message) -> None:
         """Reply to a leave of a topic that is not joined."""

@@ -101,7 +101,7 @@ class Multiplexer(JoinActs):
                     or (theirs is None and message.event != "phx_leave")
                     or (type(message.payload) is bytes and _same_as_text(ours, theirs, message))
                 ):
-                    entry.pid.send(message)  # any other is meant for a join that has been replaced
+                    entry.pid.deliver(message)  # any other is meant for a join that has been replaced
                 return
             _JOINED[Event.JOIN][1](self, entry, message)
             return

@@ -206,7 +206,7 @@ async def _run(knock: Knock) -> None:
         knock.tell_refused(refused.why)
         opening.from_.reply(refused)
         raise Exit(NORMAL) from None
-    knock.tell_connected(began, socket.log_level)
+    knock.tell_connected(pid, began, socket.log_level)
     endpoint, peer = knock.endpoint, str(knock.request.peer)
     transport = MemoryTransport(socket, knock.options, endpoint.pool_of, peer)
     opening.from_.reply(Connected(transport))
