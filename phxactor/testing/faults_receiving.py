@@ -78,7 +78,7 @@ class Fault:
         caller = current.get(None)
         for pid in [] if caller is None else caller.runtime.processes.values():
             self._watch(pid)
-        init, run_port, send = Pid.__init__, Pid._run_port, Pid.send  # noqa: SLF001
+        init, run_port, deliver = Pid.__init__, Pid._run_port, Pid.deliver  # noqa: SLF001
 
         def watched_init(pid: Pid, *args: Any) -> None:  # noqa: ANN401 - those of the method
             init(pid, *args)
@@ -87,14 +87,14 @@ class Fault:
         def watched_port(pid: Pid, port: Port, message: object) -> None:
             run_port(pid, partial(self._hand_over, pid, port), message)
 
-        def watched_send(pid: Pid, message: object) -> None:
+        def watched_deliver(pid: Pid, message: object) -> None:
             pid.drop_sink()  # it saves time, and does nothing else that the port does not
-            send(pid, message)
+            deliver(pid, message)
 
         with ExitStack() as stack:
             stack.enter_context(patch.object(Pid, "__init__", watched_init))
             stack.enter_context(patch.object(Pid, "_run_port", watched_port))
-            stack.enter_context(patch.object(Pid, "send", watched_send))
+            stack.enter_context(patch.object(Pid, "deliver", watched_deliver))
             stack.enter_context(patch.object(Receiver, "expect_many", _stay))
             yield
         for mailbox in self._mailboxes:

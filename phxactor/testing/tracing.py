@@ -10,7 +10,7 @@
       5 s #PID<3 Counter.init> exits: (ValueError) boom
 
 It costs nothing while nobody traces: what has no event of its own (a message sent, a monitor made, an exit signal) is
-seen by wrapping the three methods behind it for as long as the block lasts.
+seen by wrapping the methods behind it for as long as the block lasts.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ import trio
 
 from phxactor.otp import Call, supervisor_events
 from phxactor.runtime import Down, Exited, Monitor, Pid, Reason, events, format_reason
-from phxactor.runtime.pid import current
+from phxactor.runtime.pid import current, of_this_thread
 from phxactor.telemetry import Event
 
 LINES: Final = 200
@@ -184,14 +184,17 @@ def _pid(fields: Mapping[str, object], name: str) -> Pid | None:
 def tracing() -> Iterator[Trace]:
     """Trace all runtimes of the thread while the block lasts."""
     trace = Trace()
-    send, exit_, make_monitor = Pid.send, Pid.exit, Monitor.__init__
+    deliver, exit_, make_monitor = Pid.deliver, Pid.exit, Monitor.__init__
 
     def traced_send(pid: Pid, message: object) -> None:
+        of_this_thread(pid).deliver(message)
+
+    def traced_deliver(pid: Pid, message: object) -> None:
         trace.sent(pid, message)
-        send(pid, message)
+        deliver(pid, message)
 
     def traced_exit(pid: Pid, reason: Reason) -> None:
-        trace.signalled(pid, reason)
+        trace.signalled(of_this_thread(pid), reason)
         exit_(pid, reason)
 
     def traced_monitor(monitor: Monitor, owner: Pid, target: Pid | None, name: object = None) -> None:
@@ -200,6 +203,7 @@ def tracing() -> Iterator[Trace]:
 
     with ExitStack() as stack:
         stack.enter_context(patch.object(Pid, "send", traced_send))
+        stack.enter_context(patch.object(Pid, "deliver", traced_deliver))
         stack.enter_context(patch.object(Pid, "exit", traced_exit))
         stack.enter_context(patch.object(Monitor, "__init__", traced_monitor))
         for event in _HEARD:

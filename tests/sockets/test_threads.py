@@ -1,0 +1,121 @@
+"""What endpoints, sockets and channels send comes from their own thread; in any other it is one clear error (TM34)."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from functools import partial
+from typing import Final
+
+import pytest
+import trio
+
+from phxactor import Channel, NoReply, Ok, RawSocket, Shutdown, Socket, WebSocketOptions, channel, on, reply
+from phxactor.channel import Payload
+from phxactor.runtime import WrongThreadError
+from tests.conformance.client import Client
+from tests.runtime.threads import step
+from tests.sockets.serving import mounted, serving
+
+pytestmark = pytest.mark.socket
+
+JOIN: Final = ["1", "1", "room:1", "phx_join", {}]
+JOINED: Final = ["1", "1", "room:1", "phx_reply", {"status": "ok", "response": {}}]
+
+
+class Room(Channel):
+    """Does things in a thread, and pushes what they raise."""
+
+    @on("try")
+    async def in_a_thread(self, payload: Payload) -> NoReply:
+        name = payload["name"]
+        ref = self.socket_ref()
+        error = await trio.to_thread.run_sync(step, partial(WAYS[name], self))
+        reply(ref, Ok({"error": type(error).__name__, "says": str(error)}))
+        return NoReply()
+
+    @on("broadcast")
+    async def broadcast_here(self, payload: Payload) -> None:
+        self.broadcast("news", payload)
+
+
+WAYS: Final[dict[str, Callable[[Room], object]]] = {
+    "push": lambda room: room.push("lost", {}),
+    "broadcast": lambda room: room.broadcast("lost", {}),
+    "broadcast_from": lambda room: room.broadcast_from("lost", {}),
+    "reply": lambda room: reply(room.socket_ref(), Ok({"answered": "in a thread"})),
+    "Socket.push": lambda room: room.socket.push("lost", {}),
+    "Socket.close": lambda room: room.socket.close(Shutdown("lost")),
+    "Endpoint.broadcast": lambda room: room.socket.endpoint.broadcast(room.topic, "lost", {}),
+    "Endpoint.broadcast to nobody": lambda room: room.socket.endpoint.broadcast("nobody:1", "lost", {}),
+    "Endpoint.broadcast_from": lambda room: room.socket.endpoint.broadcast_from(
+        room.socket.transport_pid, room.topic, "lost", {}
+    ),
+    "Endpoint.local_broadcast": lambda room: room.socket.endpoint.local_broadcast(room.topic, "lost", {}),
+    "Endpoint.subscribe": lambda room: room.socket.endpoint.subscribe("other"),
+    "Endpoint.unsubscribe": lambda room: room.socket.endpoint.unsubscribe(room.topic),
+    "exit of the connection": lambda room: room.socket.transport_pid.exit("boom"),
+}
+
+
+class UserSocket(Socket):
+    channels = (channel("room:*", Room),)
+
+
+@pytest.mark.parametrize("compress", [False, True])
+@pytest.mark.parametrize("name", WAYS)
+async def test_TM34_a_channel_sends_nothing_from_a_thread(name: str, compress: bool) -> None:
+    served = mounted(UserSocket, WebSocketOptions(check_origin=False, compress=compress))
+    async with serving(served) as server, await server.connect(compress=compress) as client:
+        assert await client.ask(JOIN) == JOINED
+        error, says = await asked(client, {"name": name})
+        assert error == "WrongThreadError"
+        assert "runtime.run_soon(function)" in says
+        assert await client.ask(["1", "3", "room:1", "broadcast", {"n": 1}]) == [None, None, "room:1", "news", {"n": 1}]
+
+
+async def asked(client: Client, payload: object) -> tuple[str, str]:
+    """Have the channel do it in a thread."""
+    match await client.ask(["1", "2", "room:1", "try", payload]):
+        case ["1", "2", "room:1", "phx_reply", {"status": "ok", "response": {"error": error, "says": says}}]:
+            return error, says
+        case answer:
+            raise AssertionError(answer)
+
+
+class Raw(RawSocket):
+    """Pushes from a thread."""
+
+    async def handle_in(self, data: str | bytes) -> str:
+        return type(await trio.to_thread.run_sync(step, partial(self.push, data))).__name__
+
+
+async def test_TM34_a_raw_socket_pushes_nothing_from_a_thread() -> None:
+    async with serving(mounted(Raw)) as server, await server.connect("/socket/websocket") as client:
+        await client.send("hello")
+        assert await client.next() == "WrongThreadError"
+
+
+async def test_TM34_a_thread_that_broadcasts_all_the_time_loses_nothing_of_others() -> None:
+    async with serving(mounted(UserSocket)) as server, await server.connect() as client:
+        assert await client.ask(JOIN) == JOINED
+        errors: list[BaseException] = []
+        over = threading.Event()
+
+        def work() -> None:
+            while not over.is_set():
+                try:
+                    server.endpoint.broadcast("room:1", "lost", {})
+                except WrongThreadError as error:
+                    errors.append(error)
+
+        thread = threading.Thread(target=work)
+        thread.start()
+        try:
+            for number in range(200):
+                server.endpoint.broadcast("room:1", "news", {"n": number})
+                assert await client.json() == [None, None, "room:1", "news", {"n": number}]
+        finally:
+            over.set()
+            thread.join()
+        assert errors
