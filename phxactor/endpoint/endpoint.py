@@ -34,7 +34,7 @@ from phxactor.endpoint.routes import Route, Routes
 from phxactor.endpoint.tls import check_context
 from phxactor.otp import ChildSpec, DynamicSupervisor, Error, Ignore, Ok, PartitionSupervisor, Supervisor
 from phxactor.pubsub import PubSub
-from phxactor.runtime import Pid
+from phxactor.runtime import Pid, self_pid, wrong_thread
 from phxactor.socket import Broadcaster, Socket
 from phxactor.token.keys import MIN_SECRET
 from phxactor.transport.delivery import Delivery
@@ -163,7 +163,10 @@ class Endpoint(Broadcaster):
         """Start the tree, linked to the caller; `Error` names an address that cannot be had.
 
         With `server=False` it listens nowhere: for tests, and programs whose clients come by `serve_stream` only.
+        Raises WrongThreadError while it runs in another thread.
         """
+        if self._connections is not None and self._connections.alive and self._connections.thread != self_pid().thread:
+            raise wrong_thread(self)
         self.draining = False
         if not server:
             self.listener = self.address = None
