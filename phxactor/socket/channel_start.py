@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
-from inspect import iscoroutinefunction
+from inspect import isawaitable
 from typing import Final
 
-import attrs
-
-from phxactor.otp import ChildSpec, Error
+from phxactor.otp import ChildSpec, Error, Ok
 from phxactor.otp.child_spec import Started
 from phxactor.runtime import From, Pid, disown, own, self_pid
 from phxactor.socket.socket import Socket
 
 TOO_LATE: Final = Error("join_timeout")
-"""What the start of a channel answers that has taken longer than a join may."""
+"""The result of a start that has taken longer than a join may."""
 
 
 def channel_spec(
@@ -22,11 +20,13 @@ def channel_spec(
 ) -> tuple[ChildSpec, tuple[object, ...]]:
     """Say how a channel is started: by its `child_spec(arguments)`, or its `start_link(arguments)`.
 
-    One that has a `shared_spec`, as a `Channel`, is started from that, with the arguments beside it: to make another
-    specification for each, check it, and keep it without its arguments costs 3 of 160 µs.
+    A class with a `shared_spec`, as a `Channel` has, is started from that one specification, with the arguments beside
+    it: making, checking and keeping another one for each channel would cost more.
 
-    It is always temporary: a channel comes back by being joined again. One whose start waits is given up after so many
-    seconds, or when its client leaves, for its supervisor waits with it.
+    The specification is always temporary: the client joins again, no supervisor restarts a channel. A start that waits
+    fails after so many seconds, or when its client leaves, for it holds up its supervisor.
+
+    Raises TypeError if `child_spec` returns anything else, and whatever `child_spec` raises.
     """
     shared = getattr(handler, "shared_spec", None)
     if shared is not None:
@@ -39,25 +39,28 @@ def channel_spec(
     else:
         start_link = handler.start_link  # type: ignore[attr-defined]  # checked when the socket's class was made
         spec = ChildSpec(id=handler, start=(start_link, (arguments,), {}), restart="temporary")
-    if iscoroutinefunction(spec.start[0]):
-        spec = ChildSpec(
-            id=spec.id,
-            start=(_start_in_time, (seconds, arguments[2].transport_pid, *spec.start), {}),
-            restart="temporary",
-            shutdown=spec.shutdown,
-            type=spec.type,
-            modules=spec.callback_modules(),
-        )
-    return spec if spec.restart == "temporary" else attrs.evolve(spec, restart="temporary"), ()
+    in_time = ChildSpec(
+        id=spec.id,
+        start=(_start_in_time, (seconds, arguments[2].transport_pid, *spec.start), {}),
+        restart="temporary",
+        shutdown=spec.shutdown,
+        type=spec.type,
+        modules=spec.callback_modules(),
+    )
+    return in_time, ()
 
 
 async def _start_in_time(
     seconds: float,
     transport: Pid,
-    start: Callable[..., Awaitable[Started]],
+    start: Callable[..., Started | Awaitable[Started]],
     args: tuple[object, ...],
     kwargs: Mapping[str, object],
 ) -> Started:
+    """Start a channel; a function that is not `async` may return what has to be awaited, too."""
+    started = start(*args, **kwargs)
+    if type(started) is Ok or not isawaitable(started):
+        return started
     with self_pid().runtime.patience.move_on_after(seconds) as scope:
 
         def leave(_: Pid) -> None:
@@ -65,7 +68,7 @@ async def _start_in_time(
 
         own(transport, leave)  # at once, if it has
         try:
-            return await start(*args, **kwargs)
+            return await started
         finally:
             disown(transport, leave)
     return TOO_LATE

@@ -10,7 +10,7 @@ from functools import partial
 from typing import Any, Final, TypeAlias
 
 from phxactor.otp import DynamicSupervisor
-from phxactor.runtime import KILL, Crash, Pid, Reason, Shutdown, demonitor
+from phxactor.runtime import KILL, Crash, Pid, Reason, Shutdown, demonitor, own
 from phxactor.runtime.signals import exit_signal, monitor
 from phxactor.socket.channel_start import channel_spec
 from phxactor.socket.join_state import JoinState
@@ -224,11 +224,13 @@ class JoinActs(JoinState):
 
     def shut_down(self, joining: Joining, _: None) -> None:
         """Have a channel exit whose connection has ended: it may not have begun to monitor its transport."""
-        if joining.pid is not None:
-            exit_signal(joining.pid, self._pid, Shutdown("closed"))
-            if joining.pid.alive and joining.socket is not None:  # it traps exits, and may hang in its `join`
-                late = joining.pid, joining.socket
-                self._pid.runtime.patience.add(self._limits.join_timeout, _kill_joining, late)
+        pid, socket = joining.pid, joining.socket
+        if pid is not None:
+            exit_signal(pid, self._pid, Shutdown("closed"))
+            if pid.alive and socket is not None:  # it traps exits, and may hang in its `join`
+                patience = pid.runtime.patience
+                timer = patience.add(self._limits.join_timeout, _kill_joining, (pid, socket))
+                own(pid, lambda _: patience.discard(timer))
 
 
 def _kill_joining(late: tuple[Pid, Socket]) -> None:

@@ -234,7 +234,7 @@ TABLE: Final[dict[Phase, Row]] = {
         },
     ),
     P.ENDED: {},
-    P.GIVEN_UP: _row(P.GIVEN_UP, {E.NAMED: A.KILL}, {}),
+    P.GIVEN_UP: _row(P.GIVEN_UP, {E.NAMED: A.KILL}, {E.CLOSE: Cell(P.ENDED, A.NOTHING)}),
 }
 """The cells. What is not here changes nothing: it cannot come, or it comes too late."""
 

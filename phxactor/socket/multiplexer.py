@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import Any, Final, final
 
 from phxactor.otp import Error, Ok
-from phxactor.runtime import Answer, Down, From, Pid, Shutdown, demonitor, is_atom, sweep
+from phxactor.runtime import Answer, Down, From, Monitor, Pid, Shutdown, demonitor, is_atom, sweep
 from phxactor.socket import events
 from phxactor.socket.channel_start import TOO_LATE
 from phxactor.socket.join_acts import CELLS, JoinActs
@@ -19,7 +19,7 @@ from phxactor.socket.messages import Broadcast, Message, Ref, SocketClose
 from phxactor.socket.output import NOWHERE
 from phxactor.socket.serializer import EncodeError, Mistyped, ref_text
 from phxactor.socket.socket import Socket
-from phxactor.socket.topics import Joined, Joining, Late
+from phxactor.socket.topics import ChannelFrom, Joined, Joining, Late
 
 WAITING: Final = 1000
 """Messages that may wait for the answer of their topic's join; one leave may wait behind them."""
@@ -27,6 +27,10 @@ WAITING: Final = 1000
 _NO_JOIN: Final = CELLS[Phase.NONE]
 _JOINED: Final = CELLS[Phase.JOINED]
 _FROM_CLIENT: Final = {"phx_join": Event.JOIN, "phx_leave": Event.LEAVE}
+
+
+REFS: Final = (ChannelFrom, Monitor)
+"""What pools and channels answer to. Anything else may be a program's own, and is not asked for its hash."""
 
 
 @final
@@ -137,7 +141,7 @@ class Multiplexer(JoinActs):
 
     def _answered(self, ref: From, value: Any) -> None:  # noqa: ANN401 - its type is looked at
         """Take the answer of a pool or of a channel, whichever comes first."""
-        joining = self._asked.pop(ref, None)
+        joining = self._asked.pop(ref, None) if type(ref) in REFS else None
         if joining is None:
             return
         kind = type(value)
@@ -176,7 +180,7 @@ class Multiplexer(JoinActs):
 
     def _down(self, down: Down) -> None:
         """Take the exit of a channel, or of a pool that has not answered."""
-        joining = self._asked.pop(down.ref, None)
+        joining = self._asked.pop(down.ref, None) if type(down.ref) in REFS else None
         pid = down.object
         if joining is not None:
             joining.pool_watch = None
