@@ -124,6 +124,10 @@ class BaseConnection(ABC):
         """Say whether the client has closed his side, or is gone, as far as the system knows."""
 
     @abstractmethod
+    def is_broken(self) -> bool:
+        """Say whether nothing that is sent will reach the client: it has reset the connection."""
+
+    @abstractmethod
     async def acknowledged(self) -> bool:
         """Wait until the client's system has acknowledged all that was sent; False if it never will."""
 

@@ -15,7 +15,7 @@ import trio
 from trio.lowlevel import wait_readable
 
 from phxactor.runtime import fork
-from phxactor.transport.acknowledged import acknowledged, drop_unsent, has_left, read
+from phxactor.transport.acknowledged import acknowledged, drop_unsent, has_left, is_broken, read
 from phxactor.transport.base_connection import LEFT_OVER, READ_SIZE, BaseConnection, Take
 from phxactor.transport.watching import in_background
 
@@ -143,6 +143,10 @@ class Connection(BaseConnection):
     def has_left(self) -> bool:
         """Say whether the client has closed his side, or is gone."""
         return has_left(self._sock)
+
+    def is_broken(self) -> bool:
+        """Say whether the client has reset the connection."""
+        return is_broken(self._sock)
 
     async def acknowledged(self) -> bool:
         """Wait until the client's system has acknowledged all that was sent; False if it never will."""

@@ -19,6 +19,8 @@ RAW: Final = 0
 """In place of an opcode: bytes that are for the protocol object."""
 OPCODE: Final = 0x0F
 """The bits of a frame's first byte that are its opcode."""
+FIN: Final = 0x80
+"""The bit of it that says that no fragment follows."""
 
 _FAULTS: Final = (
     "invalid opcode",
@@ -30,7 +32,6 @@ _FAULTS: Final = (
 )
 """What can be wrong with the head of a frame, in the order in which it is looked at."""
 
-_FIN: Final = 0x80
 _MASKED: Final = 0x80
 _RESERVED: Final = 0x70
 _COMPRESSED: Final = 0x40
@@ -72,6 +73,11 @@ class FrameSlicer:
         self._raw = False
         """From a frame on that is too large, or wrong in its head, nothing is sliced any more."""
 
+    @property
+    def missing(self) -> int:
+        """Bytes that a frame still lacks of which the beginning has come: until they are there, no frame comes out."""
+        return 0 if self._rest is None else self._needed - len(self._rest)
+
     def feed(  # noqa: C901 - the hot loop: a function call a frame would cost as much as the slicing
         self, data: bytes
     ) -> list[tuple[int, bytes]]:
@@ -111,7 +117,7 @@ class FrameSlicer:
                 if fault(data[position:start], compressed=self._compressed) is not None:
                     return self._give_up(data[position:], frames)
                 if head & OPCODE < _CONTROL:
-                    self._fragmented = not head & _FIN
+                    self._fragmented = not head & FIN
                 frames.append((RAW, data[position:stop]))
             position = stop
         return self._keep(data[position:], 0, frames) if position < end else frames
@@ -150,10 +156,19 @@ def fault(data: bytes, *, compressed: bool) -> str | None:
         not second & _MASKED,
         head & _RESERVED & ~allowed,
         opcode >= _CONTROL and size > _TOP,
-        opcode >= _CONTROL and not head & _FIN,
+        opcode >= _CONTROL and not head & FIN,
         _wasteful(size, data),
     )
     return next((words for words, is_so in zip(_FAULTS, wrong, strict=True) if is_so), None)
+
+
+def extent(data: bytes) -> tuple[int, int]:
+    """Return where the payload of a masked frame begins, and how many bytes it has; its head is right."""
+    size = data[1] & _SIZE
+    if size < _TWO_BYTES:
+        return 6, size
+    end = 4 if size == _TWO_BYTES else 10
+    return end + 4, int.from_bytes(data[2:end], "big")
 
 
 def _wasteful(size: int, data: bytes) -> bool:
@@ -167,7 +182,7 @@ def frame(opcode: int, data: bytes) -> bytes:
     """Make a server's whole, unmasked frame."""
     size = len(data)
     if size < _SHORT:
-        return bytes((_FIN | opcode, size)) + data
+        return bytes((FIN | opcode, size)) + data
     if size < _MIDDLE:
-        return bytes((_FIN | opcode, _TWO_BYTES, size >> 8, size & 0xFF)) + data
-    return bytes((_FIN | opcode, _EIGHT_BYTES)) + size.to_bytes(8, "big") + data
+        return bytes((FIN | opcode, _TWO_BYTES, size >> 8, size & 0xFF)) + data
+    return bytes((FIN | opcode, _EIGHT_BYTES)) + size.to_bytes(8, "big") + data

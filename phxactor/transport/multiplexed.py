@@ -7,7 +7,8 @@ port's sink at once: it appends to the connection's output, which the flusher se
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
+from time import perf_counter
 from typing import ClassVar, Final, final
 
 import trio
@@ -23,7 +24,7 @@ from phxactor.transport.close_codes import BAD_MESSAGE, DRAINING, HELD_UP, NOT_U
 from phxactor.transport.frames import RAW, frame
 from phxactor.transport.full_sweep import FullSweep
 from phxactor.transport.slow_consumer import SlowConsumer
-from phxactor.transport.websocket import MANY, STUCK, Link, Silence, WebSocket
+from phxactor.transport.websocket import AT_ONCE, HEAVY, MUCH, SHARE, STUCK, Link, Silence, WebSocket
 
 WINDOW: Final = 65536
 """Bytes that are read before it is asked whether the channels keep up."""
@@ -52,6 +53,7 @@ class MultiplexedWebSocket(WebSocket):
         "_multiplexer",
         "_slow",
         "_taking",
+        "_turn",
         "_window",
     )
 
@@ -67,6 +69,8 @@ class MultiplexedWebSocket(WebSocket):
         self._draining = False
         self._taking = False
         """Whether frames wait for their turn."""
+        self._turn = False
+        """Whether a message that is much work may be taken now."""
         self._window = WINDOW
         """Bytes that are still taken before the channels are looked at."""
         self._left: list[tuple[int, bytes]] = []
@@ -84,9 +88,11 @@ class MultiplexedWebSocket(WebSocket):
                 set_port(self.port)
             else:
                 set_port(self.port, self)
-            if first and (held := self.take(first)) is not None:
+            compressed = self.compressed
+            take = self.take_compressed if compressed else self.take
+            if first and (held := take(first)) is not None:
                 await held
-            await self._connection.feed(self.take, COMPRESSED_READ if self.compressed else READ_SIZE)
+            await self._connection.feed(take, COMPRESSED_READ if compressed else READ_SIZE)
             self.seal()
         except trio.BrokenResourceError:  # reset by the client
             self.seal()
@@ -99,11 +105,31 @@ class MultiplexedWebSocket(WebSocket):
         window = self._window = self._window - len(data)
         if window <= 0 and (held := self.look(data)) is not None:
             return held
-        frames = self.slice(data)
-        if len(frames) > MANY:
-            return self.take_in_turns(frames)
-        self.take_frames(frames)
+        if len(data) > MUCH:
+            return self.take_much(data)
+        self.take_frames(self.slice(data))
         return self.hold() if self._left else None
+
+    def take_compressed(self, data: bytes) -> Awaitable[None] | None:
+        """Do so where little may become much."""
+        window = self._window = self._window - len(data)
+        if window <= 0 and (held := self.look(data)) is not None:
+            return held
+        return self.take_much(data)
+
+    def take_much(self, data: bytes) -> Awaitable[None] | None:
+        """Take much: as long as that is little work; the rest when it is this client's turn."""
+        pieces = self.pieces(data)
+        late = perf_counter() + AT_ONCE
+        for frames in pieces:
+            if self.is_heavy(frames):
+                return self.take_in_turns(frames, pieces)
+            self.take_frames(frames)
+            if self.deaf and not self._left:  # it ends
+                return None
+            if self._left or perf_counter() > late:
+                return self.take_in_turns([], pieces)
+        return None
 
     def take_frames(self, frames: list[tuple[int, bytes]]) -> None:
         """Take frames as the port takes a message, to the first for which there is no room."""
@@ -125,14 +151,24 @@ class MultiplexedWebSocket(WebSocket):
         if pid.mailbox:
             pid.run_port_queue()
 
-    async def take_in_turns(self, frames: list[tuple[int, bytes]]) -> None:
-        """Take many frames, and let others run in between."""
+    async def take_in_turns(self, frames: list[tuple[int, bytes]], pieces: Iterator[list[tuple[int, bytes]]]) -> None:
+        """Take frames and what follows them, and have others served in between."""
         self._taking = True
-        for start in range(0, len(frames), MANY):
-            await self.wait_for_turn()
-            self.take_frames(self.still_wanted(frames[start : start + MANY]))
+        more: list[tuple[int, bytes]] | None = frames
+        while more is not None:
             if self._left:
                 await self.hold()
+            await self.wait_for_turn()
+            late = perf_counter() + SHARE
+            self._turn = True
+            while more is not None:
+                self.take_frames(more)
+                more = next(pieces, None)
+                if self._left or perf_counter() > late:
+                    break
+            self._turn = False
+        if self._left:
+            await self.hold()
         self._taking = False
 
     def take_message(self, opcode: int, data: bytes) -> None:
@@ -148,7 +184,13 @@ class MultiplexedWebSocket(WebSocket):
         self._handle_in(message)
 
     def take_larger(self, opcode: int, data: bytes) -> None:
-        """Do so with a message that counts by itself, unless there is no room for it: then it is left."""
+        """Do so with a message that counts by itself, unless there is no room or no turn for it: then it is left."""
+        if len(data) > HEAVY:
+            if not self._turn:
+                self._left.append((opcode, data))
+                self.deaf = True
+                return
+            self._turn = False
         try:
             message = self._multiplexer.backlog.decode(self._decode, data, opcode)
         except DecodeError as error:
@@ -178,9 +220,12 @@ class MultiplexedWebSocket(WebSocket):
         """Read nothing until half of what may wait does, then take what was left, and `data`: TCP tells the client."""
         await self.wait_for_room()
         while self._left:
+            await self.wait_for_turn()
             frames, self._left = self._left, []
             self.deaf = self.closing
+            self._turn = True
             self.take_frames(frames)
+            self._turn = False
             if self._left:
                 await self.wait_for_room()
         if data and (held := self.take(data)) is not None:

@@ -7,7 +7,9 @@ that hangs would leave a process behind each time.
 
 from __future__ import annotations
 
+import math
 from sys import getsizeof
+from time import perf_counter
 from typing import Final, final
 
 import attrs
@@ -23,7 +25,7 @@ from phxactor.socket.raw import RawResult, RawSocket
 from phxactor.transport import events
 from phxactor.transport.attended import Attended
 from phxactor.transport.close_codes import BAD_MESSAGE, DRAINING, HELD_UP, NOT_UTF8, CloseCode, close_code
-from phxactor.transport.websocket import MANY, STUCK, Link, WebSocket
+from phxactor.transport.websocket import MUCH, SHARE, STUCK, Link, WebSocket
 
 AHEAD: Final = 65536
 """Bytes of messages that may wait for the handler before nothing more is read."""
@@ -194,7 +196,7 @@ class RawWebSocket(WebSocket):
         try:
             while not self.deaf:
                 if data:
-                    await self._take(self.slice(data))
+                    await self._take(data)
                 if self._rate is not None and (delay := self._rate.delay(trio.current_time())):
                     self._heard = trio.current_time() + delay  # it is not the client who is silent
                     await trio.sleep(delay)
@@ -206,18 +208,18 @@ class RawWebSocket(WebSocket):
         self.deaf = True
         self.end(NORMAL)
 
-    async def _take(self, frames: list[tuple[int, bytes]]) -> None:
-        """Take frames, and let others run in between: 64 KiB of the smallest take `websockets` 0.3 s.
+    async def _take(self, data: bytes) -> None:
+        """Take what was read, and have others served in between.
 
-        What one read holds of compressed ones may be a thousand times as long, so after each it is asked for room.
+        What one read holds of compressed frames may be a thousand times as long, so after each it is asked for room.
         """
-        step = 1 if self.compressed else MANY
-        for start in range(0, len(frames), step):
-            if len(frames) > step:
+        await trio.lowlevel.checkpoint()
+        late = 0.0 if len(data) > MUCH else math.inf
+        for frames in self.pieces(data):
+            if self.is_heavy(frames) or perf_counter() > late:
                 await self.wait_for_turn()
-            elif start == 0:
-                await trio.lowlevel.checkpoint()
-            self.take_frames(self.still_wanted(frames[start : start + step]))
+                late = perf_counter() + SHARE
+            self.take_frames(frames)
             if self._waiting > AHEAD:
                 await self._wait_for_room()
 

@@ -16,7 +16,7 @@ from __future__ import annotations
 
 import select
 import socket
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Coroutine
 from contextlib import suppress
 from time import perf_counter
 from typing import Final, final
@@ -76,7 +76,12 @@ class Reading:
                 return
             if held is None:
                 return
+            if not self._is_awaited() and isinstance(held, Coroutine):  # its process was ended meanwhile
+                held.close()
         self.wake(None)
+
+    def _is_awaited(self) -> bool:
+        return self.task is not None
 
     def wake(self, error: BaseException | None) -> None:
         """Let the task go on, or fail."""

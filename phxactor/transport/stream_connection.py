@@ -139,6 +139,11 @@ class StreamConnection(BaseConnection):
         sock = _socket_of(self._stream)
         return sock is not None and has_left(sock)
 
+    def is_broken(self) -> bool:
+        """Say whether the client has reset the connection, where there is a socket."""
+        sock = _socket_of(self._stream)
+        return sock is not None and is_broken(sock)
+
     async def acknowledged(self) -> bool:
         """Wait until the client's system has acknowledged all that was sent; without a socket, it has."""
         sock = _socket_of(self._stream)

@@ -1,7 +1,8 @@
 """A WebSocket connection: frames in, frames out, and its end. What a message means is for those who extend it.
 
     bytes ──▶ FrameSlicer ── plain frames ─────────────▶ take_message
-                   ├─ all other frames ──▶ websockets' protocol object ──▶ take_message, pongs, close
+                   ├─ pings, pongs, fragments ─────────▶ answered, put together ──▶ take_message
+                   ├─ all other frames ──▶ websockets' protocol object ──▶ take_message, close
                    └─ a head that is wrong ──▶ close, whether the rest of the frame has come or not
 
 `MultiplexedWebSocket` is the transport of a `Socket` with channels, `RawWebSocket` that of a `RawSocket`.
@@ -12,10 +13,11 @@ from __future__ import annotations
 import math
 import sys
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Final
 
 import attrs
+import trio
 from websockets.extensions import Extension
 from websockets.frames import Frame, Opcode
 from websockets.protocol import Protocol
@@ -25,10 +27,11 @@ from phxactor.runtime.process import judge
 from phxactor.runtime.signals import fatal
 from phxactor.transport import events
 from phxactor.transport.base_connection import BaseConnection
-from phxactor.transport.close_codes import BAD_MESSAGE, SLOW_CONSUMER, TIMED_OUT, CloseCode, close_code
+from phxactor.transport.close_codes import BAD_MESSAGE, RATE_LIMITED, SLOW_CONSUMER, TIMED_OUT, CloseCode, close_code
+from phxactor.transport.excess import PINGS, SPLINTER, SPLINTERS, Excess
 from phxactor.transport.flusher import Flusher
 from phxactor.transport.frame_protocol import LARGE, make_protocol, take_apart
-from phxactor.transport.frames import OPCODE, RAW, FrameSlicer, apply_mask, fault, frame
+from phxactor.transport.frames import FIN, OPCODE, RAW, FrameSlicer, apply_mask, extent, fault, frame
 from phxactor.transport.full_sweep import full_sweep
 from phxactor.transport.options import WebSocketOptions
 
@@ -39,8 +42,18 @@ PONG: Final = 10
 _PING: Final = 0x89
 _ALIVE: Final = (_PING, 0x8A)
 """First bytes of a ping and a pong."""
-MANY: Final = 100
-"""Frames that are taken before others get a turn."""
+MUCH: Final = 1024
+"""Bytes of a read that may be much work: eight messages that are sent at once are fewer."""
+PIECE: Final = 512
+"""Bytes that are taken before it is asked how much work it was: some hundred of the smallest frames."""
+AT_ONCE: Final = 0.0003
+"""Seconds of work that are done for a client without a turn."""
+SHARE: Final = 0.002
+"""Seconds of work that one client's turn has: then it is the next one's."""
+TINY: Final = 128
+"""Bytes of a compressed frame that are not much work: they inflate to a thousand times as many at the most."""
+HEAVY: Final = 16384
+"""Bytes of a message from which on to decode it is work for a turn: of objects within objects, 1 MiB is 30 ms."""
 STUCK: Final = 120.0
 """Seconds in which what waits for the program must be taken in part: phoenix.js waits half as long for an answer."""
 
@@ -76,6 +89,7 @@ class WebSocket(ABC):
 
     __slots__ = (
         "_connection",
+        "_excess",
         "_fragments",
         "_heard",
         "_now",
@@ -103,6 +117,8 @@ class WebSocket(ABC):
         self._fragments = bytearray()
         self._opcode = 0
         """Of a message of which a part has come."""
+        self._excess: Excess | None = None
+        """Made with the first ping; most clients never send one."""
         self._now = link.pid.runtime.now
         self._heard = self._now()
         self._timer: Timer | None = None
@@ -135,16 +151,35 @@ class WebSocket(ABC):
             else:
                 self._take_raw(payload)
 
-    async def wait_for_turn(self) -> None:
-        """Wait for a pass in which no other connection has so much to do: 64 KiB of fragments take 0.3 s."""
-        async with self.link.flusher.turns:
-            self._heard = self._now()  # it is not the client who is silent
+    def pieces(self, data: bytes) -> Iterator[list[tuple[int, bytes]]]:
+        """Take the frames out of much that was read, a few at a time; compressed ones each for itself."""
+        position = 0
+        while position < len(data):
+            end = position + max(PIECE, self._slicer.missing)
+            frames = self.slice(data[position:end])
+            position = end
+            if not self.compressed:
+                yield frames
+            else:
+                for opcode, payload in frames:
+                    yield [(opcode, payload)]
 
-    def still_wanted(self, frames: list[tuple[int, bytes]]) -> list[tuple[int, bytes]]:
-        """Leave out pings and pongs of a client that has left: nobody would hear of them."""
-        if not self._connection.has_left():
-            return frames
-        return [(opcode, data) for opcode, data in frames if opcode != RAW or data[0] not in _ALIVE]
+    def is_heavy(self, frames: list[tuple[int, bytes]]) -> bool:
+        """Say whether a piece may be so much work that it needs a turn: how much is not known before it is inflated."""
+        return self.compressed and any(opcode == RAW and len(data) > TINY for opcode, data in frames)
+
+    async def wait_for_turn(self) -> None:
+        """Wait until it is this client's turn to have much work done: one of all clients has it in two passes.
+
+        In the pass between, those are served for whom there was no time in this one. Raises trio.BrokenResourceError
+        when the client has reset the connection, or left some turns ago: nobody would hear of what is left.
+        """
+        async with self.link.flusher.turns:
+            await trio.lowlevel.checkpoint()
+        connection = self._connection
+        if connection.has_left() and (connection.is_broken() or not self.excess().take_last_turn()):
+            raise trio.BrokenResourceError("the client has left")
+        self._heard = self._now()  # it is not the client who is silent
 
     def _take_raw(self, data: bytes) -> None:
         """Leave a frame to `websockets`: control, fragmented, compressed, or wrong behind its head."""
@@ -152,9 +187,56 @@ class WebSocket(ABC):
         if wrong is not None:
             self._break_off(wrong)
             return
-        if data[0] in _ALIVE:
+        head = data[0]
+        if head in _ALIVE:
             self._take_ping(data)
+        elif self.compressed or head & OPCODE == CLOSE:
+            self._take_rare(data)
+        else:
+            self._take_fragment(head, data)
+
+    def _take_ping(self, data: bytes) -> None:
+        """Answer a ping, and nothing to a pong: whole, masked and short, or their heads were wrong.
+
+        Of too many some are not answered (RFC 6455 section 5.5.3), and whoever does not stop is disconnected.
+        """
+        limit = self.excess().pings
+        if limit.take(self._now()):
+            if data[0] == _PING:
+                self.respond(frame(PONG, apply_mask(data[6:], data[2:6])), last=False)
+        elif limit.abused:
+            self.reject(f"more than {PINGS} pings or pongs a second", RATE_LIMITED)
+
+    def _take_fragment(self, head: int, data: bytes) -> None:
+        """Put a message together (RFC 6455 section 5.4): of the smallest, `websockets` takes 64 KiB in 0.3 s."""
+        opcode, (start, size) = head & OPCODE, extent(data)
+        most, before = self.link.options.max_frame_size, len(self._fragments)
+        if bool(opcode) is bool(self._opcode):
+            self._break_off("expected a continuation frame" if opcode else "unexpected continuation frame")
             return
+        if before + size > most:
+            why = f"{size} bytes after {before}, over the limit of {most} bytes"
+            self._break_off(why, CloseCode.TOO_BIG)
+            return
+        splinters = self.excess().splinters
+        if size < SPLINTER and not splinters.take(self._now()) and splinters.abused:
+            self.reject(f"more than {SPLINTERS} fragments a second of less than {SPLINTER} bytes", RATE_LIMITED)
+            return
+        self._opcode = self._opcode or opcode
+        self._fragments += apply_mask(data[start:], data[start - 4 : start])
+        if head & FIN:
+            kind, self._opcode = self._opcode, 0
+            message, self._fragments = bytes(self._fragments), bytearray()
+            self.take_message(kind, message)
+
+    def excess(self) -> Excess:
+        """Return the rates of what is counted, made when there are none yet."""
+        if self._excess is None:
+            self._excess = Excess()
+        return self._excess
+
+    def _take_rare(self, data: bytes) -> None:
+        """Leave a frame to `websockets`: the last, and all data of a connection with compression."""
         protocol = self._protocol_for(data)
         protocol.receive_data(data)
         large = False
@@ -198,16 +280,11 @@ class WebSocket(ABC):
             take_apart(self._protocol)
             self._protocol = None
 
-    def _take_ping(self, data: bytes) -> None:
-        """Answer a ping, and nothing to a pong: whole, masked and short, or their heads were wrong."""
-        if data[0] == _PING:
-            self.respond(frame(PONG, apply_mask(data[6:], data[2:6])), last=False)
-
-    def _break_off(self, wrong: str) -> None:
+    def _break_off(self, wrong: str, code: CloseCode = CloseCode.PROTOCOL_ERROR) -> None:
         """Refuse a frame at its head, with the words that `websockets` has for it."""
         self.deaf = True
-        self.blame(wrong, CloseCode.PROTOCOL_ERROR)
-        self.respond(frame(CLOSE, CloseCode.PROTOCOL_ERROR.to_bytes(2, "big") + wrong.encode()), last=True)
+        self.blame(wrong, code)
+        self.respond(frame(CLOSE, code.to_bytes(2, "big") + wrong.encode()), last=True)
 
     # -------------------------------------------------------------------------------------------- output
 

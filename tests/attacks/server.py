@@ -1,6 +1,6 @@
 """A program to be attacked: every way in which a client can fall behind, or ask for more than it may.
 
-    python -m tests.attacks.server [--per-address N] [certificate]
+    python -m tests.attacks.server [--per-address N] [--most N] [certificate]
 
 Its first line of output is the port that it listens on.
 """
@@ -10,6 +10,7 @@ from __future__ import annotations
 import argparse
 import logging
 import ssl
+from time import process_time
 from typing import Any
 
 import attrs
@@ -45,6 +46,30 @@ MOST = 300
 """Connections that there may be."""
 
 
+class Written(trio.abc.Instrument):
+    """When an answer was written: the end of the pass of the scheduler in which it was made."""
+
+    def __init__(self) -> None:
+        self._waits = False
+        self._at: float | None = None
+
+    def ask(self) -> float:
+        """Note when this pass ends; say when the last one did that was asked for."""
+        if self._at is None:
+            trio.lowlevel.add_instrument(self)  # behind the flusher, which does the same
+        at, self._at = self._at or 0.0, process_time()
+        self._waits = True
+        return at
+
+    def before_io_wait(self, timeout: float, /) -> None:
+        """Note it."""
+        if self._waits:
+            self._at, self._waits = process_time(), False
+
+
+WRITTEN = Written()
+
+
 class Room(Channel):
     """Echoes, or takes for ever."""
 
@@ -55,6 +80,11 @@ class Room(Channel):
     @on("echo")
     async def echo(self, payload: Any) -> Ok[Any]:  # noqa: ANN401
         return Ok(payload)
+
+    @on("clock")
+    async def clock(self, payload: Any) -> Ok[float]:  # noqa: ANN401
+        """Say when the last answer to this was written, in seconds of this program's work."""
+        return Ok(WRITTEN.ask())
 
     @on("quiet")
     async def quiet(self, payload: Any) -> None:  # noqa: ANN401
@@ -124,11 +154,12 @@ def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("certificate", nargs="?", help="a file with a key and its certificate")
     parser.add_argument("--per-address", type=int, help="connections that there may be from one address")
+    parser.add_argument("--most", type=int, default=MOST, help="connections that there may be")
     arguments = parser.parse_args()
     if arguments.certificate is not None:
         endpoint.tls = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
         endpoint.tls.load_cert_chain(arguments.certificate)
-    endpoint.limits = ConnectionLimits(MOST, arguments.per_address)
+    endpoint.limits = ConnectionLimits(arguments.most, arguments.per_address)
     logging.basicConfig(level=logging.ERROR)
     listening.attach(lambda _, fields: print(str(fields["url"]).rpartition(":")[2], flush=True))  # noqa: T201 - for the tests
     phxactor.run(endpoint)

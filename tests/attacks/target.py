@@ -5,6 +5,7 @@ from __future__ import annotations
 import ssl
 import subprocess
 import sys
+import time
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
@@ -22,6 +23,8 @@ MEGABYTE = 1_000_000
 SLACK = 24 * MEGABYTE
 """What a program grows by in any case: buffers that come and go, arenas that are not given back."""
 CLIENTS = 8
+PROCESS_CLOCK = 2
+"""What Linux adds to a process's id in the number of its clock (CPUCLOCK_SCHED)."""
 MARKS = [
     pytest.mark.socket,
     pytest.mark.slow,
@@ -64,6 +67,10 @@ class Target:
         """Have so much broadcast; return how many broadcasts that were."""
         path = f"/broadcast?megabytes={megabytes}".encode()
         return int((await self.ask(b"GET " + path + b" HTTP/1.1\r\nhost: a\r\nconnection: close\r\n\r\n")).split()[-1])
+
+    def work(self) -> float:
+        """Return the seconds that the processor has worked for it, in all its threads."""
+        return time.clock_gettime(~self.process.pid << 3 | PROCESS_CLOCK)
 
     def peak(self) -> int:
         """Return the bytes of memory that it has ever had at once."""

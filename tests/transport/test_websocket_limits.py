@@ -17,17 +17,19 @@ from trio.testing import MockClock
 from phxactor import Channel, Endpoint, Ok, Pid, Socket, WebSocketOptions, channel, mount, on, self_pid
 from phxactor.channel import Payload
 from phxactor.socket.backlog import SMALL_WEIGHT
+from phxactor.socket.rate_limit import ABUSE
 from phxactor.transport import multiplexed
 from phxactor.transport.base_connection import READ_SIZE
 from phxactor.transport.connection import Connection
+from phxactor.transport.excess import PINGS, SPLINTER, SPLINTERS
 from phxactor.transport.multiplexed import WINDOW, MultiplexedWebSocket
 from phxactor.transport.raw import AHEAD, OVERHEAD
-from phxactor.transport.websocket import MANY
+from phxactor.transport.websocket import HEAVY, PIECE
 from tests.conformance.client import Client, Closed
 from tests.conformance.server import serve_zoo
 from tests.conformance.zoo import EchoSocket
 from tests.sockets.serving import Server, complaints, eventually, in_time, moment, serving
-from tests.transport.frames import PING, TEXT, frame
+from tests.transport.frames import CONT, PING, PONG, TEXT, frame
 
 pytestmark = pytest.mark.socket
 
@@ -102,9 +104,7 @@ async def pour(client: Client, data: bytes, megabytes: int = 50) -> None:
     [
         pytest.param(SOCKET, frame(TEXT, b'["1","2","room:1","echo","' + b"x" * 50_000 + b'"]'), id="replies"),
         pytest.param(SOCKET, frame(TEXT, b'["1","2","unknown","echo",""]') * 1000, id="errors"),
-        pytest.param(SOCKET, frame(PING, b"x" * 125) * 1000, id="pongs"),
         pytest.param(ECHO, frame(TEXT, b"x" * 50_000), id="echoes"),
-        pytest.param(ECHO, frame(PING, b"x" * 125) * 1000, id="pongs of a raw socket"),
     ],
 )
 async def test_a_client_that_never_reads_its_answers_is_closed_with_1013(
@@ -213,25 +213,33 @@ async def test_whose_channel_takes_nothing_for_long_is_let_go(monkeypatch: pytes
 
 
 async def test_many_small_frames_are_taken_in_turns_and_in_order(monkeypatch: pytest.MonkeyPatch) -> None:
-    steps: list[int] = []
-    take_frames = MultiplexedWebSocket.take_frames
-
-    def counted(self: MultiplexedWebSocket, frames: list[tuple[int, bytes]]) -> None:
-        steps.append(len(frames))
-        take_frames(self, frames)
-
-    monkeypatch.setattr(MultiplexedWebSocket, "take_frames", counted)
+    monkeypatch.setattr(multiplexed, "SHARE", 0.0)
+    turns = counted(monkeypatch, "wait_for_turn")
     many = 5000
     async with serving(endpoint()) as server, await server.connect(SOCKET) as client:
         await client.ask(JOIN)
         Gate.opened.set()
         flood = b"".join(
-            frame(PING) + frame(TEXT, b'["1",null,"room:1","count",%d]' % number) for number in range(many)
+            frame(PING) * (number % 10 == 0) + frame(TEXT, b'["1",null,"room:1","count",%d]' % number)
+            for number in range(many)
         )
         await client.send_bare(flood)
         await eventually(lambda: len(Gate.seen) == many)
         assert Gate.seen == list(range(many))
-    assert max(steps) == MANY
+    assert len(turns) > len(flood) / PIECE / 2
+
+
+def counted(monkeypatch: pytest.MonkeyPatch, name: str) -> list[MultiplexedWebSocket]:
+    """Have calls of a method noted."""
+    calls: list[MultiplexedWebSocket] = []
+    method = getattr(MultiplexedWebSocket, name)
+
+    def call(self: MultiplexedWebSocket, *arguments: object) -> object:
+        calls.append(self)
+        return method(self, *arguments)
+
+    monkeypatch.setattr(MultiplexedWebSocket, name, call)
+    return calls
 
 
 async def test_a_channel_that_is_stuck_does_not_keep_the_others_from_being_read() -> None:
@@ -311,31 +319,77 @@ async def server_stopped(server: Server, client: Client) -> None:
     assert await client.json() == [None, None, "room:1", "last", "x" * 1000]
 
 
-async def test_pings_of_many_are_taken_from_one_of_them_in_each_pass(monkeypatch: pytest.MonkeyPatch) -> None:
-    taken, most = 0, 0
+async def test_much_work_is_done_for_one_client_in_a_pass(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(multiplexed, "SHARE", 0.0)
+    taken, most, turns = 0, 0, 0
+    take = MultiplexedWebSocket.take_frames
 
     class Passes(trio.abc.Instrument):
         def before_io_wait(self, timeout: float) -> None:
-            nonlocal taken, most
-            most, taken = max(most, taken), 0
+            nonlocal taken, most, turns
+            most, taken, turns = max(most, taken), 0, turns + taken
 
-    def count(self: MultiplexedWebSocket, data: bytes) -> None:
+    def count(self: MultiplexedWebSocket, frames: list[tuple[int, bytes]]) -> None:
         nonlocal taken
-        taken += 1
-        take(self, data)
+        taken += self._turn
+        take(self, frames)
 
-    take = MultiplexedWebSocket._take_ping  # noqa: SLF001 - it is what is counted
-    monkeypatch.setattr(MultiplexedWebSocket, "_take_ping", count)
+    monkeypatch.setattr(MultiplexedWebSocket, "take_frames", count)
     async with serving(endpoint()) as server:
-        flooders = [await server.connect(SOCKET) for _ in range(20)]
+        crowd = [await server.connect(SOCKET) for _ in range(20)]
         trio.lowlevel.add_instrument(passes := Passes())
-        for flooder in flooders:
-            await flooder.send_bare(frame(PING, b"") * 5 * MANY)
-        for flooder in flooders:
-            received = 0
-            while received < 5 * MANY * 2:  # pongs of two bytes
-                received += len(bytes(await in_time(flooder.stream.receive_some())))
-            assert received == 5 * MANY * 2
-            await flooder.abort()
+        for client in crowd:
+            await client.send_bare(frame(TEXT, b'[null,"1","phoenix","heartbeat",{}]') * 200)
+        for client in crowd:
+            for _ in range(200):
+                assert await in_time(client.json()) == [None, "1", "phoenix", "phx_reply", JOINED[4]]
+            await client.abort()
         trio.lowlevel.remove_instrument(passes)
-    assert MANY <= most <= 3 * MANY  # a read that is shorter than that needs no turn
+    assert most == 1
+    assert turns > len(crowd)
+
+
+@pytest.mark.parametrize("path", [SOCKET, ECHO])
+@pytest.mark.parametrize("opcode", [PING, PONG])
+async def test_who_sends_pings_without_end_is_let_go(path: str, opcode: int, still_clock: MockClock) -> None:
+    async with serving(endpoint()) as server, await server.connect(path) as client:
+        await client.send_bare(frame(opcode) * (PINGS + ABUSE * PINGS))
+        await client.send_bare(frame(PING, b"last"))
+        events, end = await client.until_closed()
+    assert end.code == 1008
+    assert len(events) == (PINGS if opcode == PING else 0)
+
+
+@pytest.mark.parametrize("path", [SOCKET, ECHO])
+async def test_who_sends_tiny_fragments_without_end_is_let_go(path: str, still_clock: MockClock) -> None:
+    most = SPLINTERS + ABUSE * SPLINTERS
+    async with serving(endpoint()) as server, await server.connect(path) as client:
+        await client.send_bare(frame(TEXT, fin=False) + frame(CONT, b"x" * SPLINTER, fin=False) * 2 * most)
+        await client.send_bare(frame(CONT, fin=False) * most)
+        assert (await client.until_closed())[1].code == 1008
+
+
+async def test_messages_that_are_much_work_wait_for_their_turn_and_keep_their_order(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    turns = counted(monkeypatch, "wait_for_turn")
+    async with serving(endpoint()) as server, await server.connect(SOCKET) as client:
+        await client.ask(JOIN)
+        Gate.opened.set()
+        sizes = [1, 2 * HEAVY, 1, HEAVY + 1, HEAVY // 2, 2 * HEAVY, 2 * HEAVY]
+        for number, size in enumerate(sizes):
+            await client.send(["1", None, "room:1", "count", [number, "x" * size]])
+        await eventually(lambda: len(Gate.seen) == len(sizes))
+    assert Gate.seen == [[number, "x" * size] for number, size in enumerate(sizes)]
+    assert len(turns) >= 4
+
+
+async def test_what_a_client_has_sent_that_resets_is_dropped(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(multiplexed, "SHARE", 0.0)
+    async with serving(endpoint()) as server, await server.connect(SOCKET) as client:
+        await client.ask(JOIN)
+        Gate.opened.set()
+        await client.send_bare(frame(TEXT, b'["1",null,"room:1","count",1]') * 5000)
+        await client.abort()
+        await eventually(lambda: not connections())
+        assert len(Gate.seen) < 5000
