@@ -8,12 +8,19 @@ from __future__ import annotations
 
 import gc
 import logging
+import time
 import types
 from collections import Counter
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator, Mapping
 from contextlib import contextmanager
 
 import pytest
+import trio
+
+from phxactor.runtime.timers import Timer
+from tests.patience import PATIENCE
+
+Act = Callable[[], Awaitable[object]]
 
 NOT_LOOKED_AT = (dict, tuple)
 """The collector stops looking at those that hold only numbers and texts: they seem to vanish, and are no garbage."""
@@ -41,13 +48,39 @@ def no_cycles() -> Iterator[None]:
         pytest.fail("\n".join(["only the collector would find", *lines]), pytrace=False)
 
 
-async def leaves_no_cycles(act: Callable[[], Awaitable[object]], times: int = 2) -> None:
+async def leaves_no_cycles(act: Act, times: int = 2) -> None:
     """Do something once, and then so many times without the collector; fail when that leaves some."""
     logging.disable()
     await act()
     with no_cycles():
         for _ in range(times):
             await act()
+
+
+async def none_leaves_anything(acts: Mapping[str, Act], *packages: str) -> None:
+    """Do each once, and once more without the collector; fail with the name of the first that leaves something.
+
+    That is garbage, or an object of one of the packages that stays in use.
+    """
+    logging.disable()
+    for act in acts.values():
+        await act()
+    with no_cycles():
+        for name, act in acts.items():
+            await act()
+            until = time.monotonic() + PATIENCE
+            while (found := _in_use(packages)) and time.monotonic() < until:  # noqa: ASYNC110
+                await trio.sleep(0.001)
+            if found := found or _found():
+                pytest.fail(f"{name}: {dict(found)}", pytrace=False)
+            gc.freeze()
+
+
+def _in_use(packages: tuple[str, ...]) -> Counter[str]:
+    """Count the objects of packages; the heap keeps timers that are cancelled, empty, until it has enough of them."""
+    every = [one for one in gc.get_objects() if not isinstance(one, NOT_LOOKED_AT)]
+    names = [_name(one) for one in every if type(one) is not Timer]
+    return Counter(name for name in names if name.partition(".")[0].lstrip("_") in packages)
 
 
 def _found() -> Counter[str]:

@@ -19,6 +19,7 @@ from phxactor.client.groups import unwrapped
 from phxactor.client.overheard import Overheard
 from phxactor.client.url import URL, Params, subprotocols
 from phxactor.runtime.patience import Patience
+from phxactor.runtime.tls_streams import forget_handshake
 
 OpenStream: TypeAlias = Callable[[], Awaitable[trio.abc.Stream]]
 """What opens the bytes beneath the WebSocket, and beneath TLS if the URL has it."""
@@ -102,6 +103,8 @@ class Server:
             if isinstance(error.__cause__, ssl.SSLError):  # trio speaks of a broken resource; this says why it broke
                 raise error.__cause__ from None
             raise
+        finally:
+            forget_handshake(tls)
         return tls
 
     async def _shake_hands(self, nursery: trio.Nursery, overheard: Overheard, request: _Request) -> WebSocketConnection:

@@ -9,6 +9,7 @@ from typing import Final
 import trio
 
 from phxactor.runtime import self_pid
+from phxactor.runtime.tls_streams import forget_handshake
 from phxactor.transport.flusher import Flusher
 from phxactor.transport.stream_connection import StreamConnection
 
@@ -43,6 +44,7 @@ async def shake_hands(transport: trio.abc.Stream, context: ssl.SSLContext, flush
     except trio.BrokenResourceError as error:
         why = str(error.__cause__ or error)
     finally:
+        forget_handshake(stream)
         if not done:
             await trio.aclose_forcefully(transport)
     if not done:

@@ -43,15 +43,18 @@ class Patience(Timers):
                 await quiet()
             taken = 0
             while (entry := self._next_due(now, made_later)) is not None:
-                deadline, _, timer = entry
-                late = now - timer.deadline
-                if late > LATE and deadline == timer.deadline:  # else it has had that time
-                    heappush(self._heap, (now + min(late, MOST), next(self._numbers), timer))
-                else:
-                    self._fire(timer)
+                self._judge(entry[0], entry[2], now)
                 taken += 1
                 if taken % AT_ONCE == 0:
                     await checkpoint()
+
+    def _judge(self, deadline: float, timer: Timer, now: float) -> None:
+        """Fire a timer, or give it more time once; a function, so that no variable of `run` keeps the last one."""
+        late = now - timer.deadline
+        if late > LATE and deadline == timer.deadline:  # else it has had that time
+            heappush(self._heap, (now + min(late, MOST), next(self._numbers), timer))
+        else:
+            self._fire(timer)
 
     def move_on_after(self, seconds: float) -> Limit:
         """Cancel a block after so many seconds, as trio's `move_on_after`; `math.inf` for never."""

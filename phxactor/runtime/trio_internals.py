@@ -5,6 +5,7 @@ keeps them in another way is refused then, in one line, before anything runs. `K
 tests have passed. `pyproject.toml` allows these and no others, and changes together with it.
 
     runtime: generators, left_open, process     the stack of cancel scopes and nurseries of a task
+    runtime: tls_streams                        the handshake of a TLS stream
     testing: schedule_steps                     the order in which tasks run
     testing: origins                            the files of trio's scheduler, in a stack of frames
 """
@@ -21,18 +22,18 @@ KNOWN: Final = ("0.35",)
 _NOTHING: Final = object()
 
 
-def private(module: str, *names: str) -> Any:  # noqa: ANN401 - what is private has no types
-    """Return a module of `trio._core` that has all these names, such as `Task` and, within it, `Task._runner`.
+def private(module: str, *names: str, package: str = "trio._core") -> Any:  # noqa: ANN401 - what is private has no types
+    """Return a module of trio that has all these names, such as `Task` and, within it, `Task._runner`.
 
     Raises ImportError, in one line, for a trio that lacks any of them.
     """
     try:
-        found: Any = importlib.import_module(f"trio._core.{module}")
+        found: Any = importlib.import_module(f"{package}.{module}")
     except ImportError:
-        raise unknown(f"it has no trio._core.{module}") from None
+        raise unknown(f"it has no {package}.{module}") from None
     missing = [name for name in names if _find(found, name) is _NOTHING]
     if missing:
-        raise unknown(f"trio._core.{module} has no {', '.join(missing)}")
+        raise unknown(f"{package}.{module} has no {', '.join(missing)}")
     return found
 
 
