@@ -24,7 +24,19 @@ if TYPE_CHECKING:
 AT_ONCE: Final = 64
 """Connections that are accepted before others get a turn."""
 PAUSE: Final = 0.1
-"""Seconds without accepting, after the system had no file descriptor left."""
+"""Seconds without accepting, after the system had no file descriptor or no memory left."""
+
+EXHAUSTED: Final = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM})
+"""What `accept` says when the system has no room for one more; it may have again soon."""
+LOST: Final = frozenset(
+    getattr(errno, name)
+    for name in (
+        *("ECONNABORTED", "ECONNRESET", "EINTR", "EPERM", "EPROTO", "ETIMEDOUT"),
+        *("ENETDOWN", "ENOPROTOOPT", "EHOSTDOWN", "ENONET", "EHOSTUNREACH", "EOPNOTSUPP", "ENETUNREACH"),
+    )
+    if hasattr(errno, name)
+)
+"""What it says of a connection that has gone before it was accepted, or that a firewall forbids (Linux, accept(2))."""
 
 
 def listen(endpoint: Endpoint, where: Address) -> Ok[Pid] | Error:
@@ -74,9 +86,13 @@ async def _accept(endpoint: Endpoint, where: Address, sock: socket.socket) -> No
         for _ in range(AT_ONCE):
             try:
                 accepted, address = sock.accept()
-            except (BlockingIOError, ConnectionAbortedError):
+            except BlockingIOError:
                 break
             except OSError as error:
+                if error.errno in LOST:
+                    continue
+                if error.errno not in EXHAUSTED:
+                    raise  # the socket is not what it was: the supervisor has another one opened
                 if events.accept_failed.handlers:
                     events.accept_failed.emit(why=str(error))
                 await trio.sleep(PAUSE)

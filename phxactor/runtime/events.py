@@ -31,6 +31,7 @@ stuck: Final = Event(
 unstuck: Final = Event(
     "phxactor.process.unstuck", "It does again: pid, seconds (that nothing else ran). Emitted in the watchdog's thread."
 )
+call_failed: Final = Event("phxactor.run_soon.failed", "What `run_soon` called has raised: exception.")
 timer_failed: Final = Event("phxactor.timer.failed", "What a timer called has raised: exception.")
 
 log(crashed, logging.ERROR, lambda fields: f"{fields['pid']!r} crashed")
@@ -43,3 +44,4 @@ log(
 )
 log(unstuck, logging.ERROR, lambda fields: f"{fields['pid']!r} let nothing else run for {fields['seconds']:.1f} s")
 log(timer_failed, logging.ERROR, lambda _: "what a timer called has raised")
+log(call_failed, logging.ERROR, lambda _: "what run_soon called has raised")

@@ -163,11 +163,12 @@ class Runtime:
         signals.fatal(pid, tell_of(pid, error))
 
     def run_soon(self, function: Callable[[], object]) -> None:
-        """Call a synchronous function in the next pass of the scheduler; from any thread (TM34). It must not raise.
+        """Call a synchronous function in the next pass of the scheduler; from any thread (TM34).
 
-        It runs in no process: give it what it needs. Raises trio.RunFinishedError when the whole program has ended.
+        It runs in no process: give it what it needs. The event `call_failed` tells what it raises. Raises
+        trio.RunFinishedError when the whole program has ended.
         """
-        self._token.run_sync_soon(Context().run, function)
+        self._token.run_sync_soon(Context().run, _call, function)
 
     async def ended(self, pid: Pid) -> Reason:
         """Wait, in a process or not, until a process has wholly ended, and return its reason."""
@@ -244,6 +245,14 @@ class Runtime:
     def others(self) -> list[Pid]:
         """List all processes but `main`, the youngest first."""
         return [pid for pid in reversed(self.processes.values()) if pid is not self.main]
+
+
+def _call(function: Callable[[], object]) -> None:
+    try:
+        function()
+    except BaseException as error:  # noqa: BLE001 - it is nobody's: the program goes on
+        if events.call_failed.handlers:
+            events.call_failed.emit(exception=error)
 
 
 def own(pid: Pid, release: Callable[[Pid], None]) -> None:

@@ -20,5 +20,6 @@ def log(event: Event, level: int, describe: Callable[[Mapping[str, object]], str
         if logger.isEnabledFor(level):
             write(logger, level, lambda: describe(fields), fields, as_exception(fields.get("exception")))
 
+    handler.__module__ = getattr(describe, "__module__", __name__)  # whose it is, should that module be reloaded
     event.attach(handler)
     return handler

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Final, final
 
 import trio
 
+from phxactor.runtime.process import is_cancellation
+from phxactor.transport import events
 from phxactor.transport.acknowledged import acknowledged, drop_unsent, has_left, is_broken
 from phxactor.transport.base_connection import LEFT_OVER, READ_SIZE, BaseConnection, Take
 from phxactor.transport.watching import in_background
@@ -105,9 +107,11 @@ class StreamConnection(BaseConnection):
                     self.size -= len(chunk)
         except (trio.BrokenResourceError, trio.ClosedResourceError):
             self.drop_output()
-        except BaseException:
+        except BaseException as error:
             self.drop_output()
-            raise
+            if is_cancellation(error):
+                raise
+            _tell(error)  # raised, it would end the flusher, and so all connections
         finally:
             self._writing = False
 
@@ -133,6 +137,11 @@ class StreamConnection(BaseConnection):
                     left -= len(data)
         except (trio.BrokenResourceError, trio.ClosedResourceError):
             self.drop_output()
+        except BaseException as error:
+            self.drop_output()
+            if is_cancellation(error):
+                raise
+            _tell(error)
 
     def has_left(self) -> bool:
         """Say whether the client has closed his side, or is gone, where there is a socket."""
@@ -169,7 +178,24 @@ class StreamConnection(BaseConnection):
     def close(self) -> None:
         """Close at once; what waits is lost."""
         self.drop_output()
-        trio.lowlevel.spawn_system_task(trio.aclose_forcefully, self._stream)
+        trio.lowlevel.spawn_system_task(_close, self._stream)
+
+
+async def _close(stream: trio.abc.Stream) -> None:
+    """Be the task that closes a stream: what it raised would end the program."""
+    try:
+        await trio.aclose_forcefully(stream)
+    except (trio.BrokenResourceError, trio.ClosedResourceError):
+        pass
+    except BaseException as error:  # noqa: BLE001 - see above
+        if not is_cancellation(error):
+            _tell(error)
+
+
+def _tell(error: BaseException) -> None:
+    """Tell of what no stream may raise: it is given up."""
+    if events.stream_failed.handlers:
+        events.stream_failed.emit(exception=error)
 
 
 def _socket_of(stream: trio.abc.Stream) -> trio.socket.SocketType | None:

@@ -6,6 +6,8 @@ from collections.abc import Awaitable, Callable
 
 import trio
 
+from phxactor.runtime.process import is_cancellation
+
 
 def in_background(wait: Callable[[], Awaitable[bool]], left: Callable[[], None]) -> Callable[[], None]:
     """Have a task wait for the end of a connection, and call `left` if `wait` says that it has come, or fails.
@@ -20,8 +22,10 @@ def in_background(wait: Callable[[], Awaitable[bool]], left: Callable[[], None])
                 gone = await wait()
             except trio.ClosedResourceError:  # by ourselves
                 gone = False
-            except Exception:  # noqa: BLE001 - a stream that fails, in whatever way, has no client any more
-                gone = True
+            except BaseException as error:
+                if is_cancellation(error):
+                    raise
+                gone = True  # a stream that fails, in whatever way, has no client any more
             if gone and not scope.cancel_called:
                 left()
 

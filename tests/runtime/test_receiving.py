@@ -10,8 +10,10 @@ from phxactor.runtime import (
     KILLED,
     NORMAL,
     Answer,
+    Exit,
     From,
     Pid,
+    events,
     open_runtime,
     receive,
     self_pid,
@@ -19,7 +21,7 @@ from phxactor.runtime import (
 )
 from phxactor.runtime.receiving import BUDGET
 from phxactor.testing import settle
-from tests.runtime.actors import actors, ended, reason, shielded
+from tests.runtime.actors import actors, emitted, ended, reason, shielded
 
 
 async def test_receive_ref_looks_only_behind_what_was_there_and_wakes_only_for_its_ref(
@@ -221,3 +223,16 @@ async def test_one_that_is_woken_for_nothing_does_not_push_another_task_aside() 
 async def send_later(pid: Pid) -> None:
     await settle()
     pid.send("two")
+
+
+@pytest.mark.parametrize("error", [LookupError(), SystemExit(1), Exit("any"), KeyboardInterrupt()])
+async def test_TM34_what_such_a_function_raises_is_told_and_ends_nobody(error: BaseException) -> None:
+    def fail() -> None:
+        raise error
+
+    async with open_runtime() as runtime:
+        with emitted(events.call_failed) as told:
+            runtime.run_soon(fail)
+            runtime.run_soon(partial(self_pid().send, "next"))
+            assert await receive() == "next"
+        assert told == [{"exception": error}]
