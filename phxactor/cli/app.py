@@ -20,6 +20,7 @@ from phxactor.endpoint.endpoint import DEFAULT_PORT
 from phxactor.endpoint.events import listening
 from phxactor.observer.top import watch
 from phxactor.otp.supervisor_events import start_error
+from phxactor.runtime.garbage import Collector
 from phxactor.telemetry import Event, NonBlockingHandler
 
 LogLevel: TypeAlias = Literal["debug", "info", "warning", "error"]
@@ -80,6 +81,7 @@ def serve(
     host: str | None = None,
     port: Port | None = None,
     log_level: LogLevel = "info",
+    collector: Collector = "processes",
 ) -> None:
     """Serve an endpoint until Ctrl-C or SIGTERM.
 
@@ -88,10 +90,11 @@ def serve(
         host: where to listen, if not where the endpoint says.
         port: where to listen; 0 is any that is free.
         log_level: what is logged.
+        collector: who sets the garbage collector: phxactor, for many processes, or nobody but Python.
     """
     endpoint = find_endpoint(target)
     log_to_stderr(log_level)
-    phxactor.run(endpoint, host=host, port=port)
+    phxactor.run(endpoint, host=host, port=port, collector=collector)
     print("stopped")
 
 

@@ -9,6 +9,7 @@ from phxactor.endpoint.address import Path
 from phxactor.endpoint.endpoint import Endpoint
 from phxactor.otp import Child, Error, Ok, Supervisor
 from phxactor.runtime import Exit, Exited, Reason, format_reason, receive, trap_exit
+from phxactor.runtime.garbage import Collector
 from phxactor.runtime.opening import STOP_TIMEOUT
 
 
@@ -20,22 +21,25 @@ def run(
     path: Path | None = None,
     children: Sequence[Child] = (),
     stop_timeout: float | None = None,
+    collector: Collector = "processes",
 ) -> None:
     """Serve an endpoint, or run `await main(*args)` as the first process, until told to stop.
 
     SIGTERM and SIGINT stop the tree in order, and this returns; a second one kills, and so does the end of
     `stop_timeout`: 60 seconds, and as many more as the endpoint has for draining, unless given. `host` and `port`, or
     `path`, go before those of the endpoint; `children` are started before it, under the same root supervisor
-    (one_for_one).
+    (one_for_one). `collector` says who sets Python's garbage collector: "processes", as is best for many of them, or
+    "python", so that it stays as it is.
 
     Raises SystemExit, which says why, when the endpoint cannot be started (a port in use); `Exit` when the root
     supervisor gives up, or with what `main` exits.
     """
     if isinstance(main, Endpoint):
         seconds = STOP_TIMEOUT + main.drain.limit if stop_timeout is None else stop_timeout
-        runtime.run(serve, main, host, port, path, children, stop_timeout=seconds)
+        runtime.run(serve, main, host, port, path, children, stop_timeout=seconds, collector=collector)
     else:
-        runtime.run(main, *args, stop_timeout=STOP_TIMEOUT if stop_timeout is None else stop_timeout)
+        seconds = STOP_TIMEOUT if stop_timeout is None else stop_timeout
+        runtime.run(main, *args, stop_timeout=seconds, collector=collector)
 
 
 async def serve(

@@ -91,10 +91,10 @@ def test_a_program_has_the_time_that_its_endpoint_needs(
     given: list[tuple[object, object]] = []
     monkeypatch.setattr("phxactor.runtime.run", lambda main, *_, **options: given.append((main, options)))
     run(Endpoint(drain=DrainOptions(limit=300)), stop_timeout=stop_timeout)
-    run(trio.sleep_forever, stop_timeout=stop_timeout)
+    run(trio.sleep_forever, stop_timeout=stop_timeout, collector="python")
     default = stop_timeout is None
     assert given == [
-        (serve, {"stop_timeout": STOP_TIMEOUT + 300 if default else 7}),
-        (trio.sleep_forever, {"stop_timeout": STOP_TIMEOUT if default else 7}),
+        (serve, {"stop_timeout": STOP_TIMEOUT + 300 if default else 7, "collector": "processes"}),
+        (trio.sleep_forever, {"stop_timeout": STOP_TIMEOUT if default else 7, "collector": "python"}),
     ]
     assert STOP_TIMEOUT > GRACE

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import gc
+import subprocess
+import sys
 import weakref
+from collections.abc import Callable
 
 import attrs
 import orjson
@@ -12,6 +15,7 @@ import trio
 
 from phxactor.runtime import KILL, garbage, open_runtime, receive, run, spawn, sweep
 from phxactor.testing import settle
+from tests.conformance.server import ROOT
 
 
 class Node:
@@ -50,16 +54,20 @@ async def test_of_programs_that_overlap_the_last_one_puts_it_back() -> None:
     assert gc.get_freeze_count() == 0
 
 
-async def test_what_has_survived_is_frozen_and_a_sweep_finds_what_was_dropped() -> None:
+@pytest.mark.parametrize("look", [sweep, gc.collect], ids=["sweep", "gc.collect"])
+async def test_what_has_survived_is_frozen_and_a_look_at_everything_finds_what_was_dropped(
+    look: Callable[[], int],
+) -> None:
     async with open_runtime() as runtime:
         with garbage.tuned(runtime):
             node = Node()
             alive = weakref.ref(node)
             gc.collect(0)
             del node
-            gc.collect()
+            gc.collect(0)
+            gc.collect(1)
             assert alive() is not None
-            assert sweep() > 0
+            assert look() > 0
             assert alive() is None
             assert gc.get_freeze_count() > 0
 
@@ -150,6 +158,94 @@ async def test_what_one_call_has_made_is_counted_however_much_it_is(monkeypatch:
             await settle()
             assert alive() is None
             assert kept
+
+
+@pytest.mark.parametrize(("of_process", "found"), [(0, True), (1 << 40, False)])
+async def test_it_sweeps_by_itself_when_there_are_more_bytes_than_the_processes_explain(
+    monkeypatch: pytest.MonkeyPatch, of_process: int, found: bool
+) -> None:
+    size = [1 << 20]
+    monkeypatch.setattr(garbage, "SLACK_BYTES", 4 << 20)
+    monkeypatch.setattr(garbage, "BYTES_OF_PROCESS", of_process)
+    monkeypatch.setattr(garbage, "resident", lambda: size[0])
+    given_back: list[int] = []
+    monkeypatch.setattr(garbage, "give_back", lambda: given_back.append(size[0]))
+    async with open_runtime() as runtime:
+        with garbage.tuned(runtime):
+            # What a look at everything leaves is taken to be there for good: it may double.
+            for more, swept in ((4 << 20, False), ((4 << 20) + 1, True), (8 << 20, False), ((8 << 20) + 3, True)):
+                node = Node()
+                alive = weakref.ref(node)
+                gc.collect(0)
+                del node
+                size[0] = more
+                gc.collect(0)
+                await settle()
+                assert (alive() is None) is (found and swept), more
+    assert given_back == ([(4 << 20) + 1, (8 << 20) + 3] if found else [])
+
+
+CYCLES = """
+class Job:
+    def __init__(self):
+        self.itself, self.held = self, bytearray(100_000)
+
+async def main():
+    for _ in range(200):
+        jobs, others = [Job() for _ in range(50)], [[] for _ in range(400)]
+        await trio.lowlevel.checkpoint()
+        del jobs, others
+
+run(main, collector=sys.argv[1])
+print(next(line.split()[1] for line in open("/proc/self/status") if line.startswith("VmHWM")))
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="the memory of a program is read from Linux's /proc")
+@pytest.mark.slow
+def test_the_bytes_of_cycles_that_live_for_a_moment_are_bounded() -> None:
+    def peak(collector: str) -> int:
+        text = f"import sys, trio\nfrom phxactor.runtime import run\n{CYCLES}"
+        command = [sys.executable, "-c", text, collector]
+        return int(subprocess.run(command, cwd=ROOT, capture_output=True, check=True).stdout)
+
+    assert peak("processes") < peak("python") + 32 * 1024
+
+
+def test_the_collector_may_be_left_to_python() -> None:
+    before, seen = gc.get_threshold(), []
+
+    async def main() -> None:
+        alive = weakref.ref(Node())
+        gc.collect(0)
+        seen.append((gc.get_threshold(), gc.get_freeze_count(), sweep() > 0 or alive() is None))
+
+    run(main, collector="python")
+    assert seen == [(before, 0, True)]
+
+
+def test_a_collector_that_is_none_is_refused() -> None:
+    with pytest.raises(ValueError, match="collector is one of 'processes', 'python', not 'none'"):
+        run(_returns, collector="none")  # type: ignore[arg-type]
+
+
+async def test_of_two_programs_the_one_that_stays_is_swept_though_the_other_was_asked(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    size = [0]
+    monkeypatch.setattr(garbage, "resident", lambda: size[0])
+    async with open_runtime() as stays, open_runtime() as leaves:
+        with garbage.tuned(leaves):
+            staying = garbage.tuned(stays)
+            staying.__enter__()
+            monkeypatch.setattr(leaves, "run_soon", lambda _: None)  # it has ended before that came
+            size[0] = 1 << 40
+            gc.collect(0)
+        alive = weakref.ref(Node())
+        gc.collect(0)
+        await settle()
+        assert alive() is None
+        staying.__exit__(None, None, None)
 
 
 def test_without_a_program_a_sweep_is_a_collection() -> None:
