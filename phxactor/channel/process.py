@@ -38,6 +38,10 @@ if TYPE_CHECKING:
     from phxactor.channel.channel import Channel
 
 
+ACCEPTED: Final[Ok[None]] = Ok()
+"""The answer of a `join` that returns nothing."""
+
+
 def refuse_event(channel: Channel, event: str) -> NoReturn:
     """End a channel whose client sent what it has no handler for: the client's mistake, so one line in the log."""
     if events.unknown_event.handlers:
@@ -91,7 +95,7 @@ class ChannelProcess(ServerProcess):
         lane = fastlane(socket.serializer, channel.intercepts)
         socket.pubsub_server.subscribe(topic, lane, pid=pid, through=socket.transport_pid)
         socket.joined = True
-        self.from_.reply(Ok() if result is None else result)
+        self.from_.reply(ACCEPTED if result is None else result)
         self.payload = None
         del result
         await self.loop(None)

@@ -12,7 +12,7 @@ from typing import ClassVar, cast
 
 from phxactor.otp.base_supervisor import BaseSupervisor, ask
 from phxactor.otp.call import Server
-from phxactor.otp.child_spec import Child, Started, child_spec
+from phxactor.otp.child_spec import Child, ChildSpec, Started, child_spec
 from phxactor.otp.dynamic_supervisor_process import DynamicSupervisorProcess
 from phxactor.otp.results import Error, Ok
 from phxactor.otp.supervisor_requests import StartChild, TerminateChild
@@ -43,7 +43,7 @@ class DynamicSupervisor(BaseSupervisor):
         What `start_child` would have answered comes as `Answer(from_, result)` to `from_.owner`. Nothing comes if the
         supervisor is gone or ends before: have a `Monitor` of it as `from_`, and its `Down` tells.
         """
-        spec = child_spec(child)
+        spec = child if type(child) is ChildSpec else child_spec(child)
         if arguments and spec.restart != "temporary":
             raise ValueError(f"the child {spec.id!r} is {spec.restart}; only a temporary one has arguments of its own")
         supervisor.send(StartChild(spec, from_, arguments))

@@ -31,6 +31,8 @@ def slot(key: Hashable, partitions: int) -> int:
 
     The same for all time for int, str and bytes; as long as the program runs for other keys.
     """
+    if type(key) is int:
+        return abs(key) % partitions
     match key:
         case int():
             number = abs(key)
@@ -178,9 +180,9 @@ def _partition(
 
 
 def _table(supervisor: Server) -> Partitions:
-    pid = locate(supervisor)
-    table = (pid.dictionary or {}).get(Partitions) if pid is not None else None
-    if not isinstance(table, Partitions):
+    pid = supervisor if type(supervisor) is Pid else locate(supervisor)
+    table = pid.dictionary.get(Partitions) if pid is not None and pid.dictionary else None
+    if type(table) is not Partitions:
         raise _missing(supervisor)
     return table
 

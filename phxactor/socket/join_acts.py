@@ -147,19 +147,20 @@ class JoinActs(JoinState):
     def accept(self, joining: Joining, reply: SocketPush) -> None:
         """Reply to the join, and have the channel take what waited."""
         self._output.push(reply)
-        self._enter(joining)
+        pid: Pid = joining.pid  # type: ignore[assignment]  # it is named, and so monitored
+        message = joining.message
+        topic = message.topic
+        joined = Joined(pid, message.join_ref, joining.monitor)  # type: ignore[arg-type]
+        self._topics[topic] = joined
+        self._by_pid[pid] = topic, joined
+        self.settle(joining, "ok")
 
     def begin(self, joining: Joining, pid: Pid) -> None:
         """Have the channel take what waited: the client has its reply."""
-        self.watch(joining, pid)
-        self._enter(joining)
-
-    def _enter(self, joining: Joining) -> None:
-        pid, watch = joining.pid, joining.monitor
-        assert pid is not None and watch is not None  # noqa: S101, PT018 - the channel is monitored
         message = joining.message
         topic = message.topic
-        self._topics[topic] = joined = Joined(pid, message.join_ref, watch)
+        joined = Joined(pid, message.join_ref, monitor(self._pid, pid))
+        self._topics[topic] = joined
         self._by_pid[pid] = topic, joined
         self.settle(joining, "ok")
 

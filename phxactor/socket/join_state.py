@@ -96,8 +96,10 @@ class JoinState(Replying):
             self._asked.pop(joining.channel_from, None)
         if not self._asked:
             self.forget_asked()
-        self.discard_timer(joining)
-        self.close_old(joining)
+        if joining.timer is not None:
+            self.discard_timer(joining)
+        if joining.close is not None:
+            self.close_old(joining)
         if events.joined.handlers:
             events.joined.emit(
                 topic=joining.message.topic,

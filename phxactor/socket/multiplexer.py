@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import Any, Final, final
 
 from phxactor.otp import Error, Ok
-from phxactor.runtime import Answer, Down, From, Monitor, Pid, Shutdown, demonitor, is_atom, sweep
+from phxactor.runtime import Answer, Down, Monitor, Pid, Shutdown, demonitor, is_atom, sweep
 from phxactor.socket import events
 from phxactor.socket.channel_start import TOO_LATE
 from phxactor.socket.join_acts import CELLS, JoinActs
@@ -24,13 +24,14 @@ from phxactor.socket.topics import ChannelFrom, Joined, Joining, Late
 WAITING: Final = 1000
 """Messages that may wait for the answer of their topic's join; one leave may wait behind them."""
 
+JOIN, LEAVE, PUSH, OVERFLOW = Event.JOIN, Event.LEAVE, Event.PUSH, Event.OVERFLOW
+NAMED, NOT_STARTED, TIMEOUT = Event.NAMED, Event.NOT_STARTED, Event.TIMEOUT
+OK, REFUSAL, UNWRITABLE = Event.OK, Event.REFUSAL, Event.UNWRITABLE
+CLOSE, DOWN, OLD_DOWN, DISCONNECT = Event.CLOSE, Event.DOWN, Event.OLD_DOWN, Event.DISCONNECT
+
 _NO_JOIN: Final = CELLS[Phase.NONE]
 _JOINED: Final = CELLS[Phase.JOINED]
-_FROM_CLIENT: Final = {"phx_join": Event.JOIN, "phx_leave": Event.LEAVE}
-
-
-REFS: Final = (ChannelFrom, Monitor)
-"""What pools and channels answer to. Anything else may be a program's own, and is not asked for its hash."""
+_FROM_CLIENT: Final = {"phx_join": JOIN, "phx_leave": LEAVE}
 
 
 @final
@@ -67,7 +68,7 @@ class Multiplexer(JoinActs):
             if type(entry) is Joining:
                 entry.waiting.clear()
                 self.discard_timer(entry)
-                self.step(entry, Event.DISCONNECT)
+                self.step(entry, DISCONNECT)
 
     # ---------------------------------------------------------------------------------- from the client
 
@@ -107,11 +108,11 @@ class Multiplexer(JoinActs):
                 ):
                     entry.pid.deliver(message)  # any other is meant for a join that has been replaced
                 return
-            _JOINED[Event.JOIN][1](self, entry, message)
+            _JOINED[JOIN][1](self, entry, message)
             return
-        event = _FROM_CLIENT.get(message.event, Event.PUSH)
+        event = _FROM_CLIENT.get(message.event, PUSH)
         if type(entry) is Joining:
-            self.step(entry, Event.OVERFLOW if _is_full(entry, event) else event, message)
+            self.step(entry, OVERFLOW if _is_full(entry, event) else event, message)
         else:
             _NO_JOIN[event][1](self, None, message)
 
@@ -124,7 +125,11 @@ class Multiplexer(JoinActs):
         """
         kind = type(message)
         if kind is Answer:
-            self._answered(message.ref, message.value)  # type: ignore[attr-defined]
+            ref = message.ref  # type: ignore[attr-defined]
+            if type(ref) is ChannelFrom:
+                self._channel_answered(ref, message.value)  # type: ignore[attr-defined]
+            elif type(ref) is Monitor:
+                self._pool_answered(ref, message.value)  # type: ignore[attr-defined]
         elif kind is Down:
             self._down(message)  # type: ignore[arg-type]
         elif kind is SocketClose:
@@ -139,58 +144,57 @@ class Multiplexer(JoinActs):
             if events.collected.handlers:
                 events.collected.emit(pid=self._pid, objects=found)
 
-    def _answered(self, ref: From, value: Any) -> None:  # noqa: ANN401 - its type is looked at
-        """Take the answer of a pool or of a channel, whichever comes first."""
-        joining = self._asked.pop(ref, None) if type(ref) in REFS else None
+    def _pool_answered(self, watch: Monitor, started: Any) -> None:  # noqa: ANN401 - its type is looked at
+        """Take a pool's answer: the process of a channel, or why there is none."""
+        joining = self._asked.pop(watch, None)
         if joining is None:
-            return
-        kind = type(value)
-        watch = joining.pool_watch
-        if watch is None or ref is not watch:
-            self._channel_answered(joining, kind is Error, value.value if kind is Ok else value)
             return
         joining.pool_watch = None
         demonitor(watch)
+        kind = type(started)
         if kind is Ok:
-            if self._closed_early is not None and value.value in self._closed_early:
-                self.step(joining, Event.CLOSE)
-            self.step(joining, Event.NAMED, value.value)
-        elif value is TOO_LATE:
-            self.step(joining, Event.TIMEOUT, value.reason)
+            if self._closed_early is not None and started.value in self._closed_early:
+                self.step(joining, CLOSE)
+            self.step(joining, NAMED, started.value)
+        elif started is TOO_LATE:
+            self.step(joining, TIMEOUT, started.reason)
         else:
-            self.step(joining, Event.NOT_STARTED, value.reason if kind is Error else value)
+            self.step(joining, NOT_STARTED, started.reason if kind is Error else started)
         if not self._asked:
             self.forget_asked()
 
-    def _channel_answered(self, joining: Joining, refused: bool, value: Any) -> None:  # noqa: ANN401, FBT001
-        """Encode a channel's answer first: one that cannot be encoded is an event of its own."""
-        event, status = Event.OK, "ok"
-        if refused:
-            event, status, value = Event.REFUSAL, "error", value.reason
-        try:
-            reply = self.encode_reply(joining.message, status, {} if value is None else value)
-        except EncodeError as error:
-            self.step(joining, Event.UNWRITABLE, str(error))
+    def _channel_answered(self, from_: ChannelFrom, answer: Any) -> None:  # noqa: ANN401 - the same
+        """Take a channel's answer to a join. One that cannot be encoded is an event of its own."""
+        joining = self._asked.pop(from_, None)
+        if joining is None:
             return
-        if self._closed_early is not None and joining.pid is None:
-            channel = joining.channel_from
-            if channel is not None and channel.answered_by in self._closed_early:
-                self.step(joining, Event.CLOSE)
+        event, status, payload = OK, "ok", answer
+        if type(answer) is Ok:
+            payload = answer.value
+        elif type(answer) is Error:
+            event, status, payload = REFUSAL, "error", answer.reason
+        try:
+            reply = self.encode_reply(joining.message, status, {} if payload is None else payload)
+        except EncodeError as error:
+            self.step(joining, UNWRITABLE, str(error))
+            return
+        if self._closed_early is not None and joining.pid is None and from_.answered_by in self._closed_early:
+            self.step(joining, CLOSE)
         self.step(joining, event, reply)
 
     def _down(self, down: Down) -> None:
         """Take the exit of a channel, or of a pool that has not answered."""
-        joining = self._asked.pop(down.ref, None) if type(down.ref) in REFS else None
+        joining = self._asked.pop(down.ref, None) if type(down.ref) is Monitor else None
         pid = down.object
         if joining is not None:
             joining.pool_watch = None
-            self.step(joining, Event.NOT_STARTED, down.reason)
+            self.step(joining, NOT_STARTED, down.reason)
             if not self._asked:
                 self.forget_asked()
         elif type(pid) is Pid and (found := self._by_pid.pop(pid, None)) is not None:
             topic, entry = found
             if type(entry) is Joined:
-                _JOINED[Event.DOWN][1](self, entry, topic)
+                _JOINED[DOWN][1](self, entry, topic)
             else:
                 self._down_while_joining(entry, pid, down)
 
@@ -198,10 +202,10 @@ class Multiplexer(JoinActs):
         if joining.old is not None and joining.old.pid is pid:
             joining.old = None
             self.discard_timer(joining)
-            self.step(joining, Event.OLD_DOWN, joining.message)
+            self.step(joining, OLD_DOWN, joining.message)
         else:
             joining.pid = joining.monitor = None
-            self.step(joining, Event.DOWN, down.reason)
+            self.step(joining, DOWN, down.reason)
 
     def _close(self, message: SocketClose) -> None:
         """Take a channel's word that it exits gracefully.
@@ -215,13 +219,13 @@ class Multiplexer(JoinActs):
         if found is not None:
             topic, entry = found
             if type(entry) is Joined:
-                _JOINED[Event.CLOSE][1](self, entry, topic)
+                _JOINED[CLOSE][1](self, entry, topic)
             elif entry.old is None:  # else it is the replaced channel
-                self.step(entry, Event.CLOSE)
+                self.step(entry, CLOSE)
         elif self._asked:
             joining = self._starting(pid, message.socket)
             if joining is not None:
-                self.step(joining, Event.CLOSE)
+                self.step(joining, CLOSE)
             else:
                 self._closed_early = {*(self._closed_early or ()), pid}
 
@@ -236,13 +240,13 @@ class Multiplexer(JoinActs):
     def _late(self, late: Late) -> None:
         joining = late.joining
         if joining.timer is not None and joining.timer.argument is late:  # else it was discarded too late
-            self.step(joining, Event.TIMEOUT, "join_timeout")
+            self.step(joining, TIMEOUT, "join_timeout")
 
 
 def _is_full(joining: Joining, event: Event) -> bool:
     """Tell whether too many messages wait; a first leave may wait in any case, for it makes room."""
     waiting = joining.waiting
-    return len(waiting) >= WAITING and (event is not Event.LEAVE or waiting[-1].event == "phx_leave")
+    return len(waiting) >= WAITING and (event is not LEAVE or waiting[-1].event == "phx_leave")
 
 
 def _same_as_text(ours: Ref, theirs: Ref, message: Message) -> bool:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from threading import get_ident
 from typing import TYPE_CHECKING, ClassVar, TypeAlias, final
 
 import attrs
 
 from phxactor.runtime import Answer, From, Monitor, Pid, Timer
+from phxactor.runtime.errors import not_here
 from phxactor.runtime.pid import current
 from phxactor.socket.join_table import Phase
 from phxactor.socket.messages import Message, Ref, SocketPush
@@ -29,9 +31,12 @@ class ChannelFrom(From):
 
     def reply(self, value: object) -> None:
         """Answer as any `From` does."""
+        owner = self.owner
+        if get_ident() != owner.thread:
+            raise not_here(owner)
         if self.active:
             self.answered_by = current.get(None)
-            self.owner.send(Answer(self, value))
+            owner.deliver(Answer(self, value))
 
 
 @final
