@@ -1,6 +1,6 @@
 """A program to be attacked: every way in which a client can fall behind, or ask for more than it may.
 
-    python -m tests.attacks.server [--per-address N] [--most N] [certificate]
+    python -m tests.attacks.server [--per-address N] [--most N] [--no-collector] [certificate]
 
 Its first line of output is the port that it listens on.
 """
@@ -8,6 +8,7 @@ Its first line of output is the port that it listens on.
 from __future__ import annotations
 
 import argparse
+import gc
 import logging
 import ssl
 from time import process_time
@@ -90,6 +91,14 @@ class Room(Channel):
     async def quiet(self, payload: Any) -> None:  # noqa: ANN401
         await trio.sleep(0.001)
 
+    @on("crash")
+    async def crash(self, payload: Any) -> None:  # noqa: ANN401
+        raise ValueError("crash")
+
+    @on("nap")
+    async def nap(self, payload: Any) -> None:  # noqa: ANN401
+        await trio.sleep(0.2)
+
     @on("stuck")
     async def stuck(self, payload: Any) -> None:  # noqa: ANN401
         await trio.sleep_forever()
@@ -128,6 +137,7 @@ DROP = attrs.evolve(CLOSE, slow_consumer="drop")
 RAW = WebSocketOptions(check_origin=False, max_output_bytes=BOUND)
 LIMITED = attrs.evolve(CLOSE, max_messages_per_second=10)
 HURRIED = attrs.evolve(CLOSE, max_joins_per_second=10)
+LARGE = attrs.evolve(CLOSE, max_frame_size=32 * BOUND, compress=True)
 POLL = LongPollOptions(check_origin=False, max_output_bytes=BOUND, max_input_bytes=BOUND)
 DROPPING_POLL = attrs.evolve(POLL, slow_consumer="drop")
 
@@ -137,6 +147,7 @@ endpoint = Endpoint(
         mount("/dense", UserSocket, websocket=DENSE),
         mount("/dense-compressed", UserSocket, websocket=attrs.evolve(DENSE, compress=True)),
         mount("/compressed", UserSocket, websocket=attrs.evolve(CLOSE, compress=True)),
+        mount("/large", UserSocket, websocket=LARGE),
         mount("/drop", UserSocket, websocket=DROP, longpoll=DROPPING_POLL),
         mount("/limited", UserSocket, websocket=LIMITED),
         mount("/hurried", UserSocket, websocket=HURRIED),
@@ -155,7 +166,10 @@ def main() -> None:
     parser.add_argument("certificate", nargs="?", help="a file with a key and its certificate")
     parser.add_argument("--per-address", type=int, help="connections that there may be from one address")
     parser.add_argument("--most", type=int, default=MOST, help="connections that there may be")
+    parser.add_argument("--no-collector", action="store_true", help="free nothing that lies in a cycle")
     arguments = parser.parse_args()
+    if arguments.no_collector:
+        gc.disable()
     if arguments.certificate is not None:
         endpoint.tls = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
         endpoint.tls.load_cert_chain(arguments.certificate)

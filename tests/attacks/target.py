@@ -6,11 +6,14 @@ import ssl
 import subprocess
 import sys
 import time
+import zlib
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
+from typing import Any
 
 import attrs
+import orjson
 import pytest
 import trio
 
@@ -74,8 +77,16 @@ class Target:
 
     def peak(self) -> int:
         """Return the bytes of memory that it has ever had at once."""
+        return self._status("VmHWM")
+
+    async def at_rest(self) -> int:
+        """Return the bytes of memory that it has, once those who have left were noticed."""
+        await trio.sleep(0.5)
+        return self._status("VmRSS")
+
+    def _status(self, name: str) -> int:
         status = Path(f"/proc/{self.process.pid}/status").read_text()
-        return next(int(line.split()[1]) * 1024 for line in status.splitlines() if line.startswith("VmHWM"))
+        return next(int(line.split()[1]) * 1024 for line in status.splitlines() if line.startswith(name))
 
 
 @contextmanager
@@ -127,3 +138,28 @@ async def first_line(stream: trio.abc.Stream) -> bytes:
             return bytes(await stream.receive_some()).split(b"\r\n", 1)[0]
     except trio.BrokenResourceError:
         return b""
+
+
+def deflated(text: bytes) -> bytes:
+    """Compress a message as a client does (RFC 7692 section 7.2.1)."""
+    deflate = zlib.compressobj(wbits=-12)
+    return (deflate.compress(text) + deflate.flush(zlib.Z_SYNC_FLUSH))[:-4]
+
+
+async def session(target: Target, path: str = "/close/longpoll") -> str:
+    """Open a session of long polling and join; return where it is."""
+
+    async def ask(method: str, where: str, body: bytes = b"") -> Any:  # noqa: ANN401
+        head = f"{method} {where} HTTP/1.1\r\nhost: a\r\nconnection: close\r\ncontent-length: {len(body)}\r\n\r\n"
+        return orjson.loads((await target.ask(head.encode() + body)).split(b"\r\n\r\n", 1)[1])
+
+    where = f"{path}?vsn=2.0.0"
+    where += f"&token={(await ask('GET', where))['token']}"
+    assert (await ask("POST", where, b'["1","1","room:1","phx_join",{}]'))["status"] == 200
+    return where
+
+
+def posting(where: str, body: bytes, connection: str = "keep-alive") -> bytes:
+    """Make a request that publishes to a session."""
+    head = f"POST {where} HTTP/1.1\r\nhost: a\r\ncontent-type: application/x-ndjson\r\nconnection: {connection}\r\n"
+    return f"{head}content-length: {len(body)}\r\n\r\n".encode() + body

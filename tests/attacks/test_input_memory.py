@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import zlib
 from contextlib import suppress
 from typing import Any
 
-import orjson
 import pytest
 import trio
 
 from phxactor.endpoint.answering import MAX_BODY
 from phxactor.socket.backlog import DENSE
 from tests.attacks.server import BOUND, DENSE_SIZE
-from tests.attacks.target import CLIENTS, MARKS, SLACK, Target, attacked, pour
+from tests.attacks.target import CLIENTS, MARKS, SLACK, Target, attacked, deflated, posting, pour, session
 from tests.conformance.client import Client
 from tests.transport.frames import TEXT, frame
 
@@ -33,11 +31,6 @@ def dense(event: str, topic: str = "room:1", size: int = DENSE_SIZE) -> bytes:
     unit = b'{"":' * 150 + b"0" + b"}" * 150 + b","
     start = b'["1",null,"%s","%s",[' % (topic.encode(), event.encode())
     return start + unit * ((size - len(start) - 3) // len(unit)) + b"0]]"
-
-
-def deflated(text: bytes) -> bytes:
-    deflate = zlib.compressobj(wbits=-12)
-    return (deflate.compress(text) + deflate.flush(zlib.Z_SYNC_FLUSH))[:-4]
 
 
 async def crowd(target: Target, path: str, *, compress: bool = False) -> list[Client]:
@@ -134,24 +127,6 @@ async def test_texts_with_an_emoji_in_few_bytes_to_a_raw_socket_that_is_stuck() 
 
 
 # --------------------------------------------------------------------------------------------------- long poll
-
-
-async def session(target: Target, path: str = "/close/longpoll") -> str:
-    """Open a session and join; return where it is."""
-
-    async def ask(method: str, where: str, body: bytes = b"") -> Any:  # noqa: ANN401
-        head = f"{method} {where} HTTP/1.1\r\nhost: a\r\nconnection: close\r\ncontent-length: {len(body)}\r\n\r\n"
-        return orjson.loads((await target.ask(head.encode() + body)).split(b"\r\n\r\n", 1)[1])
-
-    where = f"{path}?vsn=2.0.0"
-    where += f"&token={(await ask('GET', where))['token']}"
-    assert (await ask("POST", where, b'["1","1","room:1","phx_join",{}]'))["status"] == 200
-    return where
-
-
-def posting(where: str, body: bytes) -> bytes:
-    head = f"POST {where} HTTP/1.1\r\nhost: a\r\ncontent-type: application/x-ndjson\r\n"
-    return f"{head}content-length: {len(body)}\r\n\r\n".encode() + body
 
 
 @pytest.mark.parametrize("stays", [True, False], ids=["who stay", "who leave"])
