@@ -16,7 +16,7 @@ import phxactor
 from phxactor import Endpoint, Exit
 from phxactor.cli import tokens
 from phxactor.demos import DEMOS
-from phxactor.endpoint.endpoint import DEFAULT_PORT
+from phxactor.endpoint.address import DEFAULT
 from phxactor.endpoint.events import listening
 from phxactor.observer.top import watch
 from phxactor.otp.supervisor_events import start_error
@@ -66,7 +66,7 @@ def demo(
         raise SystemExit(f"there is no demo {name!r}; there are:\n{_demos()}")
     if chosen.serves:
         log_to_stderr("info")
-        chosen.run(host or "127.0.0.1", DEFAULT_PORT if port is None else port)
+        chosen.run(host or "127.0.0.1", DEFAULT.port if port is None else port)
         print("stopped")
     elif host is None and port is None:
         chosen.run()
@@ -100,7 +100,7 @@ def serve(
 
 @app.command
 def top(
-    target: str = str(DEFAULT_PORT),
+    target: str = str(DEFAULT.port),
     *,
     interval: Annotated[float, Parameter(validator=Number(gt=0))] = 1.0,
     once: Annotated[bool, Parameter(negative="")] = False,

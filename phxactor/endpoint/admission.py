@@ -23,7 +23,8 @@ from phxactor.transport.request import Request
 from phxactor.transport.response import Response
 
 if TYPE_CHECKING:
-    from phxactor.endpoint.endpoint import Endpoint
+    from phxactor.endpoint.options import EndpointOptions
+    from phxactor.endpoint.serving import Serving
     from phxactor.transport.options import ErrorHandler
 
 FORBIDDEN: Final = Response(HTTPStatus.FORBIDDEN)
@@ -44,7 +45,7 @@ class RefusedError(Exception):
 class Admission:
     """One client's request for a socket."""
 
-    endpoint: Endpoint
+    serving: Serving
     handler: type[Socket | RawSocket]
     options: SocketOptions
     request: Request
@@ -57,6 +58,11 @@ class Admission:
     @peer.default
     def _peer(self) -> str:
         return str(self.request.peer)
+
+    @property
+    def endpoint(self) -> EndpointOptions:
+        """What is asked for the socket."""
+        return self.serving.endpoint
 
     def check_origin(self) -> None:
         """Raise RefusedError for a page that may not connect."""

@@ -15,6 +15,7 @@ import trio
 
 from phxactor.endpoint import events, http
 from phxactor.endpoint.answering import Answering
+from phxactor.endpoint.answers import answering_of
 from phxactor.endpoint.connection_limits import ConnectionLimits, TooManyError
 from phxactor.endpoint.plain_head import plain_upgrade
 from phxactor.endpoint.tls import HandshakeError, as_stream, shake_hands
@@ -32,7 +33,7 @@ from phxactor.transport.response import Response, last_answer
 from phxactor.transport.stream_connection import StreamConnection
 
 if TYPE_CHECKING:
-    from phxactor.endpoint.endpoint import Endpoint
+    from phxactor.endpoint.serving import Serving
 
 T = TypeVar("T")
 
@@ -42,90 +43,90 @@ Upgraded: TypeAlias = tuple[MultiplexedWebSocket | RawWebSocket, bytes]
 """A WebSocket whose handshake is done, and what came behind its request."""
 
 
-def start_connection(endpoint: Endpoint, accepted: socket.socket | trio.abc.Stream, peer: PeerData) -> Ok[Pid]:
+def start_connection(serving: Serving, accepted: socket.socket | trio.abc.Stream, peer: PeerData) -> Ok[Pid]:
     """Start the process: a start function, which cannot wait."""
     spawn = self_pid().runtime.spawn
-    if endpoint.limits is None:
-        return Ok(spawn(_converse, endpoint, accepted, peer, link=True, initial_call="Connection"))
-    return Ok(spawn(_find_place, endpoint, endpoint.limits, accepted, peer, link=True, initial_call="Connection"))
+    if serving.limits is None:
+        return Ok(spawn(_converse, serving, accepted, peer, link=True, initial_call="Connection"))
+    return Ok(spawn(_find_place, serving, serving.limits, accepted, peer, link=True, initial_call="Connection"))
 
 
 async def _find_place(
-    endpoint: Endpoint, limits: ConnectionLimits, accepted: socket.socket | trio.abc.Stream, peer: PeerData
+    serving: Serving, limits: ConnectionLimits, accepted: socket.socket | trio.abc.Stream, peer: PeerData
 ) -> None:
     """Be the process of one that has to be counted."""
     try:
         with limits.place(peer):
-            await _converse(endpoint, accepted, peer)
+            await _converse(serving, accepted, peer)
     except TooManyError as error:
         if events.connection_refused.handlers:
             events.connection_refused.emit(peer=str(peer), status=int(error.status), why=error.why)
-        await _refuse(endpoint, limits, accepted, error.status)
+        await _refuse(serving, limits, accepted, error.status)
 
 
 async def _refuse(
-    endpoint: Endpoint, limits: ConnectionLimits, accepted: socket.socket | trio.abc.Stream, status: HTTPStatus
+    serving: Serving, limits: ConnectionLimits, accepted: socket.socket | trio.abc.Stream, status: HTTPStatus
 ) -> None:
     """Say no: who would speak TLS is closed without a word, for the handshake is what costs most."""
-    if endpoint.tls is not None and isinstance(accepted, socket.socket):
+    if serving.endpoint.tls is not None and isinstance(accepted, socket.socket):
         accepted.close()
     else:
-        await limits.refuse(await _connect(endpoint, accepted), status)
+        await limits.refuse(await _connect(serving, accepted), status)
 
 
-async def _converse(endpoint: Endpoint, accepted: socket.socket | trio.abc.Stream, peer: PeerData) -> None:
+async def _converse(serving: Serving, accepted: socket.socket | trio.abc.Stream, peer: PeerData) -> None:
     """Be the process: serve a client to the end."""
     try:
-        connection = await _connect(endpoint, accepted)
+        connection = await _connect(serving, accepted)
     except HandshakeError as error:
         if events.handshake_failed.handlers:
             events.handshake_failed.emit(peer=str(peer), why=str(error))
         return
     del accepted
     try:
-        upgraded = await _speak_http(endpoint, connection, peer)
+        upgraded = await _speak_http(serving, connection, peer)
     except BaseException:
-        endpoint.flusher.finish(connection)
+        serving.flusher.finish(connection)
         raise
     if upgraded is None:
-        endpoint.flusher.finish(connection)
+        serving.flusher.finish(connection)
     else:
         websocket, first = upgraded
         del upgraded
         await websocket.run(first)
 
 
-async def _connect(endpoint: Endpoint, accepted: socket.socket | trio.abc.Stream) -> BaseConnection:
+async def _connect(serving: Serving, accepted: socket.socket | trio.abc.Stream) -> BaseConnection:
     """Make the connection of what was accepted."""
     if isinstance(accepted, trio.abc.Stream):
-        return StreamConnection(accepted, endpoint.flusher)
-    if endpoint.tls is None:
-        return Connection(accepted, endpoint.flusher, endpoint.reader)
-    return await _while_idle(endpoint, shake_hands(as_stream(accepted), endpoint.tls, endpoint.flusher))
+        return StreamConnection(accepted, serving.flusher)
+    if serving.endpoint.tls is None:
+        return Connection(accepted, serving.flusher, serving.reader)
+    return await _while_idle(serving, shake_hands(as_stream(accepted), serving.endpoint.tls, serving.flusher))
 
 
-async def _speak_http(endpoint: Endpoint, connection: BaseConnection, peer: PeerData) -> Upgraded | None:
+async def _speak_http(serving: Serving, connection: BaseConnection, peer: PeerData) -> Upgraded | None:
     """Answer requests until there are no more, or one has become a WebSocket."""
-    scheme: Literal["http", "https"] = "http" if endpoint.tls is None else "https"
+    scheme: Literal["http", "https"] = "http" if serving.endpoint.tls is None else "https"
     # The whole head of a request, nearly always.
-    first = b"" if endpoint.draining else await _while_idle(endpoint, connection.receive_first(http.HEAD_TIMEOUT))
+    first = b"" if serving.draining else await _while_idle(serving, connection.receive_first(http.HEAD_TIMEOUT))
     if not first:
         return None
     answer: Response | None = None
-    if (plain := plain_upgrade(first, peer, scheme)) is not None and not endpoint.draining:
+    if (plain := plain_upgrade(first, peer, scheme)) is not None and not serving.draining:
         request, rest = plain
-        made = await _upgrade(endpoint, connection, request)
+        made = await _upgrade(serving, connection, request)
         if made is not None and not isinstance(made, Response):
             return made, rest
         answer = made
     move_on_after = self_pid().runtime.patience.move_on_after
     talk = http.HTTPConnection(connection, peer=peer, scheme=scheme, first=first, move_on_after=move_on_after)
     try:
-        while not endpoint.draining and (asked := await _while_idle(endpoint, talk.next_request())) is not None:
-            if answer is None and talk.has_body and endpoint.websocket_at(asked.path) is not None:
+        while not serving.draining and (asked := await _while_idle(serving, talk.next_request())) is not None:
+            if answer is None and talk.has_body and asked.path in serving.endpoint.websockets:
                 answer = WITH_BODY
             if answer is None:
-                made = await _upgrade(endpoint, connection, asked)
+                made = await _upgrade(serving, connection, asked)
                 if made is not None and not isinstance(made, Response):
                     return made, talk.trailing()
                 answer = made
@@ -133,7 +134,7 @@ async def _speak_http(endpoint: Endpoint, connection: BaseConnection, peer: Peer
                 await talk.respond(answer)
                 answer = None
             else:
-                await _exchange(endpoint, connection, talk, asked)
+                await _exchange(serving, connection, talk, asked)
                 lift_shields()
     except http.BadRequest as bad:
         if events.bad_request.handlers:
@@ -141,32 +142,30 @@ async def _speak_http(endpoint: Endpoint, connection: BaseConnection, peer: Peer
     return None
 
 
-async def _while_idle(endpoint: Endpoint, waiting: Awaitable[T]) -> T:
+async def _while_idle(serving: Serving, waiting: Awaitable[T]) -> T:
     """Wait for the client; meanwhile the drainer may end the connection, and nothing is lost."""
     pid = self_pid()
-    endpoint.idle.add(pid)
+    serving.idle.add(pid)
     try:
         return await waiting
     finally:
-        endpoint.idle.discard(pid)
+        serving.idle.discard(pid)
 
 
 async def _upgrade(
-    endpoint: Endpoint, connection: BaseConnection, request: Request
+    serving: Serving, connection: BaseConnection, request: Request
 ) -> MultiplexedWebSocket | RawWebSocket | Response | None:
     """Make a WebSocket of a request, or the answer that refuses it; None where none is mounted."""
-    mount = endpoint.websocket_at(request.path)
+    mount = serving.endpoint.websockets.get(request.path)
     if mount is None or mount.websocket is None:
         return None
-    return await upgrade(endpoint, mount.handler, mount.websocket, connection, request)
+    return await upgrade(serving, mount.handler, mount.websocket, connection, request)
 
 
-async def _exchange(
-    endpoint: Endpoint, connection: BaseConnection, talk: http.HTTPConnection, request: Request
-) -> None:
+async def _exchange(serving: Serving, connection: BaseConnection, talk: http.HTTPConnection, request: Request) -> None:
     """Answer a request; its body is not read before its head has been looked at."""
     try:
-        answering = endpoint.answering(request)
+        answering = answering_of(serving, request)
     except BaseException as error:  # noqa: BLE001 - of a function that says which origins are allowed
         answering = _failure(request, error)
     if isinstance(answering, Response):
@@ -174,21 +173,21 @@ async def _exchange(
         return
     try:
         if talk.has_body:
-            body = await _while_idle(endpoint, talk.read_body(answering.max_body_bytes))
+            body = await _while_idle(serving, talk.read_body(answering.max_body_bytes))
             request = attrs.evolve(request, body=body)
-        response = await _answer(endpoint, connection, request, answering)
+        response = await _answer(serving, connection, request, answering)
         if isinstance(response, Delivery):
-            await _deliver(endpoint, connection, talk, response)
+            await _deliver(serving, connection, talk, response)
         else:
             await talk.respond(response)
     finally:
         answering.end()
 
 
-async def _answer(endpoint: Endpoint, connection: BaseConnection, request: Request, answering: Answering) -> Response:
+async def _answer(serving: Serving, connection: BaseConnection, request: Request, answering: Answering) -> Response:
     answer, seconds = answering.answer(request), answering.seconds
     try:
-        return await Attended(answer, connection, seconds, lambda: _too_late(endpoint, connection, request, seconds))
+        return await Attended(answer, connection, seconds, lambda: _too_late(serving, connection, request, seconds))
     except BaseException as error:
         if not self_pid().alive:
             fork.leave(error)
@@ -204,9 +203,7 @@ def _failure(request: Request, error: BaseException) -> Response:
     return Response.text("internal server error\n", status=HTTPStatus.INTERNAL_SERVER_ERROR)
 
 
-async def _deliver(
-    endpoint: Endpoint, connection: BaseConnection, talk: http.HTTPConnection, delivery: Delivery
-) -> None:
+async def _deliver(serving: Serving, connection: BaseConnection, talk: http.HTTPConnection, delivery: Delivery) -> None:
     """Write what a poll brings, and wait until it has arrived, or never will: then nothing more of it is sent.
 
     Where the connection goes on, it is waited for what the client does next, for that shows whether it has read it.
@@ -220,16 +217,16 @@ async def _deliver(
                     poll.arrived = await connection.acknowledged()
             if poll.arrived and talk.is_idle:
                 with move_on_after(http.KEEP_ALIVE):
-                    poll.arrived = await _while_idle(endpoint, connection.read())
+                    poll.arrived = await _while_idle(serving, connection.read())
     finally:
         if not poll.arrived:
             talk.lost = True
             connection.abort()
 
 
-def _too_late(endpoint: Endpoint, connection: BaseConnection, request: Request, seconds: float) -> None:
+def _too_late(serving: Serving, connection: BaseConnection, request: Request, seconds: float) -> None:
     """Answer in the place of a handler that takes too long, while it may go on."""
     connection.write(last_answer(HTTPStatus.SERVICE_UNAVAILABLE))
-    endpoint.flusher.finish(connection)
+    serving.flusher.finish(connection)
     if events.handler_late.handlers:
         events.handler_late.emit(method=request.method, path=request.path, seconds=seconds)

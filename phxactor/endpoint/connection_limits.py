@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from http import HTTPStatus
 from ipaddress import IPv6Address
-from typing import Final
+from typing import Final, Self
 
 import trio
 
@@ -38,18 +38,25 @@ class TooManyError(Exception):
         self.why = why
 
 
-class ConnectionLimits:
-    """The connections that there are, and how many there may be; None for any number.
+def check_limits(total: object, per_address: object) -> None:
+    """Raise ValueError or TypeError for what is no number from 1, and not None, which is any number."""
+    for name, value in (("max_connections", total), ("max_connections_per_address", per_address)):
+        if value is not None and type(value) is not int:
+            raise TypeError(f"{name} is a whole number, or None for no limit, not {value!r}")
+        if value is not None and value < 1:
+            raise ValueError(f"{name} is at least 1, or None for no limit; it is {value!r}")
 
-    Raises ValueError or TypeError for what is no number from 1.
-    """
+
+class ConnectionLimits:
+    """The connections that there are, and how many there may be; None for any number (see `check_limits`)."""
+
+    @classmethod
+    def of(cls, total: int | None, per_address: int | None) -> Self | None:
+        """Return what counts them; None where there is no limit, so that nothing has to be counted."""
+        return None if total is None and per_address is None else cls(total, per_address)
 
     def __init__(self, total: int | None, per_address: int | None) -> None:
-        for name, value in (("max_connections", total), ("max_connections_per_address", per_address)):
-            if value is not None and type(value) is not int:
-                raise TypeError(f"{name} is a whole number, or None for no limit, not {value!r}")
-            if value is not None and value < 1:
-                raise ValueError(f"{name} is at least 1, or None for no limit; it is {value!r}")
+        check_limits(total, per_address)
         self._total = total
         self._per_address = per_address
         self.count = 0

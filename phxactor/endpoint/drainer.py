@@ -3,13 +3,14 @@
 Told to stop, it ends the listener, so that nobody else comes in; then tells the transports to finish, in batches, so
 that not all clients come back to another server at once; and waits until they have, or for its limit. A transport that
 is told reads nothing more, lets its channels answer what was received, and closes with 1012 (Phoenix 1.8, PoolDrainer).
+
+Its supervisor tells it to end in two cases. At a stop, all other children still run. After the crash of one of them,
+those behind it start again, the drainer too: then nothing is drained, so that the endpoint serves again at once.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final
-
-import attrs
+from typing import TYPE_CHECKING, Final
 
 from phxactor.endpoint import events
 from phxactor.otp import ChildSpec, Ok
@@ -29,7 +30,8 @@ from phxactor.runtime import (
 from phxactor.socket.messages import DRAIN
 
 if TYPE_CHECKING:
-    from phxactor.endpoint.endpoint import Endpoint
+    from phxactor.endpoint.options import DrainOptions
+    from phxactor.endpoint.serving import Serving
 
 SILENCE: Final = 1.0
 """Seconds after which who watches is told what is waited for."""
@@ -37,74 +39,52 @@ GRACE: Final = 30.0
 """Seconds that the drainer has to end after its limit; it needs none, unless the whole program was held up."""
 
 
-def _positive(_: object, field: attrs.Attribute[Any], value: object) -> None:
-    if isinstance(value, bool) or not isinstance(value, (int, float)) or not value > 0:
-        raise ValueError(f"{field.name} is a number above 0, not {value!r}")
-
-
-def _whole(_: object, field: attrs.Attribute[Any], value: object) -> None:
-    if isinstance(value, bool) or not isinstance(value, int) or value < 1:
-        raise ValueError(f"{field.name} is a whole number from 1, not {value!r}")
-
-
-@attrs.frozen(kw_only=True)
-class DrainOptions:
-    """How an endpoint empties itself when it is told to stop; the defaults are those of Phoenix 1.8.
-
-    Raises ValueError for what is not a number above 0.
-    """
-
-    batch_size: int = attrs.field(default=10_000, validator=_whole)
-    """Transports that are told at once."""
-    interval: float = attrs.field(default=2.0, validator=_positive)
-    """Seconds between two batches; the next one does not wait longer than that for the last."""
-    limit: float = attrs.field(default=30.0, validator=_positive)
-    """Seconds that all of it may take, `math.inf` for any; whoever is left then is closed at once."""
-
-
-def drainer_spec(endpoint: Endpoint, options: DrainOptions) -> ChildSpec:
+def drainer_spec(serving: Serving) -> ChildSpec:
     """Say how a supervisor starts it; it keeps its limit by itself."""
-    return ChildSpec(id="drainer", start=(_start, (endpoint, options), {}), shutdown=options.limit + GRACE)
+    return ChildSpec(id="drainer", start=(_start, (serving,), {}), shutdown=serving.endpoint.drain.limit + GRACE)
 
 
-def _start(endpoint: Endpoint, options: DrainOptions) -> Ok[Pid]:
-    endpoint.draining = False  # it may be a restart
-    return Ok(self_pid().runtime.spawn(_drain, endpoint, options, link=True, initial_call="Drainer"))
+def _start(serving: Serving) -> Ok[Pid]:
+    serving.draining = False  # it may be a restart
+    return Ok(self_pid().runtime.spawn(_drain, serving, link=True, initial_call="Drainer"))
 
 
-async def _drain(endpoint: Endpoint, options: DrainOptions) -> None:
+async def _drain(serving: Serving) -> None:
     """Be the process."""
     trap_exit()
+    options = serving.endpoint.drain
     told = await receive(lambda message: type(message) is Exited)
     if type(told) is Exited and not is_atom(told.reason, SHUTDOWN):
         raise Exit(told.reason)
-    if endpoint.listener is not None and not endpoint.listener.alive:
-        raise Exit(SHUTDOWN)  # it is the listener that has died, and starts again with this process: connections go on
+    if serving.has_lost_a_child():  # all that stood behind it starts again, this process too: nothing is waited for
+        serving.flusher.expect_successor()
+        raise Exit(SHUTDOWN)
     left: set[Monitor] = set()
     timer = self_pid().runtime.timers.add(SILENCE, lambda left: _tell_waiting(left, options), left)
     with self_pid().runtime.patience.move_on_after(options.limit) as scope:
-        await _empty(endpoint, options, left)
+        await _empty(serving, options, left)
     self_pid().runtime.timers.discard(timer)
     if scope.cancelled_caught and events.undrained.handlers:
         events.undrained.emit(transports=len(left), seconds=options.limit)
     raise Exit(SHUTDOWN)
 
 
-async def _empty(endpoint: Endpoint, options: DrainOptions, left: set[Monitor]) -> None:
+async def _empty(serving: Serving, options: DrainOptions, left: set[Monitor]) -> None:
     """Let nobody else in, tell who is there, and wait; `left` is those who have not finished yet."""
-    if endpoint.listener is not None:
-        gone = monitor(endpoint.listener)
-        endpoint.listener.exit(SHUTDOWN)
+    listener = serving.child("listener")
+    if listener is not None:
+        gone = monitor(listener)
+        listener.exit(SHUTDOWN)
         await receive(lambda message: ref_of(message) is gone)
-    endpoint.draining = True
-    transports = await endpoint.transports()
+    serving.draining = True
+    transports = await serving.transports()
     if events.draining.handlers:
         events.draining.emit(transports=len(transports))
     left.update([monitor(pid) for pid in transports])
     runtime = self_pid().runtime
     for start in range(0, len(transports), options.batch_size):
         for pid in transports[start : start + options.batch_size]:
-            if pid in endpoint.idle:
+            if pid in serving.idle:
                 pid.exit(SHUTDOWN)
             else:
                 pid.send(DRAIN)

@@ -1,25 +1,22 @@
-"""The listener: accepts connections and has each started as a process of its own."""
+"""The listener: accepts connections, and hands each to a start function, which has a process started for it."""
 
 from __future__ import annotations
 
 import errno
 import socket
+from collections.abc import Callable
 from contextlib import suppress
-from itertools import count
-from typing import TYPE_CHECKING, Final
+from typing import Final, TypeAlias
 
 import attrs
 import trio
 
 from phxactor.endpoint import events
 from phxactor.endpoint.address import Address, open_listening, peer_of
-from phxactor.endpoint.connection import start_connection
 from phxactor.endpoint.unix import identify, remove_unix
-from phxactor.otp import ChildSpec, DynamicSupervisor, Error, Ok
-from phxactor.runtime import From, Pid, own, self_pid
-
-if TYPE_CHECKING:
-    from phxactor.endpoint.endpoint import Endpoint
+from phxactor.otp import Error, Ok
+from phxactor.runtime import Pid, own, self_pid
+from phxactor.transport.request import PeerData
 
 AT_ONCE: Final = 64
 """Connections that are accepted before others get a turn."""
@@ -38,47 +35,61 @@ LOST: Final = frozenset(
 )
 """What it says of a connection that has gone before it was accepted, or that a firewall forbids (Linux, accept(2))."""
 
+Start: TypeAlias = Callable[[socket.socket, PeerData], None]
+"""Has a connection that was accepted served; it cannot wait."""
 
-def listen(endpoint: Endpoint, where: Address) -> Ok[Pid] | Error:
-    """Open an address and start the process that accepts on it: a start function."""
+
+@attrs.define
+class Place:
+    """Where a listener listens, and what is kept of that when it starts again."""
+
+    asked: Address
+    """What was asked for; port 0 is any that is free."""
+    mode: int
+    """The permissions of a Unix socket's file."""
+    address: Address | None = None
+    """Where it listens, or did last: any port that is free is, after a restart, the one that was."""
+
+
+def listen(place: Place, start: Start) -> Ok[Pid] | Error:
+    """Open an address and start the process that accepts on it: a start function.
+
+    `Error` says in words why the address cannot be had.
+    """
     try:
-        sock = _open(endpoint, where)
+        sock = _open(place)
     except OSError as error:
         why = "is in use" if error.errno == errno.EADDRINUSE else f"cannot be had: {error.strerror or error}"
-        return Error(f"the address {where} {why}")
+        return Error(f"the address {place.asked} {why}")
     sock.settimeout(0)
+    where = place.asked
     if where.path is None:
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)  # which all that it accepts inherit
         where = attrs.evolve(where, port=sock.getsockname()[1])
-    endpoint.address = where
+    place.address = where
     identity = (0, 0) if where.path is None else identify(where.path)
-    runtime = self_pid().runtime
-    endpoint.listener = runtime.spawn(_accept, endpoint, where, sock, link=True, initial_call="Listener")
+    pid = self_pid().runtime.spawn(_accept, where, sock, start, link=True, initial_call="Listener")
 
     def close(_: Pid) -> None:
         sock.close()
         if where.path is not None:
             remove_unix(where.path, identity)
 
-    own(endpoint.listener, close)  # it may be killed before it has run
-    return Ok(endpoint.listener)
+    own(pid, close)  # it may be killed before it has run
+    return Ok(pid)
 
 
-def _open(endpoint: Endpoint, where: Address) -> socket.socket:
-    """Open it. Any port that is free is, after a restart, the one that was: clients come back to it. Raises OSError."""
-    last = endpoint.address
-    if last is not None and where.port == 0 and attrs.evolve(last, port=0) == where:
+def _open(place: Place) -> socket.socket:
+    """Open it; on the port that it was, if any will do, for clients come back to that. Raises OSError."""
+    last = place.address
+    if last is not None and place.asked.port == 0 and attrs.evolve(last, port=0) == place.asked:
         with suppress(OSError):  # somebody else may have it by now
-            return open_listening(last, endpoint.path_mode)
-    return open_listening(where, endpoint.path_mode)
+            return open_listening(last, place.mode)
+    return open_listening(place.asked, place.mode)
 
 
-async def _accept(endpoint: Endpoint, where: Address, sock: socket.socket) -> None:
+async def _accept(where: Address, sock: socket.socket, start: Start) -> None:
     """Be the process."""
-    nobody = From(self_pid())  # the supervisor's answers are not waited for
-    nobody.active = False
-    numbers = count()
-    connection = ChildSpec(id="connection", start=(start_connection, (endpoint,), {}), restart="temporary")
     if events.listening.handlers:
         events.listening.emit(url=str(where))
     while True:
@@ -97,5 +108,4 @@ async def _accept(endpoint: Endpoint, where: Address, sock: socket.socket) -> No
                     events.accept_failed.emit(why=str(error))
                 await trio.sleep(PAUSE)
                 break
-            supervisor = endpoint.supervisor_of(next(numbers))
-            DynamicSupervisor.request_child(supervisor, connection, nobody, accepted, peer_of(address))
+            start(accepted, peer_of(address))

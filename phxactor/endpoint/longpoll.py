@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import math
 import re
-import secrets
 from collections.abc import Mapping
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Final, cast
@@ -33,8 +32,9 @@ from phxactor.transport.request import Request
 from phxactor.transport.response import Response
 
 if TYPE_CHECKING:
-    from phxactor.endpoint.endpoint import Endpoint
     from phxactor.endpoint.mount import Mount
+    from phxactor.endpoint.serving import Serving
+    from phxactor.endpoint.sessions import Session
 
 TOKEN_AGE: Final = 14 * 86400
 """Seconds for which a session's token is good (Phoenix 1.8)."""
@@ -48,46 +48,9 @@ _NAME: Final = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")
 _NDJSON: Final = "application/x-ndjson"
 
 
-@attrs.define(eq=False)
-class Session:
-    """What the endpoint knows of a session."""
-
-    pid: Pid
-    mount: Mount
-    """Where it was opened: it is known nowhere else."""
-    waiting: int = 0
-    """Bytes of its requests that are being read, or wait for its channels."""
-
-
-class Sessions:
-    """The sessions of one endpoint by their ids, which only their clients know."""
-
-    def __init__(self) -> None:
-        self._known: dict[str, Session] = {}
-
-    def __len__(self) -> int:
-        """Count the sessions."""
-        return len(self._known)
-
-    def add(self, pid: Pid, mount: Mount) -> str:
-        """Give a session an id; it is forgotten when the session ends."""
-        name = secrets.token_urlsafe(16)
-        self._known[name] = Session(pid, mount)
-        own(pid, lambda _: self._forget(name))
-        return name
-
-    def find(self, name: object, mount: Mount) -> Session | None:
-        """Return the session with an id that was opened there."""
-        session = self._known.get(name) if isinstance(name, str) else None
-        return session if session is not None and session.mount is mount else None
-
-    def _forget(self, name: str) -> None:
-        self._known.pop(name, None)
-
-
-def answering(endpoint: Endpoint, mount: Mount, options: LongPollOptions, request: Request) -> Answering | Response:
+def answering(serving: Serving, mount: Mount, options: LongPollOptions, request: Request) -> Answering | Response:
     """Say how one request on the path of a long poll is answered, or refuse it by its head."""
-    admission = Admission(endpoint, mount.handler, options, request, "longpoll")
+    admission = Admission(serving, mount.handler, options, request, "longpoll")
     began = self_pid().runtime.now()
     try:
         admission.check_origin()
@@ -109,13 +72,14 @@ def answering(endpoint: Endpoint, mount: Mount, options: LongPollOptions, reques
 
 
 def _answering(admission: Admission, mount: Mount, options: LongPollOptions) -> Answering | Response:
-    endpoint, request = admission.endpoint, admission.request
+    serving, request = admission.serving, admission.request
+    endpoint = serving.endpoint
     most = endpoint.max_body_bytes if options.max_body_bytes is None else options.max_body_bytes
     if request.method == "OPTIONS":
         return _preflight(request)
     if request.method not in ("GET", "POST"):
         return Response(HTTPStatus.BAD_REQUEST)
-    session = _resume(endpoint, mount, request)
+    session = _resume(serving, mount, request)
     if request.method == "POST":
         return _status(HTTPStatus.GONE) if session is None else _publishing(session, request, most)
     if session is not None:
@@ -128,20 +92,20 @@ def _answering(admission: Admission, mount: Mount, options: LongPollOptions) -> 
 
 async def _open(admission: Admission, mount: Mount, options: LongPollOptions) -> Response:
     """Start a session; whether the client is let in is decided in its process."""
-    endpoint = admission.endpoint
+    serving = admission.serving
     auth_token = admission.request.header("x-phoenix-authtoken") if options.auth_token else None
     handler = cast("type[Socket]", mount.handler)
     spec = ChildSpec(id="session", start=(_start, (admission, options, handler, auth_token), {}), restart="temporary")
     try:
-        started = (await DynamicSupervisor.start_child(endpoint.sessions_supervisor, spec)).unwrap()
+        started = (await DynamicSupervisor.start_child(serving.sessions_supervisor, spec)).unwrap()
         refused = await _connected(started, admission, options.connect_timeout)
     except Exit:  # the endpoint stops, or `connect` exited: a status that makes phoenix.js try again
         return _status(HTTPStatus.INTERNAL_SERVER_ERROR)
     if isinstance(refused, RefusedError):
         admission.tell_refused(refused.why)
         return _status(refused.response.status)
-    name = endpoint.sessions.add(started, mount)
-    token = sign(endpoint.secret_key_base, SALT, name)
+    name = serving.sessions.add(started, mount)
+    token = sign(serving.endpoint.secret_key_base, SALT, name)
     return _status(HTTPStatus.GONE, token=token, messages=[])
 
 
@@ -179,14 +143,14 @@ async def _run(admission: Admission, options: LongPollOptions, handler: type[Soc
         opening.from_.reply(refused)
         raise Exit(NORMAL) from None
     admission.tell_connected(pid, began, socket.log_level)
-    session = LongPollSession(socket, options, admission.endpoint.pool_of, admission.peer)
+    session = LongPollSession(socket, options, admission.serving.pool_of, admission.peer)
     opening.from_.reply(None)
     await session.run()
 
 
 def _take_place(admission: Admission, pid: Pid) -> None:
     """Count the session among the connections. Raises RefusedError when it is one too many."""
-    limits = admission.endpoint.limits
+    limits = admission.serving.limits
     if limits is None:
         return
     try:
@@ -196,11 +160,11 @@ def _take_place(admission: Admission, pid: Pid) -> None:
     own(pid, lambda _: limits.leave(address))
 
 
-def _resume(endpoint: Endpoint, mount: Mount, request: Request) -> Session | None:
+def _resume(serving: Serving, mount: Mount, request: Request) -> Session | None:
     """Find the session that a request's token names; the header goes before the query."""
     token = _token(request)
-    verified = verify(endpoint.secret_key_base, SALT, token, max_age=TOKEN_AGE) if token else None
-    return endpoint.sessions.find(verified.value, mount) if isinstance(verified, Ok) else None
+    verified = verify(serving.endpoint.secret_key_base, SALT, token, max_age=TOKEN_AGE) if token else None
+    return serving.sessions.find(verified.value, mount) if isinstance(verified, Ok) else None
 
 
 def _token(request: Request) -> str | None:

@@ -20,18 +20,18 @@ from phxactor.transport.response import Response, last_answer
 from phxactor.transport.websocket import Link
 
 if TYPE_CHECKING:
-    from phxactor.endpoint.endpoint import Endpoint
+    from phxactor.endpoint.serving import Serving
 
 
 async def upgrade(
-    endpoint: Endpoint,
+    serving: Serving,
     handler: type[Socket | RawSocket],
     options: WebSocketOptions,
     connection: BaseConnection,
     request: Request,
 ) -> MultiplexedWebSocket | RawWebSocket | Response:
     """Let the client in and answer its handshake, or return the answer that refuses it."""
-    admission = Admission(endpoint, handler, options, request, "websocket", options.error_handler)
+    admission = Admission(serving, handler, options, request, "websocket", options.error_handler)
     began = self_pid().runtime.now()
     try:
         admission.check_origin()
@@ -54,14 +54,14 @@ async def upgrade(
     tell_answered(options, request, "websocket", began, HTTPStatus.SWITCHING_PROTOCOLS)
     if not isinstance(socket, Socket):
         return RawWebSocket(link, socket)
-    return MultiplexedWebSocket(link, socket, endpoint.pool_of)
+    return MultiplexedWebSocket(link, socket, serving.pool_of)
 
 
 def _too_late(admission: Admission, options: WebSocketOptions, connection: BaseConnection, began: float) -> None:
     """Refuse a client whose `connect` takes too long, while it may go on."""
     status = HTTPStatus.SERVICE_UNAVAILABLE
     connection.write(last_answer(status))
-    admission.endpoint.flusher.finish(connection)
+    admission.serving.flusher.finish(connection)
     admission.tell_late(options.connect_timeout)
     tell_answered(options, admission.request, "websocket", began, status)
 
@@ -76,7 +76,7 @@ def _link(
     return Link(
         pid=socket.transport_pid,
         connection=connection,
-        flusher=admission.endpoint.flusher,
+        flusher=admission.serving.flusher,
         socket=admission.handler.__name__,
         peer=admission.peer,
         level=socket.log_level if isinstance(socket, Socket) else None,

@@ -55,6 +55,21 @@ class Partitions:
         self.active = partitions
         self.pids: list[Pid | None] = [None] * partitions
 
+    @classmethod
+    def of(cls, supervisor: Server) -> Partitions:
+        """Return those of a supervisor; raises `Exit(("noproc", Called(...)))` if there is no such supervisor."""
+        return _table(supervisor)
+
+    def at(self, number: int) -> Pid:
+        """Return the child that a number from 0 belongs to, at once: `PartitionSupervisor.child` for who looks often.
+
+        Also of a supervisor that has ended: the dead one. Raises `Exit("noproc")` if no partition is left.
+        """
+        pid = self.pids[number % self.active] if self.active else None
+        if pid is None:
+            raise Exit(NOPROC)
+        return pid
+
     async def start(self, index: int, spec: ChildSpec) -> Started:
         """Start the child of a slot and enter it: the start function of the children."""
         function, args, kwargs = spec.start

@@ -1,5 +1,7 @@
 """PubSub: from topics to processes, on one runtime."""
 
-from phxactor.pubsub.pubsub import Dispatcher, PubSub, PubSubStatistics, Subscriber
+from phxactor.pubsub.pubsub import PubSub
+from phxactor.pubsub.subscriber import Dispatcher, Subscriber
+from phxactor.pubsub.tables import PubSubStatistics
 
 __all__ = ["Dispatcher", "PubSub", "PubSubStatistics", "Subscriber"]

@@ -1,176 +1,119 @@
-"""Topics, and the processes that are subscribed to them.
+"""PubSub: messages to all processes that are subscribed to a topic.
 
-A subscription ends with its process: entries vanish before anybody hears of the end (P14), so nobody broadcasts to
-the dead. What a message is, and how it reaches a subscriber, is not known here: a dispatcher may know more about its
-subscribers from the metadata that they gave, as channels do to be written to without being woken.
+    pubsub = PubSub("news")                    the name of one; nothing runs yet
+    run(endpoint, children=[pubsub])           a supervisor starts it
+
+    pubsub.subscribe("weather")                in any process of that runtime
+    pubsub.broadcast("weather", "rain")
+
+What a message is, and how it reaches a subscriber, is not known here: a dispatcher may know more about its subscribers
+from the metadata that they gave, as channels do to be written to without being woken.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
-from threading import get_ident
-from typing import TypeAlias, final
-
 import attrs
 
-from phxactor.otp import ChildSpec
+from phxactor.otp import ChildSpec, Error, Ignore, Ok
 from phxactor.pubsub.server import PubSubServer
-from phxactor.runtime import Pid, disown, of_this_thread, own, self_pid, wrong_thread
+from phxactor.pubsub.subscriber import Dispatcher, Subscriber, to_mailboxes
+from phxactor.pubsub.tables import PubSubStatistics, Tables
+from phxactor.runtime import NoProcessError, Pid, Runtime, current_runtime, of_this_thread, self_pid, wrong_thread
+from phxactor.runtime.names import check_name
 
 
-@final
-class Subscriber:
-    """One subscription: who, what he gave along, and whom a dispatcher may hand messages to in his place."""
-
-    __slots__ = ("metadata", "pid", "through")
-
-    def __init__(self, pid: Pid, metadata: object, through: Pid) -> None:
-        """Keep all three."""
-        self.pid = pid
-        self.metadata = metadata
-        self.through = through
-
-
-Dispatcher: TypeAlias = Callable[[Iterable[Subscriber], "Pid | None", object], None]
-"""Hands a message to subscribers, but for those of the process that is left out: `(subscribers, left_out, message)`."""
-
-
-@attrs.frozen
-class PubSubStatistics:
-    """A PubSub at one moment."""
-
-    topics: int
-    """Topics with at least one subscription."""
-    subscriptions: int
-    """Subscriptions of all topics; a process that subscribes twice counts twice."""
-    subscribers: int
-    """Processes with at least one subscription."""
-
-
-def to_mailboxes(subscribers: Iterable[Subscriber], left_out: Pid | None, message: object) -> None:
-    """Send the message itself to every subscriber: the dispatcher unless another is given."""
-    for subscriber in subscribers:
-        if subscriber.pid is not left_out:
-            subscriber.pid.deliver(message)
-
-
+@attrs.frozen(repr=False)
 class PubSub:
-    """The topic tables of one runtime. Topics are made by the first subscription and go with the last.
+    """The PubSub of a name, in whichever runtime it is used; two with one name are equal.
 
-    They live in the thread of the server, or of whoever subscribes first: in another one, what would change or use them
-    raises WrongThreadError.
+    It holds nothing: the topics live with a process that is registered under the name (`child_spec`, `start_link`).
+    While that process does not run, everything but `repr` and `child_spec` raises NoProcessError; outside of a process,
+    and where not just one runtime is open, NotAProcessError; in another thread than the runtime's, WrongThreadError.
     """
 
-    def __init__(self, name: str = "pubsub") -> None:
-        """Start empty; `name` is for people, as in `socket.pubsub_server`."""
-        self.name = name
-        self._thread = 0
-        self._server: Pid | None = None
-        self._topics: dict[str, dict[Subscriber, None]] = {}
-        self._subscriptions: dict[Pid, list[tuple[str, Subscriber]]] = {}
+    name: str = attrs.field(default="pubsub", validator=lambda _self, _field, name: check_name(name))
 
     def __repr__(self) -> str:
         """Show the name."""
         return f"<PubSub {self.name}>"
 
-    def child_spec(self) -> ChildSpec:
-        """Say how a supervisor starts the process that the tables live with."""
-        return ChildSpec(id=self.name, start=(PubSubServer.start_link, (self,), {}))
+    # ------------------------------------------------------------------------------------------ its process
 
-    def clear(self, server: Pid) -> None:
-        """Forget all subscriptions: the tables live with this process from now on."""
-        self._live_with(server)
-        self._server = server
-        for pid in self._subscriptions:
-            disown(pid, self._release)
-        self._topics.clear()
-        self._subscriptions.clear()
+    def child_spec(self) -> ChildSpec:
+        """Say how a supervisor starts it; who uses it stands after it in the list of children."""
+        return ChildSpec(id=self.name, start=(self.start_link, (), {}))
+
+    async def start_link(self) -> Ok[Pid] | Error | Ignore:
+        """Start it without subscriptions, linked to the caller; `Error(("already_started", pid))` if it runs here.
+
+        Whoever is subscribed when its process ends gets an exit signal with the reason, as if they were linked.
+        """
+        return await PubSubServer.start_link(name=self.name)
+
+    def runs(self) -> bool:
+        """Say whether it runs here."""
+        return self._found(current_runtime()) is not None
 
     def statistics(self) -> PubSubStatistics:
-        """Count what there is now."""
-        return PubSubStatistics(
-            topics=len(self._topics),
-            subscriptions=sum(map(len, self._topics.values())),
-            subscribers=len(self._subscriptions),
-        )
+        """Count what there is now; a thread of `trio.to_thread` may do so too."""
+        return self._tables(current_runtime(look_only=True)).statistics()
+
+    # -------------------------------------------------------------------------------------------- its topics
 
     def subscribe(
         self, topic: str, metadata: object = None, *, pid: Pid | None = None, through: Pid | None = None
     ) -> None:
         """Subscribe a process, by default the current one; twice means that each message comes twice.
 
-        `metadata` is for dispatchers that know of it, and so is `through`: a process that they may hand messages to in
-        its place, by default itself. The one that is given to each broadcast unless another is, `to_mailboxes`, does
-        not.
+        `metadata` is for dispatchers that know of it, and so is `through`: a process, by default the subscriber
+        itself, to which such a dispatcher may hand messages in the subscriber's place. `to_mailboxes`, the default
+        dispatcher, uses neither.
         """
-        owner = self_pid() if pid is None else pid
-        if owner.thread != self._thread or get_ident() != self._thread:
-            self._live_with(owner)
+        owner = self_pid() if pid is None else of_this_thread(pid)
         if through is None:
             through = owner
-        elif through.thread != self._thread:
+        elif through.thread != owner.thread:
             raise wrong_thread(through)
-        subscriber = Subscriber(owner, metadata, through)
-        self._topics.setdefault(topic, {})[subscriber] = None
-        entries = self._subscriptions.get(owner)
-        if entries is None:
-            self._subscriptions[owner] = [(topic, subscriber)]
-            own(owner, self._release)
-        else:
-            entries.append((topic, subscriber))
+        self._tables(owner.runtime).add(topic, Subscriber(owner, metadata, through))
 
     def unsubscribe(self, topic: str, *, pid: Pid | None = None) -> None:
         """End all subscriptions of a process, by default the current one, to a topic; no error if there are none."""
         owner = self_pid() if pid is None else of_this_thread(pid)
-        entries = self._subscriptions.get(owner, [])
-        for entry in [entry for entry in entries if entry[0] == topic]:
-            entries.remove(entry)
-            self._remove(*entry)
-        if not entries and self._subscriptions.pop(owner, None) is not None:
-            disown(owner, self._release)
+        self._tables(owner.runtime).remove_all(topic, owner)
 
     def topics(self) -> list[str]:
         """List the topics that have subscriptions."""
-        return list(self._topics)
+        return list(self._tables(current_runtime()).topics)
 
     def subscribers(self, topic: str) -> list[Subscriber]:
         """List the subscriptions of a topic, oldest first."""
-        return list(self._topics.get(topic, ()))
+        return list(self._tables(current_runtime()).topics.get(topic, ()))
 
     def broadcast(self, topic: str, message: object, dispatcher: Dispatcher = to_mailboxes) -> None:
-        """Hand a message to all who are subscribed to the topic; never waits. Raises WrongThreadError."""
-        if get_ident() != self._thread:
-            self._check_unused()
-        if topic in self._topics:
-            dispatcher(list(self._topics[topic]), None, message)
+        """Hand a message to all who are subscribed to the topic; never waits."""
+        found = self._tables(current_runtime()).topics.get(topic)
+        if found is not None:
+            dispatcher(list(found), None, message)
 
     local_broadcast = broadcast
 
     def broadcast_from(self, pid: Pid, topic: str, message: object, dispatcher: Dispatcher = to_mailboxes) -> None:
         """Do as `broadcast`, but leave one process out."""
-        if get_ident() != self._thread:
-            self._check_unused()
-        if topic in self._topics:
-            dispatcher(list(self._topics[topic]), pid, message)
+        found = self._tables(of_this_thread(pid).runtime).topics.get(topic)
+        if found is not None:
+            dispatcher(list(found), pid, message)
 
-    def _live_with(self, pid: Pid) -> None:
-        """Be in the thread of a process; raises WrongThreadError if that is another one, or the tables are in use."""
-        of_this_thread(pid)
-        if pid.thread != self._thread:
-            self._check_unused()
-        self._thread = pid.thread
+    def _tables(self, runtime: Runtime) -> Tables:
+        tables = self._found(runtime)
+        if tables is None:
+            raise NoProcessError(
+                f"the PubSub {self.name!r} does not run: it is a child of a supervisor, or an endpoint's"
+            )
+        return tables
 
-    def _check_unused(self) -> None:
-        """Raise WrongThreadError if they have a server or subscribers, all of which live in another thread."""
-        if self._subscriptions or (self._server is not None and self._server.alive):
-            raise wrong_thread(self)
-
-    def _release(self, pid: Pid) -> None:
-        for topic, subscriber in self._subscriptions.pop(pid, ()):
-            self._remove(topic, subscriber)
-
-    def _remove(self, topic: str, subscriber: Subscriber) -> None:
-        table = self._topics[topic]
-        del table[subscriber]
-        if not table:
-            del self._topics[topic]
+    def _found(self, runtime: Runtime) -> Tables | None:
+        server = runtime.names.whereis(self.name)
+        if server is None or server.dictionary is None:
+            return None
+        tables = server.dictionary.get(Tables)
+        return tables if isinstance(tables, Tables) else None

@@ -29,6 +29,7 @@ from phxactor.runtime.errors import (
     wrong_thread,
 )
 from phxactor.runtime.garbage import sweep
+from phxactor.runtime.here import current_runtime
 from phxactor.runtime.left_open import close_left_open, lift_shields
 from phxactor.runtime.messages import Answer, Down, Exited, From, Monitor, Ref, ref_of
 from phxactor.runtime.opening import open_runtime
@@ -85,6 +86,7 @@ __all__ = [
     "cancel_timer",
     "cleanup",
     "close_left_open",
+    "current_runtime",
     "demonitor",
     "disown",
     "exception_of",

@@ -13,6 +13,14 @@ RESERVED: Final = frozenset({"false", "nil", "true", "undefined"})
 """Atoms that Elixir refuses as names (NM1)."""
 
 
+def check_name(name: object) -> None:
+    """Raise TypeError for a name that is no text, ValueError for one that is empty or reserved."""
+    if not isinstance(name, str):
+        raise TypeError(f"a name is a text, not {name!r}")
+    if not name or name in RESERVED:
+        raise ValueError(f"{name!r} cannot be a name: it is empty, or means something else in Elixir")
+
+
 class Names:
     """The table of registered names of one runtime."""
 
@@ -26,8 +34,7 @@ class Names:
         Raises NameTakenError if the name has an owner (the same process too), the process has a name, or is
         gone; ValueError if the name is empty or reserved.
         """
-        if not name or name in RESERVED:
-            raise ValueError(f"{name!r} cannot be a name: it is empty, or means something else in Elixir")
+        check_name(name)
         if name in self._pids:
             raise NameTakenError(f"the name {name!r} belongs to {self._pids[name]!r}")
         if pid.name is not None:

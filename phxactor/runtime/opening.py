@@ -11,6 +11,7 @@ import trio
 from phxactor.runtime import fork
 from phxactor.runtime.errors import Exit
 from phxactor.runtime.generators import Generators
+from phxactor.runtime.here import opened
 from phxactor.runtime.host import Host
 from phxactor.runtime.left_open import close_left_open, end_lost_tasks
 from phxactor.runtime.pid import current
@@ -48,7 +49,7 @@ async def open_runtime(*, stop_timeout: float = STOP_TIMEOUT, kill_grace: float 
         host.lost_by = runtime
         main = runtime.main
         before = current.set(main)
-        with Generators(runtime).watched():
+        with Generators(runtime).watched(), opened(runtime):
             try:
                 with trio.CancelScope() as main.scope:
                     try:

@@ -56,7 +56,7 @@ def exit_signal(target: Pid, source: Pid, reason: Reason) -> None:
         fatal(target, reason)
 
 
-def _link_signal(target: Pid, source: Pid, reason: Reason) -> None:
+def link_signal(target: Pid, source: Pid, reason: Reason) -> None:
     """Deliver the end of a linked process (X1 to X3, X9)."""
     if target.state is not ALIVE:
         return
@@ -233,7 +233,7 @@ def _tell(pid: Pid, reason: Reason) -> None:
         for other, late in links.items():
             if other.links is not None:
                 other.links.pop(pid, None)
-            _link_signal(other, pid, NOPROC if late else reason)
+            link_signal(other, pid, NOPROC if late else reason)
     if watchers is not None:
         for watch in watchers:
             if watch.active:

@@ -11,6 +11,8 @@ from collections.abc import Iterable
 from functools import lru_cache
 from typing import TYPE_CHECKING, Final, final
 
+import attrs
+
 from phxactor.socket import events
 from phxactor.socket.messages import Broadcast, SocketPush
 from phxactor.socket.serializer import EncodeError, Serializer
@@ -80,14 +82,15 @@ def _encode(serializer: Serializer, message: Broadcast) -> SocketPush | None:
         return None
 
 
+@attrs.frozen(eq=False, repr=False)
 class Broadcaster:
     """Broadcasts to the channels of one PubSub: what an endpoint can do, as sockets and channels see it.
 
-    A payload is what JSON can hold, or `bytes`. None of these waits, and none fails because of a subscriber.
+    A payload is what JSON can hold, or `bytes`. None of these waits, and none fails because of a subscriber. All raise
+    NoProcessError while the PubSub does not run.
     """
 
-    def __init__(self, pubsub: PubSub) -> None:
-        self.pubsub = pubsub
+    pubsub: PubSub
 
     def broadcast(self, topic: str, event: str, payload: object) -> None:
         """Send an event to everybody on a topic, on all nodes."""

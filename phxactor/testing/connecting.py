@@ -14,7 +14,7 @@ from phxactor.endpoint.admission import RefusedError
 from phxactor.endpoint.endpoint import IN_MEMORY
 from phxactor.endpoint.mount import Mount, mount
 from phxactor.otp import DynamicSupervisor, Error, call
-from phxactor.runtime import Exit, NotAProcessError, Pid, Runtime, own, self_pid
+from phxactor.runtime import NotAProcessError, Pid, Runtime, own, self_pid
 from phxactor.socket import Socket
 from phxactor.socket.routes import Transport
 from phxactor.testing.client import Client
@@ -109,7 +109,9 @@ async def connect(
         raise ValueError(f"{socket.__name__} is mounted without the option auth_token")
     request = _request(mounted, transport, params or {}, headers or {}, peer)
     given = {} if connect_info is None else connect_info
-    return await _enter(Knock(endpoint, socket, options, request, transport, given=given, auth_token=auth_token))
+    return await _enter(
+        endpoint, Knock(endpoint.serving, socket, options, request, transport, given=given, auth_token=auth_token)
+    )
 
 
 async def admitted(
@@ -129,7 +131,8 @@ async def admitted(
     mounted = _mount_of(endpoint, socket, transport)
     request = _request(mounted, transport, {}, {}, IN_MEMORY)
     taken = Admitted(id, assigns or {})
-    return await _enter(Knock(endpoint, socket, _options(mounted, transport), request, transport, admitted=taken))
+    options = _options(mounted, transport)
+    return await _enter(endpoint, Knock(endpoint.serving, socket, options, request, transport, admitted=taken))
 
 
 async def _running(endpoint: Endpoint | None, socket: type[Socket]) -> Endpoint:
@@ -138,7 +141,7 @@ async def _running(endpoint: Endpoint | None, socket: type[Socket]) -> Endpoint:
     async with house.lock:  # a process receives in one task at a time
         if endpoint is None:
             endpoint = house.endpoint_of(socket)
-        if not _runs_here(endpoint):
+        if endpoint.find() is None:
             (await endpoint.start_link(server=False)).unwrap()
     return endpoint
 
@@ -156,12 +159,11 @@ def _request(
     )
 
 
-async def _enter(knock: Knock) -> Client:
+async def _enter(endpoint: Endpoint, knock: Knock) -> Client:
     """Have a transport started that lets the client in."""
     __tracebackhide__ = True
-    endpoint = knock.endpoint
     async with _house().lock:
-        started = await DynamicSupervisor.start_child(endpoint.supervisor_of(0), transport_spec(knock))
+        started = await DynamicSupervisor.start_child(knock.serving.supervisor_of(0), transport_spec(knock))
         answer = await call(started.unwrap(), "connect", timeout=None)
     if isinstance(answer, RefusedError):
         error = Error(answer.why) if answer.error is None else answer.error
@@ -189,12 +191,3 @@ def _mount_of(endpoint: Endpoint, socket: type[Socket], transport: Transport) ->
         if mounted.handler is socket and getattr(mounted, transport) is not None:
             return mounted
     raise LookupError(f"{socket.__name__} is not mounted for {transport} at this endpoint")
-
-
-def _runs_here(endpoint: Endpoint) -> bool:
-    """Tell whether an endpoint has been started in the runtime of the caller."""
-    try:
-        supervisor = endpoint.supervisor_of(0)
-    except (RuntimeError, Exit):
-        return False
-    return supervisor.runtime is self_pid().runtime and supervisor.alive

@@ -37,7 +37,7 @@ def belongings(runtime: Runtime, pubsubs: Iterable[PubSub] = ()) -> Counter[str]
     there.update(f"name {name!r} of {pid!r}" for name, pid in runtime.names.all().items())
     there.update(f"timer for {timer.destination or timer.callback!r}" for timer in runtime.pending_timers())
     for pubsub in pubsubs:
-        for topic in pubsub.topics():
+        for topic in pubsub.topics() if pubsub.runs() else ():
             there.update(f"subscription of {one.pid!r} to {topic!r}" for one in pubsub.subscribers(topic))
     return there
 

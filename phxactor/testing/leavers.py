@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Final
 import trio
 
 from phxactor.pubsub import PubSub
-from phxactor.runtime import Exit, Pid, Runtime
+from phxactor.runtime import Exit, NoProcessError, Pid, Runtime
 from phxactor.testing.settling import settle
 from phxactor.testing.transport import HANG_UP
 
@@ -63,8 +63,8 @@ class Leavers:
         """List the channels that live below the endpoints of these clients, and that no connection knows."""
         pools = []
         for client in self._clients:
-            with suppress(Exit):  # the endpoint has ended, and its channels before it
-                pools.append(client.endpoint.pool_of(client.socket.handler, client.transport_pid))
+            with suppress(Exit, NoProcessError):  # the endpoint has ended, and its channels before it
+                pools.append(client.endpoint.serving.pool_of(client.socket.handler, client.transport_pid))
         channels = [pid for pid in self._runtime.processes.values() if pid.parent in pools]
         return [pid for pid in channels if not _is_known(pid)]
 
@@ -81,7 +81,7 @@ def _monitors(runtime: Runtime) -> Iterator[tuple[Pid, Pid]]:
 
 
 def _subscriptions(pubsub: PubSub) -> Iterator[tuple[Pid, str]]:
-    for topic in pubsub.topics():
+    for topic in pubsub.topics() if pubsub.runs() else ():
         for subscriber in pubsub.subscribers(topic):
             if subscriber.pid is not subscriber.pid.runtime.main:
                 yield subscriber.pid, topic

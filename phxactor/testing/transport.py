@@ -207,7 +207,6 @@ async def _run(knock: Knock) -> None:
         opening.from_.reply(refused)
         raise Exit(NORMAL) from None
     knock.tell_connected(pid, began, socket.log_level)
-    endpoint, peer = knock.endpoint, str(knock.request.peer)
-    transport = MemoryTransport(socket, knock.options, endpoint.pool_of, peer)
+    transport = MemoryTransport(socket, knock.options, knock.serving.pool_of, str(knock.request.peer))
     opening.from_.reply(Connected(transport))
     await transport.run()

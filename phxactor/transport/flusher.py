@@ -50,6 +50,7 @@ class Flusher(trio.abc.Instrument):
         self._patience: Patience
         self._lingering: dict[BaseConnection, Timer] = {}
         """When the patience ends with those that are being closed."""
+        self._stop_seconds = STOP
 
     def child_spec(self) -> ChildSpec:
         """Say how a supervisor starts it."""
@@ -57,9 +58,14 @@ class Flusher(trio.abc.Instrument):
 
     def _start_link(self) -> Ok[Pid]:
         self._stopping = None  # it may be a restart
+        self._stop_seconds = STOP
         self._slow.clear()
         self._patience = self_pid().runtime.patience
         return Ok(self_pid().runtime.spawn(self.run, link=True, initial_call="Flusher"))
+
+    def expect_successor(self) -> None:
+        """Have the flusher wait for no client when it is told to stop, since it starts again at once."""
+        self._stop_seconds = 0.0
 
     # ------------------------------------------------------------------------------------------- writing
 
@@ -138,7 +144,7 @@ class Flusher(trio.abc.Instrument):
                     slow, self._slow = self._slow, []
                     while slow:
                         self._nursery.start_soon(self._drain, *slow.pop())
-                self._nursery.cancel_scope.deadline = trio.current_time() + STOP
+                self._nursery.cancel_scope.deadline = trio.current_time() + self._stop_seconds
         finally:
             trio.lowlevel.remove_instrument(self)
             self._nursery = None

@@ -34,7 +34,6 @@ from phxactor import (
     on,
     post,
 )
-from phxactor.endpoint.connection_limits import ConnectionLimits
 from phxactor.endpoint.events import listening
 
 BOUND = 1024 * 1024
@@ -117,15 +116,6 @@ class Stuck(RawSocket):
         await trio.sleep_forever()
 
 
-async def broadcast(request: Request) -> Response:
-    """Broadcast so many megabytes to a topic, and say how many broadcasts that were."""
-    count = int(str(request.params["megabytes"])) * 1_000_000 // PIECE
-    for number in range(count):
-        endpoint.broadcast("room:1", "news", [number, "x" * PIECE])
-        await trio.lowlevel.checkpoint()
-    return Response.text(str(count))
-
-
 async def upload(request: Request) -> Response:
     """Say how much has come."""
     return Response.text(str(len(request.body)))
@@ -141,23 +131,18 @@ LARGE = attrs.evolve(CLOSE, max_frame_size=32 * BOUND, compress=True)
 POLL = LongPollOptions(check_origin=False, max_output_bytes=BOUND, max_input_bytes=BOUND)
 DROPPING_POLL = attrs.evolve(POLL, slow_consumer="drop")
 
-endpoint = Endpoint(
-    sockets=[
-        mount("/close", UserSocket, websocket=CLOSE, longpoll=POLL),
-        mount("/dense", UserSocket, websocket=DENSE),
-        mount("/dense-compressed", UserSocket, websocket=attrs.evolve(DENSE, compress=True)),
-        mount("/compressed", UserSocket, websocket=attrs.evolve(CLOSE, compress=True)),
-        mount("/large", UserSocket, websocket=LARGE),
-        mount("/drop", UserSocket, websocket=DROP, longpoll=DROPPING_POLL),
-        mount("/limited", UserSocket, websocket=LIMITED),
-        mount("/hurried", UserSocket, websocket=HURRIED),
-        mount("/raw", Stuck, websocket=RAW),
-        mount("/raw-compressed", Stuck, websocket=attrs.evolve(RAW, compress=True)),
-    ],
-    routes=[get("/broadcast", broadcast), post("/upload", upload)],
-    port=0,
-    max_connections=MOST,
-)
+SOCKETS = [
+    mount("/close", UserSocket, websocket=CLOSE, longpoll=POLL),
+    mount("/dense", UserSocket, websocket=DENSE),
+    mount("/dense-compressed", UserSocket, websocket=attrs.evolve(DENSE, compress=True)),
+    mount("/compressed", UserSocket, websocket=attrs.evolve(CLOSE, compress=True)),
+    mount("/large", UserSocket, websocket=LARGE),
+    mount("/drop", UserSocket, websocket=DROP, longpoll=DROPPING_POLL),
+    mount("/limited", UserSocket, websocket=LIMITED),
+    mount("/hurried", UserSocket, websocket=HURRIED),
+    mount("/raw", Stuck, websocket=RAW),
+    mount("/raw-compressed", Stuck, websocket=attrs.evolve(RAW, compress=True)),
+]
 
 
 def main() -> None:
@@ -170,10 +155,27 @@ def main() -> None:
     arguments = parser.parse_args()
     if arguments.no_collector:
         gc.disable()
+    tls = None
     if arguments.certificate is not None:
-        endpoint.tls = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
-        endpoint.tls.load_cert_chain(arguments.certificate)
-    endpoint.limits = ConnectionLimits(arguments.most, arguments.per_address)
+        tls = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+        tls.load_cert_chain(arguments.certificate)
+
+    async def broadcast(request: Request) -> Response:
+        """Broadcast so many megabytes to a topic, and say how many broadcasts that were."""
+        count = int(str(request.params["megabytes"])) * 1_000_000 // PIECE
+        for number in range(count):
+            endpoint.broadcast("room:1", "news", [number, "x" * PIECE])
+            await trio.lowlevel.checkpoint()
+        return Response.text(str(count))
+
+    endpoint = Endpoint(
+        sockets=SOCKETS,
+        routes=[get("/broadcast", broadcast), post("/upload", upload)],
+        port=0,
+        tls=tls,
+        max_connections=arguments.most,
+        max_connections_per_address=arguments.per_address,
+    )
     logging.basicConfig(level=logging.ERROR)
     listening.attach(lambda _, fields: print(str(fields["url"]).rpartition(":")[2], flush=True))  # noqa: T201 - for the tests
     phxactor.run(endpoint)

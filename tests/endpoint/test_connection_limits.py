@@ -14,6 +14,7 @@ from phxactor import Channel, Endpoint, LongPollOptions, Socket, channel, mount
 from phxactor.endpoint import connection_limits
 from phxactor.endpoint.address import LOCAL
 from phxactor.endpoint.connection_limits import LINGER, ConnectionLimits, TooManyError
+from phxactor.endpoint.serving import Serving
 from phxactor.runtime import open_runtime
 from phxactor.transport.flusher import Flusher
 from phxactor.transport.longpoll import EXPIRY
@@ -21,7 +22,7 @@ from phxactor.transport.request import PeerData
 from phxactor.transport.stream_connection import StreamConnection
 from tests.certificates import SERVER
 from tests.conformance.client import Closed, Rejected
-from tests.sockets.serving import complaints, eventually, in_time, serving
+from tests.sockets.serving import Server, complaints, eventually, in_time, serving
 
 WINDOW = 10.0
 ANY = b"GET / HTTP/1.1\r\nhost: a\r\nconnection: close\r\n\r\n"
@@ -86,10 +87,17 @@ def test_what_cannot_be_fails_when_given(option: str, value: Any, error: type[Ex
 
 
 def test_without_limits_nobody_counts() -> None:
-    assert Endpoint().limits is None
+    assert Serving(Endpoint()).limits is None
 
 
 # -------------------------------------------------------------------------------------------------- on the wire
+
+
+def counted(server: Server) -> int:
+    """Return the connections that are counted now."""
+    limits = server.endpoint.serving.limits
+    assert limits is not None
+    return limits.count
 
 
 class Room(Channel):
@@ -134,7 +142,9 @@ async def test_one_that_is_aborted_gives_its_place_back() -> None:
         for _ in range(5):
             client = await server.connect()
             await client.abort()
-            await eventually(lambda: server.endpoint.limits is not None and not server.endpoint.limits.count)
+            await eventually(
+                lambda: server.endpoint.serving.limits is not None and not server.endpoint.serving.limits.count
+            )
         assert (await server.request(ANY))[0] == 404
 
 
@@ -146,11 +156,13 @@ async def test_a_long_poll_session_is_a_connection(still_clock: MockClock, caplo
         for _ in range(4):
             _, answer = await server.request(ask)
             statuses.append(orjson.loads(answer.split(b"\r\n\r\n", 1)[1])["status"])
-            await eventually(lambda: server.endpoint.limits is not None and server.endpoint.limits.count <= 2)
+            await eventually(
+                lambda: server.endpoint.serving.limits is not None and server.endpoint.serving.limits.count <= 2
+            )
         # Two sessions, and the request for a third that has none.
         assert statuses == [410, 410, 503, 503]
         still_clock.jump(WINDOW * EXPIRY)
-        await eventually(lambda: not server.endpoint.sessions)
+        await eventually(lambda: not server.endpoint.serving.sessions)
         assert orjson.loads((await server.request(ask))[1].split(b"\r\n\r\n", 1)[1])["status"] == 410
 
 
@@ -158,7 +170,7 @@ async def test_a_long_poll_session_is_a_connection(still_clock: MockClock, caplo
 async def test_under_tls_one_too_many_is_closed_before_hands_are_shaken(caplog: pytest.LogCaptureFixture) -> None:
     async with serving(endpoint(max_connections=1, tls=SERVER)) as server:
         first = await trio.open_tcp_stream("127.0.0.1", server.port)
-        await eventually(lambda: server.endpoint.limits is not None and server.endpoint.limits.count)
+        await eventually(lambda: counted(server) > 0)
         async with await trio.open_tcp_stream("127.0.0.1", server.port) as second:
             assert await in_time(second.receive_some()) == b""
         await first.aclose()

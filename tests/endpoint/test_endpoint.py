@@ -371,7 +371,7 @@ async def test_a_raw_socket_speaks_a_protocol_of_its_own() -> None:
             await client.close(4001)
             assert (await client.until_closed())[1] == Closed(4001)
         assert Talker.ended == ["normal", "badly", "normal"]
-    assert server.endpoint.pubsub.statistics().topics == 0
+        await eventually(lambda: server.endpoint.pubsub.statistics().topics == 0)
 
 
 async def test_a_raw_socket_may_refuse() -> None:

@@ -18,6 +18,7 @@ import trio
 from trio.testing import MockClock, memory_stream_pair
 
 from phxactor import Channel, Endpoint, LongPollOptions, RawSocket, Socket, WebSocketOptions, channel, get, mount
+from phxactor.endpoint import serving as serving_module
 from phxactor.runtime import Pid, cleanup, open_runtime, self_pid, trap_exit
 from phxactor.transport.request import Request
 from phxactor.transport.response import Response
@@ -154,10 +155,11 @@ def listening(over: str, path: Path) -> dict[str, Any]:
 @asynccontextmanager
 async def served(over: str, waiting: Waiting, path: Path) -> AsyncIterator[Server]:
     made = endpoint(waiting, **listening(over, path))
-    if over == "no epoll":
-        made.reader = None
     async with open_runtime() as runtime:
-        (await made.start_link(port=None if over == "unix" else 0)).unwrap()
+        with pytest.MonkeyPatch.context() as patch:
+            if over == "no epoll":
+                patch.setattr(serving_module, "READER_AVAILABLE", False)
+            (await made.start_link(port=None if over == "unix" else 0)).unwrap()
         yield Server(made, runtime)
 
 

@@ -34,8 +34,8 @@ from phxactor import (
     open_runtime,
     post,
 )
-from phxactor.endpoint.drainer import DrainOptions
 from phxactor.endpoint.http import BODY_TIMEOUT, HEAD_TIMEOUT, KEEP_ALIVE, SEND_TIMEOUT
+from phxactor.endpoint.options import DrainOptions
 from phxactor.endpoint.tls import HANDSHAKE_TIMEOUT
 from phxactor.runtime import NORMAL, SHUTDOWN, Pid, trap_exit
 from phxactor.transport.flusher import LINGER

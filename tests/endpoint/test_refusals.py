@@ -11,7 +11,7 @@ import trio
 
 from phxactor import Endpoint, Error, Exit, LongPollOptions, Ok, Request, Response, Socket, WebSocketOptions, get, mount
 from phxactor.channel import Payload
-from phxactor.endpoint.drainer import DrainOptions
+from phxactor.endpoint.options import DrainOptions
 from phxactor.endpoint.routes import Handler
 from phxactor.transport.origin import OriginCheck
 from tests.patience import PATIENCE

@@ -6,7 +6,7 @@ import pytest
 
 from phxactor import WebSocketOptions, mount
 from phxactor.endpoint import Endpoint
-from phxactor.endpoint import endpoint as module
+from phxactor.endpoint import serving as module
 from tests.conformance.client import Closed
 from tests.conformance.zoo import EchoSocket, UserSocket
 from tests.sockets.serving import complaints, eventually, serving
@@ -26,16 +26,15 @@ def _no_reader(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def endpoint(*, compress: bool = False) -> Endpoint:
     options = WebSocketOptions(check_origin=False, compress=compress)
-    served = Endpoint(
+    return Endpoint(
         sockets=[mount("/socket", UserSocket, websocket=options), mount("/echo", EchoSocket, websocket=options)]
     )
-    assert served.reader is None
-    return served
 
 
 @pytest.mark.parametrize("compress", [False, True])
 async def test_a_channel(compress: bool) -> None:
     async with serving(endpoint(compress=compress)) as server:
+        assert server.endpoint.serving.reader is None
         before = server.processes()
         async with await server.connect(SOCKET, compress=compress) as client:
             assert await client.ask(JOIN) == JOINED

@@ -32,7 +32,7 @@ from phxactor import (
     trap_exit,
 )
 from phxactor.channel import Payload
-from phxactor.endpoint.drainer import DrainOptions
+from phxactor.endpoint.options import DrainOptions
 from phxactor.runtime import Runtime
 from phxactor.transport.request import PeerData
 

@@ -10,8 +10,8 @@ import trio
 from trio.testing import MockClock
 
 from phxactor import Endpoint, LongPollOptions, Socket, mount, open_runtime
-from phxactor.endpoint.drainer import DrainOptions
 from phxactor.endpoint.longpoll import REQUEST_WEIGHT, SPARE
+from phxactor.endpoint.options import DrainOptions
 from phxactor.runtime import KILL
 from phxactor.transport.publications import MAX_LINES, STEP, Publish, split
 from tests.longpoll.polling import GONE, NDJSON, OPENED, TAKEN, Client, UserSocket, house, reply
@@ -87,7 +87,7 @@ async def test_more_than_one_session_may_have_waiting_is_refused_before_it_is_re
             await trio.sleep(0.01)
             assert answers == [(200_000, 429)]
         assert {status for _, status in answers[1:]} == {200}
-        (session,) = it.endpoint.sessions._known.values()  # noqa: SLF001
+        (session,) = it.endpoint.serving.sessions._known.values()  # noqa: SLF001
         assert session.waiting == 0
 
 
@@ -95,7 +95,7 @@ async def test_a_refusal_does_not_end_the_session(autojump_clock: MockClock) -> 
     async with house(OPTIONS) as it:
         client = await it.opened()
         await client.join("room:1")
-        (session,) = it.endpoint.sessions._known.values()  # noqa: SLF001
+        (session,) = it.endpoint.serving.sessions._known.values()  # noqa: SLF001
         session.waiting = 200_000 + SPARE
         assert await client.publish(["1", "2", "room:1", "echo", 2]) == {"status": 429}
         session.waiting = 0
@@ -185,7 +185,7 @@ async def test_a_session_answers_through_the_mount_that_opened_it_only(
 
 async def waiting(server: Server) -> int:
     await trio.sleep(0.05)
-    return sum(session.waiting for session in server.endpoint.sessions._known.values())  # noqa: SLF001
+    return sum(session.waiting for session in server.endpoint.serving.sessions._known.values())  # noqa: SLF001
 
 
 @pytest.mark.socket

@@ -97,10 +97,12 @@ def leave(stream: trio.abc.Stream, how: Leaving) -> None:
 @asynccontextmanager
 async def client_of(kind: str, tmp_path: Path, **options: Any) -> AsyncIterator[Client]:  # noqa: ANN401
     """Serve over TCP, TLS or a Unix socket."""
-    endpoint = Endpoint(sockets=[mount("/socket", UserSocket, longpoll=LongPollOptions(check_origin=False, **options))])
+    context = None
     if kind == "tls":
-        endpoint.tls = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
-        CERTIFICATE.configure_cert(endpoint.tls)
+        context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+        CERTIFICATE.configure_cert(context)
+    longpoll = LongPollOptions(check_origin=False, **options)
+    endpoint = Endpoint(sockets=[mount("/socket", UserSocket, longpoll=longpoll)], tls=context)
     where: dict[str, Any] = {"path": tmp_path / "sock"} if kind == "unix" else {"port": 0}
     async with open_runtime() as runtime:
         (await endpoint.start_link(**where)).unwrap()
@@ -245,9 +247,9 @@ async def test_a_session_whose_polls_are_all_given_up_ends(tmp_path: Path) -> No
         for _ in range(10):
             leave(await client.request("GET"), "FIN")
             await trio.sleep(0.02)
-        assert len(client.server.endpoint.sessions) == 1
+        assert len(client.server.endpoint.serving.sessions) == 1
         with trio.fail_after(PATIENCE):
-            while len(client.server.endpoint.sessions):  # noqa: ASYNC110
+            while len(client.server.endpoint.serving.sessions):  # noqa: ASYNC110
                 await trio.sleep(0.02)
 
 

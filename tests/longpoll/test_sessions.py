@@ -28,14 +28,14 @@ async def test_a_poll_without_a_token_opens_a_session(autojump_clock: MockClock)
     async with house() as it:
         first, second = await it.opened(), await it.opened()
         assert first.token != second.token
-        assert len(it.endpoint.sessions) == len(it.sessions()) == 2
+        assert len(it.endpoint.serving.sessions) == len(it.sessions()) == 2
 
 
 async def test_what_connect_says_counts(autojump_clock: MockClock) -> None:
     async with house() as it:
         assert await it.client(reject="yes").poll() == {"status": 403}
         assert it.sessions() == []
-        assert len(it.endpoint.sessions) == 0
+        assert len(it.endpoint.serving.sessions) == 0
 
 
 @pytest.mark.parametrize("vsn", ["3.0.0", "2", "", "two"])
@@ -149,7 +149,7 @@ async def test_a_token_that_is_not_ours_is_worth_nothing(forge: Any, autojump_cl
 async def test_a_token_is_good_for_two_weeks(autojump_clock: MockClock) -> None:
     async with house() as it:
         client = await it.opened()
-        (name,) = it.endpoint.sessions._known  # noqa: SLF001 - nobody else tells an id
+        (name,) = it.endpoint.serving.sessions._known  # noqa: SLF001 - nobody else tells an id
         secret = it.endpoint.secret_key_base
         client.token = sign(secret, SALT, name, signed_at=time.time() - TOKEN_AGE + 60)
         assert await client.publish(["1", "1", "room:1", "phx_join", {}]) == TAKEN

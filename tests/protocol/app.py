@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import attrs
 import trio
 
 from phxactor import Endpoint, Error, Ok, Pid, Socket, WebSocketOptions, channel, mount, on, reply, self_pid, spawn
@@ -19,8 +20,12 @@ from tests.protocol.behaviour import ASYNC, SLOW
 from tests.protocol.world import IDLE, JOIN_TIMEOUT, MAX_CHANNELS, MAX_FRAME, MAX_OUTPUT
 
 
+@attrs.frozen(eq=False, init=False, repr=False)
 class App(Endpoint):
     """An endpoint that knows the channels of its clients."""
+
+    alive: dict[tuple[str, str], Pid] = attrs.field(factory=dict)
+    """Channels, by client and topic."""
 
     def __init__(self) -> None:
         options = WebSocketOptions(
@@ -31,8 +36,6 @@ class App(Endpoint):
             join_timeout=JOIN_TIMEOUT,
         )
         super().__init__(sockets=[mount("/socket", UserSocket, websocket=options)])
-        self.alive: dict[tuple[str, str], Pid] = {}
-        """Channels, by client and topic."""
 
 
 def _known(socket: Socket) -> None:

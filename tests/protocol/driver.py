@@ -97,7 +97,7 @@ class Driver:
         pubsub = self._app.pubsub
         return Population(
             self._runtime.statistics().processes - self._own,
-            tuple(sorted((topic, len(table)) for topic, table in pubsub._topics.items())),  # noqa: SLF001
+            tuple(sorted((topic, len(pubsub.subscribers(topic))) for topic in pubsub.topics())),
         )
 
 

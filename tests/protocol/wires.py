@@ -59,10 +59,10 @@ class SocketPair:
         """Have it served as one that was accepted."""
         spec = ChildSpec(
             id="connection",
-            start=(start_connection, (endpoint, self._theirs, PeerData("pair", 0)), {}),
+            start=(start_connection, (endpoint.serving, self._theirs, PeerData("pair", 0)), {}),
             restart="temporary",
         )
-        (await DynamicSupervisor.start_child(endpoint.supervisor_of(0), spec)).unwrap()
+        (await DynamicSupervisor.start_child(endpoint.serving.supervisor_of(0), spec)).unwrap()
 
     def put(self, data: bytes) -> None:
         """Send."""

@@ -40,6 +40,7 @@ class Room(Channel):
 async def test_a_broadcast_is_written_once_for_each_serializer(autojump_clock: MockClock) -> None:
     pubsub, counting = PubSub(), Counting()
     async with open_runtime():
+        await pubsub.start_link()
         me = self_pid()
         for _ in range(5):
             pubsub.subscribe("t", Fastlane(counting, frozenset({"mine"})))
@@ -79,6 +80,7 @@ async def test_what_cannot_be_written_is_dropped_with_one_line(
 async def test_only_broadcasts_go_to_channels() -> None:
     async with open_runtime():
         pubsub = PubSub()
+        await pubsub.start_link()
         pubsub.subscribe("t")
         with pytest.raises(TypeError, match="only a Broadcast can be broadcast"):
             pubsub.broadcast("t", "text", dispatch)
@@ -87,6 +89,7 @@ async def test_only_broadcasts_go_to_channels() -> None:
 async def test_an_endpoint_subscribes_the_process_that_asks(autojump_clock: MockClock) -> None:
     async with open_runtime():
         broadcaster = Broadcaster(PubSub())
+        await broadcaster.pubsub.start_link()
         broadcaster.subscribe("t")
         broadcaster.broadcast("t", "news", 1)
         broadcaster.local_broadcast("t", "news", 2)

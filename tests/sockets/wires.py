@@ -130,6 +130,7 @@ async def wires(
     handler = _channels_of(*routes)
     async with open_runtime() as runtime:
         pool, pubsub = (await DynamicSupervisor.start_link()).unwrap(), PubSub()
+        (await pubsub.start_link()).unwrap()
         made = [Wire(runtime, pool, pubsub) for _ in range(count)]
 
         async def transport(wire: Wire) -> None:

@@ -39,7 +39,7 @@ async def test_what_comes_and_goes_within_is_no_leak() -> None:
 @pytest.mark.parametrize(
     ("leak", "says"),
     [
-        ("process", "process #PID<4 wait>"),
+        ("process", "process #PID<5 wait>"),
         ("monitor", "2 times monitor of #PID<2 main> on #PID<3 wait>"),
         ("link", "link of #PID<2 main> and #PID<3 wait>"),
         ("name", "name 'it' of #PID<3 it>"),
@@ -69,6 +69,7 @@ async def test_what_is_left_is_named(leak: str, says: str) -> None:
 
     async with open_runtime():
         pid = spawn(wait)
+        await pubsub.start_link()
         with pytest.raises(AssertionError, match=re.escape(says) + "$"):
             await make()
 
