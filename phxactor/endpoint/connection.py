@@ -215,7 +215,7 @@ async def _deliver(serving: Serving, connection: BaseConnection, talk: http.HTTP
             if poll.written:
                 with move_on_after(http.SEND_TIMEOUT):
                     poll.arrived = await connection.acknowledged()
-            if poll.arrived and talk.is_idle:
+            if poll.arrived and talk.is_idle and not serving.draining:
                 with move_on_after(http.KEEP_ALIVE):
                     poll.arrived = await _while_idle(serving, connection.read())
     finally:

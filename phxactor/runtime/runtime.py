@@ -21,6 +21,7 @@ import trio
 
 from phxactor.runtime import events, signals
 from phxactor.runtime.errors import Exit, NotAProcessError, not_here
+from phxactor.runtime.idle import IdleWatch
 from phxactor.runtime.names import Names
 from phxactor.runtime.patience import Patience
 from phxactor.runtime.pid import Pid, current, of_this_thread
@@ -98,6 +99,11 @@ class Runtime:
         patience = Patience(self.now)
         Context().run(partial(self._nursery.start_soon, patience.run, name="phxactor patience"))
         return patience
+
+    @cached_property
+    def idle(self) -> IdleWatch:
+        """What tells when a process has nothing left to do."""
+        return IdleWatch()
 
     def pending_timers(self) -> list[Timer]:
         """List all timers that are pending, in no particular order."""

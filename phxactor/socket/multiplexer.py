@@ -10,12 +10,13 @@ from typing import Any, Final, final
 
 from phxactor.otp import Error, Ok
 from phxactor.runtime import Answer, Down, Monitor, Pid, Shutdown, demonitor, is_atom, sweep
+from phxactor.runtime.idle import is_idle
 from phxactor.socket import events
 from phxactor.socket.channel_start import TOO_LATE
 from phxactor.socket.join_acts import CELLS, JoinActs
 from phxactor.socket.join_table import Event, Phase
 from phxactor.socket.mending import UNMATCHED
-from phxactor.socket.messages import Broadcast, Message, Ref, SocketClose
+from phxactor.socket.messages import DRAIN, Broadcast, Message, Ref, SocketClose
 from phxactor.socket.output import NOWHERE
 from phxactor.socket.serializer import EncodeError, Mistyped, ref_text
 from phxactor.socket.socket import Socket
@@ -49,12 +50,16 @@ class Multiplexer(JoinActs):
         entry = self._topics.get(topic)
         return None if entry is None else entry.pid
 
-    def is_idle(self) -> bool:
-        """Tell whether no join waits for an answer, and every channel waits for a message."""
-        return all(
-            type(entry) is Joined and not entry.pid.mailbox and (entry.pid.waiter is not None or not entry.pid.alive)
-            for entry in self._topics.values()
-        )
+    def drained(self) -> bool:
+        """Tell whether no join waits for an answer, and every channel has nothing left to do.
+
+        If a channel has, the transport is sent `DRAIN` when that is over; of joins and ends it hears anyway.
+        """
+        for entry in self._topics.values():
+            if type(entry) is Joined and not is_idle(entry.pid):
+                self._pid.runtime.idle.ask(entry.pid, self._pid, DRAIN)
+                return False
+        return not any(type(entry) is Joining for entry in self._topics.values())
 
     def end(self) -> None:
         """End the joins that are not answered, with the connection; joined channels monitor the transport themselves.

@@ -41,7 +41,7 @@ class House:
         if socket not in self.endpoints:
             websocket = WebSocketOptions(check_origin=False, auth_token=True, connect_info=EVERYTHING)
             longpoll = LongPollOptions(check_origin=False, auth_token=True, connect_info=EVERYTHING)
-            name = f"test endpoint of {socket.__module__}.{socket.__qualname__}"
+            name = f"test endpoint {len(self.endpoints) + 1} of {socket.__module__}.{socket.__qualname__}"
             mounted = mount("/socket", socket, websocket=websocket, longpoll=longpoll)
             self.endpoints[socket] = Endpoint(sockets=[mounted], name=name)
         return self.endpoints[socket]

@@ -22,16 +22,13 @@ from phxactor.otp.call import Call
 from phxactor.runtime import NORMAL, Exit, Pid, Reason, receive, self_pid, set_port
 from phxactor.runtime.signals import fatal
 from phxactor.socket import BINARY, TEXT, Broadcast, DecodeError, Mistyped, Socket, SocketPush
-from phxactor.socket.messages import DRAIN, Drain
+from phxactor.socket.messages import Drain
 from phxactor.socket.multiplexer import Multiplexer
 from phxactor.socket.output import Pool
 from phxactor.transport import events
 from phxactor.transport.close_codes import BAD_MESSAGE, DRAINING
 from phxactor.transport.options import SocketOptions
 from phxactor.transport.params import Params
-
-SETTLE: Final = 0.01
-"""Seconds between two looks at whether the channels of a connection that is drained are done."""
 
 
 @attrs.frozen
@@ -148,9 +145,11 @@ class MemoryTransport:
         elif kind is HangUp:
             self.stop(NORMAL)
         elif kind is Drain:
-            self._drain()
+            self._draining = True
         else:
             self._multiplexer.handle_info(message)
+        if self._draining and self._multiplexer.drained():
+            self.stop(DRAINING)
 
     def _take(self, data: str | bytes) -> None:
         if self._draining:
@@ -170,14 +169,6 @@ class MemoryTransport:
             self.hear(broadcast)
         if broadcast.topic == self.socket.id:
             self._multiplexer.handle_info(broadcast)
-
-    def _drain(self) -> None:
-        """End once the channels have answered what was sent, as every transport does."""
-        self._draining = True
-        if self._multiplexer.is_idle():
-            self.stop(DRAINING)
-        else:
-            self.pid.runtime.timers.add(SETTLE, self.pid.send, DRAIN)
 
 
 def _nobody(_: object) -> None:

@@ -92,6 +92,15 @@ class BaseConnection(ABC):
         reads next. Where they hide the end that comes behind them, nobody is told. One watch at a time.
         """
 
+    async def until_left(self) -> None:
+        """Wait, while nothing is read, until the client has left."""
+        left = trio.Event()
+        stop = self.watch(left.set)
+        try:
+            await left.wait()
+        finally:
+            stop()
+
     @abstractmethod
     async def send_all(self, data: bytes, /) -> None:
         """Write, and wait until everything has been taken."""

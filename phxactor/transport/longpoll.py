@@ -29,7 +29,7 @@ from phxactor.otp.call import Call
 from phxactor.runtime import From, Reason, Timer, set_port
 from phxactor.runtime.signals import fatal
 from phxactor.socket import TEXT, DecodeError, Socket, SocketPush
-from phxactor.socket.messages import DRAIN, Drain
+from phxactor.socket.messages import Drain
 from phxactor.socket.multiplexer import Multiplexer
 from phxactor.socket.output import Pool
 from phxactor.transport import events
@@ -40,8 +40,6 @@ from phxactor.transport.options import LongPollOptions
 from phxactor.transport.publications import GaveUp, Progress, Publications, Publish
 from phxactor.transport.slow_consumer import SlowConsumer
 
-SETTLE: Final = 0.01
-"""Seconds between two looks at whether the channels of a session that is to be ended are done."""
 EXPIRY: Final = 1.5
 """Windows without a poll after which a session ends."""
 OVERHEAD: Final = 64
@@ -97,6 +95,7 @@ class LongPollSession:
         self._expiry: Timer | None = None
         self._polled = trio.current_time()
         self._answering = False
+        self._draining = False
 
     async def run(self) -> None:
         """Be the process."""
@@ -121,9 +120,14 @@ class LongPollSession:
 
     def port(self, message: object) -> None:
         """Take what requests and processes send to this one."""
-        if type(message) not in OURS:  # `match` may ask a message what it is, and it may be a program's own
+        if type(message) in OURS:
+            self._take(message)
+        else:  # `match` may ask a message what it is, and it may be a program's own
             self._multiplexer.handle_info(message)
-            return
+        if self._draining:
+            self._drain()
+
+    def _take(self, message: object) -> None:
         match message:
             case SocketPush():
                 self.push(message)
@@ -145,7 +149,7 @@ class LongPollSession:
             case Unpolled():
                 self._expire()
             case Drain():
-                self._drain()
+                self._draining = True
 
     # --------------------------------------------------------------------------------------------- output
 
@@ -189,6 +193,8 @@ class LongPollSession:
                 messages, self._messages = self._messages, []
                 self._on_its_way = poll, messages
                 self._answer(from_, messages)
+        if self._draining:
+            self._drain()
 
     def _answer_with_nothing(self) -> None:
         if self._polling is not None:
@@ -235,10 +241,8 @@ class LongPollSession:
         """End once the channels have answered what was published, and a waiting poll has it."""
         on_its_way = self._on_its_way is not None and not self._on_its_way[0].arrived
         busy = self._answering or on_its_way or len(self._publications)
-        if self._multiplexer.is_idle() and not busy:
+        if not busy and self._multiplexer.drained():
             self.stop(DRAINING)
-        else:
-            self.pid.runtime.timers.add(SETTLE, self.pid.send, DRAIN)
 
     # ------------------------------------------------------------------------------------------ publishes
 

@@ -31,8 +31,6 @@ WINDOW: Final = 65536
 COMPRESSED_READ: Final = 4096
 """Bytes that one read takes of a connection with compression, and its window: inflated, they may be a thousand times
 as many."""
-SETTLE: Final = 0.01
-"""Seconds between two looks at whether the channels of a connection that is to be closed are done."""
 CATCH_UP: Final = 0.005
 """Seconds before a look at channels that have to catch up; while nothing is read, twice as many before each next."""
 LOOK: Final = 0.3
@@ -170,6 +168,8 @@ class MultiplexedWebSocket(WebSocket):
         if self._left:
             await self.hold()
         self._taking = False
+        if self._draining:
+            self.drain()
 
     def take_message(self, opcode: int, data: bytes) -> None:
         """Decode a message and hand it to its channel."""
@@ -212,7 +212,7 @@ class MultiplexedWebSocket(WebSocket):
     def look(self, data: bytes) -> Awaitable[None] | None:
         """Look at the channels, once a window, and take no more while too much waits for them."""
         if self._draining:
-            return trio.sleep_forever()  # noqa: ASYNC105 - whoever feeds this awaits it
+            return self._connection.until_left()
         self._window = COMPRESSED_READ if self.compressed else WINDOW
         return self.hold(data) if self._multiplexer.backlog.exceeds() else None
 
@@ -252,7 +252,8 @@ class MultiplexedWebSocket(WebSocket):
             waiting = backlog.held()
         if self._draining:
             self._taking = False
-            await trio.sleep_forever()
+            self.drain()
+            await self._connection.until_left()
 
     def port(self, message: object) -> None:
         """Take what a process sends to this one."""
@@ -265,6 +266,8 @@ class MultiplexedWebSocket(WebSocket):
             self.drain()
         else:
             self._multiplexer.handle_info(message)
+            if self._draining:
+                self.drain()
 
     def dropping_port(self, message: object) -> None:
         """Take what a process sends, but no broadcast while much waits; a port of its own costs all others nothing."""
@@ -279,10 +282,8 @@ class MultiplexedWebSocket(WebSocket):
         """Read nothing more; close once the channels have answered what was read."""
         self._draining = True
         self._window = 0
-        if self._multiplexer.is_idle() and not self._taking:
+        if not self._taking and self._multiplexer.drained():
             self.stop(DRAINING)
-        else:
-            self.pid.runtime.timers.add(SETTLE, self.pid.send, DRAIN)
 
     @trio.lowlevel.enable_ki_protection
     def put(self, push: SocketPush) -> None:

@@ -95,9 +95,10 @@ class Driver:
     def population(self) -> Population:
         """Count what there is."""
         pubsub = self._app.pubsub
+        topics = pubsub.topics() if pubsub.runs() else []
         return Population(
             self._runtime.statistics().processes - self._own,
-            tuple(sorted((topic, len(pubsub.subscribers(topic))) for topic in pubsub.topics())),
+            tuple(sorted((topic, len(pubsub.subscribers(topic))) for topic in topics)),
         )
 
 

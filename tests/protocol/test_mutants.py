@@ -10,7 +10,7 @@ from typing import Any, Final, TypeAlias
 import pytest
 
 from phxactor.channel.process import ChannelProcess
-from phxactor.pubsub import PubSub
+from phxactor.pubsub.tables import Tables
 from phxactor.runtime import Shutdown
 from phxactor.socket import Message, fastlane
 from phxactor.socket.multiplexer import Multiplexer
@@ -89,7 +89,7 @@ def the_end_of_a_joining_channel_is_not_told(patch: pytest.MonkeyPatch) -> None:
 
 
 def who_left_stays_subscribed(patch: pytest.MonkeyPatch) -> None:
-    _never(patch, PubSub, "_release")
+    _never(patch, Tables, "_release")
 
 
 def a_broadcast_from_reaches_its_sender(patch: pytest.MonkeyPatch) -> None:
@@ -111,7 +111,7 @@ def joins_go_on_when_the_client_has_gone(patch: pytest.MonkeyPatch) -> None:
 
 
 def draining_does_not_wait_for_channels(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr(Multiplexer, "is_idle", lambda _: True)
+    patch.setattr(Multiplexer, "drained", lambda _: True)
 
 
 def a_disconnected_client_is_told_1000(patch: pytest.MonkeyPatch) -> None:

@@ -456,7 +456,7 @@ async def test_a_disconnect_ends_the_connection_and_its_channels(autojump_clock:
         it.pid.send(Broadcast("some id", "disconnect", {}))
         await it.hear()
         assert it.stopped == [Shutdown("disconnected")]
-        assert it.runtime.statistics().processes == 2
+        assert it.runtime.statistics().processes == 3
         assert it.pubsub.statistics().topics == 0
 
 
@@ -482,7 +482,7 @@ async def test_connections_do_not_share_channels(autojump_clock: MockClock) -> N
         assert other.heard == [reply("1", "room:1")]
         assert (await other.hear())[1:] == [reply("2", "room:1", {"status": "ok", "response": 1}, join_ref="1")]
         await other.hang_up()
-        assert one.runtime.statistics().processes == 3
+        assert one.runtime.statistics().processes == 4
 
 
 async def test_the_end_of_a_connection_is_the_end_of_its_channels(autojump_clock: MockClock) -> None:
@@ -496,7 +496,7 @@ async def test_the_end_of_a_connection_is_the_end_of_its_channels(autojump_clock
         await it.hear()
         await it.hang_up()
         assert ended == [Shutdown("closed")] * 10
-        assert it.runtime.statistics().processes == 2
+        assert it.runtime.statistics().processes == 3
         assert it.pubsub.statistics().subscribers == 0
 
 
@@ -507,7 +507,7 @@ async def test_a_join_that_is_answered_after_the_connection_has_gone(autojump_cl
         await it.hang_up()
         await trio.sleep(2)
         await it.hear()
-        assert it.runtime.statistics().processes == 2
+        assert it.runtime.statistics().processes == 3
         assert it.pubsub.statistics().subscribers == 0
 
 

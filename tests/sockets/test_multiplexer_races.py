@@ -92,7 +92,7 @@ async def play(chosen: list[tuple[str, str, dict[str, object]] | float]) -> None
         check(heard, asked)
         alive = living(heard)
         assert len(it.mux) == len(alive)
-        assert it.runtime.statistics().processes == 3 + len(alive)
+        assert it.runtime.statistics().processes == 4 + len(alive)
         # Who is alive answers, and can be left.
         for topic in "ab":
             it.say(current.get(topic), "last echo", topic, "echo", "last")

@@ -190,7 +190,7 @@ async def wire(
 def only_the_connection_is_left(it: Wire) -> None:
     """See that nothing is left but main, the pool and the connection."""
     statistics = it.runtime.statistics()
-    assert statistics.processes == 3
+    assert statistics.processes == 4  # main, the pool, the PubSub and it
     assert statistics.timers == 0
     assert len(it.mux) == 0
     assert it.pubsub.statistics().topics == 0

@@ -1,0 +1,61 @@
+"""When a process has nothing left to do: no message waits for it, and it waits for one.
+
+The life of a process has no event for that, as each message would pay for it. While somebody asks, trio tells of each
+step of a task (`trio.abc.Instrument`), and the processes that are asked about are looked at after their own steps.
+"""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import TYPE_CHECKING, final
+
+import trio
+
+from phxactor.runtime.pid import Pid, current
+
+if TYPE_CHECKING:
+    from trio.lowlevel import Task
+
+
+def is_idle(pid: Pid) -> bool:
+    """Say whether a process has nothing left to do, or has ended. One that waits for the answer to a call is busy."""
+    if not pid.alive:
+        return True
+    if pid.mailbox:
+        return False
+    if pid.port is not None:
+        return not pid.port_busy
+    return pid.waiter is not None and pid.wanted is None
+
+
+@final
+class IdleWatch(trio.abc.Instrument):
+    """Who is told when which process has nothing left to do; of one runtime."""
+
+    def __init__(self) -> None:
+        self._asked: dict[Pid, dict[Pid, object]] = {}
+        """For each process that is asked about: who asked, and the message that is sent there."""
+
+    def ask(self, pid: Pid, asker: Pid, message: object) -> None:
+        """Have a message sent once, when a process that is busy now has nothing left to do, or has ended."""
+        if not self._asked:
+            trio.lowlevel.add_instrument(self)
+        self._asked.setdefault(pid, {})[asker] = message
+
+    def after_task_step(self, task: Task, /) -> None:
+        """Look at the process of a task that has run; trio calls it, and would forget an instrument that raises."""
+        pid = task.context.get(current)
+        if pid in self._asked and is_idle(pid):
+            self._tell(pid)
+
+    def before_io_wait(self, timeout: float, /) -> None:
+        """Look at the ports, which run as part of other tasks."""
+        for pid in [pid for pid in self._asked if pid.port is not None and is_idle(pid)]:
+            self._tell(pid)
+
+    def _tell(self, pid: Pid) -> None:
+        askers = self._asked.pop(pid)
+        if not self._asked:
+            trio.lowlevel.remove_instrument(self)
+        for asker, message in askers.items():
+            pid.runtime.run_soon(partial(asker.deliver, message))
