@@ -110,11 +110,12 @@ class House:
 @asynccontextmanager
 async def opened(over: str, clock: MockClock, path: Path, timeout: float = 600) -> AsyncIterator[tuple[House, Server]]:
     house = House(timeout, over, path)
-    if over == "no epoll":
-        house.endpoint.reader = None
     async with open_runtime() as runtime:
         await house.start()
-        (await house.endpoint.start_link(port=None if over == "unix" else 0)).unwrap()
+        with pytest.MonkeyPatch.context() as patch:
+            if over == "no epoll":
+                patch.setattr("phxactor.endpoint.serving.READER_AVAILABLE", False)
+            (await house.endpoint.start_link(port=None if over == "unix" else 0)).unwrap()
         try:
             async with passing(clock, STEP):
                 yield house, Server(house.endpoint, runtime)
