@@ -4,6 +4,7 @@
 PYTHON ?= python3
 ARGS ?=
 FUZZ_SECONDS ?= 60
+MINUTES ?= 10
 SEED ?= 1
 COUNT ?= 2000
 WORKERS ?= auto
@@ -33,7 +34,7 @@ PHOENIX := $(NPM_FOLDER)/node_modules/phoenix-1.8.16/priv/static/phoenix.mjs
 ASSET := phxactor/demos/chat/static/phoenix.mjs
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint types unit loaded coverage test-beam autobahn fuzz bench dist chromium wstest clean
+.PHONY: help demo test lint types unit loaded coverage soak test-beam autobahn fuzz bench dist chromium wstest clean
 .NOTPARALLEL: # the stamps share one environment
 .DELETE_ON_ERROR:
 
@@ -71,6 +72,10 @@ autobahn: $(TEST) wstest ## Autobahn's long sections, which take minutes (others
 coverage: $(TEST) $(CLIENTS) $(ASSET) chromium wstest ## lines and branches that no test runs, programs included
 	@export $(WITH_BIN) && PLAYWRIGHT_NODEJS_PATH="$$(command -v node)" $(BIN)/pytest --numprocesses $(WORKERS) \
 		--cov --cov-report=term --ignore tests/cost --ignore tests/attacks --ignore tests/benchmarks $(ARGS)
+
+# Its last line says by how many megabytes the server grew a minute; it fails where that is not flat.
+soak: $(TEST) ## clients of every kind come and go for MINUTES=10, and the server must not grow
+	@$(BIN)/python -m tests.soak $(MINUTES)
 
 test-beam: $(TEST) ## random programs, compared with real Elixir (options: SEED=1 COUNT=2000)
 	@tests/setup/elixir.sh
