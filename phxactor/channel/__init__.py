@@ -1,4 +1,4 @@
-"""Channel, which programs write, and the process that runs it."""
+"""Channels: the class that programs write, and the process that runs it."""
 
 from phxactor.channel.channel import Channel, SocketRef, reply
 from phxactor.channel.handlers import intercept, on

@@ -31,7 +31,7 @@ from phxactor.socket.messages import Ref
 
 @attrs.frozen
 class SocketRef:
-    """A message that has not been answered yet: `reply` answers it, from any process."""
+    """The address of a reply that is sent later: `reply` sends it, from any process."""
 
     transport_pid: Pid
     serializer: Serializer
@@ -43,15 +43,15 @@ class SocketRef:
 class Channel(GenServer):
     """Subclass it; write `join`, and handlers with `@on`, or `handle_in` for all events alike.
 
-    What a handler raises ends the channel with a log that names topic and event, and its client hears `phx_error`.
+    An exception of a handler ends the channel. The log names topic and event, and the client gets `phx_error`.
     """
 
     on_handlers: ClassVar[dict[str, Method]] = {}
     intercept_handlers: ClassVar[dict[str, Method]] = {}
     intercepts: ClassVar[frozenset[str]] = frozenset()
-    """Events that pass `handle_out`; those of `@intercept` methods are added by themselves."""
+    """Events that `handle_out` takes; those of `@intercept` methods are added automatically."""
     shared_spec: ClassVar[ChildSpec | None] = None
-    """What each of its processes is started from; None where a class has a `child_spec` of its own."""
+    """The specification that all its processes are started from; None if the class has a `child_spec` of its own."""
 
     def __init_subclass__(cls, **kwargs: object) -> None:
         super().__init_subclass__(**kwargs)
@@ -73,7 +73,7 @@ class Channel(GenServer):
 
     @property
     def assigns(self) -> Assigns:
-        """The channel's own named values; they begin as the socket's and the route's."""
+        """The channel's own named values; they start as those of the socket and the route."""
         return self.socket.assigns
 
     def assign(self, *args: Any, **named: Any) -> Self:  # noqa: ANN401 - any value may be assigned
@@ -86,21 +86,21 @@ class Channel(GenServer):
     async def join(self, topic: str, payload: Payload) -> JoinResult:
         """Let the client in with `Ok(payload)` or None, or refuse with `Error(payload)`.
 
-        Other topics of the connection go on meanwhile; messages for this one wait. What it raises is answered with
-        "join crashed". Nothing can be pushed yet: send yourself a message, and do it in `handle_info`.
+        Other topics of the connection go on meanwhile; messages for this one wait. If it raises, the client gets the
+        error "join crashed". A join cannot push: have it send a message to its own process, and push in `handle_info`.
         """
         return None
 
     async def handle_in(self, event: str, payload: Payload) -> HandleResult:
         """Take a client's event that no `@on` method takes.
 
-        By default that is the client's mistake: one line in the log, and the channel ends with
-        `Shutdown("unknown_event")`, so that the client hears `phx_error`, as in Phoenix.
+        By default it is the client's mistake: the log gets one line, and the channel exits with
+        `Shutdown("unknown_event")`, so that the client gets `phx_error`, as in Phoenix.
         """
         refuse_event(self, event)
 
     async def handle_out(self, event: str, payload: Payload) -> HandleResult:
-        """Take a broadcast named in `intercepts` that no `@intercept` method takes; by default it is pushed on."""
+        """Take a broadcast named in `intercepts` that no `@intercept` method takes; by default, push it."""
         self.push(event, payload)
         return None
 
@@ -114,17 +114,17 @@ class Channel(GenServer):
         self._joined("push").push(event, payload)
 
     def broadcast(self, event: str, payload: object) -> None:
-        """Send an event to everybody on the topic, this client too."""
+        """Send an event to all clients on the topic, this one included."""
         self._joined("broadcast").endpoint.broadcast(self.topic, event, payload)
 
     def broadcast_from(self, event: str, payload: object) -> None:
-        """Send an event to everybody on the topic but this client."""
+        """Send an event to all clients on the topic except this one."""
         socket = self._joined("broadcast")
         if socket.channel_pid is not None:
             socket.endpoint.broadcast_from(socket.channel_pid, self.topic, event, payload)
 
     def socket_ref(self) -> SocketRef:
-        """Keep what is needed to answer the current message later; raises RuntimeError if it carried no ref."""
+        """Return the address of the current message's reply; raises RuntimeError if the message has no ref."""
         socket = self._joined("answer later")
         if socket.ref is None:
             raise RuntimeError("this message has no ref: nobody waits for an answer")
@@ -141,19 +141,19 @@ class Channel(GenServer):
 
     @classmethod
     def child_spec(cls, *args: Any, **_: object) -> ChildSpec:  # noqa: ANN401 - as GenServer's
-        """Say how the pool starts one; its only argument is `(payload, from_, socket)`."""
+        """Return the specification by which the pool starts it; its only argument is `(payload, from_, socket)`."""
         return ChildSpec(id=cls.__name__, start=(_start, (cls, *args), {}), restart="temporary")
 
 
 def _start(cls: type[Channel], arguments: tuple[object, From, Socket]) -> Ok[Pid]:
-    """Spawn the process, linked to the pool's supervisor; `join` runs in it, so nobody waits here."""
+    """Spawn the process, linked to the pool's supervisor. `join` runs in it, so the supervisor does not wait."""
     payload, from_, socket = arguments
     process = ChannelProcess(cls(socket), payload, from_)
     return Ok(self_pid().runtime.spawn(process.run, link=True, initial_call=cls.__qualname__))
 
 
 def reply(socket_ref: SocketRef, answer: Answered) -> None:
-    """Answer a message that was kept with `socket_ref`; from any process, once the handler has returned or before.
+    """Reply to the message of a `socket_ref`: from any process, before or after the handler has returned.
 
     Raises TypeError if it is no `Ok`, `Error` or `Status`, EncodeError for a payload that cannot be written.
     """

@@ -1,4 +1,4 @@
-"""What channels tell."""
+"""The telemetry events of channels."""
 
 from __future__ import annotations
 

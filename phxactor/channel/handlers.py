@@ -30,7 +30,7 @@ def on(event: str) -> Callable[[F], F]:
 def intercept(event: str) -> Callable[[F], F]:
     """Have a method take a broadcast of an event on the channel's topic instead of the client: Phoenix's `handle_out`.
 
-    `async def handler(self, payload)`: it pushes what the client shall see, if anything.
+    `async def handler(self, payload)`: it pushes to the client itself, or does not.
     """
     return _marker("intercept", event)
 

@@ -1,4 +1,4 @@
-"""Payloads structured into a handler's annotation, by cattrs: nothing is coerced, and what does not fit says where."""
+"""Structures payloads into the type of a handler's annotation, by cattrs. It coerces nothing; errors say where."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ from cattrs.v import format_exception
 from phxactor.socket.serializer import json_type
 
 Structure: TypeAlias = Callable[[object], object]
-"""Makes the value that a handler takes of a payload; raises PayloadError."""
+"""Turns a payload into the value that a handler takes; raises PayloadError."""
 
 RAW: Final = (object, Any, dict, Mapping, inspect.Parameter.empty)
-"""Annotations that ask for nothing."""
+"""Annotations that a payload is not structured into."""
 LONGEST: Final = 200
-"""Characters of a validator's message that the client is told."""
+"""Characters of a validator's message that the client gets, at most."""
 
 
 class PayloadError(ValueError):
@@ -32,7 +32,7 @@ class PayloadError(ValueError):
 
 
 def structure_into(wanted: Any) -> Structure | None:  # noqa: ANN401 - any annotation
-    """Find how a payload becomes what the annotation wants; None if that is any payload.
+    """Return the function that structures a payload into a type; None if any payload fits.
 
     Raises cattrs.StructureHandlerNotFoundError for an annotation that nothing can be structured into.
     """
@@ -53,14 +53,14 @@ def structure_into(wanted: Any) -> Structure | None:  # noqa: ANN401 - any annot
 
 
 def _explain(error: BaseException, wanted: type | None) -> str:
-    """Say what is wrong with one value: in the words of a hook or a validator where there are any."""
+    """Say what is wrong with one value; a message of a hook or a validator is used as it is."""
     if isinstance(error, TypeError | ValueError) and error.args and isinstance(error.args[0], str):
         return error.args[0][:LONGEST]
     return format_exception(error, wanted)
 
 
 def _binary(payload: object, _: object) -> bytes:
-    """Let the payload of a binary message pass; cattrs would read text, as JSON has no bytes."""
+    """Take the payload of a binary message as it is; cattrs would decode text, since JSON has no bytes."""
     if not isinstance(payload, bytes):
         raise TypeError(f"expected a binary message, not {json_type(payload)}")
     return payload

@@ -43,7 +43,7 @@ ACCEPTED: Final[Ok[None]] = Ok()
 
 
 def refuse_event(channel: Channel, event: str) -> NoReturn:
-    """End a channel whose client sent what it has no handler for: the client's mistake, so one line in the log."""
+    """End a channel that has no handler for its client's event: a mistake of the client, so the log gets one line."""
     if events.unknown_event.handlers:
         name, topic = type(channel).__qualname__, channel.topic
         events.unknown_event.emit(pid=self_pid(), channel=name, topic=topic, client_event=event)
@@ -59,7 +59,7 @@ class ChannelProcess(ServerProcess):
     __slots__ = ("channel", "from_", "payload", "socket", "watch")
 
     def __init__(self, channel: Channel, payload: object, from_: From) -> None:
-        """Prepare; `from_` waits for the answer to the join."""
+        """Prepare; the answer to the join goes to `from_`."""
         super().__init__(channel, (), {}, None)
         self.channel = channel
         self.socket = channel.socket
@@ -103,7 +103,7 @@ class ChannelProcess(ServerProcess):
     # -------------------------------------------------------------------------------------------- messages
 
     async def on_message(self, message: Message) -> Outcome:
-        """Take a client's event: run its handler and send what it answers."""
+        """Take a client's event: run its handler, and send the reply."""
         channel, socket = self.channel, self.socket
         event = message.event
         socket.ref = message.ref
@@ -127,11 +127,11 @@ class ChannelProcess(ServerProcess):
         return self.answer_otherwise(message, result)
 
     async def on_odd_event(self, message: OddEvent) -> Outcome:
-        """Take an event that is no text: the program has nothing for it, not even a `handle_in` for all events."""
+        """Take an event that is not a string: no handler takes it, not even a `handle_in` for all events."""
         refuse_event(self.channel, message.event)
 
     def answer_otherwise(self, message: Message, result: object) -> Outcome:
-        """Do what a handler of a client's event said, but for the usual `Ok`."""
+        """Act on the result of a handler of a client's event, other than `Ok` and None."""
         if isinstance(result, NoReply):
             return result
         last = result.reply if isinstance(result, Stop) else result
@@ -147,7 +147,7 @@ class ChannelProcess(ServerProcess):
         return Stop(result.reason) if isinstance(result, Stop) else None
 
     async def on_broadcast(self, message: Broadcast) -> Outcome:
-        """Take a broadcast that was intercepted, or one of another topic that the channel subscribed to by itself."""
+        """Take an intercepted broadcast, or one of another topic that the channel has subscribed to itself."""
         channel = self.channel
         if message.topic != channel.topic:
             return await channel.handle_info(message)
@@ -163,20 +163,20 @@ class ChannelProcess(ServerProcess):
         )
 
     async def on_down(self, message: Down) -> Outcome:
-        """End with the transport (C3): a connection that is gone is a benign reason."""
+        """Exit with the transport (C3); the end of the connection is a benign reason."""
         if message.ref is self.watch:
             reason = message.reason
             raise Exit(Shutdown("closed") if is_atom(reason, NORMAL) or is_atom(reason, NOPROC) else reason)
         return await self.channel.handle_info(message)
 
     async def on_exited(self, message: Exited) -> Outcome:
-        """End, if it traps exits, with its supervisor and when its transport says so (a duplicate join)."""
+        """Exit, even if it traps exits, with its supervisor, and when its transport tells it to (a duplicate join)."""
         if message.pid is self.parent or message.pid is self.socket.transport_pid:
             raise Exit(message.reason)
         return await self.channel.handle_info(message)
 
     async def act(self, outcome: Outcome) -> None:
-        """Do what a callback said; one that stops gracefully tells the transport first (C1)."""
+        """Act on the result of a callback; before it stops gracefully, tell the transport (C1)."""
         if isinstance(outcome, Stop) and is_benign(outcome.reason):
             self.socket.close(outcome.reason)
         await super().act(outcome)
@@ -184,7 +184,7 @@ class ChannelProcess(ServerProcess):
     # ------------------------------------------------------------------------------------------------- end
 
     def report_end(self, reason: Reason, message: object, failure: BaseException | None) -> None:
-        """Tell of an abnormal end, with topic and event."""
+        """Report an abnormal exit, with topic and event."""
         self.report(reason, getattr(message, "event", None) if type(message) in _WITH_EVENT else None, failure)
 
     def report(self, reason: Reason, event: str | None, failure: BaseException | None) -> None:

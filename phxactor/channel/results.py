@@ -9,19 +9,19 @@ import attrs
 from phxactor.otp import Error, NoReply, Ok, Stop
 
 Payload: TypeAlias = Any
-"""What JSON can hold, or `bytes`: a handler knows its own payloads, and annotates them with a class for a check."""
+"""A JSON value or `bytes`. A handler that annotates its payload with a class has it checked."""
 
 
 @attrs.frozen
 class Status:
-    """A reply with a status of one's own; `Ok(payload)` and `Error(payload)` are the usual two."""
+    """A reply with any other status than those of `Ok(payload)` and `Error(payload)`."""
 
     status: str
     payload: object = None
 
 
 Answered: TypeAlias = Ok[Any] | Error | Status
-"""A reply: status ok, error or another, and a payload that JSON can hold, or `bytes`; None stands for `{}`."""
+"""A reply: its status is ok, error or another; its payload is a JSON value or `bytes`, and None stands for `{}`."""
 
 JoinResult: TypeAlias = Ok[Any] | Error | None
 """What `join` returns: `Ok(payload)`, or None for an empty one; `Error(payload)` to refuse."""

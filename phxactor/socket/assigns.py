@@ -1,4 +1,4 @@
-"""What a program keeps with a socket or a channel: named values."""
+"""Assigns: the named values that a program keeps with a socket or a channel."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from typing import Any, Never, overload
 class Assigns(Mapping[str, Any]):
     """Named values, read as items or as attributes: `assigns["user_id"]`, `assigns.user_id`.
 
-    It never changes: `assign` makes another one. So a channel starts with its socket's, and nobody's change is
-    seen by anybody else, as in Phoenix. A name that is a method of mappings (`items`) is read as an item.
+    It never changes: `assign` makes another one. A channel starts with the assigns of its socket, and no channel sees
+    what another one assigns, as in Phoenix. Read a name that is also a method of mappings, such as `items`, as an item.
     """
 
     __slots__ = ("_values",)
@@ -60,11 +60,11 @@ def assign(
     **named: Any,  # noqa: ANN401
 ) -> Assigns: ...
 def assign(current: Assigns, /, *args: Any, **named: Any) -> Assigns:
-    """Make assigns of these and new values, which win; `current` stays as it is.
+    """Return the current assigns with new values added or replaced; `current` does not change.
 
     The new values are given as keywords (`user_id=42`), as a name and a value (`"user_id", 42`), as a mapping
     (`{"user_id": 42}`), or as a function that gets the current assigns and returns a mapping. Keywords may
-    follow any of them, and win.
+    follow any of them; a keyword replaces a value of the same name.
 
     Raises:
         TypeError: anything else was given, a name is no string, or the function returned no mapping.

@@ -1,13 +1,13 @@
-"""What waits of a client's messages, in bytes: from the moment one is decoded until its channel has handled it.
+"""The backlog of a client: the bytes of its messages from when they are decoded until their channels have handled them.
 
-A decoded message may take 40 times its text: 5 bytes of objects within objects become 184. What counts is what it takes
-in memory, or more, never less:
+A decoded message may take 40 times its text: 5 bytes of nested objects become 184. The backlog counts at least the
+bytes that a message takes in memory:
 
-- small ones are counted in the mailboxes, without a look at any, and each counts as the largest of them;
-- each larger one is weighed by its text before it is decoded, and counts until nobody has it any more: no mailbox, no
-  join that waits for its answer, no handler.
+- Small messages are counted in the mailboxes, and each counts as a small message of the largest size.
+- Each larger message is weighed by its text before it is decoded. It counts until nothing refers to it: no mailbox, no
+  join that waits for an answer, no handler.
 
-What a program keeps itself is its own affair: it counts no longer once the channel waits for its next message.
+A message that the program itself keeps does not count once its channel waits for the next message.
 """
 
 from __future__ import annotations
@@ -25,29 +25,29 @@ from phxactor.socket.topics import Joined, Joining
 SMALL: Final = 255
 """Bytes of a message that is not weighed."""
 DENSE: Final = 40
-"""Bytes of memory that a byte of JSON takes at the most: 36.6 were measured, for objects within objects."""
+"""Bytes of memory that a byte of JSON takes at most: 36.6 were measured, for nested objects."""
 OVERHEAD: Final = 512
 """Bytes that a message takes beside its payload."""
 SMALL_WEIGHT: Final = DENSE * SMALL + OVERHEAD
 """Bytes that a small message counts."""
 
 _COUNTED: Final = 10_000
-"""Messages of a mailbox that are looked at: all that wait behind so many count as the client's."""
+"""Messages of a mailbox that are looked at; all later ones count as the client's."""
 _SCANNED: Final = 1024
-"""Bytes of a text from which on it is looked at; one that is shorter is taken to be as dense as can be."""
+"""Bytes of a text above which its structure is counted; a shorter text counts as the densest one."""
 _VALUE: Final = 72
 """Bytes of an array, or of a value in one or in an object, beside its text."""
 _OBJECT: Final = 128
 """Bytes of an object beside its values."""
 _WIDE: Final = 5
-"""Bytes that a character takes in a text with an emoji: four for each, and the UTF-8 of those that are sent on."""
+"""Bytes that a character takes in a text with an emoji: four in the string, and those of its cached UTF-8."""
 
 Decode: TypeAlias = Callable[[bytes, int], Message]
 """A serializer's `decode`."""
 
 
 def weigh(text: bytes) -> int:
-    """Return how many bytes the message of a JSON text takes, at the most; decoding it would take ten times as long."""
+    """Return the bytes that the message of a JSON text takes at most. Decoding it would take ten times as long."""
     size = len(text)
     most = DENSE * size
     if size > _SCANNED:
@@ -66,18 +66,18 @@ class Backlog:
     def __init__(self, topics: Mapping[str, Joined | Joining], limit: int) -> None:
         self._topics = topics
         self._leaving: dict[Pid, str] = {}
-        """Channels that have closed, and have not taken what waits for them."""
+        """Channels that have closed, and still have messages in their mailboxes."""
         self._weighed: dict[int, tuple[ref[Message], int]] = {}
         """The larger messages by the ids of their references: a reference to what has no hash has none."""
         self._needed = 0
-        """Bytes that a message weighs for which there was no room."""
+        """Bytes of the message for which there was no room."""
         self.large = 0
         """Bytes of the larger messages."""
         self.limit = limit
-        """Bytes that may wait before nothing more is taken of the client."""
+        """Bytes that may wait; above it, no more of the client is read."""
 
     def decode(self, decode: Decode, data: bytes, opcode: int) -> Message | None:
-        """Decode a larger message, which counts as long as anybody has it; None when there is no room for it.
+        """Decode a larger message, and count it as long as anything refers to it; None when there is no room for it.
 
         Raises what `decode` raises.
         """
@@ -101,19 +101,19 @@ class Backlog:
         self._leaving[pid] = topic
 
     def exceeds(self) -> bool:
-        """Say whether too much waits. A look at each mailbox's length says no, nearly always."""
+        """Say whether too much waits. The lengths of the mailboxes nearly always say no."""
         small = sum(map(len, self._mailboxes()))
         return self.large + SMALL_WEIGHT * small > self.limit and self.held() > self.limit
 
     def held(self) -> int:
-        """Count the bytes that wait: what others have sent to the channels counts nothing."""
+        """Count the bytes that wait; messages of other processes to the channels do not count."""
         self._let_go()
         small = sum(map(_count, self._mailboxes()))
         joins = sum(type(entry) is Joining for entry in self._topics.values())
         return self.large + SMALL_WEIGHT * (small + joins)
 
     def has_eased(self, waiting: int) -> bool:
-        """Say whether one that was exceeded, or had no room for a message, has by now, when so much waits."""
+        """Say whether `waiting` bytes leave room again, after the limit was exceeded or a message had no room."""
         if waiting and (2 * waiting > self.limit or waiting + self._needed > self.limit):
             return False
         self._needed = 0
@@ -141,7 +141,7 @@ class Backlog:
         self.large -= weight
 
     def _let_go(self) -> None:
-        """Count no more what the channels have taken and keep."""
+        """Stop counting the messages that idle channels have taken and keep."""
         self._forget_ended()
         leaving = set(self._leaving.values())
         for reference, _ in list(self._weighed.values()):
@@ -154,7 +154,7 @@ class Backlog:
             del self._leaving[pid]
 
     def _is_kept(self, topic: str) -> bool:
-        """Say whether nobody is busy with what came on a topic."""
+        """Say whether the channel of a topic is idle: the program keeps its messages."""
         entry = self._topics.get(topic)
         if type(entry) is Joined:
             pid = entry.pid

@@ -1,4 +1,4 @@
-"""What sockets tell: joins and their failures, and what could not be encoded."""
+"""The telemetry events of sockets: joins and their failures, rate limits, broadcasts that cannot be encoded."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Broadcasts to channels: encoded once for each serializer, and handed to the transports past the channels.
+"""Broadcasts to channels: encoded once for each serializer, and sent to the transports without waking the channels.
 
 A channel subscribes to its topic with a `Fastlane`, through its transport. A broadcast whose event it does not
 intercept goes to its transport at once, already encoded; only an intercepted one wakes the channel (Phoenix 1.8.12,
@@ -24,9 +24,9 @@ if TYPE_CHECKING:
 
 @final
 class Fastlane:
-    """The metadata of channels' subscriptions: how broadcasts are written, and which ones go to the channel itself.
+    """The metadata of a channel's subscription: its serializer, and the events that it intercepts.
 
-    Like channels share it (`fastlane`): what is the same for a thousand deliveries in a row is looked at once.
+    Channels with the same of both share one object (`fastlane`), so that a delivery compares one reference.
     """
 
     __slots__ = ("intercepts", "serializer")
@@ -38,7 +38,7 @@ class Fastlane:
 
 
 fastlane: Final = lru_cache(maxsize=256)(Fastlane)
-"""Makes a `Fastlane`, or gives the one that there is."""
+"""Returns the `Fastlane` of a serializer and intercepts; makes one the first time."""
 
 
 def dispatch(subscribers: Iterable[Subscriber], left_out: Pid | None, message: object) -> None:
@@ -51,7 +51,7 @@ def dispatch(subscribers: Iterable[Subscriber], left_out: Pid | None, message: o
         raise TypeError(f"only a Broadcast can be broadcast to channels, not {message!r:.200}")
     event = message.event
     encoded: dict[Serializer, SocketPush | None] = {}
-    last: object = encoded  # nobody's metadata
+    last: object = encoded  # metadata of no subscriber
     fast = False
     push: SocketPush | None = None
     for subscriber in subscribers:

@@ -1,8 +1,8 @@
-"""Texts with half a character in them: what `JSON.stringify` writes of a string that was cut within an emoji.
+"""Mends texts with half a character: what `JSON.stringify` writes for a string that was cut within an emoji.
 
-JavaScript's strings are UTF-16, so one may end with half of a pair of surrogates, which stands in JSON as an escape
-(RFC 8259 section 8.2). No Unicode has it, and orjson refuses it: U+FFFD takes its place. In an event and a payload that
-is all; a topic and a ref are names, and with another in its place one names something else: the answer is an error.
+JavaScript's strings are UTF-16, so a string may end with half of a surrogate pair. JSON writes it as an escape (RFC
+8259 section 8.2). Unicode text cannot hold it, and orjson refuses it. In events and payloads U+FFFD replaces it. A topic
+or a ref is a name, and another character would make it another name: such a message is answered with an error.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from phxactor.socket.messages import TEXT, Message
 from phxactor.socket.serializer import Mistyped, not_json
 
 Addresses: TypeAlias = Callable[[Any], tuple[object, object, object]]
-"""Takes topic, ref and join_ref out of what a text is as JSON."""
+"""Returns topic, ref and join_ref of a decoded text."""
 
 REPLACEMENT: Final = "\ufffd".encode()
 UNMATCHED: Final = "unmatched topic"
@@ -31,7 +31,7 @@ _HALF: Final = re.compile(
 )
 _ESCAPED: Final = b"\\\\"
 _MARK: Final = b"\x01"
-"""In the place of two backslashes, so that those that are left begin an escape; no JSON has one as it is."""
+"""Replaces two backslashes, so that every backslash left begins an escape. JSON never has this byte unescaped."""
 
 
 def decode_mended(
@@ -40,7 +40,7 @@ def decode_mended(
     data: bytes,
     error: ValueError,
 ) -> Message:
-    """Read a text that orjson has refused with `error`, where half a character was all that is wrong with it.
+    """Decode a text that orjson has refused with `error`, if only half a character is wrong with it.
 
     Args:
         decode: of the serializer.
@@ -49,8 +49,8 @@ def decode_mended(
         error: what orjson said.
 
     Raises:
-        Mistyped: half a character is in the topic or a ref; or what `decode` says.
-        DecodeError: it is wrong otherwise.
+        Mistyped: half a character is in the topic or a ref; or `decode` raises it.
+        DecodeError: anything else is wrong.
 
     """
     mended = mend(data)
@@ -66,7 +66,7 @@ def decode_mended(
 
 
 def mend(data: bytes) -> bytes:
-    """Put U+FFFD in the place of each half of a pair that stands alone; what is no JSON may come out as anything."""
+    """Replace each lone half of a surrogate pair by U+FFFD. Text that is no JSON may come out as anything."""
     if _MARK in data or b"\\u" not in data:
         return data
     marked = data.replace(_ESCAPED, _MARK)

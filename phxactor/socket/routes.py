@@ -1,4 +1,4 @@
-"""Which channel a topic belongs to."""
+"""Topic routes: which channel a topic belongs to."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class Route:
     channel: object
     assigns: Mapping[str, Any]
     transports: tuple[Transport, ...] | None = None
-    """How one must have connected to join; None for in any way."""
+    """The transports over which a client can join; None for any."""
 
 
 def channel(

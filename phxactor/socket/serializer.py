@@ -1,7 +1,7 @@
-"""What a serializer is, and how it fails.
+"""The interface of serializers, and their errors.
 
-`serializer_v1` and `serializer_v2` are Phoenix's two; `versions` chooses between them. The functions here are
-their slow ways: they run when a message turned out to be wrong, and find the words for it.
+`serializer_v1` and `serializer_v2` are Phoenix's two; `versions` chooses between them. The functions here run
+only when a message is wrong: they make the errors.
 """
 
 from __future__ import annotations
@@ -17,13 +17,13 @@ EXCERPT: Final = 80
 """Bytes of a refused message that its error shows."""
 
 MAX_DEPTH: Final = 200
-"""Arrays and objects within one another that a client's message may have, itself among them.
+"""Levels of nested arrays and objects that a client's message may have, the message included.
 
-orjson reads 1024 and writes 254: what comes in can go out again, with some more around it.
+orjson reads 1024 levels and writes 254. A payload that was read can be written again within another one.
 """
 
 SMALL: Final = 255
-"""Bytes of a text that is not too deep, nor has too long a ref, whatever it holds."""
+"""Bytes of a text that cannot be nested too deeply, nor have too long a ref."""
 
 REF_TYPES: Final[frozenset[type]] = frozenset({str, int, float, NoneType})
 """The JSON types that clients use as `ref` and `join_ref`."""
@@ -39,7 +39,7 @@ class Serializer(Protocol):
     """
 
     def __hash__(self) -> int:
-        """Be a key of what is kept for each serializer."""
+        """A serializer is a key of caches."""
         ...
 
     def decode(self, data: bytes, opcode: int) -> Message:
@@ -47,8 +47,8 @@ class Serializer(Protocol):
 
         Raises:
             InvalidUTF8: a text frame that is not UTF-8.
-            Mistyped: a message that is answered, though no client should send it.
-            DecodeError: anything else that is no message.
+            Mistyped: a field has a wrong type; the message is answered.
+            DecodeError: anything else is wrong.
 
         """
         ...
@@ -73,7 +73,7 @@ class Serializer(Protocol):
 
 
 class DecodeError(ValueError):
-    """A client sent what is no message; the connection ends with close code 1011.
+    """A client sent something that is no message; the connection ends with close code 1011.
 
     Args:
         reason: what is wrong, in words for a log line.
@@ -100,7 +100,7 @@ class Mistyped(DecodeError):
         reason: which field, and what it is.
         data: as of DecodeError.
         message: what was sent, whatever the types of `topic`, `ref` and `join_ref` are.
-        refusal: why no channel may have it; None where its topic says that.
+        refusal: why no channel may have it; None if its topic decides.
 
     """
 
@@ -111,7 +111,7 @@ class Mistyped(DecodeError):
 
 
 class EncodeError(ValueError):
-    """A message that this serializer cannot write; says which, and what is wrong with it."""
+    """The serializer cannot write a message; the text says which, and why."""
 
 
 def not_json(data: bytes, error: ValueError) -> DecodeError:
@@ -139,7 +139,7 @@ def mistyped(data: bytes, message: Message) -> Mistyped:
 
 
 def ref_text(ref: Ref) -> str:
-    """Write a ref as a binary message has it, where all is text: null is nothing, other JSON as it is written."""
+    """Write a ref as text, for a binary message: null is the empty text, any other value its JSON."""
     if type(ref) is str:
         return ref
     if ref is None:
@@ -148,7 +148,7 @@ def ref_text(ref: Ref) -> str:
 
 
 def dumps_any_key(fields: object, topic: str, event: str) -> bytes:
-    """Write JSON that orjson refused to write the fast way: once more, with keys that are no strings.
+    """Write JSON that may have keys that are not strings, after orjson refused it without them.
 
     Numbers as keys become strings, as they do in Phoenix. orjson takes twice as long when it expects them, so
     only payloads that have them pay for it.

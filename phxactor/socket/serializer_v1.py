@@ -98,5 +98,5 @@ def _write(topic: str, event: str, payload: object, ref: Ref) -> SocketPush:
 
 
 def _addresses(fields: dict[str, Any]) -> tuple[object, object, object]:
-    """Say where topic, ref and join_ref stand."""
+    """Return topic, ref and join_ref."""
     return fields["topic"], fields.get("ref"), fields.get("join_ref")

@@ -57,11 +57,11 @@ class Socket:
     wants_connect_info: ClassVar[bool] = True
 
     id: str | None = None
-    """What `identify` said."""
+    """The result of `identify`."""
     topic: str | None = None
     """The channel's topic; None in the connection's own socket, as are all that follow."""
     channel: object = None
-    """What the topic is routed to."""
+    """The channel that the topic is routed to."""
     channel_pid: Pid | None = None
     """The channel's process."""
     joined: bool = False
@@ -95,9 +95,9 @@ class Socket:
     ) -> None:
         """Made by a transport, before `connect`."""
         self.endpoint = endpoint
-        """Where the socket is mounted."""
+        """The endpoint that the socket is mounted in."""
         self.pubsub_server = pubsub
-        """Where its channels subscribe."""
+        """The PubSub that its channels subscribe to."""
         self.serializer = serializer
         """Encodes what goes to this client."""
         self.transport = transport
@@ -119,7 +119,7 @@ class Socket:
     def for_channel(self, topic: str, route: Route, join_ref: Ref) -> Self:
         """Make the copy with which a channel starts."""
         twin = object.__new__(type(self))
-        twin.__dict__.update(self.__dict__)  # what `copy.copy` does in the end, but five times faster
+        twin.__dict__.update(self.__dict__)  # as `copy.copy` does, but five times faster
         twin.topic = topic
         twin.channel = route.channel
         twin.join_ref = join_ref
@@ -150,12 +150,12 @@ class Socket:
 
         Written as `connect(self, params)` or `connect(self, params, connect_info)`, two mappings: the query's
         parameters, as Plug decodes them, and what the transport's `connect_info` option asks for. Runs in the
-        transport's process; one that raises is a refusal with status 500, and a log.
+        transport's process. If it raises, the client is refused with status 500, and the error is logged.
         """
         return None
 
     def identify(self) -> str | None:
-        """Say this connection's id, or None: Phoenix's `id/1`.
+        """Return the id of this connection, or None, as Phoenix's `id/1` does.
 
         A broadcast of `disconnect` to that id ends all its connections and their channels.
         """

@@ -1,6 +1,6 @@
-"""Which serializer a connection gets: the client's `vsn` against what each serializer is for.
+"""Chooses the serializer of a connection: the client's `vsn` against the requirement of each serializer.
 
-Versions and requirements are those of Elixir's `Version`, as far as protocol versions need them.
+Versions and requirements follow Elixir's `Version`, as far as protocol versions need it.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ class Version(NamedTuple):
 
     @classmethod
     def parse(cls, text: str) -> Self | None:
-        """Read a version; `None` when it is none. What stands behind a `+` counts for nothing."""
+        """Read a version; `None` when it is malformed. What follows a `+` is ignored."""
         match = _VERSION.fullmatch(text) if len(text) <= MAX_VSN else None
         if match is None:
             return None
@@ -57,12 +57,12 @@ class Version(NamedTuple):
 
 @attrs.frozen(eq=False)
 class Requirement:
-    """Which versions a serializer is for."""
+    """The versions that a serializer accepts."""
 
     operator: str
     lowest: Version
     fixed: int
-    """How many numbers of `lowest` a version must share: those before the last one that was given to `~>`."""
+    """How many leading numbers of `lowest` a version must have: all but the last one that was given to `~>`."""
 
     @classmethod
     def parse(cls, text: str) -> Self:
@@ -81,7 +81,7 @@ class Requirement:
         raise ValueError(f"{text!r} is no version requirement: give '~> x.y.z', '~> x.y', '>= x.y.z' or '== x.y.z'")
 
     def allows(self, version: Version) -> bool:
-        """Say whether a version is among them; pre-releases are, in their place."""
+        """Say whether a version is accepted; a pre-release is ordered before its release."""
         if self.operator == "==":
             return version == self.lowest
         return version >= self.lowest and version[: self.fixed] == self.lowest[: self.fixed]
@@ -109,18 +109,18 @@ def versioned(pairs: Iterable[tuple[Serializer, str | Requirement]]) -> Serializ
 
 
 PHOENIX: Final = versioned([(V1JSONSerializer(), "~> 1.0.0"), (V2JSONSerializer(), "~> 2.0.0")])
-"""The serializers of Phoenix 1.8.12, and what a socket offers unless it is given others."""
+"""The serializers of Phoenix 1.8.12: the default of a socket."""
 
 
 def select(vsn: object, serializers: Serializers = PHOENIX) -> Serializer | None:
-    """Choose the first serializer that is for a client's version.
+    """Return the first serializer that accepts a client's version.
 
     Args:
         vsn: the connection's parameter `vsn` as it came, `None` when there was none.
         serializers: what `versioned` returned.
 
     Returns:
-        `None` when the version is malformed or nothing is for it: the handshake is then refused with 403.
+        `None` when the version is malformed or no serializer accepts it: the handshake is then refused with 403.
 
     """
     if vsn is None:
@@ -128,7 +128,7 @@ def select(vsn: object, serializers: Serializers = PHOENIX) -> Serializer | None
     return _select(vsn, serializers) if isinstance(vsn, str) and len(vsn) <= MAX_VSN else None
 
 
-@lru_cache(64)  # nearly all clients say the same
+@lru_cache(64)  # nearly all clients send the same version
 def _select(vsn: str, serializers: Serializers) -> Serializer | None:
     version = Version.parse(vsn)
     if version is None:
