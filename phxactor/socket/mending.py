@@ -1,8 +1,8 @@
 """Mends texts with half a character: what `JSON.stringify` writes for a string that was cut within an emoji.
 
 JavaScript's strings are UTF-16, so a string may end with half of a surrogate pair. JSON writes it as an escape (RFC
-8259 section 8.2). Unicode text cannot hold it, and orjson refuses it. In events and payloads U+FFFD replaces it. A topic
-or a ref is a name, and another character would make it another name: such a message is answered with an error.
+8259 section 8.2). Unicode text cannot hold it, and orjson refuses it. In events and payloads U+FFFD replaces it. A
+topic or a ref is a name, and another character would make it another name: such a message is answered with an error.
 """
 
 from __future__ import annotations
