@@ -149,7 +149,8 @@ def _start(cls: type[Channel], arguments: tuple[object, From, Socket]) -> Ok[Pid
     """Spawn the process, linked to the pool's supervisor. `join` runs in it, so the supervisor does not wait."""
     payload, from_, socket = arguments
     process = ChannelProcess(cls(socket), payload, from_)
-    return Ok(self_pid().runtime.spawn(process.run, link=True, initial_call=cls.__qualname__))
+    pool = self_pid()
+    return Ok(pool.runtime.start(pool, process.run, (), True, cls.__qualname__))  # noqa: FBT003
 
 
 def reply(socket_ref: SocketRef, answer: Answered) -> None:

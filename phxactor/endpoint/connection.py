@@ -45,10 +45,12 @@ Upgraded: TypeAlias = tuple[MultiplexedWebSocket | RawWebSocket, bytes]
 
 def start_connection(serving: Serving, accepted: socket.socket | trio.abc.Stream, peer: PeerData) -> Ok[Pid]:
     """Start the process: a start function, which cannot wait."""
-    spawn = self_pid().runtime.spawn
+    supervisor = self_pid()
+    start = supervisor.runtime.start
     if serving.limits is None:
-        return Ok(spawn(_converse, serving, accepted, peer, link=True, initial_call="Connection"))
-    return Ok(spawn(_find_place, serving, serving.limits, accepted, peer, link=True, initial_call="Connection"))
+        return Ok(start(supervisor, _converse, (serving, accepted, peer), True, "Connection"))  # noqa: FBT003
+    args = serving, serving.limits, accepted, peer
+    return Ok(start(supervisor, _find_place, args, True, "Connection"))  # noqa: FBT003
 
 
 async def _find_place(

@@ -19,12 +19,12 @@ from phxactor.runtime import (
     NotAProcessError,
     Pid,
     Reason,
-    demonitor,
     ref_of,
     self_pid,
     whereis,
 )
-from phxactor.runtime.signals import monitor
+from phxactor.runtime.errors import not_here
+from phxactor.runtime.signals import demonitor, monitor
 from phxactor.runtime.state import DEAD
 from phxactor.runtime.tracebacks import forget_frames, without_our_frame
 
@@ -166,10 +166,12 @@ async def request_reply(
         raise Exit((NOPROC, Called(function, server, request, timeout)))
     if pid is me:
         raise Exit(("calling_self", Called(function, server, request, timeout)))
+    if pid.thread != me.thread:
+        raise not_here(pid)
     seen = len(me.mailbox)
     ref = monitor(me, pid)  # one fresh monitor a call, made before the request is sent (G32)
     if pid.state is not DEAD:
-        pid.send(make(request, ref))
+        pid.deliver(make(request, ref))
     try:
         answer = await me.receive_ref(ref, seen, None if timeout == math.inf else timeout)
     except TimeoutError:

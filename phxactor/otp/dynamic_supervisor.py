@@ -16,7 +16,7 @@ from phxactor.otp.child_spec import Child, ChildSpec, Started, child_spec
 from phxactor.otp.dynamic_supervisor_process import DynamicSupervisorProcess
 from phxactor.otp.results import Error, Ok
 from phxactor.otp.supervisor_requests import StartChild, TerminateChild
-from phxactor.runtime import From, Pid
+from phxactor.runtime import From, Pid, of_this_thread
 
 
 class DynamicSupervisor(BaseSupervisor):
@@ -46,7 +46,7 @@ class DynamicSupervisor(BaseSupervisor):
         spec = child if type(child) is ChildSpec else child_spec(child)
         if arguments and spec.restart != "temporary":
             raise ValueError(f"the child {spec.id!r} is {spec.restart}; only a temporary one has arguments of its own")
-        supervisor.send(StartChild(spec, from_, arguments))
+        of_this_thread(supervisor).deliver(StartChild(spec, from_, arguments))
 
     @staticmethod
     async def terminate_child(supervisor: Server, pid: Pid, *, timeout: float | None = None) -> Ok[None] | Error:

@@ -29,7 +29,7 @@ from phxactor.otp.supervisor_requests import (
     count,
     statistics,
 )
-from phxactor.runtime import KILL, SHUTDOWN, Down, Exited, Monitor, Pid, Reason
+from phxactor.runtime import KILL, SHUTDOWN, Down, Exited, Monitor, Pid, Reason, of_this_thread
 from phxactor.runtime.signals import monitor
 
 
@@ -120,7 +120,7 @@ class DynamicSupervisorProcess(SupervisingProcess[SuperviseDynamically]):
         deadlines: dict[float, list[Pid]] = {}
         for pid, child in children.items():
             if not child.restarting:
-                waiting[monitor(me, pid)] = pid
+                waiting[monitor(me, of_this_thread(pid))] = pid
                 if child.spec.shutdown == BRUTAL_KILL:
                     pid.exit(KILL)
                 else:

@@ -18,12 +18,12 @@ from phxactor.runtime import (
     From,
     Pid,
     Reason,
-    demonitor,
+    of_this_thread,
     same_reason,
     self_pid,
     unlink,
 )
-from phxactor.runtime.signals import monitor
+from phxactor.runtime.signals import demonitor, monitor
 
 
 async def start(process: ServerProcess, *, link: bool, timeout: float | None) -> Ok[Pid] | Error | Ignore:
@@ -39,7 +39,7 @@ async def start(process: ServerProcess, *, link: bool, timeout: float | None) ->
     if taken is not None:
         return Error(("already_started", taken))
     me = self_pid()
-    pid = me.runtime.spawn(process.run, link=link, initial_call=f"{type(process.server).__qualname__}.init")
+    pid = me.runtime.start(me, process.run, (), link, f"{type(process.server).__qualname__}.init")
     seen = len(me.mailbox)
     ref = process.started = monitor(me, pid)
     try:
@@ -87,7 +87,7 @@ async def stop(server: Server, reason: Reason = NORMAL, timeout: float | None = 
     if pid is me:
         raise Exit(("calling_self", called))
     seen = len(me.mailbox)
-    ref = monitor(me, pid)
+    ref = monitor(me, of_this_thread(pid))
     pid.send(SystemRequest(_exit_with(reason), ref))
     try:
         down = await me.receive_ref(ref, seen, timeout)

@@ -32,6 +32,7 @@ from phxactor.runtime import (
     Reason,
     State,
     is_atom,
+    of_this_thread,
 )
 from phxactor.runtime.process import judge
 from phxactor.runtime.signals import monitor, unlink
@@ -168,7 +169,7 @@ class SupervisingProcess(ServerProcess, Generic[F]):
         gone: Reason = NOPROC
         if pid.state is not State.DEAD:
             seen, grace = len(me.mailbox), spec.grace()
-            ref = monitor(me, pid)
+            ref = monitor(me, of_this_thread(pid))
             if spec.shutdown == BRUTAL_KILL:
                 pid.exit(KILL)
                 down = await me.receive_ref(ref, seen, None)

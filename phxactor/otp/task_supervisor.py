@@ -20,7 +20,7 @@ from phxactor.otp.dynamic_supervisor import DynamicSupervisor
 from phxactor.otp.results import IGNORE, Error, Ignore, Ok
 from phxactor.otp.task import SHUTDOWN_TIMEOUT, Task
 from phxactor.otp.task_process import Function, Work, wait_for_work
-from phxactor.runtime import KILL, NoProcessError, Pid, self_pid
+from phxactor.runtime import KILL, NoProcessError, Pid, of_this_thread, self_pid
 from phxactor.runtime.signals import link as link_processes
 from phxactor.runtime.signals import monitor
 
@@ -179,7 +179,7 @@ async def start_task(
     if isinstance(started, Error | Ignore):
         raise RuntimeError(f"the supervisor {supervisor!r} started no task: {started!r}")  # noqa: TRY004 - T23
     pid = started.value
-    ref = work.answer = monitor(me, pid)
+    ref = work.answer = monitor(me, of_this_thread(pid))
     if link:
         with suppress(NoProcessError):  # if it was killed meanwhile, the monitor tells
             link_processes(me, pid)

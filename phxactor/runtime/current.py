@@ -7,7 +7,7 @@ from functools import partial
 from typing import Any, TypeGuard, TypeVar, overload
 
 from phxactor.runtime import signals
-from phxactor.runtime.errors import Exit, NoProcessError, wrong_thread
+from phxactor.runtime.errors import Exit, NoProcessError, not_here, wrong_thread
 from phxactor.runtime.messages import Exited, Monitor
 from phxactor.runtime.names import Names
 from phxactor.runtime.pid import Pid, Port, of_this_thread
@@ -23,18 +23,20 @@ self_pid = current_process
 
 def spawn(body: Callable[..., Awaitable[object]], *args: object) -> Pid:
     """Start a process that runs `await body(*args)`; it may not have run yet when this returns (P19)."""
-    return current_process().runtime.spawn(body, *args)
+    owner = current_process()
+    return owner.runtime.start(owner, body, args)
 
 
 def spawn_link(body: Callable[..., Awaitable[object]], *args: object) -> Pid:
     """Start a process that is linked to this one from its first moment (P20)."""
-    return current_process().runtime.spawn(body, *args, link=True)
+    owner = current_process()
+    return owner.runtime.start(owner, body, args, True)  # noqa: FBT003
 
 
 def spawn_monitor(body: Callable[..., Awaitable[object]], *args: object) -> tuple[Pid, Monitor]:
     """Start a process that this one monitors from its first moment (P20)."""
     owner = current_process()
-    pid = owner.runtime.spawn(body, *args)
+    pid = owner.runtime.start(owner, body, args)
     return pid, signals.monitor(owner, pid)
 
 
@@ -88,10 +90,18 @@ def monitor(target: Pid | str) -> Monitor:
     owner = current_process()
     if isinstance(target, str):
         return signals.monitor(owner, owner.runtime.names.whereis(target), target)
+    if target.thread != owner.thread:
+        raise not_here(target)
     return signals.monitor(owner, target)
 
 
-demonitor = signals.demonitor
+def demonitor(watch: Monitor, *, flush: bool = False) -> bool:
+    """Stop watching, and tell whether the monitor was still active (M9); no error if it was not (M10).
+
+    `flush` also removes its `Down` from the mailbox if it came before (M8).
+    """
+    of_this_thread(watch.owner)
+    return signals.demonitor(watch, flush=flush)
 
 
 def trap_exit(flag: bool = True) -> bool:  # noqa: FBT001, FBT002 - reads as in Erlang: trap_exit(False)

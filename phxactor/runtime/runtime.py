@@ -127,10 +127,21 @@ class Runtime:
         if get_ident() != self.thread:
             raise self._starts_none()
         parent = current.get(self.outside)
-        if parent.state is not ALIVE and parent is not self.outside:
-            raise Exit(parent.exit_reason)
         if parent.thread != self.thread:  # it is not that process which calls: this thread was started by it
             parent = self.outside
+        return self.start(parent, body, args, link, initial_call)
+
+    def start(
+        self,
+        parent: Pid,
+        body: Callable[..., Awaitable[object]],
+        args: tuple[object, ...],
+        link: bool = False,  # noqa: FBT001, FBT002 - by position, which costs less: each channel is started here
+        initial_call: str | None = None,
+    ) -> Pid:
+        """Do as `spawn`, for the process `parent` that calls."""
+        if parent.state is not ALIVE and parent is not self.outside:
+            raise Exit(parent.exit_reason)
         call = initial_call or getattr(body, "__qualname__", None) or str(body)
         number = next(self._numbers)
         pid = self.processes[number] = Pid(self, number, call, parent)

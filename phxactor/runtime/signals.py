@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 from phxactor.runtime import events
 from phxactor.runtime.errors import NoProcessError, not_here
 from phxactor.runtime.messages import Down, Exited, Monitor
-from phxactor.runtime.pid import Pid, of_this_thread
+from phxactor.runtime.pid import Pid
 from phxactor.runtime.reasons import KILL, KILLED, NOPROC, Reason, format_reason, is_atom, is_normal
 from phxactor.runtime.state import ALIVE, DEAD, EXITING
 
@@ -115,10 +115,8 @@ def unlink(owner: Pid, other: Pid) -> None:
 def monitor(owner: Pid, target: Pid | None, name: object = None) -> Monitor:
     """Watch a process: one `Down` will come (M1); from a dead one (None for an unknown name) with `NOPROC` (M2).
 
-    A monitor of oneself never fires, and is not active (M6). Raises WrongThreadError for a target in another thread.
+    A monitor of oneself never fires, and is not active (M6). Both live in this thread.
     """
-    if target is not None and owner.thread != target.thread:
-        raise not_here(target)
     watch = Monitor(owner, target, name)
     if target is owner:
         watch.active = False
@@ -153,7 +151,6 @@ def demonitor(watch: Monitor, *, flush: bool = False) -> bool:
 
     `flush` also removes its `Down` from the mailbox if it came before (M8).
     """
-    of_this_thread(watch.owner)
     if watch.active:
         target = watch.target
         if target is not None and target.watchers is not None:

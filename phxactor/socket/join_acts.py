@@ -10,8 +10,8 @@ from functools import partial
 from typing import Any, Final, TypeAlias
 
 from phxactor.otp import DynamicSupervisor
-from phxactor.runtime import KILL, Crash, Pid, Reason, Shutdown, demonitor, own
-from phxactor.runtime.signals import exit_signal, monitor
+from phxactor.runtime import KILL, Crash, Pid, Reason, Shutdown, own
+from phxactor.runtime.signals import demonitor, exit_signal, monitor
 from phxactor.socket.channel_start import channel_spec
 from phxactor.socket.join_state import JoinState
 from phxactor.socket.join_table import Act, Event, Phase, cell

@@ -7,7 +7,8 @@ from __future__ import annotations
 
 from abc import abstractmethod
 
-from phxactor.runtime import From, Pid, Reason, Shutdown, demonitor
+from phxactor.runtime import From, Pid, Reason, Shutdown
+from phxactor.runtime.signals import demonitor
 from phxactor.socket import events
 from phxactor.socket.backlog import Backlog
 from phxactor.socket.limits import Limits

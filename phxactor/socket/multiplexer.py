@@ -9,8 +9,9 @@ from __future__ import annotations
 from typing import Any, Final, final
 
 from phxactor.otp import Error, Ok
-from phxactor.runtime import Answer, Down, Monitor, Pid, Shutdown, demonitor, is_atom, sweep
+from phxactor.runtime import Answer, Down, Monitor, Pid, Shutdown, is_atom, sweep
 from phxactor.runtime.idle import is_idle
+from phxactor.runtime.signals import demonitor
 from phxactor.socket import events
 from phxactor.socket.channel_start import TOO_LATE
 from phxactor.socket.join_acts import CELLS, JoinActs
