@@ -256,6 +256,7 @@ class Runtime:
 
     def kill(self) -> None:
         """Send `KILL` to every process but `main`, the youngest first."""
+        of_this_thread(self.main)
         for pid in self.others():
             signals.exit_signal(pid, self.outside, KILL)
 

@@ -9,6 +9,7 @@ from typing import Final
 
 import pytest
 import trio
+from trio.testing import MockClock
 
 from phxactor.runtime import (
     NotAProcessError,
@@ -18,10 +19,13 @@ from phxactor.runtime import (
     State,
     WrongThreadError,
     cancel_timer,
+    cleanup,
     demonitor,
+    disown,
     link,
     monitor,
     open_runtime,
+    own,
     receive,
     register,
     self_pid,
@@ -144,11 +148,23 @@ class Subject:
         self.linked = spawn_link(trio.sleep_forever)
         register("taken", self.pid)
         self.timer = send_after(self.pid, "later", 1000)
+        self.named_timer = send_after("taken", "later", 1000)
+        own(self.pid, _nothing)
 
     def seen(self) -> object:
         """Everything that could have changed."""
         pids = list(self.runtime.processes.values())
-        return [_seen(pid) for pid in pids], self.runtime.names.all(), self.timer.pending, len(self.runtime.timers)
+        timers = self.timer.pending, self.named_timer.pending, len(self.runtime.timers)
+        return [_seen(pid) for pid in pids], self.runtime.names.all(), timers, self.runtime.statistics()
+
+    def close(self) -> None:
+        """Leave nothing behind."""
+        unlink(self.linked)
+        cancel_timer(self.named_timer)
+
+
+def _nothing(_: object) -> None:
+    pass
 
 
 async def _never() -> None:
@@ -184,7 +200,13 @@ OPERATIONS: Final[dict[str, Callable[[Subject], object]]] = {
     "self_pid": lambda _: self_pid(),
     "send_after": lambda s: send_after(s.pid, 1, 0),
     "send_after to a name": lambda _: send_after("taken", 1, 0),
+    "send_after to a name in an hour": lambda _: send_after("taken", 1, 3600),
     "cancel_timer": lambda s: cancel_timer(s.timer),
+    "cancel_timer for a name": lambda s: cancel_timer(s.named_timer),
+    "own": lambda s: own(s.pid, print),
+    "disown": lambda s: disown(s.pid, _nothing),
+    "cleanup": lambda _: cleanup(1).__enter__(),
+    "Runtime.kill": lambda s: s.runtime.kill(),
 }
 
 
@@ -201,7 +223,7 @@ async def test_TM34_nothing_is_done_to_a_process_from_another_thread(name: str, 
         assert subject.seen() == before
         await settle()
         assert subject.seen() == before
-        unlink(subject.linked)
+        subject.close()
 
 
 @pytest.mark.parametrize("place", WITH_PROCESS)
@@ -210,6 +232,7 @@ async def test_TM34_nothing_is_done_to_a_process_from_another_thread(name: str, 
     [
         *("Pid.send", "Pid.exit", "Pid.exit normally", "Pid.exit by force", "send", "Runtime.spawn", "Runtime.ended"),
         *("link", "unlink", "monitor", "demonitor", "reply", "register another", "send_after", "cancel_timer"),
+        *("cancel_timer for a name", "own", "disown", "Runtime.kill"),
     ],
 )
 async def test_TM34_a_process_of_another_thread_can_do_as_little(name: str, place: Place) -> None:
@@ -221,14 +244,26 @@ async def test_TM34_a_process_of_another_thread_can_do_as_little(name: str, plac
         assert subject.seen() == before
         await settle()
         assert subject.seen() == before
-        unlink(subject.linked)
+        subject.close()
 
 
-async def test_TM34_a_thread_that_has_been_refused_holds_nobody_up() -> None:
+async def test_TM34_a_thread_that_has_been_refused_holds_nobody_up(autojump_clock: MockClock) -> None:
     async with open_runtime() as runtime:
-        error = await in_a_thread_of_the_process(lambda: spawn(_never))
-        assert isinstance(error, WrongThreadError)
+        for start in (spawn, spawn_link, runtime.spawn):
+            error = await in_a_thread_of_the_process(partial(start, _never))
+            assert isinstance(error, WrongThreadError)
         assert runtime.statistics().processes == 1
+    assert autojump_clock.current_time() == 0
+
+
+async def test_TM34_statistics_can_be_read_in_any_thread() -> None:
+    async with open_runtime() as runtime:
+        pid = spawn(trio.sleep_forever)
+        await settle()
+        read: list[object] = []
+        for place in PLACES:
+            assert await place(lambda: read.append((runtime.statistics(), pid.statistics(), pid.alive))) is None
+        assert read == [(runtime.statistics(), pid.statistics(), True)] * len(PLACES)
 
 
 async def test_TM34_what_the_error_names_works() -> None:
@@ -278,9 +313,22 @@ def test_TM34_in_the_thread_of_a_runtime_that_has_ended_there_are_only_the_dead(
     assert subject.runtime.statistics().processes == 0
 
 
+@pytest.mark.parametrize("name", OPERATIONS)
+def test_TM34_nothing_comes_to_life_after_the_end(name: str) -> None:
+    kept: list[Subject] = []
+    trio.run(_kept, kept)
+    (subject,) = kept
+    before = subject.seen()
+    error = step(partial(OPERATIONS[name], subject))
+    assert error is None or isinstance(error, NotAProcessError)
+    assert subject.seen() == before
+    assert not subject.pid.mailbox
+
+
 async def _kept(kept: list[Subject]) -> None:
     async with open_runtime() as runtime:
         kept.append(Subject(runtime))
+        cancel_timer(kept[0].named_timer)
 
 
 async def test_a_process_whose_task_cannot_start_is_none(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -310,6 +358,7 @@ def _seen(pid: Pid) -> object:
         list(pid.links or ()),
         list(pid.monitors or ()),
         list(pid.watchers or ()),
+        list(pid.resources or ()),
         pid.name,
         pid.trapping,
     )
