@@ -17,7 +17,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Awaitable, Callable
-from contextlib import AbstractContextManager, suppress
+from contextlib import AbstractContextManager
 from email.utils import formatdate
 from http import HTTPStatus
 from typing import Final, Literal, TypeVar
@@ -26,7 +26,6 @@ import attrs
 import h11
 import trio
 
-from phxactor.transport.base_connection import LEFT_OVER
 from phxactor.transport.request import PeerData, Request
 from phxactor.transport.response import Response
 from phxactor.transport.stream import Stream
@@ -43,8 +42,6 @@ KEEP_ALIVE: Final = 60.0
 """Seconds that a connection may be silent between two requests."""
 SEND_TIMEOUT: Final = 30.0
 """Seconds that a client has to take each 64 KiB of an answer."""
-LINGER: Final = 1.0
-"""Seconds to read on after a refusal: closing at once would make the client's system drop the answer unread."""
 
 _CHUNK: Final = 64 * 1024
 _EMPTY_LINES: Final = re.compile(rb"(?:\r\n)+")
@@ -329,10 +326,6 @@ class HTTPConnection:
         if self.lost or self._h11.our_state not in (h11.IDLE, h11.SEND_RESPONSE):
             return
         await self._send(Response.text(f"{bad.why}\n", status=bad.status, headers=_LAST))
-        left = LEFT_OVER
-        with self._move_on_after(LINGER), suppress(trio.BrokenResourceError):
-            while left > 0 and (data := await self._stream.receive_some(_CHUNK)):
-                left -= len(data)
 
 
 def _declared(head: h11.Request) -> int | None:

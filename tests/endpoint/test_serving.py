@@ -34,6 +34,7 @@ from phxactor import (
 from phxactor.otp import Error
 from phxactor.runtime import Exited, NoProcessError, NotAProcessError
 from tests.conformance.client import Client
+from tests.patience import PATIENCE
 from tests.sockets.serving import Server, eventually
 
 JOIN = ["1", "1", "room:1", "phx_join", {}]
@@ -298,3 +299,20 @@ async def test_a_stop_drains() -> None:
         await stream.aclose()
         await client.abort()
         await runtime.ended(tree)
+
+
+async def test_a_refusal_reaches_a_client_that_still_writes() -> None:
+    """A connection that is closed with bytes unread is reset, and the answer with it: the flusher reads on."""
+    async with open_runtime() as runtime:
+        served = endpoint()
+        (await served.start_link(port=0)).unwrap()
+        stream = await trio.open_tcp_stream("127.0.0.1", Server(served, runtime).port)
+        async with stream:
+            await stream.send_all(b"nonsense\r\n\r\n" + b"x" * 5_000_000)
+            await stream.send_eof()
+            answer = b""
+            with trio.fail_after(PATIENCE):
+                while some := await stream.receive_some():
+                    answer += some
+        assert answer.startswith(b"HTTP/1.1 400 ")
+        assert b"connection: close" in answer.lower()
