@@ -27,6 +27,7 @@ from phxactor.runtime import (
     self_pid,
     trap_exit,
 )
+from phxactor.runtime.countdown import counted
 from phxactor.socket.messages import DRAIN
 
 if TYPE_CHECKING:
@@ -61,7 +62,7 @@ async def _drain(serving: Serving) -> None:
         raise Exit(SHUTDOWN)
     left: set[Monitor] = set()
     timer = self_pid().runtime.timers.add(SILENCE, lambda left: _tell_waiting(left, options), left)
-    with self_pid().runtime.patience.move_on_after(options.limit) as scope:
+    with counted(self_pid().runtime.timers, options.limit) as scope:
         await _empty(serving, options, left)
     self_pid().runtime.timers.discard(timer)
     if scope.cancelled_caught and events.undrained.handlers:

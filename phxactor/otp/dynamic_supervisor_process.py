@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from typing import ClassVar
 
@@ -30,6 +29,7 @@ from phxactor.otp.supervisor_requests import (
     statistics,
 )
 from phxactor.runtime import KILL, SHUTDOWN, Down, Exited, Monitor, Pid, Reason, of_this_thread
+from phxactor.runtime.countdown import Countdown
 from phxactor.runtime.signals import monitor
 
 
@@ -114,10 +114,10 @@ class DynamicSupervisorProcess(SupervisingProcess[SuperviseDynamically]):
 
     async def shut_all_down(self) -> None:
         """Tell all children to end at once, and wait until all have, each with its own time (D11)."""
-        me, now = self.pid, self.pid.runtime.now()
+        me = self.pid
         children, self.children = self.children, {}
         waiting: dict[Monitor, Pid] = {}
-        deadlines: dict[float, list[Pid]] = {}
+        graces: dict[float, list[Pid]] = {}
         for pid, child in children.items():
             if not child.restarting:
                 waiting[monitor(me, of_this_thread(pid))] = pid
@@ -125,21 +125,20 @@ class DynamicSupervisorProcess(SupervisingProcess[SuperviseDynamically]):
                     pid.exit(KILL)
                 else:
                     pid.exit(SHUTDOWN)
-                    deadlines.setdefault(now + child.spec.grace(), []).append(pid)
+                    graces.setdefault(child.spec.grace(), []).append(pid)
+        countdowns = [Countdown(me.runtime.timers, seconds, _kill, pids) for seconds, pids in graces.items()]
         reasons: dict[Pid, Reason] = {}
-        while waiting:
-            deadline = min(deadlines, default=math.inf)
-            try:
-                message = await me.receive(None if deadline == math.inf else max(0.0, deadline - me.runtime.now()))
-            except TimeoutError:
-                for pid in deadlines.pop(deadline):
-                    pid.exit(KILL)
-                continue
-            if type(message) is Exited:  # comes before the `Down`, and knows the reason of one that had ended before
-                reasons[message.pid] = message.reason
-            elif type(message) is Down and message.ref in waiting:
-                pid = waiting.pop(message.ref)
-                self.report_shutdown(pid, children[pid].spec, reasons.get(pid, message.reason), dynamic=True)
+        try:
+            while waiting:
+                message = await me.receive()
+                if type(message) is Exited:  # comes before the `Down`, and knows the reason of one that had ended
+                    reasons[message.pid] = message.reason
+                elif type(message) is Down and message.ref in waiting:
+                    pid = waiting.pop(message.ref)
+                    self.report_shutdown(pid, children[pid].spec, reasons.get(pid, message.reason), dynamic=True)
+        finally:
+            for countdown in countdowns:
+                countdown.stop()
 
     # -------------------------------------------------------------------------------------- admin calls
 
@@ -196,3 +195,9 @@ class DynamicSupervisorProcess(SupervisingProcess[SuperviseDynamically]):
         CountChildren: on_count_children,
         Cast: on_cast,
     }
+
+
+def _kill(pids: list[Pid]) -> None:
+    """Kill children that have not ended in time."""
+    for pid in pids:
+        pid.exit(KILL)

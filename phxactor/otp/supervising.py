@@ -7,7 +7,6 @@ The loop is a server's (`ServerProcess`): the rules of servers hold for supervis
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from inspect import isawaitable
 from typing import ClassVar, Generic, TypeVar, cast
@@ -34,6 +33,7 @@ from phxactor.runtime import (
     is_atom,
     of_this_thread,
 )
+from phxactor.runtime.countdown import Countdown
 from phxactor.runtime.process import judge
 from phxactor.runtime.signals import monitor, unlink
 from phxactor.runtime.tracebacks import forget_frames, without_our_frame
@@ -175,11 +175,11 @@ class SupervisingProcess(ServerProcess, Generic[F]):
                 down = await me.receive_ref(ref, seen, None)
             else:
                 pid.exit(SHUTDOWN)
+                countdown = Countdown(me.runtime.timers, grace, lambda late: late.exit(KILL), pid)
                 try:
-                    down = await me.receive_ref(ref, seen, None if grace == math.inf else grace)
-                except TimeoutError:
-                    pid.exit(KILL)
                     down = await me.receive_ref(ref, seen, None)
+                finally:
+                    countdown.stop()
             gone = down.reason if type(down) is Down else NOPROC
         self.report_shutdown(pid, spec, self.forget(pid, gone), dynamic=False)
 

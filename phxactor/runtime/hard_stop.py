@@ -11,7 +11,10 @@ import sys
 import threading
 import traceback
 from math import inf
+from time import monotonic
 from typing import Final, NoReturn
+
+from phxactor.runtime.countdown import LATE, SLICE
 
 LAST: Final = 1.0
 """Seconds between the kill of all processes and the end by force: for their `finally` blocks."""
@@ -50,8 +53,14 @@ class HardStop:
         os._exit(1)
 
     def _wait(self, seconds: float, number: int | None) -> None:
-        if self._ended.wait(seconds):
-            return
+        late = False
+        while seconds > 0:  # in slices, for a pause of the program is not its time (see `countdown`)
+            began, step = monotonic(), min(seconds, SLICE)
+            if self._ended.wait(step):
+                return
+            late = not late and monotonic() - began > step + LATE
+            if not late:
+                seconds -= step
         if number is not None:
             os.kill(os.getpid(), number)
             return

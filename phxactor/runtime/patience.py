@@ -38,7 +38,7 @@ class Patience(Timers):
         """Fire timers for ever: the body of a task."""
         while True:
             await self._until_due()
-            now, made_later = self._now(), next(self._numbers)
+            now, made_later = self.now(), next(self._numbers)
             with trio.move_on_after(CATCH_UP):
                 await quiet()
             taken = 0

@@ -20,6 +20,7 @@ import attrs
 import trio
 
 from phxactor.runtime import events, signals
+from phxactor.runtime.countdown import counted
 from phxactor.runtime.errors import Exit, NotAProcessError, not_here
 from phxactor.runtime.idle import IdleWatch
 from phxactor.runtime.names import Names
@@ -217,7 +218,7 @@ class Runtime:
             main.state = EXITING
             main.sunk = None
             main.exit_reason = reason
-        with trio.move_on_after(timeout):
+        with counted(self.timers, timeout):
             for pid in reversed(list(self.processes.values())):
                 if pid.parent is main:
                     signals.exit_signal(pid, main, SHUTDOWN)

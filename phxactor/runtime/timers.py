@@ -53,7 +53,7 @@ class Timers:
 
     def __init__(self, now: Callable[[], float]) -> None:
         """Start with none; `run` must be running for any to fire. `now` reads the clock."""
-        self._now = now
+        self.now = now
         self.thread = get_ident()
         self._heap: list[tuple[float, int, Timer]] = []
         self._numbers = count()
@@ -70,7 +70,7 @@ class Timers:
 
     def add(self, seconds: float, callback: Callable[[Argument], object], argument: Argument) -> Timer:
         """Call `callback(argument)` after at least so many seconds, never within this call (TI2)."""
-        return self.add_at(self._now() + seconds, callback, argument)
+        return self.add_at(self.now() + seconds, callback, argument)
 
     def add_at(self, deadline: float, callback: Callable[[Argument], object], argument: Argument) -> Timer:
         """Do as `add`, at a time of the clock."""
@@ -88,7 +88,7 @@ class Timers:
         self.discard(timer)
         if timer.destination is not None and timer.destination.state is DEAD:
             return None
-        return max(0.0, timer.deadline - self._now())
+        return max(0.0, timer.deadline - self.now())
 
     def discard(self, timer: Timer) -> None:
         """Cancel a timer, for who does not ask what was left: each call with a time-out does."""
@@ -107,7 +107,7 @@ class Timers:
         """Fire timers for ever: the body of the runtime's timer task."""
         while True:
             await self._until_due()
-            now, made_later = self._now(), next(self._numbers)
+            now, made_later = self.now(), next(self._numbers)
             while (entry := self._next_due(now, made_later)) is not None:
                 self._fire(entry[2])
 

@@ -11,14 +11,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from phxactor.runtime import events, signals
+from phxactor.runtime.countdown import Countdown
 
 if TYPE_CHECKING:
     from phxactor.runtime.pid import Pid
     from phxactor.runtime.runtime import Runtime
-    from phxactor.runtime.timers import Timer
 
 KILL_GRACE: Final = 5.0
-"""Seconds that a killed process has to end (TM10)."""
+"""Seconds that a killed process has to end (TM10); a pause of the program does not count."""
 
 
 class Zombies:
@@ -30,18 +30,18 @@ class Zombies:
         """Buried, but their tasks still run."""
         self._runtime = runtime
         self.grace: Final = grace
-        self._killed: dict[Pid, Timer] = {}
+        self._killed: dict[Pid, Countdown] = {}
 
     def watch(self, pid: Pid) -> None:
         """Give a process that was killed its grace; `main` has no end, since its block cannot be left without it."""
         if pid not in self._killed and pid is not self._runtime.main:
-            self._killed[pid] = self._runtime.timers.add(self.grace, self._give_up, pid)
+            self._killed[pid] = Countdown(self._runtime.timers, self.grace, self._give_up, pid)
 
     def ended(self, pid: Pid) -> None:
         """Take note that a process has ended in time."""
-        timer = self._killed.pop(pid, None)
-        if timer is not None:
-            self._runtime.timers.cancel(timer)
+        countdown = self._killed.pop(pid, None)
+        if countdown is not None:
+            countdown.stop()
 
     def _give_up(self, pid: Pid) -> None:
         self.undead.add(pid)

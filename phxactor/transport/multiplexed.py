@@ -238,16 +238,16 @@ class MultiplexedWebSocket(WebSocket):
         would see him leave.
         """
         backlog = self._multiplexer.backlog
-        pause, since = CATCH_UP, trio.current_time()
+        pause, stuck = CATCH_UP, 0.0
         least = waiting = backlog.held()
         while not backlog.has_eased(waiting):
-            now = trio.current_time()
-            self._heard = now + pause  # it is not the client who is silent
+            self._heard = trio.current_time() + pause  # it is not the client who is silent
             if waiting < least:
-                least, since = waiting, now
-            elif now - since >= STUCK:
+                least, stuck = waiting, 0.0
+            elif stuck >= STUCK:
                 self.reject(f"its channels have taken nothing of what waits for {STUCK:g} s", HELD_UP)
             await trio.sleep(pause)
+            stuck += pause  # not what the clock says: in a pause of the program nobody could take anything
             pause = min(2 * pause, LOOK)
             waiting = backlog.held()
         if self._draining:
