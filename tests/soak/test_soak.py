@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Awaitable, Callable
+from itertools import pairwise
 
 import pytest
 
@@ -18,6 +19,7 @@ pytestmark = [
     pytest.mark.skipif(sys.platform != "linux", reason="the memory of a process is read from Linux's /proc"),
 ]
 
+ROUNDS = 4
 BLOCKS = 10
 """Blocks of memory that one more life may leave behind: less than the smallest process has."""
 
@@ -28,16 +30,17 @@ async def test_a_life_leaves_nothing_behind(
 ) -> None:
     if life is not None:
         monkeypatch.setattr(churn, "LIVES", (life,))
-    lives = 90 if life else 400
+    lives = 60 if life else 300
     monkeypatch.setattr(churn, "PAUSE", 0.0)
     async with churning() as churned:
-        await churned.lead(lives)
-        before = await churned.empty()
-        await churned.lead(lives)
-        after = await churned.empty()
-    assert after["processes"] == before["processes"]
-    assert (before["found"], after["found"]) == (0, 0)
-    assert after["blocks"] - before["blocks"] < BLOCKS * lives
+        seen = []
+        for _ in range(ROUNDS):
+            await churned.lead(lives)
+            seen.append(await churned.empty())
+    assert len({figures["processes"] for figures in seen}) == 1
+    assert [figures["found"] for figures in seen] == [0] * ROUNDS
+    # What lives leave behind is there after each round; what memory does by chance is not.
+    assert min(after["blocks"] - before["blocks"] for before, after in pairwise(seen)) < BLOCKS * lives
 
 
 def test_the_slope_is_that_of_the_line_of_least_squares() -> None:
