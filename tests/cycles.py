@@ -32,20 +32,28 @@ def no_cycles() -> Iterator[None]:
 
     Nothing is logged meanwhile: pytest keeps what is, and with it exceptions and their frames.
     """
+    with garbage() as found:
+        yield
+    if found:
+        lines = [f"{number} times {name}" for name, number in found.most_common()]
+        pytest.fail("\n".join(["only the collector would find", *lines]), pytrace=False)
+
+
+@contextmanager
+def garbage() -> Iterator[Counter[str]]:
+    """Count, by kind, what the block leaves; the count is there once it has ended."""
     logging.disable()
     gc.collect()
     gc.disable()
     gc.freeze()  # only what is new counts
+    found: Counter[str] = Counter()
     try:
-        yield
-        found = _found()
+        yield found
+        found.update(_found())
     finally:
         gc.unfreeze()
         gc.enable()
         logging.disable(logging.NOTSET)
-    if found:
-        lines = [f"{number} times {name}" for name, number in found.most_common()]
-        pytest.fail("\n".join(["only the collector would find", *lines]), pytrace=False)
 
 
 async def leaves_no_cycles(act: Act, times: int = 2) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from copy import copy
 from typing import Final, NoReturn, final
 
 import trio
@@ -68,9 +69,10 @@ class Connection:
                     nursery.start_soon(self._write)
                     nursery.start_soon(self._beat)
         finally:
-            lost = self.lose(ABNORMAL, "given up")
+            self.lose(ABNORMAL, "given up")
             self.ended.set()
-        raise lost
+        assert self.lost is not None  # noqa: S101 - for mypy
+        raise copy(self.lost)  # a traceback knows this frame, and with it what is kept
 
     def send(self, message: Message) -> None:
         """Have a message written; one that comes too late is dropped.

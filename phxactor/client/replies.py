@@ -35,7 +35,7 @@ class Awaited:
         await self._settled.wait()
         assert self._outcome is not None  # noqa: S101 - for mypy
         if isinstance(self._outcome, ClientError):
-            raise self._outcome
+            raise copy(self._outcome)  # a traceback knows this frame, and with it what is kept
         return self._outcome
 
 
