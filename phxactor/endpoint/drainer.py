@@ -16,6 +16,7 @@ from phxactor.endpoint import events
 from phxactor.otp import ChildSpec, Ok
 from phxactor.runtime import (
     SHUTDOWN,
+    Down,
     Exit,
     Exited,
     Monitor,
@@ -23,7 +24,6 @@ from phxactor.runtime import (
     is_atom,
     monitor,
     receive,
-    ref_of,
     self_pid,
     trap_exit,
 )
@@ -76,7 +76,7 @@ async def _empty(serving: Serving, options: DrainOptions, left: set[Monitor]) ->
     if listener is not None:
         gone = monitor(listener)
         listener.exit(SHUTDOWN)
-        await receive(lambda message: ref_of(message) is gone)
+        await self_pid().receive_ref(gone, 0, None)
     serving.draining = True
     transports = await serving.transports()
     if events.draining.handlers:
@@ -93,13 +93,11 @@ async def _empty(serving: Serving, options: DrainOptions, left: set[Monitor]) ->
         last = start + options.batch_size >= len(transports)
         while left and (last or runtime.now() < next_batch):
             try:
-                down = await receive(
-                    lambda message: ref_of(message) in left,
-                    timeout=None if last else max(0.0, next_batch - runtime.now()),
-                )
+                down = await self_pid().receive_refs(left, 0, None if last else max(0.0, next_batch - runtime.now()))
             except TimeoutError:
                 break
-            left.discard(down.ref)
+            if type(down) is Down:
+                left.discard(down.ref)
 
 
 def _tell_waiting(left: set[Monitor], options: DrainOptions) -> None:

@@ -243,7 +243,7 @@ def _status(pid: Pid) -> Status:
         return "ended" if pid.state is State.DEAD else "exiting"
     if pid.port is not None:
         return "port"
-    return "busy" if pid.waiter is None else "waiting"
+    return "waiting" if pid.statistics().receiving else "busy"
 
 
 def _represented(value: object) -> str:

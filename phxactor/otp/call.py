@@ -196,10 +196,8 @@ def checked_timeout(timeout: float | None) -> None:
 def forget(me: Pid, ref: Monitor) -> None:
     """Leave neither `Down` nor answer of a call that is given up (G24, TM26)."""
     demonitor(ref)
-    mailbox = me.mailbox
-    for index in range(len(mailbox) - 1, -1, -1):
-        if ref_of(mailbox[index]) is ref:
-            del mailbox[index]
+    while me.flush(lambda message: ref_of(message) is ref) is not None:
+        pass
 
 
 def cast(server: Server, request: object) -> None:

@@ -187,11 +187,8 @@ class SupervisingProcess(ServerProcess, Generic[F]):
         """Unlink a child that is gone; return the reason of the exit signal that it left, else `reason`."""
         me = self.pid
         unlink(me, pid)
-        for index, message in enumerate(me.mailbox):
-            if type(message) is Exited and message.pid is pid:
-                del me.mailbox[index]
-                return message.reason
-        return reason
+        left = me.flush(lambda message: type(message) is Exited and message.pid is pid)
+        return left.reason if type(left) is Exited else reason
 
     def report_shutdown(self, pid: Pid, spec: ChildSpec, reason: Reason, *, dynamic: bool) -> None:
         """Tell of a child that was shut down and ended in another way than it should (S56, S57)."""

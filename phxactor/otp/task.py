@@ -253,7 +253,7 @@ async def _wait_for_all(
     while left:
         seconds = None if deadline is None else max(0.0, deadline - me.runtime.now())
         try:
-            message = await me.receive_matching(lambda message: ref_of(message) in left, seconds)
+            message = await me.receive_refs(left, 0, seconds)
         except TimeoutError:
             return outcomes, True
         task = left.pop(ref_of(message))

@@ -31,6 +31,7 @@ from phxactor.runtime.errors import (
 from phxactor.runtime.garbage import sweep
 from phxactor.runtime.here import current_runtime
 from phxactor.runtime.left_open import close_left_open, lift_shields
+from phxactor.runtime.mailbox import MailboxStatistics
 from phxactor.runtime.messages import Answer, Down, Exited, From, Monitor, Ref, ref_of
 from phxactor.runtime.opening import open_runtime
 from phxactor.runtime.pid import Pid, Port, of_this_thread
@@ -49,10 +50,11 @@ from phxactor.runtime.reasons import (
     is_benign,
     same_reason,
 )
-from phxactor.runtime.receiving import MailboxStatistics, Sink
 from phxactor.runtime.run import run
 from phxactor.runtime.runtime import Runtime, RuntimeStatistics, disown, own
+from phxactor.runtime.sink import Sink
 from phxactor.runtime.state import State
+from phxactor.runtime.taking import taking
 from phxactor.runtime.timers import Timer
 
 __all__ = [
@@ -112,6 +114,7 @@ __all__ = [
     "spawn_link",
     "spawn_monitor",
     "sweep",
+    "taking",
     "trap_exit",
     "unlink",
     "unregister",

@@ -11,8 +11,8 @@ from phxactor.runtime.errors import Exit, NoProcessError, not_here, wrong_thread
 from phxactor.runtime.messages import Exited, Monitor
 from phxactor.runtime.names import Names
 from phxactor.runtime.pid import Pid, Port, of_this_thread
-from phxactor.runtime.receiving import NO_SINK, Sink
 from phxactor.runtime.runtime import current_process
+from phxactor.runtime.sink import NO_SINK, Sink
 from phxactor.runtime.state import ALIVE
 from phxactor.runtime.timers import Timer
 
@@ -79,10 +79,7 @@ def unlink(pid: Pid, *, flush: bool = False) -> None:
     owner = current_process()
     signals.unlink(owner, of_this_thread(pid))
     if flush:
-        for index, message in enumerate(owner.mailbox):
-            if type(message) is Exited and message.pid is pid:
-                del owner.mailbox[index]
-                break
+        owner.flush(lambda message: type(message) is Exited and message.pid is pid)
 
 
 def monitor(target: Pid | str) -> Monitor:

@@ -25,7 +25,7 @@ def is_idle(pid: Pid) -> bool:
         return False
     if pid.port is not None:
         return not pid.port_busy
-    return pid.waiter is not None and pid.wanted is None
+    return pid.waiter is not None and (pid.waiters is None or pid.idle)
 
 
 @final

@@ -2,7 +2,7 @@
 
 Any number of processes may send to it; they never wait. It takes its messages in one of two ways:
 
-- it reads them (`receiving`);
+- it reads them (`mailbox`);
 - it hands over a *port*, a synchronous function. Whoever sends to an idle port runs that function at once, with no
   task switch; a busy one queues. That is what makes a broadcast to a thousand connections cheap. For messages of one
   type it may have a *sink* beside it, which does nothing but put them down: that needs no process to run as, nor that
@@ -21,8 +21,8 @@ from typing import TYPE_CHECKING, Final, TypeAlias
 from trio.lowlevel import enable_ki_protection, reschedule
 
 from phxactor.runtime.errors import not_here
-from phxactor.runtime.messages import ref_of
-from phxactor.runtime.receiving import BUDGET, NO_SINK, Receiver
+from phxactor.runtime.mailbox import BUDGET, Mailbox
+from phxactor.runtime.sink import NO_SINK
 from phxactor.runtime.state import ALIVE, DEAD
 
 if TYPE_CHECKING:
@@ -42,7 +42,7 @@ ANCESTORS: Final = 16
 """Generations that a process remembers, so that one which starts its successor, and so on, does not grow for ever."""
 
 
-class Pid(Receiver):
+class Pid(Mailbox):
     """A process: its address, and the record that the runtime keeps of it.
 
     Programs use `send`, `exit`, `alive`, `number`, `name`, `label` and `statistics`; everything else belongs to the
@@ -96,10 +96,10 @@ class Pid(Receiver):
         self.scope: trio.CancelScope | None = None
         self.mailbox = []
         self.waiter = None
-        self.wanted = None
+        self.waiters = None
         self.budget = BUDGET
         self.port = None
-        self.port_busy = False
+        self.port_busy = 0
         self.sunk = None
         self.sink = NO_SINK
         # Tables are made when first needed: most processes have one link and one monitor at the most.
@@ -145,7 +145,7 @@ class Pid(Receiver):
         if get_ident() != self.thread:
             raise not_here(self)
         waiter = self.waiter
-        if waiter is not None and self.wanted is None:  # as `deliver` does: most receivers wait
+        if waiter is not None and self.waiters is None:  # as `deliver` does: most receivers wait
             self.mailbox.append(message)
             self.waiter = None
             reschedule(waiter)
@@ -156,11 +156,12 @@ class Pid(Receiver):
         """Do as `send`, in the right thread: a broadcast makes sure of that once for all subscribers."""
         waiter = self.waiter
         if waiter is not None:
-            self.mailbox.append(message)
-            wanted = self.wanted
-            if wanted is None or ref_of(message) is wanted:
+            if self.waiters is None:
+                self.mailbox.append(message)
                 self.waiter = None
                 reschedule(waiter)
+            else:
+                self.offer(message)
         elif type(message) is self.sunk:  # a broadcast is this a thousand times: nothing else is looked at, or touched
             try:
                 self.sink.put(message)
@@ -189,7 +190,7 @@ class Pid(Receiver):
             self.sunk = None
             runtime.run_soon(self.run_port_queue)
             return
-        self.port_busy = True
+        self.port_busy = 1
         runtime.port_depth += 1
         sender = current.set(self)
         try:
@@ -198,7 +199,7 @@ class Pid(Receiver):
             runtime.port_failed(self, error)
         current.reset(sender)
         runtime.port_depth -= 1
-        self.port_busy = False
+        self.port_busy = 0
         if self.mailbox or self.sunk is not self.sink.takes:  # what waited may have been flushed
             self.run_port_queue()
 
@@ -209,7 +210,7 @@ class Pid(Receiver):
             return
         self.expect_many()
         mailbox, runtime = self.mailbox, self.runtime
-        self.port_busy = True
+        self.port_busy = 1
         runtime.port_depth += 1
         sender = current.set(self)
         left = BUDGET
@@ -226,7 +227,7 @@ class Pid(Receiver):
             runtime.port_failed(self, error)
         current.reset(sender)
         runtime.port_depth -= 1
-        self.port_busy = False
+        self.port_busy = 0
         if not mailbox and self.state is ALIVE:
             self.sunk = self.sink.takes
 

@@ -23,12 +23,12 @@ from phxactor.runtime import events, signals
 from phxactor.runtime.countdown import counted
 from phxactor.runtime.errors import Exit, NotAProcessError, not_here
 from phxactor.runtime.idle import IdleWatch
+from phxactor.runtime.mailbox import Mailbox
 from phxactor.runtime.names import Names
 from phxactor.runtime.patience import Patience
 from phxactor.runtime.pid import Pid, current, of_this_thread
 from phxactor.runtime.process import run_process, tell_of
 from phxactor.runtime.reasons import KILL, NORMAL, SHUTDOWN, Reason
-from phxactor.runtime.receiving import Receiver
 from phxactor.runtime.state import ALIVE, DEAD, EXITING
 from phxactor.runtime.timers import Timer, Timers
 from phxactor.runtime.zombies import Zombies
@@ -172,7 +172,7 @@ class Runtime:
         if source is target and target.state is not ALIVE and target is not self.outside:
             raise Exit(target.exit_reason)
 
-    def take_in(self, pid: Receiver) -> None:
+    def take_in(self, pid: Mailbox) -> None:
         """Let a process that is about to receive have the answers of monitors on the dead first (M9)."""
         signals.take_in(pid)
 
@@ -217,6 +217,7 @@ class Runtime:
         if main.state is ALIVE:
             main.state = EXITING
             main.sunk = None
+            main.budget = 0
             main.exit_reason = reason
         with counted(self.timers, timeout):
             for pid in reversed(list(self.processes.values())):

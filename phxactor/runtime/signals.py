@@ -23,7 +23,7 @@ from phxactor.runtime.state import ALIVE, DEAD, EXITING
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from phxactor.runtime.receiving import Receiver
+    from phxactor.runtime.mailbox import Mailbox
     from phxactor.runtime.runtime import Runtime
 
 
@@ -33,6 +33,7 @@ def fatal(pid: Pid, reason: Reason) -> None:
         return
     pid.state = EXITING
     pid.sunk = None
+    pid.budget = 0
     pid.exit_reason = reason
     if pid.scope is not None:
         pid.scope.cancel(reason=f"{pid!r} exits: {format_reason(reason)}")
@@ -137,7 +138,7 @@ def monitor(owner: Pid, target: Pid | None, name: object = None) -> Monitor:
     return watch
 
 
-def take_in(owner: Receiver) -> None:
+def take_in(owner: Mailbox) -> None:
     """Deliver the `Down`s of monitors that were made on dead processes, but for those removed meanwhile (M9)."""
     arriving, owner.arriving = owner.arriving, None
     for watch in arriving or ():
@@ -158,11 +159,7 @@ def demonitor(watch: Monitor, *, flush: bool = False) -> bool:
         _spend(watch)
         return True
     if flush:
-        mailbox = watch.owner.mailbox
-        for index, message in enumerate(mailbox):
-            if type(message) is Down and message.ref is watch:
-                del mailbox[index]
-                break
+        watch.owner.flush(lambda message: type(message) is Down and message.ref is watch)
     return False
 
 
@@ -186,7 +183,7 @@ def bury(runtime: Runtime, pid: Pid, reason: Reason) -> None:
         runtime.zombies.ended(pid)
     pid.state = DEAD
     pid.exit_reason = reason
-    pid.scope = pid.port = pid.waiter = pid.wanted = pid.dictionary = pid.arriving = pid.generators = None
+    pid.scope = pid.port = pid.waiter = pid.waiters = pid.dictionary = pid.arriving = pid.generators = None
     pid.drop_sink()
     pid.mailbox.clear()
     del runtime.processes[pid.number]

@@ -158,7 +158,7 @@ class Backlog:
         entry = self._topics.get(topic)
         if type(entry) is Joined:
             pid = entry.pid
-            idle = pid.port is not None or (pid.waiter is not None and pid.wanted is None)
+            idle = pid.port is not None or pid.idle
             return not pid.mailbox and (idle or not pid.alive)
         return entry is None
 

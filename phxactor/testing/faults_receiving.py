@@ -1,30 +1,23 @@
 """A process that dies with its nth message in its hands, whether it reads its messages or has a port take them.
 
-Who takes a message takes it out of a mailbox, so for as long as a fault is in force mailboxes are lists that notice;
-only what comes to an idle port has been in none.
+A process takes a message out of its mailbox, or is given it while it waits, so for as long as a fault is in force
+mailboxes are lists that notice, and so are those who wait; only what comes to an idle port is in neither.
 """
 
 from __future__ import annotations
 
-import sys
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from functools import partial
-from types import CodeType
-from typing import Any, Final, SupportsIndex, final
+from typing import Any, SupportsIndex, final
 from unittest.mock import patch
 
 from phxactor.runtime import KILL, Exit, Pid, Reason
+from phxactor.runtime.mailbox import Mailbox
 from phxactor.runtime.pid import Port, current
-from phxactor.runtime.receiving import Receiver
 from phxactor.runtime.signals import exit_signal
-
-TAKING: Final[frozenset[CodeType]] = frozenset(
-    method.__code__
-    for method in (Receiver.receive, Receiver._receive, Receiver.receive_matching, Pid.run_port_queue)  # noqa: SLF001
-)
-"""What takes messages out of a mailbox to hand them to its process; others throw away what nobody is to have."""
+from phxactor.runtime.waiting import Waiter
 
 
 def anybody(pid: Pid) -> bool:
@@ -59,7 +52,7 @@ class Fault:
         self._who = who
         self._reason = reason
         self._taken: Counter[Pid] = Counter()
-        self._mailboxes: list[Mailbox] = []
+        self._mailboxes: list[Noticing] = []
 
     def took(self, pid: Pid) -> None:
         """Take note of a message that a process has in its hands; raises `Exit` in one that ends by the signal."""
@@ -78,7 +71,7 @@ class Fault:
         caller = current.get(None)
         for pid in [] if caller is None else caller.runtime.processes.values():
             self._watch(pid)
-        init, run_port, deliver = Pid.__init__, Pid._run_port, Pid.deliver  # noqa: SLF001
+        init, run_port, deliver, take = Pid.__init__, Pid._run_port, Pid.deliver, Waiter.take  # noqa: SLF001
 
         def watched_init(pid: Pid, *args: Any) -> None:  # noqa: ANN401 - those of the method
             init(pid, *args)
@@ -91,18 +84,26 @@ class Fault:
             pid.drop_sink()  # it saves time, and does nothing else that the port does not
             deliver(pid, message)
 
+        def watched_take(waiter: Waiter) -> object:
+            message = take(waiter)
+            mailbox = waiter.mailbox.mailbox
+            if isinstance(mailbox, Noticing) and self in mailbox.faults:
+                self.took(mailbox.pid)
+            return message
+
         with ExitStack() as stack:
             stack.enter_context(patch.object(Pid, "__init__", watched_init))
             stack.enter_context(patch.object(Pid, "_run_port", watched_port))
             stack.enter_context(patch.object(Pid, "deliver", watched_deliver))
-            stack.enter_context(patch.object(Receiver, "expect_many", _stay))
+            stack.enter_context(patch.object(Waiter, "take", watched_take))
+            stack.enter_context(patch.object(Mailbox, "expect_many", _stay))
             yield
         for mailbox in self._mailboxes:
             mailbox.leave(self)
 
     def _watch(self, pid: Pid) -> None:
-        if not isinstance(pid.mailbox, Mailbox):
-            pid.mailbox = Mailbox(pid)
+        if not isinstance(pid.mailbox, Noticing):
+            pid.mailbox = Noticing(pid)
         pid.mailbox.faults.append(self)
         self._mailboxes.append(pid.mailbox)
 
@@ -112,28 +113,27 @@ class Fault:
 
 
 @final
-class Mailbox(list[object]):
+class Noticing(list[object]):
     """A mailbox that tells its faults when a message is taken."""
 
     def __init__(self, pid: Pid) -> None:
         """Take the place of the process's mailbox."""
         super().__init__(pid.mailbox)
         self.faults: list[Fault] = []
-        self._pid = pid
+        self.pid = pid
 
     def __delitem__(self, index: SupportsIndex | slice) -> None:
-        """Remove a message."""
+        """Hand a message to the process: what is thrown away is removed in other ways."""
         super().__delitem__(index)
-        if sys._getframe(1).f_code in TAKING:  # noqa: SLF001 - it is the runtime's own
-            for fault in self.faults:
-                fault.took(self._pid)
+        for fault in self.faults:
+            fault.took(self.pid)
 
     def leave(self, fault: Fault) -> None:
         """Tell a fault no more; the last one leaves a plain mailbox behind."""
         self.faults.remove(fault)
-        if not self.faults and self._pid.mailbox is self:
-            self._pid.mailbox = list(self)
+        if not self.faults and self.pid.mailbox is self:
+            self.pid.mailbox = list(self)
 
 
-def _stay(_: Receiver) -> None:
+def _stay(_: Mailbox) -> None:
     """Leave the mailbox what it is, however long."""

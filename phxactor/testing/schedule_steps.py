@@ -93,7 +93,7 @@ class Steps(trio.abc.Instrument):
         if self._passed and task is not self._chosen:
             self._unasked = True
         pid = self._new.pop(task, None) or task.context.get(current)
-        if pid is not None and pid.waiter is None and pid.port is None and len(pid.mailbox) > 1:
+        if pid is not None and pid.port is None and len(pid.mailbox) > 1 and not pid.statistics().receiving:
             taken = self._choose(min(len(pid.mailbox), MOST_TAKEN + 1))
             if taken:
                 pid.budget = min(pid.budget, taken)

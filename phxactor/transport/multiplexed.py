@@ -13,7 +13,7 @@ from typing import ClassVar, Final, final
 
 import trio
 
-from phxactor.runtime import set_port
+from phxactor.runtime import set_port, taking
 from phxactor.socket import DecodeError, InvalidUTF8, Message, Mistyped, Socket, SocketPush
 from phxactor.socket.backlog import SMALL
 from phxactor.socket.messages import DRAIN
@@ -44,6 +44,7 @@ class MultiplexedWebSocket(WebSocket):
     takes: ClassVar[type] = SocketPush
 
     __slots__ = (
+        "_busy",
         "_decode",
         "_draining",
         "_handle_in",
@@ -58,6 +59,7 @@ class MultiplexedWebSocket(WebSocket):
     def __init__(self, link: Link, socket: Socket, pool: Pool) -> None:
         super().__init__(link)
         options = link.options
+        self._busy = taking(link.pid)
         self._decode = socket.serializer.decode
         self._slow = None if options.slow_consumer == "close" else SlowConsumer(link.peer, options.max_output_bytes)
         self._multiplexer = Multiplexer(socket, self, pool, options)
@@ -131,10 +133,8 @@ class MultiplexedWebSocket(WebSocket):
 
     def take_frames(self, frames: list[tuple[int, bytes]]) -> None:
         """Take frames as the port takes a message, to the first for which there is no room."""
-        pid = self.pid
-        pid.port_busy = True
         rest = iter(frames)
-        try:
+        with self._busy:
             for opcode, payload in rest:
                 if self.deaf:
                     if self._left:
@@ -144,10 +144,6 @@ class MultiplexedWebSocket(WebSocket):
                     self.take_message(opcode, payload)
                 else:
                     self._take_raw(payload)
-        finally:
-            pid.port_busy = False
-        if pid.mailbox:
-            pid.run_port_queue()
 
     async def take_in_turns(self, frames: list[tuple[int, bytes]], pieces: Iterator[list[tuple[int, bytes]]]) -> None:
         """Take frames and what follows them, and have others served in between."""

@@ -17,7 +17,7 @@ from phxactor.runtime import (
     self_pid,
     spawn,
 )
-from phxactor.runtime.receiving import LONG
+from phxactor.runtime.mailbox import LONG
 from phxactor.testing import settle
 from tests.runtime.actors import Actor, actors, leave, reason, shielded
 

@@ -11,8 +11,8 @@ from phxactor.runtime import (
     set_port,
     spawn,
 )
+from phxactor.runtime.mailbox import BUDGET, LONG
 from phxactor.runtime.pid import PORT_DEPTH
-from phxactor.runtime.receiving import BUDGET, LONG
 from phxactor.testing import settle
 from tests.runtime.actors import port_actor
 

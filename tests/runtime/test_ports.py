@@ -20,6 +20,7 @@ from phxactor.runtime import (
     set_port,
     spawn,
     spawn_link,
+    taking,
     trap_exit,
     unlink,
 )
@@ -97,10 +98,8 @@ async def test_a_port_that_is_marked_busy_queues_and_its_process_can_receive() -
     async def body() -> None:
         me = self_pid()
         set_port(taken.append)
-        me.port_busy = True
-        taken.append(("received", await receive(lambda message: message == "answer")))
-        me.port_busy = False
-        me.run_port_queue()
+        with taking(me):
+            taken.append(("received", await receive(lambda message: message == "answer")))
         await trio.sleep_forever()
 
     async with open_runtime():
@@ -212,10 +211,8 @@ async def test_a_sink_lets_nothing_pass_what_came_while_a_call_was_waited_for() 
     async def body() -> None:
         me = self_pid()
         set_port(taken.append, Sink(taken.append))
-        me.port_busy = True
-        taken.append(await receive(lambda message: message == "answer"))
-        me.port_busy = False
-        me.run_port_queue()
+        with taking(me):
+            taken.append(await receive(lambda message: message == "answer"))
         await trio.sleep_forever()
 
     async with open_runtime():

@@ -19,9 +19,9 @@ from phxactor.runtime import (
     self_pid,
     spawn,
 )
-from phxactor.runtime.receiving import BUDGET
+from phxactor.runtime.mailbox import BUDGET
 from phxactor.testing import settle
-from tests.runtime.actors import actors, emitted, ended, reason, shielded
+from tests.runtime.actors import actors, emitted, reason, shielded
 
 
 async def test_receive_ref_looks_only_behind_what_was_there_and_wakes_only_for_its_ref(
@@ -159,24 +159,6 @@ async def test_TM27_selective_receives_let_others_run_too(how: str) -> None:
         assert await pid.runtime.ended(pid) == KILLED
 
 
-async def test_TM23_a_second_receiver_is_told_so() -> None:
-    async def body() -> None:
-        async with trio.open_nursery() as nursery:
-            nursery.start_soon(receive)
-            await settle()
-            with pytest.raises(RuntimeError, match="two tasks"):
-                await receive()
-            self_pid().waiter, waiter = None, self_pid().waiter  # as if it had been woken ...
-            self_pid().send("a")
-            self_pid().waiter = waiter  # ... and waits again
-            with pytest.raises(RuntimeError, match="two tasks"):
-                await receive()
-            nursery.cancel_scope.cancel()
-
-    async with open_runtime():
-        assert await ended(body) == NORMAL
-
-
 async def test_TM34_other_threads_send_through_the_runtime_in_order() -> None:
     async with open_runtime() as runtime:
         me = self_pid()
@@ -197,32 +179,6 @@ async def test_TM28_statistics_tell_of_the_mailbox() -> None:
         assert (actor.pid.statistics().length, actor.pid.statistics().receiving) == (1, False)
         assert runtime.statistics().messages == 1
         assert runtime.statistics().processes == 2
-
-
-async def test_one_that_is_woken_for_nothing_does_not_push_another_task_aside() -> None:
-    async with open_runtime():
-        me = self_pid()
-        refused: list[RuntimeError] = []
-
-        async def first() -> None:
-            try:
-                await me.receive()
-            except RuntimeError as error:
-                refused.append(error)
-
-        async with trio.open_nursery() as nursery:
-            nursery.start_soon(first)
-            await settle()
-            me.send("one")  # it wakes the other task, but this one is faster
-            assert await me.receive() == "one"
-            nursery.start_soon(send_later, me)
-            assert await me.receive() == "two"
-        assert len(refused) == 1
-
-
-async def send_later(pid: Pid) -> None:
-    await settle()
-    pid.send("two")
 
 
 @pytest.mark.parametrize("error", [LookupError(), SystemExit(1), Exit("any"), KeyboardInterrupt()])

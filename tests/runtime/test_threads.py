@@ -350,7 +350,7 @@ def _seen(pid: Pid) -> object:
     return (
         pid.state,
         pid.waiter,
-        pid.wanted,
+        pid.waiters,
         pid.port,
         pid.port_busy,
         pid.sunk,

@@ -11,8 +11,8 @@ import trio
 from trio.testing import MockClock
 
 from phxactor import Pid, receive, self_pid, send_after, spawn
-from phxactor.runtime import open_runtime, set_port
-from phxactor.runtime.receiving import BUDGET
+from phxactor.runtime import open_runtime, set_port, taking
+from phxactor.runtime.mailbox import BUDGET
 from phxactor.testing import settle
 
 
@@ -47,11 +47,9 @@ async def test_what_a_port_put_off_to_later_passes_is_done() -> None:
     async with open_runtime():
         pid = spawn(with_port)
         await settle()
-        pid.port_busy = True
-        for number in range(3 * BUDGET):
-            pid.send(number)
-        pid.port_busy = False
-        pid.run_port_queue()
+        with taking(pid):
+            for number in range(3 * BUDGET):
+                pid.send(number)
         assert len(heard) == BUDGET
         await settle()
         assert heard == list(range(3 * BUDGET))
