@@ -24,10 +24,10 @@ Visit: TypeAlias = Callable[[Target], Awaitable[object]]
 JOIN: Final = b'["1","1","room:1","phx_join",{}]'
 
 
-async def compressed(target: Target, path: str = "/compressed", data: bytes = JOIN) -> None:
+async def compressed(target: Target) -> None:
     """Send one compressed message, and leave behind the answer."""
-    client = await target.connect(path, compress=True)
-    await client.stream.send_all(frame(TEXT, deflated(data), bits=0x40))
+    client = await target.connect("/compressed", compress=True)
+    await client.stream.send_all(frame(TEXT, deflated(JOIN), bits=0x40))
     await client.stream.receive_some()
     await trio.aclose_forcefully(client.stream)
 
@@ -125,7 +125,6 @@ async def growth(target: Target, visit: Visit, count: int, at_once: int = CLIENT
 LARGE_RUN: Final[dict[str, tuple[Visit, int, int, bool]]] = {
     "compressed clients": (compressed, 26_000, CLIENTS, False),
     "compressed clients, TLS": (compressed, 5_000, CLIENTS, True),
-    "compressed clients of a raw socket": (partial(compressed, path="/raw-compressed"), 5_000, CLIENTS, False),
     "fragments of 30 MB": (fragment, 25, 1, False),
     "compressed fragments of 30 MB": (partial(fragment, compress=True), 25, 1, False),
     "crashes with 0.95 MB": (crash, 300, 1, False),
