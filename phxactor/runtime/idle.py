@@ -35,12 +35,16 @@ class IdleWatch(trio.abc.Instrument):
     def __init__(self) -> None:
         self._asked: dict[Pid, dict[Pid, object]] = {}
         """For each process that is asked about: who asked, and the message that is sent there."""
+        self._ports: dict[Pid, None] = {}
+        """Those of them that take their messages by a port."""
 
     def ask(self, pid: Pid, asker: Pid, message: object) -> None:
         """Have a message sent once, when a process that is busy now has nothing left to do, or has ended."""
         if not self._asked:
             trio.lowlevel.add_instrument(self)
         self._asked.setdefault(pid, {})[asker] = message
+        if pid.port is not None:
+            self._ports[pid] = None
 
     def after_task_step(self, task: Task, /) -> None:
         """Look at the process of a task that has run; trio calls it, and would forget an instrument that raises."""
@@ -50,11 +54,13 @@ class IdleWatch(trio.abc.Instrument):
 
     def before_io_wait(self, timeout: float, /) -> None:
         """Look at the ports, which run as part of other tasks."""
-        for pid in [pid for pid in self._asked if pid.port is not None and is_idle(pid)]:
-            self._tell(pid)
+        for pid in list(self._ports):
+            if is_idle(pid):
+                self._tell(pid)
 
     def _tell(self, pid: Pid) -> None:
         askers = self._asked.pop(pid)
+        self._ports.pop(pid, None)
         if not self._asked:
             trio.lowlevel.remove_instrument(self)
         for asker, message in askers.items():
