@@ -115,6 +115,8 @@ async def _speak_http(serving: Serving, connection: BaseConnection, peer: PeerDa
     if not first:
         return None
     answer: Response | None = None
+    if len(first) > http.MUCH:
+        await serving.flusher.wait_for_turn()
     if (plain := plain_upgrade(first, peer, scheme)) is not None and not serving.draining:
         request, rest = plain
         made = await _upgrade(serving, connection, request)
@@ -122,7 +124,14 @@ async def _speak_http(serving: Serving, connection: BaseConnection, peer: PeerDa
             return made, rest
         answer = made
     move_on_after = self_pid().runtime.patience.move_on_after
-    talk = http.HTTPConnection(connection, peer=peer, scheme=scheme, first=first, move_on_after=move_on_after)
+    talk = http.HTTPConnection(
+        connection,
+        peer=peer,
+        scheme=scheme,
+        first=first,
+        move_on_after=move_on_after,
+        wait_for_turn=serving.flusher.wait_for_turn,
+    )
     try:
         while not serving.draining and (asked := await _while_idle(serving, talk.next_request())) is not None:
             if answer is None and talk.has_body and asked.path in serving.endpoint.websockets:

@@ -34,6 +34,8 @@ MAX_HEAD: Final = 64 * 1024
 """Bytes of a request line and its headers."""
 MAX_HEADERS: Final = 100
 """Headers of a request: small ones take forty times their bytes in memory."""
+MUCH: Final = 2048
+"""Bytes that have come of a head when it waits for its turn to be read: 64 KiB of cookies or parameters are 20 ms."""
 HEAD_TIMEOUT: Final = 10.0
 """Seconds until the first byte of the first request, and from the first byte of any to the end of its head."""
 BODY_TIMEOUT: Final = 60.0
@@ -82,6 +84,7 @@ class HTTPConnection:
         scheme: `https` when the stream is encrypted, or a proxy says that its client's is.
         first: what has been received already.
         move_on_after: ends a block in which the client has taken too long, as trio's does.
+        wait_for_turn: waits until a long head may be read, which is much work.
 
     """
 
@@ -93,9 +96,11 @@ class HTTPConnection:
         scheme: Literal["http", "https"] = "http",
         first: bytes = b"",
         move_on_after: Callable[[float], AbstractContextManager[trio.CancelScope, bool]] = trio.move_on_after,
+        wait_for_turn: Callable[[], Awaitable[None]] = trio.lowlevel.checkpoint,
     ) -> None:
         self._stream = stream
         self._move_on_after = move_on_after
+        self._wait_for_turn = wait_for_turn
         self._peer = peer
         self._scheme = scheme
         self._h11 = _new_h11(first)
@@ -204,6 +209,8 @@ class HTTPConnection:
         if not begun:
             return None
         before = self._received - begun
+        if begun > MUCH:
+            await self._wait_for_turn()
         event = self._event_at_hand()  # nearly always the head has come whole: a scope costs 7 µs
         if event is None:
             with self._move_on_after(HEAD_TIMEOUT):

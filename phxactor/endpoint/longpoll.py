@@ -24,6 +24,7 @@ from phxactor.socket import Socket
 from phxactor.token import sign, verify
 from phxactor.transport.attended import LATE, LEFT
 from phxactor.transport.delivery import Delivery, Poll, Settled
+from phxactor.transport.flusher import Flusher
 from phxactor.transport.longpoll import LongPollSession
 from phxactor.transport.options import LongPollOptions
 from phxactor.transport.params import BadParams
@@ -43,6 +44,8 @@ REQUEST_WEIGHT: Final = 16 * 1024
 SPARE: Final = 1024 * 1024
 """Bytes of such requests that a session may have beside one with the longest body."""
 SALT: Final = "phxactor long-poll session"
+MUCH: Final = 1024
+"""Bytes of a body that is handed to its session in turn: to decode it may be much work."""
 _NAME: Final = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")
 """Of a header (RFC 9110 section 5.1)."""
 _NDJSON: Final = "application/x-ndjson"
@@ -81,7 +84,7 @@ def _answering(admission: Admission, mount: Mount, options: LongPollOptions) -> 
         return Response(HTTPStatus.BAD_REQUEST)
     session = _resume(serving, mount, request)
     if request.method == "POST":
-        return _status(HTTPStatus.GONE) if session is None else _publishing(session, request, most)
+        return _status(HTTPStatus.GONE) if session is None else _publishing(session, request, most, serving.flusher)
     if session is not None:
         return _polling(session.pid, most)
     return Answering(answer=lambda _: _open(admission, mount, options), seconds=math.inf, max_body_bytes=most)
@@ -203,7 +206,7 @@ async def _poll(session: Pid, poll: Poll, request: Request) -> Response:
     return Delivery(found.status, found.body, found.headers, poll=poll)
 
 
-def _publishing(session: Session, request: Request, most: int) -> Answering | Response:
+def _publishing(session: Session, request: Request, most: int, flusher: Flusher) -> Answering | Response:
     """Take room for a request before its body is read; as many bodies as one client may send do not find it."""
     size = most if request.header("transfer-encoding") is not None else int(request.header("content-length") or 0)
     size = min(size, most) + REQUEST_WEIGHT
@@ -215,13 +218,15 @@ def _publishing(session: Session, request: Request, most: int) -> Answering | Re
         session.waiting -= size
 
     return Answering(
-        answer=lambda request: _publish(session.pid, request), seconds=math.inf, max_body_bytes=most, end=leave
+        answer=lambda request: _publish(session.pid, request, flusher), seconds=math.inf, max_body_bytes=most, end=leave
     )
 
 
-async def _publish(session: Pid, request: Request) -> Response:
+async def _publish(session: Pid, request: Request, flusher: Flusher) -> Response:
     kind = (request.header("content-type") or "").split(";")[0].strip().lower()
     publish = Publish(request.body, lines=kind == _NDJSON)
+    if len(request.body) > MUCH:
+        await flusher.wait_for_turn()
     try:
         taken = await call(session, publish, timeout=None)
     except Exit:

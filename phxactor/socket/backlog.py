@@ -18,6 +18,7 @@ from typing import Final, TypeAlias, final
 from weakref import ref
 
 from phxactor.runtime import Pid
+from phxactor.runtime.garbage import unlooked
 from phxactor.socket.messages import BINARY, TEXT, Message
 from phxactor.socket.serializer import Mistyped
 from phxactor.socket.topics import Joined, Joining
@@ -35,6 +36,8 @@ _COUNTED: Final = 10_000
 """Messages of a mailbox that are looked at; all later ones count as the client's."""
 _SCANNED: Final = 1024
 """Bytes of a text above which its structure is counted; a shorter text counts as the densest one."""
+_UNLOOKED: Final = 16384
+"""Bytes of a message from which on the collector does not look while it is decoded."""
 _VALUE: Final = 72
 """Bytes of an array, or of a value in one or in an object, beside its text."""
 _OBJECT: Final = 128
@@ -86,7 +89,11 @@ class Backlog:
             self._needed = weight
             return None
         try:
-            message = decode(data, opcode)
+            if len(data) < _UNLOOKED:
+                message = decode(data, opcode)
+            else:
+                with unlooked():
+                    message = decode(data, opcode)
         except Mistyped as mistyped:
             self._count(mistyped.message, weight)
             raise

@@ -32,8 +32,7 @@ class Flusher(trio.abc.Instrument):
 
     def __init__(self) -> None:
         self._dirty: list[BaseConnection] = []
-        self.turns = trio.Lock()
-        """Who has much to do for one client does a part of it while it has this: one connection in each pass."""
+        self._turns = trio.Lock()
         self._backlog: list[BaseConnection] = []
         """Those that did not get their turn in the pass in which they were marked, oldest first."""
         self.mark: Callable[[BaseConnection], None] = self._dirty.append
@@ -66,6 +65,14 @@ class Flusher(trio.abc.Instrument):
     def expect_successor(self) -> None:
         """Have the flusher wait for no client when it is told to stop, since it starts again at once."""
         self._stop_seconds = 0.0
+
+    async def wait_for_turn(self) -> None:
+        """Wait until much work may be done for one client: one of all clients has its turn in two passes.
+
+        In the pass between, those are served for whom there was no time in this one.
+        """
+        async with self._turns:
+            await trio.lowlevel.checkpoint()
 
     # ------------------------------------------------------------------------------------------- writing
 

@@ -22,7 +22,7 @@ from phxactor.socket.multiplexer import Multiplexer
 
 MAX_LINES: Final = 100
 """Messages in one request (Phoenix 1.8)."""
-STEP: Final = 65536
+STEP: Final = 16384
 """Bytes of bodies that are worked on before others get a turn, or the message that goes over it."""
 
 Piece: TypeAlias = tuple[int, int, bytes | None]

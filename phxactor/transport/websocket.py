@@ -169,13 +169,12 @@ class WebSocket(ABC):
         return self.compressed and any(opcode == RAW and len(data) > TINY for opcode, data in frames)
 
     async def wait_for_turn(self) -> None:
-        """Wait until it is this client's turn to have much work done: one of all clients has it in two passes.
+        """Wait until it is this client's turn to have much work done.
 
-        In the pass between, those are served for whom there was no time in this one. Raises trio.BrokenResourceError
-        when the client has reset the connection, or left some turns ago: nobody would hear of what is left.
+        Raises trio.BrokenResourceError when the client has reset the connection, or left some turns ago: nobody would
+        hear of what is left.
         """
-        async with self.link.flusher.turns:
-            await trio.lowlevel.checkpoint()
+        await self.link.flusher.wait_for_turn()
         connection = self._connection
         if connection.has_left() and (connection.is_broken() or not self.excess().take_last_turn()):
             raise trio.BrokenResourceError("the client has left")

@@ -253,3 +253,43 @@ def test_without_a_program_a_sweep_is_a_collection() -> None:
     assert sweep() > 0
     assert alive() is None
     assert gc.get_freeze_count() == 0
+
+
+async def test_nothing_is_looked_at_while_a_large_message_is_decoded() -> None:
+    looks: list[str] = []
+
+    def note(phase: str, info: object) -> None:
+        looks.append(phase)
+
+    text = b"[" + b"[]," * 100_000 + b"0]"
+    async with open_runtime() as runtime:
+        gc.callbacks.append(note)
+        tuned = garbage.tuned(runtime)
+        tuned.__enter__()
+        looks.clear()
+        try:
+            with garbage.unlooked():
+                kept = orjson.loads(text)
+            assert looks == []
+            assert gc.get_count()[0] < garbage.THRESHOLDS[0]  # nor soon after it
+            assert gc.isenabled()
+            kept = orjson.loads(text)
+            assert looks
+        finally:
+            gc.callbacks.remove(note)
+            tuned.__exit__(None, None, None)
+    assert len(kept) == 100_001
+
+
+async def test_a_collector_that_is_off_stays_off() -> None:
+    async with open_runtime() as runtime:
+        tuned = garbage.tuned(runtime)
+        tuned.__enter__()
+        gc.disable()
+        try:
+            with garbage.unlooked():
+                pass
+            assert not gc.isenabled()
+        finally:
+            gc.enable()
+            tuned.__exit__(None, None, None)
