@@ -10,7 +10,7 @@ from phxactor.runtime import signals
 from phxactor.runtime.errors import Exit, NoProcessError, not_here, wrong_thread
 from phxactor.runtime.messages import Exited, Monitor
 from phxactor.runtime.names import Names
-from phxactor.runtime.pid import Pid, Port, of_this_thread
+from phxactor.runtime.pid import Pid, Port, of_this_thread, silenced
 from phxactor.runtime.runtime import current_process
 from phxactor.runtime.sink import NO_SINK, Sink
 from phxactor.runtime.state import ALIVE
@@ -84,7 +84,7 @@ def unlink(pid: Pid, *, flush: bool = False) -> None:
 
 def monitor(target: Pid | str) -> Monitor:
     """Watch a process, or the owner of a name: one `Down` will come (M1 to M6). Never raises for a dead one."""
-    owner = current_process()
+    owner = _not_silenced()
     if isinstance(target, str):
         return signals.monitor(owner, owner.runtime.names.whereis(target), target)
     if target.thread != owner.thread:
@@ -148,7 +148,7 @@ def send_after(destination: Pid | str, message: object, seconds: float) -> Timer
     """
     if not seconds >= 0:
         raise ValueError(f"a time is a number of seconds from 0, not {seconds!r}")
-    runtime = current_process().runtime
+    runtime = _not_silenced().runtime
     timers = runtime.timers
     if isinstance(destination, Pid):
         timer = timers.add(seconds, of_this_thread(destination).deliver, message)
@@ -174,6 +174,14 @@ def _send_late(names: Names, name: str, message: object) -> None:
     pid = names.whereis(name)
     if pid is not None:
         pid.deliver(message)
+
+
+def _not_silenced() -> Pid:
+    """Return the current process; raises its `Exit` again when it has ended itself (P8)."""
+    owner = current_process()
+    if owner in silenced:
+        raise Exit(owner.exit_reason)
+    return owner
 
 
 def _alive() -> Pid:

@@ -144,6 +144,8 @@ class Pid(Mailbox):
         """
         if get_ident() != self.thread:
             raise not_here(self)
+        if silenced and current.get(None) in silenced:
+            return
         waiter = self.waiter
         if waiter is not None and self.waiters is None:  # as `deliver` does: most receivers wait
             self.mailbox.append(message)
@@ -154,6 +156,8 @@ class Pid(Mailbox):
 
     def deliver(self, message: object) -> None:
         """Do as `send`, in the right thread: a broadcast makes sure of that once for all subscribers."""
+        if silenced and current.get(None) in silenced:
+            return
         waiter = self.waiter
         if waiter is not None:
             if self.waiters is None:
@@ -230,6 +234,13 @@ class Pid(Mailbox):
         self.port_busy = 0
         if not mailbox and self.state is ALIVE:
             self.sunk = self.sink.takes
+
+
+silenced: Final[set[Pid]] = set()
+"""Processes that have ended themselves, and still run: they may have caught the `Exit` of that (P8).
+
+Nothing of what they send arrives.
+"""
 
 
 def of_this_thread(pid: Pid) -> Pid:

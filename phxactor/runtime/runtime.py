@@ -26,7 +26,7 @@ from phxactor.runtime.idle import IdleWatch
 from phxactor.runtime.mailbox import Mailbox
 from phxactor.runtime.names import Names
 from phxactor.runtime.patience import Patience
-from phxactor.runtime.pid import Pid, current, of_this_thread
+from phxactor.runtime.pid import Pid, current, of_this_thread, silenced
 from phxactor.runtime.process import run_process, tell_of
 from phxactor.runtime.reasons import KILL, NORMAL, SHUTDOWN, Reason
 from phxactor.runtime.state import ALIVE, DEAD, EXITING
@@ -168,8 +168,12 @@ class Runtime:
         source = current.get(self.outside)
         if source.thread != self.thread:
             source = self.outside
+        if source in silenced and source is not target:
+            return
         signals.exit_signal(target, source, reason)
         if source is target and target.state is not ALIVE and target is not self.outside:
+            if target.state is EXITING:
+                silenced.add(target)
             raise Exit(target.exit_reason)
 
     def take_in(self, pid: Mailbox) -> None:

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 from phxactor.runtime import events
 from phxactor.runtime.errors import NoProcessError, not_here
 from phxactor.runtime.messages import Down, Exited, Monitor
-from phxactor.runtime.pid import Pid
+from phxactor.runtime.pid import Pid, silenced
 from phxactor.runtime.reasons import KILL, KILLED, NOPROC, Reason, format_reason, is_atom, is_normal
 from phxactor.runtime.state import ALIVE, DEAD, EXITING
 
@@ -181,6 +181,7 @@ def bury(runtime: Runtime, pid: Pid, reason: Reason) -> None:
         return
     if pid.state is EXITING:
         runtime.zombies.ended(pid)
+        silenced.discard(pid)
     pid.state = DEAD
     pid.exit_reason = reason
     pid.scope = pid.port = pid.waiter = pid.waiters = pid.dictionary = pid.arriving = pid.generators = None
