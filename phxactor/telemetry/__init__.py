@@ -1,4 +1,4 @@
-"""Events with measurements, and the log that is made of them. See README.md in this folder."""
+"""Events with measurements, and the log made from them. See README.md in this folder."""
 
 from phxactor.telemetry.event import EVENTS, Event, Handler
 from phxactor.telemetry.log import log

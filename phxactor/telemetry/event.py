@@ -1,13 +1,13 @@
-"""Events with measurements: what a running system says about itself, and who listens.
+"""Events with measurements: what a running system reports about itself, and the handlers that listen.
 
-An `Event` is declared once, by the module that emits it, and lives for ever. Nothing is logged or counted
-by the code that does the work: a logger, a metrics exporter or a test attaches a handler to the event. An
-event without handlers costs one attribute test, because emitters ask first:
+An `Event` is declared once, by the module that emits it, and lives for ever. The code that does the work neither logs
+nor counts: a logger, a metrics exporter or a test attaches a handler to the event. An event without handlers costs one
+attribute test, because the emitter checks first:
 
     if joined.handlers:
         joined.emit(topic=topic, seconds=elapsed)
 
-A handler that raises is detached and reported to the logger `phxactor.telemetry`; it never hurts the emitter.
+A handler that raises is detached and reported to the logger `phxactor.telemetry`. The emitter never sees the exception.
 """
 
 from __future__ import annotations
@@ -31,13 +31,13 @@ EVENTS: Final[dict[str, Event]] = {}
 
 
 class Event:
-    """A named happening, e.g. `phxactor.process.crashed`.
+    """An event with a name, e.g. `phxactor.process.crashed`.
 
-    `handlers` is a tuple, so that a handler may attach or detach while the event is emitted.
+    `handlers` is a tuple, so that a handler may attach or detach handlers while the event is emitted.
 
-    A module that is executed again (`importlib.reload`, a cell of a notebook) gets the event that it has declared
-    before. What others have attached stays attached; what the module itself has attached is replaced by what it
-    attaches now. Any other declaration of a name that is taken raises ValueError.
+    A module that is executed again (`importlib.reload`, a cell of a notebook) gets the event that it declared before.
+    Handlers of other modules stay attached. Handlers of the module itself are detached, since the module attaches them
+    again. Any other declaration of a name that is taken raises ValueError.
     """
 
     __slots__ = ("_code", "_module", "doc", "handlers", "name")
@@ -49,8 +49,11 @@ class Event:
     name: str
 
     def __new__(cls, name: str, doc: str) -> Self:
-        """Declare the event; `doc` says when it happens and which fields it carries."""
-        frame = sys._getframe(1)  # noqa: SLF001 - documented: whoever declares it
+        """Declare the event; `doc` says when it happens and which fields it carries.
+
+        Raises ValueError if another declaration has the name.
+        """
+        frame = sys._getframe(1)  # noqa: SLF001 - documented: the frame of the declaration
         module, code = frame.f_globals.get("__name__"), frame.f_code
         event = EVENTS.get(name)
         if event is None:
@@ -58,7 +61,7 @@ class Event:
             event.name = name
             event.handlers = ()
         elif event._module != module or event._code is code or code.co_name != "<module>":
-            raise ValueError(f"there is already an event named {name!r}")
+            raise ValueError(f"there is already an event named {name!r}, of {event._module}: choose another name")
         else:
             event.handlers = tuple(handler for handler in event.handlers if _module_of(handler) != module)
         event.doc = doc
@@ -70,26 +73,26 @@ class Event:
         return f"<Event {self.name}>"
 
     def attach(self, handler: Handler) -> None:
-        """Call `handler(event, fields)` at each emission from now on; attaching twice is once."""
+        """Call `handler(event, fields)` at each emission from now on. Attaching it again changes nothing."""
         if handler not in self.handlers:
             self.handlers = (*self.handlers, handler)
 
     def detach(self, handler: Handler) -> None:
-        """Stop calling `handler`; unknown handlers are ignored."""
+        """Stop calling `handler`. A handler that is not attached is ignored."""
         self.handlers = tuple(known for known in self.handlers if known != handler)
 
     def emit(self, **fields: object) -> None:
-        """Tell every handler, in the order in which they were attached. Raises nothing."""
+        """Call every handler, in the order of attachment. Raises nothing."""
         for handler in self.handlers:
             try:
                 handler(self, fields)
-            except BaseException as error:  # noqa: BLE001 - a sys.exit too: the emitter's process has not called it
+            except BaseException as error:  # noqa: BLE001 - SystemExit too: the emitter did not ask to exit
                 self.handlers = tuple(known for known in self.handlers if known is not handler)
-                _tell(self.name, handler, error)
+                _report_detached(self.name, handler, error)
 
 
-def _tell(name: str, handler: Handler, error: BaseException) -> None:
-    """Log that a handler was detached; a filter of that logger, or the handler's `__repr__`, may raise as well."""
+def _report_detached(name: str, handler: Handler, error: BaseException) -> None:
+    """Log that a handler was detached. Errors of the handler's `__repr__` and of the logger's filters are suppressed."""
     try:
         shown = repr(handler)
     except BaseException:  # noqa: BLE001 - see above
@@ -99,8 +102,8 @@ def _tell(name: str, handler: Handler, error: BaseException) -> None:
 
 
 def _module_of(handler: Handler) -> object:
-    """Return the module in which a handler was written."""
+    """Return the name of the module that defines a handler, or None."""
     try:
         return handler.__module__
-    except BaseException:  # noqa: BLE001 - whatever is callable may be a handler
+    except BaseException:  # noqa: BLE001 - a handler is any callable: reading its attribute may raise
         return None

@@ -1,4 +1,4 @@
-"""Logging an event: each of ours has a logger of its name, below `phxactor`, and is a line there by default."""
+"""Logging an event: each event of phxactor has a logger of the same name, and is one line of that logger by default."""
 
 from __future__ import annotations
 
@@ -10,9 +10,11 @@ from phxactor.telemetry.log_line import as_exception, write
 
 
 def log(event: Event, level: int, describe: Callable[[Mapping[str, object]], str]) -> Handler:
-    """Attach the logger of the event's name to it: `describe(fields)` is the line, a field `exception` the traceback.
+    """Write a line at `level` to the logger named like the event, each time the event is emitted.
 
-    Returns the handler, for whoever wants to `detach` it and report in another way.
+    `describe(fields)` returns the text of the line. If the event has a field `exception`, its traceback follows.
+
+    Returns the attached handler. A program that reports the event in another way gives it to `event.detach`.
     """
     logger = logging.getLogger(event.name)
 
@@ -20,6 +22,6 @@ def log(event: Event, level: int, describe: Callable[[Mapping[str, object]], str
         if logger.isEnabledFor(level):
             write(logger, level, lambda: describe(fields), fields, as_exception(fields.get("exception")))
 
-    handler.__module__ = getattr(describe, "__module__", __name__)  # whose it is, should that module be reloaded
+    handler.__module__ = getattr(describe, "__module__", __name__)  # so that a reload of that module replaces it
     event.attach(handler)
     return handler

@@ -1,7 +1,7 @@
-"""How many lines are written: of all, and of one kind. Pure: it is told what time it is.
+"""Limits on the number of log lines: in all, and of one kind. Pure: the caller passes the current time.
 
-The numbers are those of OTP's logger where it has them (`burst_limit_max_count`, 500 in a second). What is left out is
-counted, and the count is a line of its own when the time of the limit is over.
+Where OTP's logger has a limit, the number is OTP's (`burst_limit_max_count`: 500 lines in a second). Lines over a limit
+are not written but counted. When the limit's window ends, one line reports the count.
 """
 
 from __future__ import annotations
@@ -12,40 +12,42 @@ from typing import Final
 import attrs
 
 BURST: Final = 500
-"""Lines of all kinds in a second."""
+"""Lines of all kinds allowed in one `SECOND` (OTP's `burst_limit_max_count`)."""
 SECOND: Final = 1.0
+"""Seconds: the window of `BURST`."""
 FEW: Final = 10
-"""Lines about one failure, which is an exception from one place, in `WHILE`: each of them has a traceback."""
+"""Lines allowed in one `WHILE` about one failure: one type of exception, raised in one place. Each has a traceback."""
 MANY: Final = 100
-"""Lines of any other kind in it, from warnings on."""
+"""Lines of any other kind allowed in one `WHILE`, at level WARNING and above."""
 WHILE: Final = 10.0
-"""Seconds."""
+"""Seconds: the window of `FEW` and `MANY`."""
 KINDS: Final = 500
-"""Kinds that are told apart at once; those beyond are limited together with all lines only."""
+"""Kinds counted at the same time. Lines of further kinds are limited by `BURST` only."""
 
 
 @attrs.frozen
 class Kind:
-    """What makes two lines alike: nothing in it may be a client's."""
+    """The key under which lines are counted together. It must hold nothing that a client sent."""
 
     logger: str
     level: int
     place: tuple[object, ...] | None
-    """The exception's type, and where it was raised; None if there was none."""
+    """The type of the exception, and the file and line that raised it; None for a line without an exception."""
 
 
 @attrs.frozen
 class Report:
-    """Lines that were left out: of one kind, or of all where there is none."""
+    """The number of lines that were left out: of one kind, or over `BURST`."""
 
     count: int
     kind: Kind | None = None
+    """None for lines over `BURST`."""
     like: str = ""
     """The beginning of the last line of that kind that was written."""
 
 
 class _Count:
-    """The lines of one kind in its time."""
+    """The lines of one kind in one window: `left` may still be written, `more` were left out."""
 
     __slots__ = ("left", "like", "more", "until")
 
@@ -57,7 +59,7 @@ class _Count:
 
 
 class LogLimits:
-    """Counts lines."""
+    """Decides which lines are written, and counts the others."""
 
     def __init__(self) -> None:
         self._kinds: dict[Kind, _Count] = {}
@@ -67,7 +69,7 @@ class LogLimits:
         self._due: list[Report] = []
 
     def allow(self, kind: Kind | None, now: float) -> bool:
-        """Tell whether one more line may be written, and count it if not."""
+        """Return whether one more line may be written; if not, count it as left out."""
         if now >= self._until:
             self._end_second()
             self._until, self._left = now + SECOND, BURST
@@ -84,13 +86,13 @@ class LogLimits:
         return True
 
     def wrote(self, kind: Kind, text: str) -> None:
-        """Remember a line of a kind: what is left out is like it."""
+        """Remember the text of a written line: the report of lines left out quotes it."""
         count = self._kinds.get(kind)
         if count is not None:
             count.like = text[:200]
 
     def due(self, now: float) -> list[Report]:
-        """Return what was left out in times that are over; each is returned once."""
+        """Return the reports of all windows that have ended; each report is returned once."""
         if now >= self._until:
             self._end_second()
         for kind, count in list(self._kinds.items()):
@@ -100,17 +102,17 @@ class LogLimits:
         return due
 
     def is_due(self, now: float = -math.inf) -> bool:
-        """Tell whether `due` would return something."""
+        """Return whether `due(now)` would return a report."""
         return self.next_due() <= now
 
     def end(self) -> None:
-        """Have all times be over: what was left out is due."""
+        """End all windows now, so that their reports are due."""
         self._end_second()
         for kind, count in list(self._kinds.items()):
             self._end(kind, count)
 
     def next_due(self) -> float:
-        """Return when something will be due next, if nothing else happens; infinity for never."""
+        """Return the time of the next report, if no more lines come: -infinity for at once, infinity for never."""
         if self._due:
             return -math.inf
         times = [count.until for count in self._kinds.values() if count.more]

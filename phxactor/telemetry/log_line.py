@@ -1,7 +1,7 @@
-"""Writing a line to the log: what is done at once, in the thread of who writes it, and what is left to the writer.
+"""Writing a line to the log: the part that is done at once, in the calling thread.
 
-Who writes may be the loop of a server. So it only makes the record and, of what a logger was told to do with it, runs
-the logger's own filters and the handlers of tests (`never_blocks`); limits, and all other handlers, are `log_writer`'s.
+The calling thread may run a server's event loop. So it only makes the record, runs the logger's own filters, and calls
+the handlers that never block (`never_blocks`: those of tests). The limits and all other handlers are in `log_writer`.
 """
 
 from __future__ import annotations
@@ -21,9 +21,10 @@ def write(
     fields: Mapping[str, object],
     exception: BaseException | None = None,
 ) -> None:
-    """Write a line, or have it counted where there are too many; never waits for a handler.
+    """Write a line, or count it as left out if a limit is reached. Never waits for a handler.
 
-    `fields` are the record's attribute `telemetry`; `exception` is the traceback below the line.
+    `text` is the line, or a function that returns it. `fields` becomes the record's attribute `telemetry`. The
+    traceback of `exception` follows the line.
     """
     if not logger.isEnabledFor(level):
         return
@@ -62,12 +63,12 @@ def _record(
 
 
 def as_exception(value: object) -> BaseException | None:
-    """Return an exception, and None for anything else; `isinstance` would ask the value itself, which may raise."""
+    """Return the value if it is an exception, else None; not by `isinstance`, which reads `__class__` and may raise."""
     return value if issubclass(type(value), BaseException) else None  # type: ignore[return-value]
 
 
 def _can_be_shown(exception: BaseException) -> bool:
-    """Tell whether a traceback can be made: the standard library asks each exception for its class, which may raise."""
+    """Return whether a traceback can be made: the standard library reads each exception's `__class__`; it may raise."""
     seen: set[int] = set()
     left: list[BaseException | None] = [exception]
     while left:
@@ -78,23 +79,23 @@ def _can_be_shown(exception: BaseException) -> bool:
         try:
             left += one.exceptions if isinstance(one, BaseExceptionGroup) else ()
             left += (one.__cause__, one.__context__)
-        except BaseException:  # noqa: BLE001 - of somebody's __class__
+        except BaseException:  # noqa: BLE001 - raised by a program's own __class__
             return False
     return True
 
 
 def _filtered(logger: logging.Logger, record: logging.LogRecord) -> logging.LogRecord | None:
-    """Ask the logger's filters, which may also change the record, or from Python 3.12 on return another."""
+    """Run the logger's filters; None if one refuses the record. Since Python 3.12, a filter may return a new record."""
     found: object = logger.filter(record)
     return found if isinstance(found, logging.LogRecord) else record if found else None
 
 
 def _place(exception: BaseException | None, fields: Mapping[str, object]) -> tuple[object, ...] | None:
-    """Say which failure it is that a line is about: the type of an exception, and the line of code that raised it."""
+    """Return what identifies a failure: the exception's type, and the file and line that raised it."""
     if exception is None:
         try:
             exception = getattr(fields.get("reason"), "exception", None)
-        except BaseException:  # noqa: BLE001 - a reason is anything
+        except BaseException:  # noqa: BLE001 - a reason is any object: reading its attribute may raise
             return None
     while issubclass(type(exception), BaseExceptionGroup):
         exception = exception.exceptions[0]  # type: ignore[union-attr]

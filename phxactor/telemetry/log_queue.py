@@ -1,7 +1,7 @@
-"""The lines that wait to be written: bounded in number and in bytes. Plain, but for a lock; nobody waits for room.
+"""The queue of lines to be written, bounded in number and in bytes, with its lock. No caller waits for room.
 
-One that finds the queue full is dropped, and so are all that follow until half of it has been written, or each line
-that is written would be followed by a word about the few that were not.
+A line that finds the queue full is dropped. All further lines are dropped too until the queue is half empty. Otherwise
+a full queue would alternate between one written line and one report of a few dropped ones.
 """
 
 from __future__ import annotations
@@ -14,17 +14,17 @@ from contextvars import Context
 from typing import Final
 
 MAX_LINES: Final = 1000
-"""Lines that may wait, as in OTP's logger (`flush_qlen`)."""
+"""Lines that may be queued, as in OTP's logger (`flush_qlen`)."""
 MAX_BYTES: Final = 4 * 1024 * 1024
-"""Bytes of text that may wait."""
+"""Bytes that the queued lines may hold, counted as in `Line.size`."""
 LIVE: Final = 10
-"""Lines that may hold their exception and the values of their event; any other that waits is nothing but text."""
+"""Lines that may hold their exception and the values of their event at the same time. All others hold only text."""
 OVERHEAD: Final = 1000
-"""Bytes that a line counts in addition: its record."""
+"""Bytes counted for each line's record, in addition to its text."""
 
 
 class Line:
-    """A record on its way to the handlers of loggers."""
+    """A record on its way to its handlers."""
 
     __slots__ = ("context", "give_back", "record", "size", "target")
 
@@ -33,27 +33,28 @@ class Line:
     ) -> None:
         self.record: logging.LogRecord | None = record
         self.target = target
-        """The handler that it is for; those of its logger, unless given."""
+        """The handler to call; None for the handlers of the record's logger."""
         self.context = context
-        """In which it was written, if it holds more than text."""
+        """The context in which the line was written; None for a line that holds only text."""
         self.size = OVERHEAD + len(str(record.msg)) + len(record.exc_text or "")
         for argument in record.args if isinstance(record.args, tuple) else ():
             self.size += len(argument) if isinstance(argument, str) else 0
         self.give_back: Callable[[Callable[[], object]], object] | None = None
-        """Has a function called in the thread in which what it holds was made."""
+        """Schedules a function in the thread that wrote the line, to free there what the line holds; None for text."""
 
 
 class LogQueue:
-    """Lines, oldest first, and how many were dropped."""
+    """The queued lines, oldest first, and the number of dropped ones."""
 
     def __init__(self) -> None:
         self.changed = threading.Condition()
-        """Notified when a line has come or has been handled; it guards everything here."""
+        """Its lock guards all attributes. It is notified when a line is added, and when all lines are handled."""
         self.dropped = 0
-        """Lines since this was told last."""
+        """Lines dropped since the last report."""
         self.live = 0
-        """Lines that hold more than text, whether they wait or are being handled."""
+        """Lines that hold more than text, queued or being handled."""
         self.bytes = 0
+        """Bytes of all queued lines."""
         self._lines: deque[Line] = deque()
         self._dropping = False
 
@@ -61,7 +62,7 @@ class LogQueue:
         return len(self._lines)
 
     def has_room(self) -> bool:
-        """Tell whether one more line may come, and count it as dropped if not; with the lock."""
+        """Return whether one more line may be added; if not, count it as dropped. The caller holds the lock."""
         full = len(self._lines) >= MAX_LINES or self.bytes >= MAX_BYTES
         if self._dropping and len(self._lines) <= MAX_LINES // 2 and self.bytes <= MAX_BYTES // 2:
             self._dropping = False
@@ -70,19 +71,19 @@ class LogQueue:
         return not self._dropping
 
     def append(self, line: Line) -> None:
-        """Add a line; with the lock, and where there is room."""
+        """Add a line. The caller holds the lock and has checked `has_room`."""
         self.bytes += line.size
         self._lines.append(line)
         self.changed.notify_all()
 
     def pop(self) -> Line:
-        """Take the oldest line; with the lock. Raises IndexError."""
+        """Remove the oldest line and return it. The caller holds the lock. Raises IndexError if there is none."""
         line = self._lines.popleft()
         self.bytes -= line.size
         return line
 
     def take_dropped(self) -> int:
-        """Return how many were dropped, if some were and that is over; with the lock."""
+        """Return and reset the number of dropped lines; 0 while lines are still dropped. The caller holds the lock."""
         if not self.dropped or (self._dropping and self._lines):
             return 0
         dropped, self.dropped, self._dropping = self.dropped, 0, False

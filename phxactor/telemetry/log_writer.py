@@ -1,13 +1,13 @@
-"""The thread that hands lines to the handlers of loggers, so that one which blocks holds up nobody else.
+"""The thread that hands lines to the handlers of loggers, so that a blocking handler blocks only this thread.
 
     write ── limits ──▶ queue ──▶ the writer's thread ──▶ the handlers of the logger, as logging would call them
                │          └─ full: dropped and counted        │
-               └─ too many: counted                           └─▶ what was left out, in one line, when it flows again
+               └─ too many: counted                           └─▶ one line with the count, when lines flow again
 
-It starts with the first line, and ends when there has been nothing to write for a while. A line may hold an exception
-with all that its frames hold, and the values of its event; ten at once may, others are made text before they wait. What
-a line holds is given back to the thread that it came from, to be freed there. Lines still waiting when the program ends
-have a second; so has a handler that blocks.
+The thread starts with the first line, and ends when no line has come for `IDLE` seconds. At most `LIVE` queued lines
+hold an exception with its frames and the values of an event; all others are turned into text before they are queued.
+The objects that a line holds are given back to the thread that wrote the line, and freed there. When the program ends,
+the thread has `LAST` seconds to write the queued lines, even if a handler blocks.
 """
 
 from __future__ import annotations
@@ -36,23 +36,23 @@ NAME: Final = "phxactor log"
 IDLE: Final = 5.0
 """Seconds without a line after which the thread ends."""
 LAST: Final = 1.0
-"""Seconds that the last lines have, when the program ends."""
+"""Seconds that the end of the program waits for the queued lines."""
 MAX_TEXT: Final = 64 * 1024
-"""Characters of a traceback or of a line that waits."""
+"""Characters of a queued line's message, and of its traceback; longer texts are cut."""
 
 OWN: Final = logging.getLogger("phxactor.log")
-"""The logger of lines about the log."""
+"""The logger of reports about the log itself."""
 _PYTEST: Final = ("_pytest.logging", "unittest._log")
-"""Where handlers are written that only keep what they get, for tests: they see each line, and at once."""
+"""Modules whose handlers only store records, for tests. They get every line, in the thread that writes it."""
 
 
 def never_blocks(handler: logging.Handler) -> bool:
-    """Tell whether a handler may be called by who writes the line."""
+    """Return whether a handler may be called in the thread that writes the line."""
     return isinstance(handler, logging.NullHandler) or type(handler).__module__ in _PYTEST
 
 
 def handlers(logger: logging.Logger) -> list[logging.Handler]:
-    """List the handlers that a logger's lines go to, as `logging.Logger.callHandlers` finds them."""
+    """Return the handlers that get a logger's records, found as `logging.Logger.callHandlers` finds them."""
     found: list[logging.Handler] = []
     current: logging.Logger | None = logger
     while current is not None:
@@ -72,24 +72,27 @@ class LogWriter:
         self._limits = LogLimits()
         self._thread: threading.Thread | None = None
         self._busy = False
-        """Whether a handler has been called and has not returned."""
+        """Whether the thread is calling a handler."""
         self._handled = 0
-        """Lines so far."""
+        """Lines handled so far."""
         self._gave_up: int | None = None
-        """How many there were when the last lines were waited for in vain."""
+        """The value of `_handled` when `end` last ran out of time; None if it never did."""
 
-    # ------------------------------------------------------------------------------------- for who writes
+    # --------------------------------------------------------------------- called by threads that write lines
 
     def allow(self, kind: Kind | None) -> bool:
-        """Tell whether one more line of this kind may be written."""
+        """Return whether one more line of this kind may be written; if not, count it as left out."""
         with self._changed:
             if self._limits.allow(kind, monotonic()):
                 return True
-            self._start()  # somebody has to tell
+            self._start()  # the thread writes the report of lines left out
             return False
 
     def offer(self, record: logging.LogRecord, kind: Kind | None = None, target: logging.Handler | None = None) -> None:
-        """Have a record handled by the handlers of its logger, or by `target`. Never blocks, never raises."""
+        """Queue a record for the handlers of its logger, or for `target`. Never blocks, never raises.
+
+        If the queue is full, the line is dropped and counted.
+        """
         with self._changed:
             if not self.queue.has_room():
                 return
@@ -109,7 +112,7 @@ class LogWriter:
             self._start()
 
     def flush(self, seconds: float) -> bool:
-        """Wait until everything has been handled, but no longer than that; tell whether it has."""
+        """Wait at most `seconds` until all lines are handled. Return whether all are; False in the writer's thread."""
         deadline = monotonic() + seconds
         with self._changed:
             self._limits.end()
@@ -126,7 +129,7 @@ class LogWriter:
         return True
 
     def is_mine(self) -> bool:
-        """Tell whether the current thread is the writer's."""
+        """Return whether the current thread is the writer's."""
         return threading.current_thread() is self._thread
 
     def _is_done(self) -> bool:
@@ -138,7 +141,7 @@ class LogWriter:
             self._thread = thread
             try:
                 thread.start()
-            except RuntimeError:  # too many threads, or the interpreter ends: the next line tries again
+            except RuntimeError:  # too many threads, or the interpreter is ending: the next line tries again
                 self._thread = None
 
     # ------------------------------------------------------------------------------------------ the thread
@@ -147,10 +150,10 @@ class LogWriter:
         while (line := self._next()) is not None:
             self._handle(line)
             self._release(line)
-            del line  # or it would keep all that it holds, while nothing comes
+            del line  # else the line and what it holds would stay alive until the next line comes
 
     def _next(self) -> Line | None:
-        """Wait for a line; None when there has been none for long, and the thread may end."""
+        """Wait for a line. Return None, and let the thread end, after `IDLE` seconds without one."""
         with self._changed:
             self._busy = False
             while True:
@@ -196,7 +199,10 @@ class LogWriter:
     # --------------------------------------------------------------------------------------------- the end
 
     def end(self) -> bool:
-        """Give the last lines their time, but not twice for the same one; tell whether all are out."""
+        """Wait up to `LAST` seconds for the queued lines, and return whether all are handled.
+
+        Returns False at once if an earlier call ran out of time and the same handler still blocks.
+        """
         if self._gave_up == self._handled and self._busy:
             return False
         if self.flush(LAST):
@@ -205,9 +211,10 @@ class LogWriter:
         return False
 
     def abandon(self) -> None:
-        """Leave the thread to the handler in which it is stuck: nobody else is to wait for that any more.
+        """Detach the handler that blocks the thread from everything that the end of the interpreter waits for.
 
-        The handler keeps its lock for ever, and standard error its own, which the end of the interpreter asks for.
+        The blocked thread never releases the handler's lock, nor its stream's lock. So the handler gets a new lock, and
+        its `flush` and `close` do nothing. Standard error and output are replaced if the handler may write there.
         """
         frame = None if self._thread is None else sys._current_frames().get(self._thread.ident or 0)  # noqa: SLF001
         while frame is not None:
@@ -224,36 +231,39 @@ class LogWriter:
 
 
 _KEPT: Final[list[object]] = []
-"""Streams that a thread writes to for ever; freeing them would wait for it."""
+"""Streams that a blocked thread still writes to. They are kept because freeing one would wait for that thread."""
 
 WRITER: Final = LogWriter()
-"""The one of the program."""
+"""The program's only writer."""
 
 
 def flush_log(seconds: float = LAST) -> bool:
-    """Wait until all lines have been handled, for so many seconds at the most; tell whether they have.
+    """Wait until all log lines are handled, but at most `seconds` (by default 1). Return whether all are.
 
-    It blocks the whole thread: for the end of a program, and for tests.
+    It blocks the calling thread: use it at the end of a program, and in tests.
     """
     return WRITER.flush(seconds)
 
 
 def end_log(*, failed: bool) -> None:
-    """Give the last lines their second; in a program that has `failed`, what it prints does not wait for them."""
+    """Wait up to `LAST` seconds for the queued lines.
+
+    If a handler still blocks and the program has `failed`, abandon it, so that the program can print its error.
+    """
     if not WRITER.end() and failed:
         WRITER.abandon()
 
 
 def text_only(record: logging.LogRecord) -> logging.LogRecord:
-    """Copy a record without anything that is not text: the traceback is written out, and values are left out."""
+    """Return a copy that holds only text and numbers: the traceback is formatted, other values are removed."""
     record = copy.copy(record)
-    with suppress(BaseException):  # somebody's __str__
+    with suppress(BaseException):  # raised by a program's own __str__
         record.msg, record.args = record.getMessage()[:MAX_TEXT], None
     if record.exc_info and record.exc_info[0] is not None:
         try:
             text = _FORMATTER.formatException(record.exc_info)
-        except BaseException:  # noqa: BLE001 - somebody's __str__
-            text = f"{record.exc_info[0].__name__}, whose traceback cannot be written"
+        except BaseException:  # noqa: BLE001 - raised by a program's own __str__
+            text = f"{record.exc_info[0].__name__} (formatting its traceback failed)"
         record.exc_text = text if len(text) <= MAX_TEXT else f"{text[:MAX_TEXT]}\n[and {len(text) - MAX_TEXT} more]"
     record.exc_info = None
     fields = getattr(record, "telemetry", None)
@@ -270,12 +280,12 @@ _FORMATTER: Final = logging.Formatter()
 
 
 def _deliver(record: logging.LogRecord) -> None:
-    """Call the handlers of a record's logger that have not been called by who wrote it."""
+    """Call the handlers of a record's logger, except those that `write` has already called (`never_blocks`)."""
     logger = logging.getLogger(record.name)
     code = getattr(type(logger).callHandlers, "__code__", None)
     found = handlers(logger)
     if getattr(code, "co_filename", "") != logging.__file__ and not any(map(never_blocks, found)):
-        _guarded(logger.callHandlers, record)  # somebody watches it, as error trackers do
+        _guarded(logger.callHandlers, record)  # it is patched, as error trackers do: call the patch
         return
     for handler in found:
         if record.levelno >= handler.level and not never_blocks(handler):
@@ -285,14 +295,14 @@ def _deliver(record: logging.LogRecord) -> None:
 def _guarded(call: Callable[[logging.LogRecord], object], record: logging.LogRecord) -> None:
     try:
         call(record)
-    except BaseException:  # noqa: BLE001 - whatever it is, the others get the record, and the next one comes
-        if logging.raiseExceptions:  # as logging does
+    except BaseException:  # noqa: BLE001 - the other handlers must get the record, and the thread must go on
+        if logging.raiseExceptions:  # the logging module reports errors of handlers under the same condition
             with suppress(BaseException):
                 traceback.print_exc()
 
 
 def _give_back() -> Callable[[Callable[[], object]], object] | None:
-    """Return what has something called in this thread, if trio runs in it."""
+    """Return the function that schedules a call in this thread's trio loop; None if no trio loop runs here."""
     try:
         return trio.lowlevel.current_trio_token().run_sync_soon
     except RuntimeError:
@@ -330,7 +340,7 @@ def _at_exit() -> None:
 
 
 def _in_child() -> None:
-    WRITER.__init__()  # type: ignore[misc]  # a child has no thread, and its parent's lines are its parent's
+    WRITER.__init__()  # type: ignore[misc]  # a forked child has no writer thread; the parent writes its own lines
 
 
 atexit.register(_at_exit)

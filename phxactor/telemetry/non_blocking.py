@@ -1,4 +1,4 @@
-"""A handler for a program's own logging, in front of one that may block."""
+"""A handler for a program's own log records, in front of a handler that may block."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from phxactor.telemetry.log_writer import WRITER
 
 
 class NonBlockingHandler(logging.Handler):
-    """Has another handler called by the thread that writes phxactor's own lines: who logs waits for nobody.
+    """Calls another handler in the thread that writes phxactor's own lines, so that the logging thread never waits.
 
         logging.basicConfig(handlers=[NonBlockingHandler(logging.StreamHandler())])
 
-    What a program logs by itself in a handler of a channel would hold up all others while nobody reads the log. The
-    same bounds hold: when too much waits, lines are dropped, and counted.
+    Without it, a program that logs in a channel's callback stops all channels while its log is not read. The bounds of
+    phxactor's own log apply: when the queue is full, lines are dropped and counted.
     """
 
     def __init__(self, target: logging.Handler) -> None:
@@ -22,17 +22,17 @@ class NonBlockingHandler(logging.Handler):
         self.target = target
 
     def createLock(self) -> None:  # noqa: N802 - the name is logging's
-        """Have none, as logging's NullHandler: the target has one, and may hold it for as long as it blocks."""
+        """Have no lock, as logging's NullHandler: the target has its own, and may hold it for as long as it blocks."""
         self.lock = None
 
     def setFormatter(self, fmt: logging.Formatter | None) -> None:  # noqa: N802 - the name is logging's
-        """Have the target write lines in this way."""
+        """Set the formatter of the target too."""
         super().setFormatter(fmt)
         self.target.setFormatter(fmt)
 
     def emit(self, record: logging.LogRecord) -> None:
-        """Hand a record over, as text."""
-        if WRITER.is_mine():  # it is phxactor's line, and has waited already
+        """Queue the record for the target, as text. In the writer's thread, call the target at once."""
+        if WRITER.is_mine():  # a line of phxactor, which has already been queued
             self.target.handle(record)
             return
         if record.exc_info and not record.exc_text and self.target.formatter is not None:
@@ -43,6 +43,6 @@ class NonBlockingHandler(logging.Handler):
             WRITER.offer(record, target=self.target)
 
     def close(self) -> None:
-        """Close both."""
+        """Close the target and this handler."""
         self.target.close()
         super().close()
