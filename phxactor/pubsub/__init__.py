@@ -1,4 +1,4 @@
-"""PubSub: from topics to processes, on one runtime."""
+"""PubSub: messages to all subscribers of a topic, within one runtime."""
 
 from phxactor.pubsub.pubsub import PubSub
 from phxactor.pubsub.subscriber import Dispatcher, Subscriber

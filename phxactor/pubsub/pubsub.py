@@ -1,13 +1,13 @@
 """PubSub: messages to all processes that are subscribed to a topic.
 
-    pubsub = PubSub("news")                    the name of one; nothing runs yet
+    pubsub = PubSub("news")                    only the name: nothing runs yet
     run(endpoint, children=[pubsub])           a supervisor starts it
 
     pubsub.subscribe("weather")                in any process of that runtime
     pubsub.broadcast("weather", "rain")
 
-What a message is, and how it reaches a subscriber, is not known here: a dispatcher may know more about its subscribers
-from the metadata that they gave, as channels do to be written to without being woken.
+A message is any object. The dispatcher of a broadcast decides how the message reaches each subscriber, and may read the
+subscriber's metadata. Channels use this: their broadcasts go straight to the transport and do not wake the channel.
 """
 
 from __future__ import annotations
@@ -24,11 +24,15 @@ from phxactor.runtime.names import check_name
 
 @attrs.frozen(repr=False)
 class PubSub:
-    """The PubSub of a name, in whichever runtime it is used; two with one name are equal.
+    """A PubSub, referred to by its name in the caller's runtime. Two objects with the same name are equal.
 
-    It holds nothing: the topics live with a process that is registered under the name (`child_spec`, `start_link`).
-    While that process does not run, everything but `repr` and `child_spec` raises NoProcessError; outside of a process,
-    and where not just one runtime is open, NotAProcessError; in another thread than the runtime's, WrongThreadError.
+    The object holds no topics. A process registered under the name owns them (`child_spec`, `start_link`).
+
+    Raises, in all methods that need the topics:
+        NoProcessError: that process does not run.
+        NotAProcessError: the caller is no process, and not exactly one runtime is open.
+        WrongThreadError: the caller is in another thread than the runtime.
+
     """
 
     name: str = attrs.field(default="pubsub", validator=lambda _self, _field, name: check_name(name))
@@ -40,22 +44,24 @@ class PubSub:
     # ------------------------------------------------------------------------------------------ its process
 
     def child_spec(self) -> ChildSpec:
-        """Say how a supervisor starts it; who uses it stands after it in the list of children."""
+        """Return the child specification for a supervisor. Children that use the PubSub come after it in the list."""
         return ChildSpec(id=self.name, start=(self.start_link, (), {}))
 
     async def start_link(self) -> Ok[Pid] | Error | Ignore:
-        """Start it without subscriptions, linked to the caller; `Error(("already_started", pid))` if it runs here.
+        """Start the PubSub's process without subscriptions, linked to the caller.
 
-        Whoever is subscribed when its process ends gets an exit signal with the reason, as if they were linked.
+        When that process ends, each subscriber gets an exit signal with its reason, as if it were linked.
+
+        Returns `Ok(pid)`, or `Error(("already_started", pid))` if the name is taken in this runtime.
         """
         return await PubSubServer.start_link(name=self.name)
 
     def runs(self) -> bool:
-        """Say whether it runs here."""
+        """Return whether the PubSub's process runs in this runtime."""
         return self._found(current_runtime()) is not None
 
     def statistics(self) -> PubSubStatistics:
-        """Count what there is now; a thread of `trio.to_thread` may do so too."""
+        """Return the current counts. A thread started by `trio.to_thread` may call it too."""
         return self._tables(current_runtime(look_only=True)).statistics()
 
     # -------------------------------------------------------------------------------------------- its topics
@@ -63,11 +69,15 @@ class PubSub:
     def subscribe(
         self, topic: str, metadata: object = None, *, pid: Pid | None = None, through: Pid | None = None
     ) -> None:
-        """Subscribe a process, by default the current one; twice means that each message comes twice.
+        """Subscribe a process to a topic. A process that subscribes twice gets each message twice.
 
-        `metadata` is for dispatchers that know of it, and so is `through`: a process, by default the subscriber
-        itself, to which such a dispatcher may hand messages in the subscriber's place. `to_mailboxes`, the default
-        dispatcher, uses neither.
+        Args:
+            topic: any text.
+            metadata: any object, for dispatchers that read it; the default dispatcher (`to_mailboxes`) does not.
+            pid: the subscriber; by default the current process.
+            through: a process of the same runtime; a dispatcher may hand messages to it instead of the subscriber.
+                By default the subscriber. The default dispatcher does not read it.
+
         """
         owner = self_pid() if pid is None else of_this_thread(pid)
         if through is None:
@@ -77,20 +87,20 @@ class PubSub:
         self._tables(owner.runtime).add(topic, Subscriber(owner, metadata, through))
 
     def unsubscribe(self, topic: str, *, pid: Pid | None = None) -> None:
-        """End all subscriptions of a process, by default the current one, to a topic; no error if there are none."""
+        """Remove all subscriptions of a process (by default the current one) to a topic. Having none is no error."""
         owner = self_pid() if pid is None else of_this_thread(pid)
         self._tables(owner.runtime).remove_all(topic, owner)
 
     def topics(self) -> list[str]:
-        """List the topics that have subscriptions."""
+        """Return the topics that have subscriptions."""
         return list(self._tables(current_runtime()).topics)
 
     def subscribers(self, topic: str) -> list[Subscriber]:
-        """List the subscriptions of a topic, oldest first."""
+        """Return the subscriptions of a topic, oldest first."""
         return list(self._tables(current_runtime()).topics.get(topic, ()))
 
     def broadcast(self, topic: str, message: object, dispatcher: Dispatcher = to_mailboxes) -> None:
-        """Hand a message to all who are subscribed to the topic; never waits."""
+        """Hand a message to all subscribers of the topic. Never waits."""
         found = self._tables(current_runtime()).topics.get(topic)
         if found is not None:
             dispatcher(list(found), None, message)
@@ -98,7 +108,7 @@ class PubSub:
     local_broadcast = broadcast
 
     def broadcast_from(self, pid: Pid, topic: str, message: object, dispatcher: Dispatcher = to_mailboxes) -> None:
-        """Do as `broadcast`, but leave one process out."""
+        """Hand a message to all subscribers of the topic except the process `pid`. Never waits."""
         found = self._tables(of_this_thread(pid).runtime).topics.get(topic)
         if found is not None:
             dispatcher(list(found), pid, message)
@@ -107,7 +117,7 @@ class PubSub:
         tables = self._found(runtime)
         if tables is None:
             raise NoProcessError(
-                f"the PubSub {self.name!r} does not run: it is a child of a supervisor, or an endpoint's"
+                f"the PubSub {self.name!r} does not run: start it as a child of a supervisor, or give it to an endpoint"
             )
         return tables
 

@@ -1,4 +1,4 @@
-"""The process of a PubSub: its tables are there while it runs, and empty when it starts again."""
+"""The process of a PubSub. Its tables exist while it runs, and are empty after a restart."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ class PubSubServer(GenServer):
     """Owns the tables; answers `call(server, "statistics")`."""
 
     async def init(self) -> None:
-        """Begin with empty tables, which are found by this process's name."""
+        """Put empty tables into this process's dictionary, where `PubSub` finds them by the process's name."""
         self.tables = Tables()
         pid = self_pid()
         pid.dictionary = {**(pid.dictionary or {}), Tables: self.tables}
         own(pid, self.tables.end)
 
     async def handle_call(self, request: object, from_: From) -> Reply:
-        """Answer `"statistics"`."""
+        """Answer `"statistics"` with a PubSubStatistics; any other request raises ValueError."""
         if not is_atom(request, "statistics"):
             raise ValueError(f"a PubSub answers 'statistics', not {brief(request)}")
         return Reply(self.tables.statistics())

@@ -1,4 +1,4 @@
-"""A subscription, and what hands messages to subscriptions."""
+"""A subscription, and the dispatchers that hand messages to subscriptions."""
 
 from __future__ import annotations
 
@@ -11,23 +11,27 @@ if TYPE_CHECKING:
 
 @final
 class Subscriber:
-    """One subscription: its process, the metadata that the process gave, and whom a dispatcher may hand messages to."""
+    """One subscription.
+
+    `pid` is the subscribed process, `metadata` the object given to `subscribe`, and `through` the process to which a
+    dispatcher may hand messages instead.
+    """
 
     __slots__ = ("metadata", "pid", "through")
 
     def __init__(self, pid: Pid, metadata: object, through: Pid) -> None:
-        """Keep all three."""
+        """Store the pid, the metadata and the process to deliver through."""
         self.pid = pid
         self.metadata = metadata
         self.through = through
 
 
 Dispatcher: TypeAlias = Callable[[Iterable[Subscriber], "Pid | None", object], None]
-"""Hands a message to subscribers, but for those of the process that is left out: `(subscribers, left_out, message)`."""
+"""A function `(subscribers, left_out, message)`: hands the message to all subscribers whose pid is not `left_out`."""
 
 
 def to_mailboxes(subscribers: Iterable[Subscriber], left_out: Pid | None, message: object) -> None:
-    """Send the message itself to every subscriber: the dispatcher unless another is given."""
+    """Put the message into every subscriber's mailbox. This is the default dispatcher."""
     for subscriber in subscribers:
         if subscriber.pid is not left_out:
             subscriber.pid.deliver(message)

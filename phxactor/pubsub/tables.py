@@ -1,9 +1,9 @@
-"""The tables of a PubSub that runs: the topics, and the processes that are subscribed to them.
+"""The tables of a running PubSub: the topics, and the processes subscribed to them.
 
-They live and die with the PubSub's process, in whose dictionary they are found. A subscription ends with its process,
-before anybody hears of that end (P14), so nobody broadcasts to the dead. The other way round, a subscriber is as if it
-were linked to the PubSub's process: it gets that process's exit signal (Elixir's Registry links them). No link is made
-for it, since every channel would pay for one.
+The tables are stored in the dictionary of the PubSub's process and end with it. A subscription ends with its process,
+before any other process learns of that end (P14), so no broadcast goes to an ended process. When the PubSub's process
+ends, each subscriber gets its exit signal, as if they were linked (Elixir's Registry links them). No real link is made,
+because each channel would have to pay for it.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from phxactor.runtime.signals import link_signal
 
 @attrs.frozen
 class PubSubStatistics:
-    """A PubSub at one moment."""
+    """The counts of a PubSub at one moment."""
 
     topics: int
     """Topics with at least one subscription."""
@@ -31,7 +31,7 @@ class PubSubStatistics:
 
 @final
 class Tables:
-    """Topics are made by the first subscription and go with the last."""
+    """The topics and their subscriptions. The first subscription creates a topic; removing the last one deletes it."""
 
     __slots__ = ("_subscriptions", "topics")
 
@@ -39,9 +39,10 @@ class Tables:
         self.topics: dict[str, dict[Subscriber, None]] = {}
         """The subscriptions of each topic, oldest first."""
         self._subscriptions: dict[Pid, list[tuple[str, Subscriber]]] = {}
+        """The subscriptions of each process, with their topics."""
 
     def statistics(self) -> PubSubStatistics:
-        """Count what there is now."""
+        """Return the current counts."""
         return PubSubStatistics(
             topics=len(self.topics),
             subscriptions=sum(map(len, self.topics.values())),
@@ -49,7 +50,7 @@ class Tables:
         )
 
     def add(self, topic: str, subscriber: Subscriber) -> None:
-        """Enter a subscription, until its process ends."""
+        """Add a subscription. It is removed when its process ends."""
         owner = subscriber.pid
         self.topics.setdefault(topic, {})[subscriber] = None
         entries = self._subscriptions.get(owner)
@@ -69,7 +70,7 @@ class Tables:
             disown(owner, self._release)
 
     def end(self, server: Pid) -> None:
-        """Signal the end of the PubSub's process to the subscribers (X1 to X3)."""
+        """Remove all subscriptions, and send the subscribers the exit signal of the PubSub's process (X1 to X3)."""
         subscribers = list(self._subscriptions)
         self.topics.clear()
         self._subscriptions.clear()

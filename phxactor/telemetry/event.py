@@ -92,7 +92,7 @@ class Event:
 
 
 def _report_detached(name: str, handler: Handler, error: BaseException) -> None:
-    """Log that a handler was detached. Errors of the handler's `__repr__` and of the logger's filters are suppressed."""
+    """Log that a handler was detached. An error of its `__repr__`, or of a filter of the logger, is suppressed."""
     try:
         shown = repr(handler)
     except BaseException:  # noqa: BLE001 - see above
