@@ -26,6 +26,7 @@ from phxactor.runtime.idle import IdleWatch
 from phxactor.runtime.mailbox import Mailbox
 from phxactor.runtime.names import Names
 from phxactor.runtime.patience import Patience
+from phxactor.runtime.pauses import Pauses
 from phxactor.runtime.pid import Pid, current, of_this_thread, silenced
 from phxactor.runtime.process import run_process, tell_of
 from phxactor.runtime.reasons import KILL, NORMAL, SHUTDOWN, Reason
@@ -100,6 +101,13 @@ class Runtime:
         patience = Patience(self.now)
         Context().run(partial(self._nursery.start_soon, patience.run, name="phxactor patience"))
         return patience
+
+    @cached_property
+    def pauses(self) -> Pauses:
+        """What knows when the program last paused; it has a task from the first use on."""
+        pauses = Pauses(self.now)
+        Context().run(partial(self._nursery.start_soon, pauses.run, name="phxactor pauses"))
+        return pauses
 
     @cached_property
     def idle(self) -> IdleWatch:

@@ -41,10 +41,11 @@ class JoinState(Replying):
         Replying.__init__(self, socket, output)
         self._pool = pool
         self._limits = limits
-        self._now = self._pid.runtime.now
+        runtime = self._pid.runtime
+        self._now = runtime.now
         self._routes = socket.routes.over(socket.transport)
-        self._message_rate = rate_limit(limits.max_messages_per_second)
-        self._join_rate = rate_limit(limits.max_joins_per_second)
+        self._message_rate = rate_limit(limits.max_messages_per_second, runtime)
+        self._join_rate = rate_limit(limits.max_joins_per_second, runtime)
         self._topics: dict[str, Entry] = {}
         self._by_pid: dict[Pid, tuple[str, Entry]] = {}
         """The channels that are monitored; a replaced one stands with the join that replaces it."""

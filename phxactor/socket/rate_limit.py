@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from typing import Final, final
 
+from phxactor.runtime.pauses import Pauses
+from phxactor.runtime.runtime import Runtime
+
 ABUSE: Final = 10
 """A client is disconnected after this many seconds' worth of refused messages."""
 
@@ -12,13 +15,15 @@ ABUSE: Final = 10
 class RateLimit:
     """A leaky bucket (GCRA) that holds one second's worth of messages, and at least one.
 
-    In any `t` seconds it lets at most `per_second * t` messages through, and one second's worth more.
+    In any `t` seconds it lets at most `per_second * t` messages through, and one second's worth more. When the program
+    has paused, it lets as many more through as were allowed in the pause: what was sent in time is read all at once.
     """
 
-    __slots__ = ("_burst", "_free_at", "_interval", "_tolerance", "refused")
+    __slots__ = ("_burst", "_free_at", "_interval", "_pauses", "_tolerance", "refused")
 
-    def __init__(self, per_second: float) -> None:
-        """Start with a full bucket."""
+    def __init__(self, per_second: float, pauses: Pauses | None = None) -> None:
+        """Start with a full bucket; without `pauses`, those of the program are the client's loss."""
+        self._pauses = pauses
         self._interval = 1 / per_second
         self._burst = max(1.0, per_second)
         self._tolerance = (self._burst - 1 + 1e-6) * self._interval  # or rounding would take one away
@@ -30,7 +35,7 @@ class RateLimit:
     def take(self, now: float) -> bool:
         """Say whether a message may pass, and count it."""
         if self._free_at <= now:
-            self._free_at = now + self._interval
+            self.owe(now)
             self.refused = 0
             return True
         if self._free_at - now <= self._tolerance:
@@ -41,7 +46,10 @@ class RateLimit:
 
     def owe(self, now: float) -> None:
         """Count a message that passes in any case; `delay` says how long the next one should wait."""
-        self._free_at = max(self._free_at, now) + self._interval
+        if self._free_at <= now:
+            sent_since = now if self._pauses is None else self._pauses.sent_since(now)
+            self._free_at = max(self._free_at, sent_since)
+        self._free_at += self._interval
 
     def delay(self, now: float) -> float:
         """Return the seconds until a message may pass."""
@@ -53,6 +61,6 @@ class RateLimit:
         return self.refused > ABUSE * self._burst
 
 
-def rate_limit(per_second: float | None) -> RateLimit | None:
+def rate_limit(per_second: float | None, runtime: Runtime) -> RateLimit | None:
     """Make the limit of an option; None if there is none."""
-    return None if per_second is None else RateLimit(per_second)
+    return None if per_second is None else RateLimit(per_second, runtime.pauses)

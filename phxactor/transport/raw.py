@@ -69,7 +69,7 @@ class RawWebSocket(WebSocket):
     def __init__(self, link: Link, handler: RawSocket) -> None:
         super().__init__(link)
         self._handler = handler
-        self._rate = rate_limit(link.options.max_messages_per_second)
+        self._rate = rate_limit(link.options.max_messages_per_second, self.pid.runtime)
         self._waiting = 0
         """Bytes of messages that wait for the handler."""
         self._room: trio.Event | None = None

@@ -130,10 +130,12 @@ class House:
 @asynccontextmanager
 async def house(clock: MockClock) -> AsyncIterator[House]:
     websocket = WebSocketOptions(check_origin=False, timeout=TIMEOUT, join_timeout=TIMEOUT, connect_timeout=TIMEOUT)
+    limited = attrs.evolve(websocket, max_messages_per_second=10, max_joins_per_second=1)
     endpoint = Endpoint(
         sockets=[
             mount("/s", UserSocket, websocket=websocket, longpoll=LongPollOptions(check_origin=False, window=WINDOW)),
             mount("/deflated", UserSocket, websocket=attrs.evolve(websocket, compress=True)),
+            mount("/limited", UserSocket, websocket=limited),
             mount("/raw", Raw, websocket=websocket),
         ],
         routes=[
@@ -194,6 +196,39 @@ async def silence_of_a_raw_socket(it: House) -> None:
     put(frame(TEXT, b"hello"))
     it.pause()
     assert await client.next() == "hello"
+
+
+async def a_rate_limit(it: House) -> None:
+    """It sends 10 messages a second all the while; the program is stopped before and after it has caught up."""
+    client, put = await it.connect("/limited/websocket?vsn=2.0.0")
+    heard = 0
+
+    async def hear() -> None:
+        nonlocal heard
+        while True:
+            assert await client.json() == ALIVE
+            heard += 1
+
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(hear)
+        for tenth in range(120):
+            put(frame(TEXT, orjson.dumps(HEARTBEAT)))
+            if 20 <= tenth < 50 or 80 <= tenth < 105:
+                it.pause(0.1)
+            else:
+                await trio.sleep(0.1)
+        await trio.sleep(0.1)
+        assert heard == 120
+        nursery.cancel_scope.cancel()
+
+
+async def a_rate_of_joins(it: House) -> None:
+    client, put = await it.connect("/limited/websocket?vsn=2.0.0")
+    for number in range(6):
+        put(frame(TEXT, orjson.dumps([str(number), "1", f"room:{number}", "phx_join", {}])))
+        it.pause(1.0)
+    for _ in range(6):
+        assert (await client.json())[4]["status"] == "ok"  # type: ignore[index]
 
 
 async def a_join(it: House) -> None:
@@ -341,6 +376,8 @@ LIVING: Final = [
     silence,
     silence_of_one_that_compresses,
     silence_of_a_raw_socket,
+    a_rate_limit,
+    a_rate_of_joins,
     a_join,
     a_connect,
     first_bytes,

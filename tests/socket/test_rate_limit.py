@@ -1,9 +1,12 @@
 from __future__ import annotations
 
+import attrs
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from phxactor import open_runtime
+from phxactor.runtime.pauses import CATCH_UP, MOST, SLICE, Pauses
 from phxactor.socket.rate_limit import ABUSE, RateLimit, rate_limit
 
 rates = st.floats(0.1, 1000)
@@ -52,6 +55,58 @@ def test_abuse_is_ten_seconds_worth_without_a_rest() -> None:
     assert now == pytest.approx(ABUSE + 1, abs=0.5)
 
 
+@attrs.define
+class Clock:
+    now: float = 1000.0
+
+
+@pytest.mark.parametrize("pause", [1.0, 4.0, MOST])
+def test_what_was_sent_in_a_pause_is_read_at_once(pause: float) -> None:
+    clock = Clock()
+    limit = RateLimit(5, Pauses(lambda: clock.now))
+    assert [limit.take(clock.now) for _ in range(6)] == [True] * 5 + [False]
+    clock.now += pause
+    in_time = round(5 * pause)
+    assert [limit.take(clock.now) for _ in range(in_time + 1)] == [True] * in_time + [False]
+
+
+def test_what_was_sent_in_a_pause_is_read_bit_by_bit() -> None:
+    clock = Clock()
+    limit = RateLimit(5, Pauses(lambda: clock.now))
+    assert all(limit.take(clock.now) for _ in range(5))
+    clock.now += 4
+    passed = 0
+    for _ in range(40):  # it is sent four a second, and read ten a second
+        clock.now += 0.1
+        passed += limit.take(clock.now)
+    assert passed == 40
+
+
+def test_a_pause_counts_once_and_not_for_ever() -> None:
+    clock = Clock()
+    pauses = Pauses(lambda: clock.now)
+    limit = RateLimit(5, pauses)
+    assert limit.take(clock.now)
+    clock.now += 1000
+    assert sum(limit.take(clock.now) for _ in range(1000)) == 5 * MOST + 5
+    clock.now += 1000.0
+    assert limit.take(clock.now)  # what is left of this pause is not used
+    while clock.now < 3000 + CATCH_UP:
+        clock.now += SLICE
+        pauses.look()
+    assert sum(limit.take(clock.now) for _ in range(1000)) == 5
+
+
+def test_a_program_that_is_always_late_keeps_the_limit() -> None:
+    clock = Clock()
+    limit = RateLimit(5, Pauses(lambda: clock.now))
+    passed = 0
+    for _ in range(100):
+        clock.now += 2
+        passed += sum(limit.take(clock.now) for _ in range(100))
+    assert passed <= 5 * (200 + MOST + 1)
+
+
 def test_a_rest_is_forgiven() -> None:
     limit = RateLimit(10)
     for second in range(100):
@@ -71,5 +126,8 @@ def test_what_is_owed_is_waited_for(rate: float, between: list[float]) -> None:
         assert count <= max(1.0, rate) + rate * (now - begin) + 1e-3
 
 
-def test_no_limit() -> None:
-    assert rate_limit(None) is None
+async def test_no_limit() -> None:
+    """Nor does anybody look for pauses."""
+    async with open_runtime() as runtime:
+        assert rate_limit(None, runtime) is None
+        assert "pauses" not in vars(runtime)
