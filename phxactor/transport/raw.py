@@ -17,6 +17,7 @@ import trio
 
 from phxactor.otp import Stop
 from phxactor.runtime import NORMAL, Exit, Reason, State, Timer, close_left_open, fork, is_atom
+from phxactor.runtime.countdown import counted
 from phxactor.runtime.process import judge
 from phxactor.socket import BINARY, TEXT, SocketPush
 from phxactor.socket.messages import DRAIN
@@ -232,7 +233,7 @@ class RawWebSocket(WebSocket):
         try:
             while self._waiting > AHEAD and not self.deaf:
                 self._room = room = trio.Event()
-                with self.pid.runtime.patience.move_on_after(STUCK) as scope:
+                with counted(self.pid.runtime.timers, STUCK) as scope:  # it is the program that is slow
                     await room.wait()
                 if scope.cancelled_caught:
                     self._room = None

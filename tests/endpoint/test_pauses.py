@@ -41,6 +41,7 @@ from phxactor.runtime import NORMAL, SHUTDOWN, Pid, trap_exit
 from phxactor.transport.flusher import LINGER
 from phxactor.transport.request import Request
 from phxactor.transport.stream_connection import CHUNK
+from phxactor.transport.websocket import STUCK
 from tests.certificates import CLIENT, SERVER
 from tests.conformance.client import Client, Closed
 from tests.sockets.serving import complaints
@@ -64,10 +65,25 @@ class Room(Channel):
         if topic == "room:slow":
             await trio.sleep(SLOW)
 
+    @on("echo")
+    async def echo(self, payload: Any) -> Ok[None]:  # noqa: ANN401
+        return Ok()
+
     @on("slow")
     async def slow(self, payload: Any) -> Ok[None]:  # noqa: ANN401
         await trio.sleep(SLOW)
         return Ok()
+
+    @on("work")
+    async def work(self, payload: Any) -> Ok[None]:  # noqa: ANN401
+        await work()
+        return Ok()
+
+
+async def work() -> None:
+    """Take nearly as long as a handler may when much waits behind it, in which the program runs."""
+    for _ in range(int(STUCK) - 5):
+        await trio.sleep(1)
 
 
 class UserSocket(Socket):
@@ -84,6 +100,8 @@ class Raw(RawSocket):
     """Echoes."""
 
     async def handle_in(self, data: str | bytes) -> str | bytes | Stop:
+        if data == "work":
+            await work()
         return Stop(NORMAL) if data == "stop" else data
 
 
@@ -136,6 +154,7 @@ async def house(clock: MockClock) -> AsyncIterator[House]:
             mount("/s", UserSocket, websocket=websocket, longpoll=LongPollOptions(check_origin=False, window=WINDOW)),
             mount("/deflated", UserSocket, websocket=attrs.evolve(websocket, compress=True)),
             mount("/limited", UserSocket, websocket=limited),
+            mount("/narrow", UserSocket, websocket=attrs.evolve(websocket, max_input_bytes=len(LARGE))),
             mount("/raw", Raw, websocket=websocket),
         ],
         routes=[
@@ -237,6 +256,27 @@ async def a_join(it: House) -> None:
     await trio.sleep(SLOW / 2)
     it.pause()
     assert await client.json() == ["1", "1", "room:slow", "phx_reply", {"status": "ok", "response": {}}]
+
+
+async def a_channel_behind_which_much_waits(it: House) -> None:
+    client, put = await it.connect("/narrow/websocket?vsn=2.0.0")
+    await client.ask(["1", "1", "room:1", "phx_join", {}])
+    for payload in (None, LARGE, LARGE):
+        put(frame(TEXT, orjson.dumps(["1", "2", "room:1", "work" if payload is None else "echo", payload])))
+    await trio.sleep(STUCK - 10)
+    it.pause(STUCK)
+    for _ in range(3):
+        assert (await client.json())[4]["status"] == "ok"  # type: ignore[index]
+
+
+async def a_raw_socket_behind_which_much_waits(it: House) -> None:
+    client, put = await it.connect("/raw/websocket")
+    for text in ("work", LARGE, LARGE):
+        put(frame(TEXT, text.encode()))
+    await trio.sleep(STUCK - 10)
+    it.pause(12.0)  # it is over shortly after the time is by the clock
+    for text in ("work", LARGE, LARGE):
+        assert await client.next() == text
 
 
 async def a_connect(it: House) -> None:
@@ -379,6 +419,8 @@ LIVING: Final = [
     a_rate_limit,
     a_rate_of_joins,
     a_join,
+    a_channel_behind_which_much_waits,
+    a_raw_socket_behind_which_much_waits,
     a_connect,
     first_bytes,
     a_head,
