@@ -1,7 +1,7 @@
 """Cleaning up with `await` in a process that is ending.
 
-After a fatal exit signal every `await` of a process raises trio's `Cancelled`, in `finally` blocks too (TM6). A shield
-of trio's own would keep a kill away as well (TM7); this one does not.
+After a fatal exit signal every `await` of a process raises trio's `Cancelled`, in `finally` blocks too (TM6). A plain
+`trio.CancelScope(shield=True)` would also hold off a kill (TM7). The shield of `cleanup` does not.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from phxactor.runtime.runtime import current_process
 
 @contextmanager
 def cleanup(seconds: float) -> Iterator[None]:
-    """Let the block wait, for at most so many seconds, whatever exit signal has come or comes; but a kill ends it.
+    """Let the block await for at most `seconds`, despite earlier or later exit signals. A kill ends the block.
 
         try:
             ...
@@ -25,7 +25,7 @@ def cleanup(seconds: float) -> Iterator[None]:
             with cleanup(2.0):
                 await connection.send_all(b"bye")
 
-    Raises NotAProcessError outside of a process. In one that has been killed there is no shield (TM6).
+    Raises NotAProcessError outside of a process. A killed process gets no shield (TM6).
     """
     pid = current_process()
     cleanups = pid.runtime.cleanups

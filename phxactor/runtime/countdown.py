@@ -1,8 +1,8 @@
-"""Times that processes of the program have to end: a pause of the program is none of theirs.
+"""Countdowns for processes that must end. A pause of the whole program does not count against them.
 
-A program that was stopped (SIGSTOP, a virtual machine that paused, a handler that computes) has let none of its
-processes run meanwhile. So time is counted in slices, and one that ends late by more than `LATE` is taken again. It is
-not taken again twice in a row: a program that is always late, since it has more to do than it can, has to end too.
+While the program is stopped (SIGSTOP, a paused virtual machine, a handler that computes), none of its processes can
+run. So a countdown counts time in slices, and counts a slice again if it ended more than `LATE` seconds late. It never
+repeats two slices in a row: an overloaded program is always late, and its countdowns must end too.
 """
 
 from __future__ import annotations
@@ -17,13 +17,13 @@ import trio
 from phxactor.runtime.timers import Argument, Timer, Timers
 
 SLICE: Final = 0.5
-"""Seconds that are counted at once."""
+"""Length of a slice in seconds."""
 LATE: Final = 0.1
-"""Seconds by which a slice may be late."""
+"""Seconds by which a slice may end late and still count."""
 
 
 class Countdown:
-    """Calls `callback(argument)` once, after so many seconds in which the program has run; `math.inf` for never."""
+    """Calls `callback(argument)` once, after the program has run for `seconds`; `math.inf` means never."""
 
     __slots__ = ("_callback", "_left", "_slice", "_taken_again", "_timer", "_timers")
 
@@ -38,13 +38,13 @@ class Countdown:
         self._timer: Timer | None = timers.add(self._slice, self._count, None)
 
     def stop(self) -> None:
-        """Call nothing; again is no error."""
+        """Cancel the callback. A second call does nothing."""
         timer, self._timer = self._timer, None
         if timer is not None:
             self._timers.discard(timer)
 
     def _count(self, _: None) -> None:
-        timer, self._timer = self._timer, None  # each knows the other: only the collector would find the two
+        timer, self._timer = self._timer, None  # breaks the reference cycle of timer and countdown
         assert timer is not None  # noqa: S101 - it has just fired
         deadline = timer.deadline
         late = self._timers.now() - deadline
@@ -63,7 +63,7 @@ class Countdown:
 
 @contextmanager
 def counted(timers: Timers, seconds: float) -> Iterator[trio.CancelScope]:
-    """Cancel the block after so many seconds in which the program has run."""
+    """Cancel the block after the program has run for `seconds`."""
     with trio.CancelScope() as scope:
         countdown = Countdown(timers, seconds, trio.CancelScope.cancel, scope)
         try:

@@ -1,4 +1,4 @@
-"""What a process can do to itself and to others: the functions that a body calls."""
+"""The functions with which the body of a process acts on its own process and on others."""
 
 from __future__ import annotations
 
@@ -49,9 +49,10 @@ def receive(
     *,
     timeout: float | None = None,
 ) -> Awaitable[object]:
-    """Take the oldest message, or the oldest for which `match` is true (N2); to type checkers, what it guards.
+    """Take the oldest message, or the oldest one for which `match` is true (N2).
 
-    Raises TimeoutError when none has come within `timeout` seconds from now (N3, N4).
+    If `match` is a `TypeGuard`, type checkers see the guarded type. Raises TimeoutError if no such message has come
+    within `timeout` seconds from now (N3, N4).
     """
     if match is None:
         return current_process().receive(timeout)
@@ -59,7 +60,7 @@ def receive(
 
 
 def send(destination: Pid | str, message: object) -> None:
-    """Send to a process, or to the owner of a name; raises NoProcessError for a name nobody has (NM3)."""
+    """Send to a process, or to the owner of a name; raises NoProcessError for an unregistered name (NM3)."""
     if isinstance(destination, str):
         pid = whereis(destination)
         if pid is None:
@@ -70,7 +71,11 @@ def send(destination: Pid | str, message: object) -> None:
 
 
 def link(pid: Pid) -> None:
-    """Link this process and another (X10 to X14); raises NoProcessError, see `signals.link`."""
+    """Link this process and another one (X10 to X14).
+
+    Raises NoProcessError if the other has ended and this process does not trap exits (X13). Raises WrongThreadError
+    if the other process lives in another thread.
+    """
     signals.link(_alive(), pid)
 
 
@@ -83,7 +88,7 @@ def unlink(pid: Pid, *, flush: bool = False) -> None:
 
 
 def monitor(target: Pid | str) -> Monitor:
-    """Watch a process, or the owner of a name: one `Down` will come (M1 to M6). Never raises for a dead one."""
+    """Watch a process, or the owner of a name: one `Down` will come (M1 to M6). A dead process is no error."""
     owner = _not_silenced()
     if isinstance(target, str):
         return signals.monitor(owner, owner.runtime.names.whereis(target), target)
@@ -93,27 +98,27 @@ def monitor(target: Pid | str) -> Monitor:
 
 
 def demonitor(watch: Monitor, *, flush: bool = False) -> bool:
-    """Stop watching, and tell whether the monitor was still active (M9); no error if it was not (M10).
+    """Stop watching, and return whether the monitor was still active (M9). An inactive monitor is no error (M10).
 
-    `flush` also removes its `Down` from the mailbox if it came before (M8).
+    `flush` also removes the monitor's `Down` from the mailbox if it has already come (M8).
     """
     of_this_thread(watch.owner)
     return signals.demonitor(watch, flush=flush)
 
 
 def trap_exit(flag: bool = True) -> bool:  # noqa: FBT001, FBT002 - reads as in Erlang: trap_exit(False)
-    """Turn exit signals to this process into `Exited` messages, or back; returns what it was (X19)."""
+    """Switch on or off that exit signals become `Exited` messages; return the previous setting (X19)."""
     owner = _alive()
     before, owner.trapping = owner.trapping, flag
     return before
 
 
 def set_port(port: Port | None, sink: Sink = NO_SINK) -> None:
-    """Have a synchronous function take this process's messages from now on, those that wait first.
+    """Let a synchronous function take this process's messages from now on, waiting messages first.
 
-    A `sink` takes messages of just the type `sink.takes` in its place, with `sink.put`, where nothing waits ahead of
-    them. It runs as whoever sends, not as this process, which may be busy, and may put the message down, no more: not
-    send, spawn or exit.
+    A `sink` takes messages of exactly the type `sink.takes` in place of the port, by `sink.put`, while no other message
+    waits ahead of them. `put` runs in the sender's context, even while the port is busy. It may only store the message:
+    it must not send, spawn or exit.
     """
     owner = _alive()
     owner.port = port
@@ -126,13 +131,17 @@ def set_port(port: Port | None, sink: Sink = NO_SINK) -> None:
 
 
 def register(name: str, pid: Pid | None = None) -> None:
-    """Give a process, by default this one, a name (NM1, NM2); raises NameTakenError."""
+    """Register a name for a process, by default for this one (NM1, NM2).
+
+    Raises NameTakenError if the name has an owner, or if the process has a name or has ended; ValueError if the name
+    is empty or reserved; TypeError if it is no `str`.
+    """
     owner = _alive()
     owner.runtime.names.register(name, owner if pid is None else of_this_thread(pid))
 
 
 def unregister(name: str) -> None:
-    """Free a name; raises LookupError if nobody has it (NM4)."""
+    """Free a name; raises LookupError if no process has it (NM4)."""
     current_process().runtime.names.unregister(name)
 
 
@@ -142,12 +151,12 @@ def whereis(name: str) -> Pid | None:
 
 
 def send_after(destination: Pid | str, message: object, seconds: float) -> Timer:
-    """Send a message after at least so many seconds; to a name, whoever has it then (TI1, TI6, TI7).
+    """Send a message after at least `seconds` (TI1, TI6). A name is resolved when the timer fires (TI7).
 
-    Raises ValueError for a negative time.
+    Raises ValueError for a negative number of seconds.
     """
     if not seconds >= 0:
-        raise ValueError(f"a time is a number of seconds from 0, not {seconds!r}")
+        raise ValueError(f"seconds must be a number of at least 0, not {seconds!r}")
     runtime = _not_silenced().runtime
     timers = runtime.timers
     if isinstance(destination, Pid):
@@ -160,9 +169,11 @@ def send_after(destination: Pid | str, message: object, seconds: float) -> Timer
 
 
 def cancel_timer(timer: Timer) -> float | None:
-    """Return the seconds that were left, or None if it has fired, was cancelled, or is for a dead process (TI3, TI6).
+    """Cancel a timer and return the seconds that were left.
 
-    A message that it has sent stays where it is. Any process may cancel it (TI4).
+    Returns None if the timer has fired, was cancelled before, or was for a process that is dead (TI3, TI6). A message
+    that the timer has already sent stays in the mailbox. Any process may cancel the timer (TI4). Raises
+    WrongThreadError if the timer belongs to a runtime in another thread.
     """
     timers = timer.timers
     if current_process().thread != timers.thread:
@@ -177,7 +188,7 @@ def _send_late(names: Names, name: str, message: object) -> None:
 
 
 def _not_silenced() -> Pid:
-    """Return the current process; raises its `Exit` again when it has ended itself (P8)."""
+    """Return the current process; raises its `Exit` again if it has signalled itself fatally (P8)."""
     owner = current_process()
     if owner in silenced:
         raise Exit(owner.exit_reason)
@@ -185,7 +196,7 @@ def _not_silenced() -> Pid:
 
 
 def _alive() -> Pid:
-    """Return the current process; raises its `Exit` again when it is ending (TM4)."""
+    """Return the current process; raises its `Exit` again if it is ending (TM4)."""
     owner = current_process()
     if owner.state is not ALIVE:
         raise Exit(owner.exit_reason)

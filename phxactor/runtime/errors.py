@@ -1,4 +1,4 @@
-"""What the runtime raises: exits, which end a process, and the errors of a wrong call."""
+"""The exceptions of the runtime: `Exit`, which ends a process, and the errors of wrong calls."""
 
 from __future__ import annotations
 
@@ -36,27 +36,27 @@ class NameTakenError(ValueError):
 
 
 class NotAProcessError(RuntimeError):
-    """The call needs a current process, and this task is none; or the runtime has ended, and starts no more of them."""
+    """The call needs a current process and this task has none, or the runtime has ended and starts no process."""
 
 
 class WrongThreadError(NotAProcessError):
-    """The call is for a process of another thread. It has changed nothing.
+    """The call is for a process of another thread. The call has changed nothing.
 
-    A process belongs to the thread in which its runtime runs, and so does all that it may do: a thread of
-    `trio.to_thread` has the context of the process that waits for it, but is not that process (TM34).
+    A process belongs to the thread in which its runtime runs, and can act only there. A thread of `trio.to_thread`
+    has a copy of the context of the process that waits for the thread, but it is not that process (TM34).
     """
 
 
 def wrong_thread(whose: object) -> WrongThreadError:
-    """Make the error, which says how it is done instead; `whose` is what belongs to another thread."""
+    """Make the error, which names the right way to call; `whose` is the object that belongs to another thread."""
     return WrongThreadError(
         f"{whose!r} belongs to another thread: make the call there, by runtime.run_soon(function) from any thread, or "
-        "by trio.from_thread.run_sync(function, ...) from one of trio.to_thread"
+        "by trio.from_thread.run_sync(function, ...) from a thread of trio.to_thread"
     )
 
 
 def not_here(pid: Pid) -> WrongThreadError:
-    """Make the error of whoever does something to a process from another thread."""
+    """Make the error for a caller that acts on a process from another thread."""
     if pid.runtime.main.state is DEAD:
         return WrongThreadError(f"{pid!r} is gone: its runtime, which ran in another thread, has ended")
     return wrong_thread(pid)

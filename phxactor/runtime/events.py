@@ -1,4 +1,4 @@
-"""What the runtime tells its observers. Unattached, each costs one attribute test."""
+"""The telemetry events of the runtime. An event without handlers costs one attribute test."""
 
 from __future__ import annotations
 
@@ -15,33 +15,39 @@ unlinked: Final = Event("phxactor.process.unlinked", "A link was removed by unli
 named: Final = Event("phxactor.process.named", "A name was registered: pid, name.")
 cleanup_failed: Final = Event(
     "phxactor.process.cleanup_failed",
-    "An exception came out of a process that was already ending, and was not adopted: pid, exception.",
+    "An exception came out of a process that was already ending. It is not the exit reason: pid, exception.",
 )
 zombie: Final = Event(
     "phxactor.process.zombie",
-    "A killed process has not ended in time and is taken for dead, though its task still runs: pid, reason.",
+    "A killed process has not ended in time. It counts as dead, but its task still runs: pid, reason.",
 )
 stray: Final = Event(
-    "phxactor.process.stray", "Processes that the orderly stop of a runtime has not ended are about to be killed: pids."
+    "phxactor.process.stray", "The orderly stop of a runtime has left processes, which it will now kill: pids."
 )
 stuck: Final = Event(
     "phxactor.process.stuck",
     "A process does not let others run: pid (or None), seconds, stack (text). Emitted in the watchdog's thread.",
 )
 unstuck: Final = Event(
-    "phxactor.process.unstuck", "It does again: pid, seconds (that nothing else ran). Emitted in the watchdog's thread."
+    "phxactor.process.unstuck",
+    "A stuck process lets others run again: pid, seconds (during which nothing else ran). Emitted in the watchdog's "
+    "thread.",
 )
-call_failed: Final = Event("phxactor.run_soon.failed", "What `run_soon` called has raised: exception.")
-timer_failed: Final = Event("phxactor.timer.failed", "What a timer called has raised: exception.")
+call_failed: Final = Event("phxactor.run_soon.failed", "A function given to `run_soon` has raised: exception.")
+timer_failed: Final = Event("phxactor.timer.failed", "The callback of a timer has raised: exception.")
 
 log(crashed, logging.ERROR, lambda fields: f"{fields['pid']!r} crashed")
 log(cleanup_failed, logging.ERROR, lambda fields: f"the cleanup of {fields['pid']!r}, which was ending, failed")
-log(zombie, logging.ERROR, lambda fields: f"{fields['pid']!r} was killed and does not end: it shields itself, or waits")
+log(
+    zombie,
+    logging.ERROR,
+    lambda fields: f"{fields['pid']!r} was killed but does not end: its task is in a shield, or waits for a thread",
+)
 log(
     stuck,
     logging.ERROR,
     lambda fields: f"{fields['pid']!r} has let nothing else run for {fields['seconds']:.1f} s:\n{fields['stack']}",
 )
 log(unstuck, logging.ERROR, lambda fields: f"{fields['pid']!r} let nothing else run for {fields['seconds']:.1f} s")
-log(timer_failed, logging.ERROR, lambda _: "what a timer called has raised")
-log(call_failed, logging.ERROR, lambda _: "what run_soon called has raised")
+log(timer_failed, logging.ERROR, lambda _: "the callback of a timer raised")
+log(call_failed, logging.ERROR, lambda _: "a function given to run_soon raised")

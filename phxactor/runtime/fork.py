@@ -1,15 +1,15 @@
-"""A child of `os.fork` that was made in a process: it never serves, and never cleans up what is its parent's.
+"""Children of `os.fork` that a process makes: they never serve clients, and never clean up the parent's resources.
 
-The child has a copy of everything: of the scheduler in the midst of a step, the sockets, the epoll objects, which it
-shares with its parent. Its code may go on in the handler that has forked; but
+The child has a copy of the scheduler in the middle of a step. It shares the sockets and the epoll objects with its
+parent. The child may finish the handler that called `os.fork`. These rules hold in the child:
 
-- what comes out of that handler ends the child: `sys.exit(3)` with the status 3, as in any program, another exception
-  with its traceback and the status 1. What had been printed is flushed; nothing else of the program runs;
-- where it does not say so but waits or returns, the child ends with its step, before trio runs anything else: with one
-  line on stderr and the status 1. So no other process runs in it, and nothing is sent to anybody's client;
-- signals do there what they do in any program: the program's own handling of SIGINT and SIGTERM is for the parent.
+- An exception that leaves that handler ends the child. `sys.exit(3)` ends it with status 3, as in any program. Any
+  other exception ends it with a traceback and status 1. Printed output is flushed; no other code of the program runs.
+- If the handler awaits or returns, the child ends with the current scheduler step, before trio runs anything else,
+  with one line on stderr and status 1. So no other process runs in the child, and no client gets anything from it.
+- Signals have their default effect: the program's handling of SIGINT and SIGTERM is for the parent only.
 
-Who forks in a thread has nothing of the scheduler in the child, and nothing of this happens. `subprocess` and
+A fork in another thread copies nothing of the scheduler's thread, so these rules do not apply to it. `subprocess` and
 `multiprocessing` end their children themselves.
 """
 
@@ -33,22 +33,22 @@ from phxactor.runtime.pid import current
 FAILED: Final = 1
 """The exit status of a child that does not end itself."""
 STRAYED: Final = (
-    "phxactor: a child of os.fork has left the code that made it, and ends: give it os._exit() or sys.exit()\n"
+    "phxactor: a child of os.fork has left the code that forked it, and ends: end it with os._exit() or sys.exit()\n"
 )
 
 _runs: Counter[int] = Counter()
-"""The threads in which runtimes are open, and how many."""
+"""For each thread, the number of runtimes that are open in it."""
 received: Final[set[signal.Signals]] = set()
-"""The signals that the program handles by itself, and its children do not."""
+"""The signals that the program handles itself, and its children do not."""
 _mask: set[int] = set()
-"""The signals that were blocked before a fork that is going on."""
+"""The signal mask from before the fork that is in progress."""
 child: int | None = None
-"""In a child, the thread that was the scheduler's: all that is left of the parent's."""
+"""In a child, the id of its only thread if that was the scheduler's thread in the parent; else None."""
 
 
 @contextmanager
 def runs_here() -> Iterator[None]:
-    """Have children that are made in this thread end, as long as the block lasts."""
+    """Apply the rules of this module to children that are forked in this thread during the block."""
     thread = threading.get_ident()
     _runs[thread] += 1
     try:
@@ -60,18 +60,18 @@ def runs_here() -> Iterator[None]:
 
 
 def is_child() -> bool:
-    """Tell whether this is the scheduler's thread in a child: nothing may be written."""
+    """Return whether this is the scheduler's thread in a child, which must not write to sockets."""
     return child is not None and child == threading.get_ident()
 
 
 def leave(error: BaseException) -> None:
-    """In a child, end it by what came out of its code; everywhere else, do nothing."""
+    """In a child, end it with the exception that left its code; anywhere else, do nothing."""
     if is_child():
         _end(None if issubclass(type(error), Exit) else error)
 
 
 def stray() -> None:
-    """In a child, end it: its code has come to an end without saying so. Everywhere else, do nothing."""
+    """In a child, end it with status 1: its code has returned without `sys.exit`. Anywhere else, do nothing."""
     if is_child():
         _end(None)
 
@@ -94,14 +94,14 @@ def _end(error: BaseException | None) -> NoReturn:
 
 
 def _asked(error: BaseException | None) -> SystemExit | None:
-    """Find a `sys.exit`, also in the group that a nursery has made of it."""
+    """Find the `SystemExit`, also inside the exception group in which a nursery wraps it."""
     if isinstance(error, BaseExceptionGroup):
         return next(filter(None, map(_asked, error.exceptions)), None)
     return error if isinstance(error, SystemExit) else None
 
 
 def _status(error: SystemExit) -> int:
-    """Return the exit status, as the interpreter would, and print what it would print."""
+    """Return the exit status that the interpreter would use, and print what the interpreter would print."""
     if error.code is None:
         return 0
     if isinstance(error.code, int):
@@ -111,7 +111,7 @@ def _status(error: SystemExit) -> int:
 
 
 class _LastStep(trio.abc.Instrument):
-    """Ends the child when the step of the scheduler is over in which it was made; nothing else runs before."""
+    """Ends the child at the end of the scheduler step that forked it, before any other task runs."""
 
     def before_task_step(self, _: trio.lowlevel.Task) -> None:
         """Let no other task run."""
@@ -127,30 +127,30 @@ class _LastStep(trio.abc.Instrument):
 
 
 def _before() -> None:
-    """Be called before each fork: a signal that comes to the child at once waits until it is known what it does."""
+    """Block signals before a fork: a signal to the new child waits until `_in_child` has reset its handlers."""
     global _mask  # noqa: PLW0603 - the hooks of a fork share nothing else
     if received:
         _mask = signal.pthread_sigmask(signal.SIG_BLOCK, received)
 
 
 def _in_parent() -> None:
-    """Be called after it, in the program itself."""
+    """Restore the signal mask in the parent, after each fork."""
     if received:
         signal.pthread_sigmask(signal.SIG_SETMASK, _mask)
 
 
 def _in_child() -> None:
-    """Be called in each child, before its code goes on."""
+    """Set up each child, before its code continues."""
     global child  # noqa: PLW0603 - it is a fact about the whole interpreter
     if _runs.get(threading.get_ident()):
         child = threading.get_ident()
-        with suppress(RuntimeError):  # a guest's host has forked, between two steps
+        with suppress(RuntimeError):  # trio in guest mode: the host loop forked between two steps
             trio.lowlevel.add_instrument(_LastStep())
         pid = current.get(None)
         if pid is not None:
-            pid.budget = 0  # it takes no other message of those that wait for it
+            pid.budget = 0  # the process takes no other waiting message
     if received:
-        signal.set_wakeup_fd(-1)  # it wakes the parent
+        signal.set_wakeup_fd(-1)  # the descriptor is shared, and would wake the parent
         for number in received:
             signal.signal(number, signal.SIG_DFL)
         signal.pthread_sigmask(signal.SIG_SETMASK, _mask)

@@ -1,19 +1,17 @@
-"""CPython's garbage collector, set for programs of many small processes that live long: `collector="processes"`.
+"""CPython's garbage collector, tuned for programs of many small, long-lived processes: `collector="processes"`.
 
-Its defaults look for cycles after every 700 new objects and, as a program grows, again and again at all that there is:
-it was 70 % of the time in which 100,000 linked processes die, and with 10,000 clients it stops everything for 0.7 s at
-a time. So while a program runs
+By default CPython looks for cycles after every 700 new objects. As a program grows, it traverses all objects again and
+again, and stops everything meanwhile (figures: docs/benchmarks.md). So while a program runs:
 
-- the young are looked at once, and not at all while the processes become so many more that these explain them: of a
-  thousand clients that connect everything is alive, and to find that out is a tenth of what they cost;
-- what survives that look, or has none, is *frozen*: taken off the list of what is looked at. Nearly all of it is freed
-  without the collector, when nothing refers to it any more. So each object is looked at once at most, and a pause is
-  some 20 ms at most, however much there is (10,000 clients);
-- a cycle that is dropped after that waits for a full look at everything. The program asks for one by `gc.collect()`,
-  which first takes everything back, or by `sweep`. It is made without being asked when more objects are frozen, or more
-  bytes are in memory, than the number of processes explains, and more than twice what the last one left.
+- A young collection traverses each new object once. It is skipped when at least one process per `YOUNG` new objects has
+  started since the last one: the objects are theirs, and alive.
+- Objects that survive or skip that collection are *frozen* (`gc.freeze`): later collections do not traverse them.
+  Reference counting frees nearly all of them. So each object is traversed at most once, and pauses stay short.
+- A cycle dropped later waits for a full collection. The program asks for one by `gc.collect()`, which unfreezes
+  everything first, or by `sweep`. It also runs when the frozen objects, or the bytes of memory, are more than the
+  number of processes accounts for and more than twice what the last full collection left.
 
-With `collector="python"` nothing is set, and nothing frozen.
+With `collector="python"` this module changes nothing and freezes nothing.
 """
 
 from __future__ import annotations
@@ -30,64 +28,64 @@ if TYPE_CHECKING:
     from phxactor.runtime.runtime import Runtime
 
 Collector: TypeAlias = Literal["processes", "python"]
-"""Who sets the collector: `run`, as this file says, or nobody."""
+"""The setting of the collector: `"processes"` as this module describes, `"python"` for CPython's own."""
 COLLECTORS: Final = ("processes", "python")
 
 THRESHOLDS: Final = (700, 1_000_000, 1_000_000)
-"""New objects before they are looked at; the older generations are always empty."""
+"""Thresholds for `gc.set_threshold`: new objects before a young collection; the older generations stay empty."""
 SLACK: Final = 250_000
-"""Frozen objects that are never too many."""
+"""Number of frozen objects below which no full collection is due."""
 OF_PROCESS: Final = 400
-"""Frozen objects that a process explains: four times what a channel and its connection have."""
+"""Number of frozen objects allowed for each process: four times what a channel and its connection have."""
 SLACK_BYTES: Final = 64 * 1024 * 1024
-"""Bytes of memory that are never too many."""
+"""Bytes of memory below which no full collection is due."""
 BYTES_OF_PROCESS: Final = 32 * 1024
-"""Bytes of memory that a process explains."""
+"""Bytes of memory allowed for each process."""
 YOUNG: Final = 100
-"""New objects that each process explains by which there are more than at the last look: twice what a channel has."""
+"""Number of new objects attributed to each process started since the last collection: twice what a channel has."""
 EVERY: Final = 64
-"""Freezings between two counts of what is frozen, at least: counting takes some milliseconds for a million."""
+"""Number of freezes between two counts of the frozen objects, at least: a count visits all of them."""
 
 
 class Freezer:
-    """What the garbage collector calls before it looks, and after. There is one for all programs that run."""
+    """The callback that the garbage collector calls before and after each collection. All programs share one."""
 
     def __init__(self) -> None:
-        """Start without any."""
+        """Start without runtimes."""
         self.runtimes: list[Runtime] = []
-        """Those of the programs; they may be in several threads, and end in any order."""
+        """The runtimes of the programs. They may be in several threads, and end in any order."""
         self.thresholds = gc.get_threshold()
-        """What was set before the first of them."""
+        """The collector's thresholds from before the first runtime."""
         self.asked = False
-        """Whether one of them is to have everything looked at soon."""
+        """Whether a runtime has been asked for a full collection that has not run yet."""
         self._freezings = 0
-        """Since the last count."""
+        """Number of freezes since the last count of the frozen objects."""
         self._added = 0
-        """Objects that were new when the collector looked, since then: no more can have been frozen."""
+        """Number of new objects seen by collections since the last count: at most this many have been frozen."""
         self._counted = 0
-        """Frozen objects at that count."""
+        """Number of frozen objects at the last count."""
         self._spare = SLACK
-        """Frozen objects that may be there, beside those of the processes."""
+        """Number of frozen objects allowed, in addition to those of the processes."""
         self._spare_bytes = max(SLACK_BYTES, 2 * resident())
-        """Bytes of memory that there may be, beside those of the processes."""
+        """Bytes of memory allowed, in addition to those of the processes."""
         self._processes = 0
-        """How many there were at the last look."""
+        """Number of processes at the last collection."""
 
     def __call__(self, phase: str, info: Mapping[str, int]) -> None:
-        """Freeze what processes explain before the look, and what has survived it.
+        """Freeze the new objects of new processes before a collection, and the surviving objects after it.
 
-        When too much is frozen, have everything looked at soon: not here, within a collection.
+        If too much is frozen, ask a runtime for a full collection: none can start within a collection.
         """
         full = info["generation"] == 2  # noqa: PLR2004 - of three
         if phase == "start":
-            young = gc.get_count()[0]  # from Python 3.12 on, one call into C may have made any number of them
+            young = gc.get_count()[0]  # from Python 3.12 on, one call into C may have made any number of objects
             self._added += young
-            # Not those that have started since, for as many may have ended, and left garbage.
+            # The growth, not the number of starts: processes that have ended may have left garbage.
             before, self._processes = self._processes, self._running()
             if full:
-                gc.unfreeze()  # somebody has asked for a look at everything
+                gc.unfreeze()  # the program has asked for a full collection
             elif info["generation"] == 0 and young <= YOUNG * (self._processes - before):
-                gc.freeze()  # which leaves nothing to look at
+                gc.freeze()  # leaves nothing to traverse
             return
         gc.freeze()
         if full:
@@ -99,11 +97,11 @@ class Freezer:
             self.runtimes[0].run_soon(sweep)
 
     def add(self, objects: int) -> None:
-        """Count objects that are frozen without a look."""
+        """Count objects that are frozen without a collection."""
         self._added += objects
 
     def _too_much(self) -> bool:
-        """Tell whether there is more than may be; objects are counted only if there could be too many."""
+        """Return whether too much is frozen or in memory; count the objects only if they could be too many."""
         processes = self._running()
         if resident() > self._spare_bytes + BYTES_OF_PROCESS * processes:
             return True
@@ -111,7 +109,7 @@ class Freezer:
         return self._freezings >= EVERY and self._counted + self._added > limit and self._count() > limit
 
     def _swept(self) -> None:
-        """Count what a look at everything has left; if that was asked for here, it may double from now on."""
+        """Count what a full collection has left. If this callback asked for it, allow twice as much from now on."""
         left, processes = self._count(), self._running()
         if self.asked:
             give_back()
@@ -120,7 +118,7 @@ class Freezer:
         self.asked = False
 
     def _count(self) -> int:
-        """Count what is frozen."""
+        """Count the frozen objects."""
         self._counted, self._freezings, self._added = gc.get_freeze_count(), 0, 0
         return self._counted
 
@@ -131,12 +129,12 @@ class Freezer:
 
 _changing: Final = threading.Lock()
 _freezers: Final[list[Freezer]] = []
-"""The one that there is while programs run."""
+"""Holds the one `Freezer` while programs run; else empty."""
 
 
 @contextmanager
 def tuned(runtime: Runtime, collector: Collector = "processes") -> Iterator[None]:
-    """Set it so while a program runs; what was there before, its modules, is frozen at once."""
+    """Tune the collector during the block; objects that exist already, such as modules, are frozen at once."""
     if collector == "python":
         yield
         return
@@ -153,7 +151,7 @@ def tuned(runtime: Runtime, collector: Collector = "processes") -> Iterator[None
     finally:
         with _changing:
             freezer.runtimes.remove(runtime)
-            freezer.asked = False  # it may have been asked
+            freezer.asked = False  # the request may have gone to this runtime
             if not freezer.runtimes:
                 _freezers.clear()
                 gc.callbacks.remove(freezer)
@@ -163,10 +161,9 @@ def tuned(runtime: Runtime, collector: Collector = "processes") -> Iterator[None
 
 @contextmanager
 def unlooked() -> Iterator[None]:
-    """Have the collector look at nothing while much is made that has no cycles, such as a large message.
+    """Run no collection while the block makes many objects without cycles, such as those of a large message.
 
-    It would look 40 times while 300,000 arrays are decoded, which makes that take four times as long. All that is young
-    is frozen instead. Where the collector is not ours, or off, nothing is changed.
+    The young objects are frozen after the block. Does nothing if the collector is off or not tuned by this module.
     """
     if not _freezers or not gc.isenabled():
         yield
@@ -181,8 +178,8 @@ def unlooked() -> Iterator[None]:
 
 
 def sweep() -> int:
-    """Have everything looked at now, and return how many objects were found that nothing can reach.
+    """Run a full collection now, and return the number of unreachable objects found.
 
-    Everything waits meanwhile: some 0.5 s for a million objects. It is the same as `gc.collect()`.
+    The whole program waits meanwhile. It is the same as `gc.collect()`.
     """
     return gc.collect()

@@ -1,12 +1,12 @@
-"""The async generators of each process: they are its own, and are closed at its end by its own task.
+"""The async generators of each process. The process's own task closes them when the process ends.
 
 A generator that is left by `break` may hold a cancel scope or a nursery open. Those belong to the task that entered
-them. trio closes a dropped generator in a task of its own, which would exit the scopes of somebody else: the error
-"Cancel scope stack corrupted", or with a nursery a task that is woken while it waits for something else. So such a
-generator is kept until its process ends (`left_open`). Every other dropped generator is left to trio.
+them. trio closes a dropped generator in a task of its own, which would exit the scopes of another task: the result is
+the error "Cancel scope stack corrupted" or, with a nursery, a task that is woken while it waits for something else. So
+a dropped generator with open scopes is kept until its process ends (`left_open`). trio closes every other one.
 
-Python tells of a generator's first step and of its last reference (`sys.set_asyncgen_hooks`). A weak reference is
-dead by the second call, so what is known of a generator is found by its address.
+Python reports a generator's first step and its last reference (`sys.set_asyncgen_hooks`). A weak reference is dead by
+the time of the second call, so the record of a generator (`Opened`) is found by the generator's address.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 AnyGenerator: TypeAlias = AsyncGeneratorType[Any, Any]
 
 LOOK: Final = 2000
-"""Objects that are looked at in search of the scopes that a generator holds; one with more to see is kept."""
+"""Number of objects to search for the scopes that a generator holds. A generator that refers to more is kept."""
 
 
 CancelStatus: Final[type] = private(
@@ -49,14 +49,14 @@ CancelStatus: Final[type] = private(
     "Task._child_nurseries",
     "Task._runner",
 ).CancelStatus
-"""Trio's class of a level of a task's stack. The names are those that `left_open` and `process` use too."""
+"""Trio's class for one level of a task's scope stack. `left_open` and `process` use the names in this list too."""
 
 _EVERYBODYS: Final = (ModuleType, FunctionType, type, trio.lowlevel.Task, CancelStatus)
-"""Through these all of a program would be found."""
+"""Types that the search does not follow: through them it would reach the whole program."""
 
 
 class Opened(ref[AnyGenerator]):
-    """A generator that a process has begun: a weak reference, for as long as anybody else has it."""
+    """The record of a generator that a process has begun: a weak reference to it, unless `kept` is set."""
 
     __slots__ = ("kept", "number", "pid")
 
@@ -64,11 +64,11 @@ class Opened(ref[AnyGenerator]):
     """The generator's address."""
     pid: Pid
     kept: AnyGenerator | None
-    """The generator itself, once nobody else has it."""
+    """The generator itself, once nothing else refers to it and it has open scopes."""
 
     @classmethod
     def by(cls, pid: Pid, generator: AnyGenerator, gone: Callable[[Opened], None]) -> Self:
-        """Take note that a process has begun a generator; `gone` is called with the note when the generator dies."""
+        """Record that a process has begun a generator; `gone` is called with the record when the generator dies."""
         opened = cls(generator, cast("Callable[[ref[AnyGenerator]], None]", gone))
         opened.number, opened.pid, opened.kept = id(generator), pid, None
         return opened
@@ -82,19 +82,19 @@ class Opened(ref[AnyGenerator]):
 
 
 class Generators:
-    """The hooks of one runtime."""
+    """The async generator hooks of one runtime."""
 
     def __init__(self, runtime: Runtime) -> None:
-        """Be made by the task of `main`."""
+        """Make the hooks; the task of `main` must make them."""
         self._runtime = runtime
         self._main_task = trio.lowlevel.current_task()
         self._before = sys.get_asyncgen_hooks()
         self._dying: dict[int, Opened] = {}
-        """Those that have died since the last first step; `_last_reference` of some was called right then."""
+        """Generators that have died since the last `_first_step`, by address; `_last_reference` looks here."""
 
     @contextmanager
     def watched(self) -> Iterator[None]:
-        """Be told of generators until the block is left."""
+        """Install the hooks during the block."""
         self._before = sys.get_asyncgen_hooks()
         sys.set_asyncgen_hooks(self._first_step, self._last_reference)
         try:
@@ -116,7 +116,7 @@ class Generators:
             pid.generators[id(generator)] = Opened.by(pid, generator, self._gone)
 
     def _in_main(self) -> bool:
-        """Tell whether the current task is `main`'s or within it: others inherit its context, such as test fixtures."""
+        """Return whether the current task is that of `main` or below it. Test fixtures inherit only its context."""
         task: trio.lowlevel.Task | None = trio.lowlevel.current_task()
         while task is not None and task is not self._main_task:
             task = None if task.parent_nursery is None else task.parent_nursery.parent_task
@@ -134,21 +134,21 @@ class Generators:
             opened.kept = cast("AnyGenerator", generator)
 
     def _forget_the_dead(self) -> None:
-        """Forget those that have died since the last first step, and were not kept."""
-        while self._dying:  # another thread may drop one meanwhile
+        """Remove the records of generators that have died since the last `_first_step` and were not kept."""
+        while self._dying:  # another thread may drop a generator meanwhile
             number, opened = self._dying.popitem()
             if opened.kept is None and opened.pid.generators is not None:
                 opened.pid.generators.pop(number, None)
 
 
 def holds_scopes(generator: AsyncGenerator[Any, Any]) -> bool:
-    """Tell whether a suspended generator may have entered a cancel scope that is still open."""
+    """Return whether a suspended generator may have entered a cancel scope that is still open."""
     scopes = open_scopes(generator)
     return scopes is None or bool(scopes)
 
 
 def open_scopes(generator: AsyncGenerator[Any, Any]) -> set[trio.CancelScope] | None:
-    """Find the open scopes that a suspended generator refers to, also through others; None when there is too much."""
+    """Find the open scopes that a suspended generator reaches; None if it reaches more than `LOOK` objects."""
     seen = {id(generator)}
     found: set[trio.CancelScope] = set()
     ahead: deque[object] = deque([generator])
@@ -166,5 +166,5 @@ def open_scopes(generator: AsyncGenerator[Any, Any]) -> set[trio.CancelScope] | 
 
 
 def _may_hold(part: object) -> bool:
-    kind = type(part)  # not `isinstance`, which may ask the object
+    kind = type(part)  # not `isinstance`, which may run code of the object
     return gc.is_tracked(part) and not issubclass(kind, _EVERYBODYS) and not kind.__module__.startswith("phxactor.")

@@ -1,7 +1,7 @@
-"""The end of a program that cannot end by itself: a thread ends it by force when its time is over.
+"""The forced end of a program that cannot end by itself: a thread ends it when its time is over.
 
-A body without a checkpoint, one that catches its own cancellation in a loop, or a shield that nothing lifts keeps the
-loop of trio from ending (TM8, TM9). Whoever restarts programs waits for the end of this one, so it has to come.
+A body without a checkpoint, a body that catches its own cancellation in a loop, or a shield that nothing lifts keeps
+trio's loop from ending (TM8, TM9). A service manager waits for the end before it restarts, so the end must come.
 """
 
 from __future__ import annotations
@@ -17,36 +17,36 @@ from typing import Final, NoReturn
 from phxactor.runtime.countdown import LATE, SLICE
 
 LAST: Final = 1.0
-"""Seconds between the kill of all processes and the end by force: for their `finally` blocks."""
+"""Seconds between the kill of all processes and the forced end, for their `finally` blocks."""
 _TELL: Final = 1.0
-"""Seconds that the last words may take: who reads standard error may have stopped reading."""
+"""Seconds that the last message may take: the reader of standard error may have stopped reading."""
 
 
 class HardStop:
-    """The last resort of one program, made in the thread that runs it."""
+    """Ends one program by force; made in the thread that runs the program."""
 
     def __init__(self) -> None:
         self.failure: BaseException | None = None
-        """What the program will end with, once it is known; shown at the end by force."""
+        """The exception with which the program will end, once it is known; printed at a forced end."""
         self._program = threading.get_ident()
         self._ended = threading.Event()
         self._waiting: list[threading.Thread] = []
 
     def ended(self) -> None:
-        """Take note that the program has ended by itself; no thread is left."""
+        """Note that the program has ended by itself, and end all armed threads."""
         self._ended.set()
         for thread in self._waiting:
             thread.join()
 
     def arm(self, seconds: float, number: int | None = None) -> None:
-        """End the program in so many seconds, unless it has ended; with a signal's number, as this signal does."""
+        """End the program after `seconds` if it still runs then: by the signal `number`, or with exit code 1."""
         if seconds != inf:
             thread = threading.Thread(target=self._wait, args=(seconds, number), name="phxactor hard stop", daemon=True)
             thread.start()
             self._waiting.append(thread)
 
     def now(self, why: str) -> NoReturn:
-        """End the program with exit code 1; tell why, and with which failure."""
+        """End the program with exit code 1; print why, and the failure."""
         teller = threading.Thread(target=self._tell, args=(why,), daemon=True)
         teller.start()
         teller.join(_TELL)
@@ -54,7 +54,7 @@ class HardStop:
 
     def _wait(self, seconds: float, number: int | None) -> None:
         late = False
-        while seconds > 0:  # in slices, for a pause of the program is not its time (see `countdown`)
+        while seconds > 0:  # in slices, since a pause of the program does not count (see `countdown`)
             began, step = monotonic(), min(seconds, SLICE)
             if self._ended.wait(step):
                 return

@@ -1,4 +1,4 @@
-"""Which runtime code runs in. Code that is no process has one too, if its trio program has just one."""
+"""Finds the runtime of the calling code. Code outside of processes has one if its trio run has exactly one."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ if TYPE_CHECKING:
     from phxactor.runtime.runtime import Runtime
 
 _open: Final[RunVar[tuple[Runtime, ...]]] = RunVar("phxactor.runtimes", ())
-"""The runtimes that are open in a trio program."""
+"""The runtimes that are open in this trio run."""
 _everywhere: Final[dict[Runtime, None]] = {}
-"""Those of all threads, for the error that says so."""
+"""The open runtimes of all threads, for the error that names one of another thread."""
 
 
 @contextmanager
 def opened(runtime: Runtime) -> Iterator[None]:
-    """Let a runtime be found as long as the block lasts."""
+    """Make a runtime known to `current_runtime` during the block."""
     _open.set((*_open.get(), runtime))
     _everywhere[runtime] = None
     try:
@@ -34,10 +34,11 @@ def opened(runtime: Runtime) -> Iterator[None]:
 
 
 def current_runtime(*, look_only: bool = False) -> Runtime:
-    """Return the runtime of the current process; where there is no process, the only runtime of this trio program.
+    """Return the runtime of the current process, or outside of processes the only runtime of this trio run.
 
-    Raises NotAProcessError where there is none, and outside of a process where there are several; WrongThreadError in
-    another thread. A thread of `trio.to_thread`, which has the context of a process, may look only.
+    Raises NotAProcessError if there is no runtime, or if there are several outside of a process. Raises
+    WrongThreadError in another thread; but with `look_only` a thread of `trio.to_thread`, which has a copy of a
+    process's context, gets that process's runtime, to read from it.
     """
     pid = current.get(None)
     if pid is not None:
@@ -51,10 +52,10 @@ def current_runtime(*, look_only: bool = False) -> Runtime:
     if len(found) == 1:
         return found[0]
     if found:
-        raise NotAProcessError(f"{len(found)} runtimes are open here: do this in a process of one of them")
+        raise NotAProcessError(f"{len(found)} runtimes are open here: make the call in a process of one of them")
     for runtime in list(_everywhere):
         raise wrong_thread(runtime)
     raise NotAProcessError(
-        "no runtime is open here: use phxactor.run(...) or phxactor.open_runtime(); another thread has it done by "
+        "no runtime is open here: use phxactor.run(...) or phxactor.open_runtime(); from another thread use "
         "runtime.run_soon(function)"
     )

@@ -1,7 +1,7 @@
-"""The task that holds the nursery of all processes, and what happens should it be lost.
+"""The task that holds the nursery of all processes, and the end of the program if the nursery is lost.
 
-Nothing that a process does by itself can cancel that nursery or make it fail. A fault of trio's, a call of trio's
-internals, or one of ours could: then no process can run any more, and the program has to end instead of living on.
+No process can cancel that nursery or make it fail. A fault of trio or phxactor, or a call of trio's internals, could:
+then no process can run any more, and the program must end instead of living on without processes.
 """
 
 from __future__ import annotations
@@ -19,33 +19,33 @@ if TYPE_CHECKING:
 
 
 class Host:
-    """A shielded nursery in a task of its own, which a cancellation from outside does not reach (TM30)."""
+    """A shielded nursery in its own task, which a cancellation from outside does not reach (TM30)."""
 
     def __init__(self) -> None:
         self.nursery: trio.Nursery
         self.ended = trio.Event()
         """Set once no task of a process is left."""
         self.lost = False
-        """Whether the nursery was cancelled, or has failed, while it was needed."""
+        """Whether the nursery was cancelled or failed before `close`."""
         self.lost_by: Runtime | None = None
-        """Whose processes run in the nursery."""
+        """The runtime whose processes run in the nursery."""
         self.stopping: trio.CancelScope | None = None
-        """Around an orderly stop, which ends when the nursery is lost."""
+        """The scope around an orderly stop; cancelled when the nursery is lost."""
         self._error: BaseException | None = None
         self._closing = False
         self._opened = trio.Event()
 
     @classmethod
     async def open(cls, around: trio.Nursery) -> Self:
-        """Start the task in `around`."""
+        """Start the host task in the nursery `around`."""
         host = cls()
         around.start_soon(host.run, name="phxactor runtime")
-        with trio.CancelScope(shield=True):  # Nursery.start would wait for ever, where all is cancelled
+        with trio.CancelScope(shield=True):  # Nursery.start would wait for ever in a cancelled scope
             await host._opened.wait()
         return host
 
     async def run(self) -> None:
-        """Be the task."""
+        """Hold the nursery until `close`: the body of the host task."""
         try:
             with runs_here(), trio.CancelScope(shield=True):
                 async with trio.open_nursery() as self.nursery:
@@ -61,12 +61,12 @@ class Host:
             self.ended.set()
 
     def close(self) -> None:
-        """End the task: all processes have ended."""
+        """End the host task, after all processes have ended."""
         self._closing = True
         self.nursery.cancel_scope.cancel()
 
     def failure(self, of_main: BaseException | None = None) -> RuntimeError:
-        """Say why the program ends; `of_main` is what the block of `main` raised meanwhile."""
+        """Make the error that says why the program ends; `of_main` is what the block of `main` has raised."""
         failure = RuntimeError("the nursery of all processes was cancelled or has failed: no process can run any more")
         failure.__cause__ = self._error or of_main
         return failure

@@ -1,7 +1,7 @@
-"""When a process has nothing left to do: no message waits for it, and it waits for one.
+"""Notices when a process is idle: its mailbox is empty, and it waits for a message.
 
-The life of a process has no event for that, as each message would pay for it. While somebody asks, trio tells of each
-step of a task (`trio.abc.Instrument`), and the processes that are asked about are looked at after their own steps.
+No event reports this, since it would cost time on every message. While a process has asked about another one, a
+`trio.abc.Instrument` checks the process that is asked about after each step of its task.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 def is_idle(pid: Pid) -> bool:
-    """Say whether a process has nothing left to do, or has ended. One that waits for the answer to a call is busy."""
+    """Return whether a process is idle or has ended. A process that waits for the answer to a call is busy."""
     if not pid.alive:
         return True
     if pid.mailbox:
@@ -30,16 +30,16 @@ def is_idle(pid: Pid) -> bool:
 
 @final
 class IdleWatch(trio.abc.Instrument):
-    """Who is told when which process has nothing left to do; of one runtime."""
+    """Sends messages when processes of one runtime become idle."""
 
     def __init__(self) -> None:
         self._asked: dict[Pid, dict[Pid, object]] = {}
-        """For each process that is asked about: who asked, and the message that is sent there."""
+        """For each process that is asked about: the askers, and the message to send to each."""
         self._ports: dict[Pid, None] = {}
-        """Those of them that take their messages by a port."""
+        """The processes in `_asked` that take their messages by a port."""
 
     def ask(self, pid: Pid, asker: Pid, message: object) -> None:
-        """Have a message sent once, when a process that is busy now has nothing left to do, or has ended."""
+        """Send `message` to `asker` once, when `pid`, which is busy now, becomes idle or has ended."""
         if not self._asked:
             trio.lowlevel.add_instrument(self)
         self._asked.setdefault(pid, {})[asker] = message
@@ -47,13 +47,13 @@ class IdleWatch(trio.abc.Instrument):
             self._ports[pid] = None
 
     def after_task_step(self, task: Task, /) -> None:
-        """Look at the process of a task that has run; trio calls it, and would forget an instrument that raises."""
+        """Check the process of the task that has just run. It must not raise: trio would remove the instrument."""
         pid = task.context.get(current)
         if pid in self._asked and is_idle(pid):
             self._tell(pid)
 
     def before_io_wait(self, timeout: float, /) -> None:
-        """Look at the ports, which run as part of other tasks."""
+        """Check the processes with ports: a port runs in steps of other tasks."""
         for pid in list(self._ports):
             if is_idle(pid):
                 self._tell(pid)

@@ -1,17 +1,17 @@
-"""What a process leaves open is closed at its end, by its own task: generators, nurseries and cancel scopes.
+"""Closes what a process leaves open at its end, in its own task: generators, nurseries and cancel scopes.
 
-trio keeps for each task the stack of the scopes that it has entered. A process that ended inside of a scope that it
-never left would take down the scope around the process too, and with it the nursery of all processes. So the last act
-of a process, whatever way it ends, is to close what stands above its own scope, the innermost first:
+For each task, trio keeps a stack of the scopes that the task has entered. A process that ended inside a scope would
+also take down the scope around the process, and with it the nursery of all processes. So, whatever way a process
+ends, its last act is to close the levels above its own scope, the innermost first:
 
     held by an async generator    `aclose()`: its `finally` and `with` blocks run (see `generators`)
     a nursery                     is cancelled, and its tasks end before the process does
-    a bare cancel scope           is forgotten; should anybody leave it later, nothing happens
+    a bare cancel scope           is forgotten; leaving it later has no effect
 
-All of it runs cancelled: cleanup that waits is cut short, as it is after a fatal signal (TM6).
+All of this runs cancelled: cleanup that awaits is cut short, as after a fatal signal (TM6).
 
-trio has no public way to see that stack. This file, `generators` and `process` use what is private in trio for it;
-`generators` asks `trio_internals` for it, which refuses a trio that keeps it in another way.
+trio has no public way to see that stack. This module, `generators` and `process` use trio's private names for it.
+`generators` checks them by `trio_internals`, which refuses a version of trio that lacks them.
 """
 
 from __future__ import annotations
@@ -27,17 +27,17 @@ from phxactor.runtime.generators import AnyGenerator, open_scopes
 from phxactor.runtime.pid import Pid, current
 
 Status: TypeAlias = Any
-"""A level of trio's stack: it has a `_scope` and a `parent`."""
+"""One level of a task's scope stack, trio's private `CancelStatus`: it has a `_scope` and a `parent`."""
 
 
 async def close_left_open(
     pid: Pid, scope: trio.CancelScope, *, outer_nurseries: int = 0, complained: bool = False
 ) -> list[BaseException]:
-    """Close what the current task has open within `scope`, which it cancels; return what that raised.
+    """Cancel `scope`, close what the current task has open within it, and return the exceptions that this raised.
 
-    With the scope of the process, that is all of its generators too, also those that have entered no scope.
-    `outer_nurseries` is the number of nurseries that the task had opened before `scope`; `complained` says that its
-    failure may be a complaint of trio's (`is_complaint`).
+    If `scope` is the scope of the process, all of the process's generators are closed, also those without scopes.
+    `outer_nurseries` is the number of nurseries that the task had opened before `scope`. `complained` says that the
+    failure of the process may be trio's complaint about the order of scopes (`is_complaint`).
     """
     task = current_task()
     scope.cancel(reason=f"{pid!r} closes what it has left open")
@@ -52,9 +52,9 @@ async def close_left_open(
 
 
 def lift_shields() -> None:
-    """Lift the shields that a callback has left up, so that signals reach the process that goes on after it (TM7).
+    """Lift the shields that a callback has left in place, so that signals reach the process after it (TM7).
 
-    For processes that wait in other ways than `receive`, which is woken in a shield too.
+    For processes that wait by other means than `receive`; a signal wakes `receive` in a shield too.
     """
     status: Status = current_task()._cancel_status
     scope = current.get().scope
@@ -66,14 +66,14 @@ def lift_shields() -> None:
 
 
 def is_complaint(failure: BaseException) -> bool:
-    """Tell whether a failure may be trio's complaint about nurseries or scopes that were not left in order."""
+    """Return whether a failure may be trio's complaint about nurseries or scopes that were not left in order."""
     if issubclass(type(failure), BaseExceptionGroup):
         return any(map(is_complaint, failure.exceptions))  # type: ignore[attr-defined]
     return issubclass(type(failure), AssertionError | RuntimeError)
 
 
 def end_lost_tasks() -> None:
-    """Cancel the tasks whose nursery's own task has ended: somebody lost a nursery, and hid trio's complaint."""
+    """Cancel the nurseries whose parent task has ended: the task lost a nursery and swallowed trio's complaint."""
     every: set[Task] = current_task()._runner.tasks
     lost = {one.parent_nursery for one in every if one.parent_nursery and _has_ended(one.parent_nursery.parent_task)}
     for nursery in lost:
@@ -85,33 +85,35 @@ def _has_ended(task: Task) -> bool:
 
 
 class _Closing:
-    """The end of one process."""
+    """Closes what one process has left open."""
 
     def __init__(self, pid: Pid, task: Task, scope: trio.CancelScope, outer_nurseries: int) -> None:
         self.raised: list[BaseException] = []
         self._pid = pid
         self._task = task
-        if scope._cancel_status is None:  # somebody within the process has exited it: there has to be one to leave
+        if scope._cancel_status is None:  # code in the process has exited it: enter it again, so that it can be left
             scope._has_been_entered = False
             scope.__enter__()
         self._base: Status = scope._cancel_status
         self._outer_nurseries = outer_nurseries
         self._levels: list[Status] = []
-        """What the task has entered above the scope of the process, the innermost last."""
+        """The levels that the task has entered above the scope of the process, the innermost last."""
         self._of_nurseries: set[trio.CancelScope] = set()
+        """The cancel scopes of the task's nurseries."""
         self._holders: dict[trio.CancelScope, AnyGenerator] = {}
-        """Of each open scope the oldest generator that holds it: younger ones are open within that."""
+        """For each open scope, the oldest generator that holds it: younger holders are open within that generator."""
         self._opaque: list[AnyGenerator] = []
-        """Generators that refer to too much, so that any scope may be theirs."""
+        """Generators that refer to too many objects to search, so that they may hold any scope."""
         self._searched: set[int] = set()
-        """Addresses of the generators that were searched for scopes."""
+        """Addresses of the generators that have been searched for scopes."""
         self._tried: set[int] = set()
-        """Addresses of the generators that were closed, or would not be."""
+        """Addresses of the generators on which `aclose()` has been called, whether or not it succeeded."""
 
     async def close_stack(self) -> None:
-        """Close what stands above the scope of the process, the innermost first.
+        """Close the levels above the scope of the process, the innermost first.
 
-        A client decides how much a handler leaves open: each generator is searched once, and the stack is walked once.
+        A client may control how much a handler leaves open, so the work is bounded: each generator is searched once,
+        and the stack is walked once.
         """
         while True:
             top = self._top()
@@ -126,9 +128,9 @@ class _Closing:
                 return
 
     async def close_lost_nurseries(self) -> None:
-        """Close the nurseries that trio took off the task's list when others were not left in order.
+        """Close the nurseries that trio has removed from the task's list because others were not left in order.
 
-        They are found by their tasks, of which all that there are have to be looked at.
+        Only their child tasks lead to them, so this searches all tasks of the trio run.
         """
         every: set[Task] = self._task._runner.tasks
         mine = {
@@ -139,7 +141,7 @@ class _Closing:
             await self._close_nursery(nursery)
 
     def suspended(self) -> list[AnyGenerator]:
-        """List the generators of the process that wait at a `yield` and were not tried yet, the oldest first."""
+        """List the generators of the process that are suspended at a `yield` and not yet tried, the oldest first."""
         opened = [] if self._pid.generators is None else list(self._pid.generators.values())
         generators = [generator for one in opened if (generator := one.suspended()) is not None]
         return [generator for generator in generators if id(generator) not in self._tried]
@@ -152,10 +154,10 @@ class _Closing:
                 await generator.aclose()
             except GeneratorExit:
                 pass
-            except BaseExceptionGroup as group:  # a nursery has wrapped it
+            except BaseExceptionGroup as group:  # a nursery has wrapped the GeneratorExit
                 if (rest := group.split(GeneratorExit)[1]) is not None:
                     self._take(rest)
-            except BaseException as error:  # noqa: BLE001 - it is told, or becomes the reason
+            except BaseException as error:  # noqa: BLE001 - it is reported, or becomes the exit reason
                 self._take(error)
 
     def _top(self) -> Status | None:
@@ -168,7 +170,7 @@ class _Closing:
         return levels[-1] if levels else None
 
     def _walk(self) -> None:
-        """List the levels; put back within the base what a scope below, exited too early, has cut off."""
+        """List the levels. If exiting an outer scope too early has cut them off from the base, attach them again."""
         status: Status = self._task._cancel_status
         while status is not self._base and status is not self._base.parent and status is not None:
             self._levels.append(status)
@@ -181,9 +183,9 @@ class _Closing:
         self._levels.reverse()
 
     def _holder(self, scope: trio.CancelScope) -> AnyGenerator | None:
-        """Return a generator that holds the scope, or may hold it, and was not tried yet."""
+        """Return a generator that holds the scope, or may hold it, and has not been tried yet."""
         opened = self._pid.generators
-        if opened is not None and len(opened) != len(self._searched):  # some have been begun, or have gone
+        if opened is not None and len(opened) != len(self._searched):  # generators have begun or gone since
             self._search()
         holder = self._holders.get(scope)
         if holder is not None and id(holder) not in self._tried:
@@ -202,7 +204,7 @@ class _Closing:
         self._searched = set(self._pid.generators or ())
 
     def _last_nursery(self) -> trio.Nursery | None:
-        """Return the nursery that was opened last, and note whose scopes are nurseries'."""
+        """Return the nursery that was opened last, and record the cancel scopes of all nurseries."""
         nurseries = self._task._child_nurseries
         if len(nurseries) <= self._outer_nurseries:
             return None
@@ -217,20 +219,20 @@ class _Closing:
         manager._nursery, manager._scope = nursery, nursery.cancel_scope
         try:
             await manager.__aexit__(None, None, None)
-        except BaseException as error:  # noqa: BLE001 - it is told, or becomes the reason
+        except BaseException as error:  # noqa: BLE001 - it is reported, or becomes the exit reason
             self._take(error)
         finally:
             if nursery in self._task._child_nurseries:
                 self._task._child_nurseries.remove(nursery)
 
     def _forget(self, status: Status) -> None:
-        """Take a bare scope off the stack, and leave it in the state in which trio leaves what nobody can exit."""
+        """Take a bare scope off the stack, and mark it abandoned, as trio does with a scope that no task can exit."""
         status._scope.deadline = inf
         self._task._activate_cancel_status(status.parent)
         status.parent = None
         status._mark_abandoned()
-        if not status._tasks:  # else it is that of a lost nursery, whose tasks are still to be cancelled by it
-            status._scope = trio.CancelScope()  # another: the two would keep each other
+        if not status._tasks:  # else it belongs to a lost nursery, and must still cancel that nursery's tasks
+            status._scope = trio.CancelScope()  # a new one, since the old scope and its status are a reference cycle
 
     def _take(self, error: BaseException) -> None:
         trace = error.__traceback__

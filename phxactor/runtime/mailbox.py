@@ -1,11 +1,11 @@
 """A mailbox: how a process takes its messages.
 
-Whoever sends appends to the mailbox and wakes a task that waits (`Pid.send`). A task takes a message that is there
-without a task switch, up to `BUDGET` of them; then, as when there is none, it lets others run. A process that is
-ending takes no further message (TM13), and a cancel scope of the program around a receive loses none (TM26).
+A sender appends to the mailbox and wakes a waiting task (`Pid.send`). A task takes a message that is already there
+without a task switch, up to `BUDGET` messages in a row. After those, or if the mailbox is empty, it lets others run. A
+process that is ending takes no further message (TM13). A cancel scope around a receive loses no message (TM26).
 
-All that takes a message out is here and in `waiting`: `del mailbox[...]` and `Waiter.take` hand it to the process,
-`flush` throws it away.
+Only this module and `waiting` take messages out: `del mailbox[...]` and `Waiter.take` hand a message to the process,
+`flush` discards it.
 """
 
 from __future__ import annotations
@@ -28,26 +28,26 @@ if TYPE_CHECKING:
     from phxactor.runtime.reasons import Reason
 
 BUDGET: Final = 100
-"""Messages that a process takes without a checkpoint before it lets others run (DESIGN section 2)."""
+"""Number of messages that a process takes without a checkpoint before it lets others run (DESIGN section 2)."""
 
 ONE_TAKEN: Final = BUDGET - 1
 
 LONG: Final = 64
-"""Messages in a mailbox from which on it is worth the memory of a deque: ten times that of a list, when empty."""
+"""Number of waiting messages above which a mailbox becomes a deque: an empty deque takes more memory than a list."""
 
 
 @attrs.frozen
 class MailboxStatistics:
-    """A mailbox at one moment."""
+    """A snapshot of a mailbox."""
 
     length: int
-    """Messages that wait."""
+    """Number of waiting messages."""
     receiving: bool
     """Whether the process waits for a message."""
 
 
 class Mailbox(Waiting):
-    """What a process takes its messages with; `Pid` is the whole process."""
+    """The part of a process that takes its messages; `Pid` is the whole process."""
 
     __slots__ = (
         "arriving",
@@ -60,29 +60,29 @@ class Mailbox(Waiting):
     )
 
     arriving: list[Monitor] | None
-    """Monitors made on the dead, whose `Down` has not been taken in yet (M9)."""
+    """Monitors made on dead processes, whose `Down` is not in the mailbox yet (M9); None if there are none."""
     budget: int
-    """Messages that it may still take before it lets others run; 0 once it is ending: then it takes none."""
+    """Number of messages that the process may take before it lets others run; 0 once the process is ending."""
     exit_reason: Reason
     port: Port | None
     port_busy: int
-    """How many do something during which the messages for the port wait; see `taking`."""
+    """Number of port runs and `taking` blocks in progress; while it is above 0, messages for the port wait."""
     sink: Sink
-    """Takes the messages of one type in the port's place, as whoever sends."""
+    """Takes the messages of one type in place of the port, in the sender's context."""
     state: State
 
     def statistics(self) -> MailboxStatistics:
-        """Look at the mailbox without being a message in it."""
+        """Count the waiting messages, and tell whether the process waits for one; no message is sent for it."""
         waits = self.waiter is not None if self.waiters is None else any(one.asleep for one in self.waiters)
         return MailboxStatistics(length=len(self.mailbox), receiving=waits)
 
     # --------------------------------------------------------------------------------------------- taking
 
     async def receive(self, timeout: float | None = None) -> object:
-        """Take the oldest message, waiting for one; for the process itself only.
+        """Take the oldest message, or wait for one. Only the process itself may call this.
 
-        Yields to others only when there is nothing to take, or after `BUDGET` messages. Raises TimeoutError when
-        nothing has come within `timeout` seconds; a message that waits wins over a timeout of 0 (N3).
+        Lets others run only if the mailbox is empty, or after `BUDGET` messages. Raises TimeoutError if no message has
+        come within `timeout` seconds. A message that is already there wins over a timeout of 0 (N3).
         """
         mailbox = self.mailbox
         if mailbox:
@@ -100,7 +100,7 @@ class Mailbox(Waiting):
             or self.arriving is not None
         ):
             return await self._receive(timeout)
-        # As `_receive` would, without its calls: they would be a tenth of what it costs to wait for the next message.
+        # The same as `_receive`, inlined: this is the most frequent way to wait for a message.
         self.waiter = current_task()
         await wait_task_rescheduled(self._stop_waiting)
         if not self.budget:
@@ -111,7 +111,7 @@ class Mailbox(Waiting):
             message = mailbox[0]
             del mailbox[0]
             return message
-        return await self._receive(None)  # another task has taken it, and may wait for the next one
+        return await self._receive(None)  # another task has taken the message, and may wait for the next one
 
     async def _receive(self, timeout: float | None) -> object:
         deadline = None if timeout is None else self.runtime.now() + timeout
@@ -129,7 +129,7 @@ class Mailbox(Waiting):
     async def receive_matching(self, match: Match, timeout: float | None = None) -> object:
         """Take the oldest message for which `match` is true; the others stay, in order (N2).
 
-        Raises TimeoutError `timeout` seconds after entry; messages that do not match do not prolong it (N4).
+        Raises TimeoutError `timeout` seconds after the call. Messages that do not match do not extend this time (N4).
         """
         deadline = None if timeout is None else self.runtime.now() + timeout
         if self.budget:
@@ -146,10 +146,10 @@ class Mailbox(Waiting):
         return await self._wait(None, match, deadline)
 
     async def receive_ref(self, ref: Ref, seen: int, timeout: float | None) -> object:
-        """Take the `Answer` or the `Down` whose `ref` is `ref`; other tasks that receive do not get it.
+        """Take the `Answer` or the `Down` whose `ref` is `ref`; no other receiving task gets it.
 
-        The first `seen` messages are not looked at: those that waited when the reference was made cannot carry it.
-        Raises TimeoutError.
+        The first `seen` messages are skipped: they waited when the reference was made, so they cannot carry it.
+        Raises TimeoutError if the message has not come within `timeout` seconds.
         """
         if self.port is not None or self.arriving is not None or self.state is not ALIVE:
             return await self.receive_refs((ref,), seen, timeout)
@@ -159,7 +159,7 @@ class Mailbox(Waiting):
                 return await self.receive_refs((ref,), seen, timeout)
         if timeout is not None:
             return await self._wait((ref,), None, self.runtime.now() + timeout)
-        # As `_wait` would, without its calls: the start of a server waits so, and most calls.
+        # The same as `_wait`, inlined: most calls, and each start of a server, wait here.
         waiter = Waiter(self, current_task(), (ref,), None)
         if self.waiter is None:
             self.waiter = waiter.task
@@ -175,7 +175,7 @@ class Mailbox(Waiting):
         return waiter.take()
 
     async def receive_refs(self, refs: Refs, seen: int, timeout: float | None) -> object:
-        """Do as `receive_ref` for the first message that has one of these references."""
+        """Take the first `Answer` or `Down` with one of these references, as `receive_ref` does."""
         deadline = None if timeout is None else self.runtime.now() + timeout
         self._must_rest()
         if self.state is not ALIVE:
@@ -194,7 +194,7 @@ class Mailbox(Waiting):
         return await self._wait(refs, None, deadline)
 
     def flush(self, match: Match) -> object:
-        """Throw away the oldest message for which `match` is true, and return it; None if there is none."""
+        """Remove the oldest message for which `match` is true, and return it; None if there is none."""
         for index, message in enumerate(self.mailbox):
             if match(message):
                 self.remove(index)
@@ -202,7 +202,7 @@ class Mailbox(Waiting):
         return None
 
     async def _wait(self, refs: Refs | None, match: Match | None, deadline: float | None) -> object:
-        """Wait for a message; raises TimeoutError when the deadline has passed."""
+        """Wait for a message; raises TimeoutError at `deadline`, a time in seconds of the runtime's clock."""
         waiter = Waiter(self, current_task(), refs, match)
         self.enter(waiter)
         timer = None
@@ -213,7 +213,7 @@ class Mailbox(Waiting):
                     await self._rest()
                     self.look()
                     if waiter.message is NOTHING:
-                        raise TimeoutError  # noqa: TRY301 - the same
+                        raise TimeoutError  # noqa: TRY301 - so that `give_back` ends the wait
                     self.leave(waiter)
                     return waiter.take()
                 timer = self.runtime.timers.add_at(deadline, self._wake, waiter)
@@ -231,7 +231,7 @@ class Mailbox(Waiting):
                     self.leave(waiter)
                     return waiter.take()
                 if timer is not None and not timer.pending:
-                    raise TimeoutError  # noqa: TRY301 - so that the wait is ended
+                    raise TimeoutError  # noqa: TRY301 - so that `give_back` ends the wait
                 waiter.asleep = True
         except BaseException:
             self.give_back(waiter)
@@ -241,7 +241,7 @@ class Mailbox(Waiting):
                 self.runtime.timers.discard(timer)
 
     def _look_alone(self, waiter: Waiter) -> None:
-        """Do as `look` for the only one that waits."""
+        """Do the work of `look` for the only waiter."""
         mailbox, match = self.mailbox, waiter.match
         for index in range(max(0, len(mailbox) - waiter.unseen), len(mailbox)):
             message = mailbox[index]
@@ -255,17 +255,17 @@ class Mailbox(Waiting):
     # ------------------------------------------------------------------------------------------- resting
 
     def _must_rest(self) -> bool:
-        """Check that the process may receive, and tell whether it must let others run first."""
+        """Check that the process may receive; return whether it must let others run first."""
         if self.port is not None and not self.port_busy:
             raise RuntimeError(
-                f"the port of {self!r} takes its messages: receive some `with taking(pid):`, see README.md"
+                f"{self!r} cannot receive: its port takes its messages. Receive inside `with taking(pid):`"
             )
         if self.arriving is not None:
             self.runtime.take_in(self)
         return not self.budget
 
     async def _rest(self) -> None:
-        """Let others run; in a process that is ending, raises trio's Cancelled, or `Exit` in a shield."""
+        """Let others run. In a process that is ending, raises trio's `Cancelled`, or `Exit` in a shield."""
         await checkpoint()
         if self.state is not ALIVE:
             raise Exit(self.exit_reason)
@@ -273,7 +273,7 @@ class Mailbox(Waiting):
         self.expect_many()
 
     async def _rest_with(self, message: object) -> None:
-        """Let others run with a message in one's hands, which no cancellation loses."""
+        """Let others run while holding a message; a cancellation puts the message back."""
         try:
             await self._rest()
         except BaseException:
@@ -281,6 +281,6 @@ class Mailbox(Waiting):
             raise
 
     def expect_many(self) -> None:
-        """Change a mailbox that has become long into a deque: a list is taken from in linear time, but is smaller."""
+        """Turn a long mailbox into a deque. A list is smaller, but taking its first item is linear in its length."""
         if len(self.mailbox) > LONG:
             self.mailbox = deque(self.mailbox)

@@ -1,4 +1,4 @@
-"""The memory of this program, as the system sees it. On Linux; elsewhere nothing is known, and nothing is done."""
+"""The program's memory as the operating system reports it. Linux only; elsewhere these functions do nothing."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ _PAGE: Final = os.sysconf("SC_PAGE_SIZE") if sys.platform == "linux" else 0
 
 
 def resident() -> int:
-    """Return the bytes of memory that the program has, or 0 if nobody says.
+    """Return the resident memory of the program in bytes, or 0 if it is unknown.
 
-    It is called within garbage collections, so it makes nothing that those look at.
+    It runs within garbage collections, so it makes no objects that the collector tracks.
     """
     try:
         statm = os.open("/proc/self/statm", os.O_RDONLY | os.O_CLOEXEC)
-    except OSError:  # no Linux, or no file can be opened any more
+    except OSError:  # not Linux, or no file descriptor is free
         return 0
     try:
         return int(os.read(statm, 100).split()[1]) * _PAGE
@@ -27,7 +27,7 @@ def resident() -> int:
 
 
 def give_back() -> None:
-    """Give free memory back to the system, as far as the C library can."""
+    """Return free memory to the system, as far as the C library can."""
     trim = _trim()
     if trim is not None:
         trim(0)
@@ -35,8 +35,8 @@ def give_back() -> None:
 
 @cache
 def _trim() -> Callable[[int], int] | None:
-    """Find `malloc_trim` of the GNU C library; None where there is another one."""
-    import ctypes  # noqa: PLC0415 - half a megabyte, which few programs need
+    """Find `malloc_trim` of the GNU C library; None with any other C library."""
+    import ctypes  # noqa: PLC0415 - takes memory that few programs need to spend
 
     try:
         trim: Callable[[int], int] = ctypes.CDLL(None).malloc_trim

@@ -1,4 +1,4 @@
-"""The messages and references that the runtime itself makes."""
+"""The messages and references that the runtime makes."""
 
 from __future__ import annotations
 
@@ -21,19 +21,19 @@ class Ref:
 
 
 class From(Ref):
-    """Who asked, and what for: an address that takes one kind of answer, while it is active (M13, M15)."""
+    """The return address of one request: takes the answer while it is active (M13, M15)."""
 
     __slots__ = ("active", "owner")
 
     def __init__(self, owner: Pid) -> None:
-        """Make an active one."""
+        """Make an active address; answers go to `owner`."""
         self.owner = owner
         self.active = True
 
     def reply(self, value: object) -> None:
-        """Send the owner `Answer(self, value)`, unless it has stopped waiting; from any process, at any time (G27).
+        """Send the owner `Answer(self, value)` if this address is still active; from any process, at any time (G27).
 
-        Raises WrongThreadError in another thread than the owner's.
+        Raises WrongThreadError in a thread other than the owner's.
         """
         owner = self.owner
         if get_ident() != owner.thread:
@@ -43,21 +43,21 @@ class From(Ref):
 
 
 class Monitor(From):
-    """One process watching another: what `monitor` returns, and the `ref` of the `Down` that it will cause.
+    """One process's watch on another: `monitor` returns it, and the resulting `Down` carries it as its `ref`.
 
-    As a `From` it is active until the monitor is removed or has fired.
+    As a return address (`From`) it is active until the monitor is removed or has fired.
     """
 
     __slots__ = ("late", "name", "target")
 
     def __init__(self, owner: Pid, target: Pid | None, name: object = None) -> None:
-        """Make one; the runtime enters it in the owner's and the target's tables."""
+        """Make the value only; `signals.monitor` enters it in the owner's and the target's tables."""
         self.owner = owner
         self.active = True
         self.target = target
         self.name = name
         self.late = False
-        """Made on a process that was already ending: its reason will be `NOPROC` (TM16)."""
+        """Whether the process was already ending when the monitor was made: its `Down` will say `NOPROC` (TM16)."""
 
 
 class Answer:
@@ -66,7 +66,7 @@ class Answer:
     __slots__ = ("ref", "value")
 
     def __init__(self, ref: From, value: Any) -> None:  # noqa: ANN401 - any value
-        """Keep both."""
+        """Store both."""
         self.ref = ref
         self.value = value
 
@@ -76,7 +76,7 @@ class Answer:
 
 
 def ref_of(message: object) -> Ref | None:
-    """Return the `ref` of an `Answer` or a `Down`. Any other message is not asked: it may be a program's own."""
+    """Return the `ref` of an `Answer` or a `Down`, and None for any other message, whose attributes are not read."""
     return message.ref if type(message) is Answer or type(message) is Down else None
 
 

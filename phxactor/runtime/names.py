@@ -14,11 +14,11 @@ RESERVED: Final = frozenset({"false", "nil", "true", "undefined"})
 
 
 def check_name(name: object) -> None:
-    """Raise TypeError for a name that is no text, ValueError for one that is empty or reserved."""
+    """Raise TypeError for a name that is no `str`, ValueError for a name that is empty or reserved."""
     if not isinstance(name, str):
-        raise TypeError(f"a name is a text, not {name!r}")
+        raise TypeError(f"a name must be a str, not {name!r}")
     if not name or name in RESERVED:
-        raise ValueError(f"{name!r} cannot be a name: it is empty, or means something else in Elixir")
+        raise ValueError(f"{name!r} cannot be a name: a name is not empty, nor one of {', '.join(sorted(RESERVED))}")
 
 
 class Names:
@@ -29,10 +29,10 @@ class Names:
         self._pids: dict[str, Pid] = {}
 
     def register(self, name: str, pid: Pid) -> None:
-        """Give a process a name.
+        """Register a name for a process.
 
-        Raises NameTakenError if the name has an owner (the same process too), the process has a name, or is
-        gone; ValueError if the name is empty or reserved.
+        Raises NameTakenError if the name has an owner (even the same process), or if the process has a name or has
+        ended; ValueError if the name is empty or reserved; TypeError if it is no `str`.
         """
         check_name(name)
         if name in self._pids:
@@ -47,14 +47,14 @@ class Names:
             events.named.emit(pid=pid, name=name)
 
     def unregister(self, name: str) -> None:
-        """Free a name; raises NoProcessError's base LookupError if nobody has it (NM4)."""
+        """Free a name; raises LookupError if no process has it (NM4)."""
         pid = self._pids.pop(name, None)
         if pid is None:
             raise LookupError(f"no process is registered as {name!r}")
         pid.name = None
 
     def whereis(self, name: str) -> Pid | None:
-        """Return the owner of a name, who may be ending (P13), or None."""
+        """Return the owner of a name, which may be ending (P13), or None."""
         return self._pids.get(name)
 
     def release(self, pid: Pid) -> None:
@@ -63,5 +63,5 @@ class Names:
             self._pids.pop(pid.name, None)
 
     def all(self) -> dict[str, Pid]:
-        """Copy the table."""
+        """Return a copy of the table: the pid of each name."""
         return dict(self._pids)

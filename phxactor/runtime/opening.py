@@ -1,4 +1,4 @@
-"""Opening a runtime, and leaving it in order whatever happens in its block."""
+"""Opens a runtime, and stops it in order, whatever happens in its block."""
 
 from __future__ import annotations
 
@@ -22,22 +22,22 @@ from phxactor.runtime.state import ALIVE
 from phxactor.runtime.zombies import KILL_GRACE
 
 STOP_TIMEOUT: Final = 60.0
-"""Seconds that `main`'s children have, together, for an orderly stop before they are killed."""
+"""Seconds that all of `main`'s children together have for an orderly stop before they are killed."""
 
 
 @asynccontextmanager
-@trio.lowlevel.enable_ki_protection  # of the way in and out; in the block, Ctrl-C is as in any main task
+@trio.lowlevel.enable_ki_protection  # protects entry and exit; in the block, Ctrl-C acts as in any main task
 async def open_runtime(*, stop_timeout: float = STOP_TIMEOUT, kill_grace: float = KILL_GRACE) -> AsyncIterator[Runtime]:
     """Open a runtime, and make the calling task its first process, `main`, until the block is left.
 
-    On the way out, whatever the way, `main`'s children are stopped in order, and killed after `stop_timeout` seconds.
-    A killed process has `kill_grace` seconds before it is taken for dead (see `zombies`).
+    When the block is left, in whatever way, `main`'s children are stopped in order, and killed after `stop_timeout`
+    seconds. A killed process that has not ended after `kill_grace` seconds counts as dead (see `zombies`).
 
-    What the block raises comes out of it unchanged; an `Exit`, only if its reason is no benign one. When a signal ends
-    `main`, the block is cancelled, and `Exit` comes out of it in the same way. What the block leaves open (cancel
-    scopes, nurseries, async generators) is closed; what that raises comes out if the block raised nothing itself.
+    Raises what the block raises, unchanged; but an `Exit` only if its reason is not benign (`is_benign`). If a signal
+    ends `main`, the block is cancelled, and `Exit` is raised by the same rule. Cancel scopes, nurseries and async
+    generators that the block leaves open are closed. An exception from that is raised if the block raised none.
 
-    Raises RuntimeError when the nursery of all processes was cancelled or failed, which no process can do by itself.
+    Raises RuntimeError if the nursery of all processes was cancelled or failed, which no process can cause by itself.
     """
     reason: Reason = NORMAL
     failure: BaseException | None = None
@@ -59,7 +59,7 @@ async def open_runtime(*, stop_timeout: float = STOP_TIMEOUT, kill_grace: float 
                         raise
                     finally:
                         left = await close_left_open(main, main.scope, outer_nurseries=outer_nurseries)
-            except BaseException as error:  # noqa: BLE001 - raised again below, outside of the nursery's group
+            except BaseException as error:  # noqa: BLE001 - raised again below, where no nursery wraps it in a group
                 failure = error
                 reason = SHUTDOWN if is_cancellation(error) else judge(error)[0]
             finally:
@@ -83,11 +83,11 @@ async def open_runtime(*, stop_timeout: float = STOP_TIMEOUT, kill_grace: float 
             cause = exception_of(reason)
             raise Exit(reason) from (failure if cause is None else cause)
     finally:
-        del interrupt, failure, left, reason  # what is raised knows this frame by its traceback
+        del interrupt, failure, left, reason  # the traceback of what is raised keeps this frame
 
 
 async def _stop(host: Host, runtime: Runtime, reason: Reason, timeout: float) -> KeyboardInterrupt | None:
-    """Stop in order; Ctrl-C meanwhile ends the patience, and is returned."""
+    """Stop all processes in order. Ctrl-C sets the time for that to zero, and is returned."""
     interrupt: KeyboardInterrupt | None = None
     stopped = False
     while not stopped:

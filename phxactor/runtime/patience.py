@@ -1,12 +1,12 @@
-"""Time-outs by which others are judged: a client that is silent, a head that does not come, a join that takes long.
+"""Time-outs on other parties: a silent client, a request head that does not come, a join that takes long.
 
-A program that was stopped (SIGSTOP, a virtual machine that paused, a handler that computes) finds all of them due at
-once when it goes on, while what the others have sent in time waits in the sockets. So nobody is judged before all that
-waits has been read and handled: that is when the scheduler finds nothing to run and nothing to read (`quiet`). And
-after a pause each has as much time again as its end is late, up to `MOST` seconds: what was sent may be on its way.
+When a stopped program (SIGSTOP, a paused virtual machine, a handler that computes) goes on, all its time-outs are due
+at once, while data that arrived in time still waits in the sockets. So a time-out fires only after all waiting data
+has been read and handled, which is when the scheduler finds nothing to run and nothing to read (`quiet`). And after a
+pause each time-out is extended once, by as much as it is late, up to `MOST` seconds: data may still be on its way.
 
-A program that is never done, since it has more to do than it can, judges nevertheless, after `CATCH_UP` seconds. And
-it judges a few in one pass: each end costs work, and ten thousand time-outs may be due at once.
+An overloaded program never finds a quiet moment, so its time-outs fire after `CATCH_UP` seconds. They fire a few in
+each pass of the scheduler: ten thousand may be due at once, and each costs work.
 """
 
 from __future__ import annotations
@@ -22,17 +22,17 @@ from trio.lowlevel import Task, add_instrument, checkpoint, current_task, remove
 from phxactor.runtime.timers import Timer, Timers
 
 LATE: Final = 0.1
-"""Seconds by which a program may be late, and has not paused: it was only busy."""
+"""Seconds by which a time-out may be late in a program that is busy; beyond that the program has paused."""
 MOST: Final = 10.0
-"""Seconds that a pause gives everybody in addition, at the most."""
+"""Seconds by which a pause extends a time-out, at most."""
 CATCH_UP: Final = 5.0
-"""Seconds after which a program that is never done judges all the same."""
+"""Seconds to wait for a quiet moment before due time-outs fire anyway."""
 AT_ONCE: Final = 32
-"""Time-outs that are kept in one pass of the scheduler: what they end takes some 5 ms."""
+"""Number of time-outs that fire in one pass of the scheduler."""
 
 
 class Patience(Timers):
-    """Timers that fire at their time only if all that waits in the sockets has been read; else right after that."""
+    """Timers that fire once they are due and all data that waits in the sockets has been read."""
 
     async def run(self) -> None:
         """Fire timers for ever: the body of a task."""
@@ -49,21 +49,21 @@ class Patience(Timers):
                     await checkpoint()
 
     def _judge(self, deadline: float, timer: Timer, now: float) -> None:
-        """Fire a timer, or give it more time once; a function, so that no variable of `run` keeps the last one."""
+        """Fire a timer, or extend it once. A function of its own, so that no variable of `run` keeps the last timer."""
         late = now - timer.deadline
-        if late > LATE and deadline == timer.deadline:  # else it has had that time
+        if late > LATE and deadline == timer.deadline:  # else it has been extended already
             heappush(self._heap, (now + min(late, MOST), next(self._numbers), timer))
         else:
             self._fire(timer)
 
     def move_on_after(self, seconds: float) -> Limit:
-        """Cancel a block after so many seconds, as trio's `move_on_after`; `math.inf` for never."""
+        """Cancel a block after `seconds`, as trio's `move_on_after` does; `math.inf` means never."""
         return Limit(self, seconds)
 
 
 @final
 class Limit:
-    """A block that is cancelled when its time is over; entered, it is a cancel scope of trio's."""
+    """A block that is cancelled when its time is over; `with` gives its `trio.CancelScope`."""
 
     __slots__ = ("_patience", "_scope", "_seconds", "_timer")
 
@@ -87,7 +87,7 @@ class Limit:
 
 
 class _Steps(trio.abc.Instrument):
-    """Counts the steps of tasks, but for those that wait for the same."""
+    """Counts the steps of tasks, except of tasks that are themselves in `quiet`."""
 
     waiting: ClassVar[set[Task]] = set()
 
@@ -100,10 +100,11 @@ class _Steps(trio.abc.Instrument):
 
 
 async def quiet() -> None:
-    """Wait for a pass of the scheduler in which nobody else runs: nothing that has come is left to be read.
+    """Wait for a pass of the scheduler in which no other task runs: then all data that has come has been read.
 
-    `trio.testing.wait_all_tasks_blocked` would do, but for what it imports. A socket that can be read wakes a task:
-    its own, the reader's or the listener's. Of three steps of this task, one pass lies whole between first and last.
+    A readable socket wakes a task: the connection's, the reader's or the listener's. Two successive checkpoints of
+    this task without another step in between enclose one whole pass. `trio.testing.wait_all_tasks_blocked` would do
+    the same, but imports much more.
     """
     steps, task = _Steps(), current_task()
     add_instrument(steps)

@@ -1,14 +1,15 @@
 """A process as others see it: its address, and the record that the runtime keeps of it.
 
-Any number of processes may send to it; they never wait. It takes its messages in one of two ways:
+Any number of processes may send to a process, and no sender ever waits. A process takes its messages in one of two
+ways:
 
-- it reads them (`mailbox`);
-- it hands over a *port*, a synchronous function. Whoever sends to an idle port runs that function at once, with no
-  task switch; a busy one queues. That is what makes a broadcast to a thousand connections cheap. For messages of one
-  type it may have a *sink* beside it, which does nothing but put them down: that needs no process to run as, nor that
-  the port is idle, and saves 0.7 µs of the 1.1 that a port costs.
+- It receives them from its mailbox (`mailbox`).
+- It sets a *port*, a synchronous function. A send to an idle port runs that function at once, with no task switch; a
+  message for a busy port queues. That makes a broadcast to a thousand connections cheap. Beside the port there may be
+  a *sink* for messages of one type, which only stores them. A sink runs in the sender's context, even while the port
+  is busy.
 
-Both keep the order of each sender (O1), and neither lets a message in once the process is ending.
+Both ways keep the order of each sender (O1). Neither takes a message once the process is ending.
 """
 
 from __future__ import annotations
@@ -34,12 +35,12 @@ if TYPE_CHECKING:
     from phxactor.runtime.runtime import Runtime
 
 Port: TypeAlias = Callable[[object], None]
-"""Takes one message, synchronously, as its process; raising ends that process, never the sender."""
+"""Takes one message, synchronously, as its process. An exception from it ends that process, never the sender."""
 
 PORT_DEPTH: Final = 24
-"""Ports that may run inside one another; beyond it the message queues and is taken a little later."""
+"""Number of ports that may run nested in one another; beyond it a message waits for the next scheduler pass."""
 ANCESTORS: Final = 16
-"""Generations that a process remembers, so that one which starts its successor, and so on, does not grow for ever."""
+"""Number of ancestors that a process remembers; the bound keeps a chain of processes that spawn each other small."""
 
 
 class Pid(Mailbox):
@@ -71,27 +72,27 @@ class Pid(Mailbox):
     )
 
     def __init__(self, runtime: Runtime, number: int, initial_call: str, parent: Pid | None) -> None:
-        """Make the record; `Runtime.spawn` is what starts a process."""
+        """Make the record only; `Runtime.spawn` starts a process."""
         self.runtime = runtime
         self.thread = runtime.thread
-        """Where it lives: only there may anything be done to it."""
+        """The id of its thread; the only one in which other code may act on the process."""
         self.number = number
-        """Counts up from 1 in each runtime."""
+        """The number of the process, from 1 upwards in each runtime."""
         self.initial_call = initial_call
-        """What it runs, for humans (L11)."""
+        """The name of the function that it runs, for humans (L11)."""
         self.parent = parent
-        """Who spawned it, until it ends."""
+        """The process that spawned it; None once it has ended."""
         self.ancestors: tuple[Pid | str, ...] = parent.children_ancestors() if parent else ()
-        """Parent first; a name where the parent had one (L9); until it ends."""
+        """Its ancestors, parent first, each by name if it had one (L9); empty once the process has ended."""
         self.callers: tuple[Pid, ...] = ()
-        """Who asked for it, where that is not who spawned it: tasks only (L10)."""
+        """The processes that asked for it, if others than its parent: tasks only (L10)."""
         self.lineage: tuple[Pid | str, ...] | None = None
         self.name: str | None = None
         self.label: object = None
         """Free text for humans and viewers (L12)."""
         self.state = ALIVE
         self.exit_reason = None
-        """Why it ended, once `state` is not `ALIVE`."""
+        """The reason of its end, once `state` is not `ALIVE`."""
         self.trapping = False
         self.scope: trio.CancelScope | None = None
         self.mailbox = []
@@ -102,7 +103,7 @@ class Pid(Mailbox):
         self.port_busy = 0
         self.sunk = None
         self.sink = NO_SINK
-        # Tables are made when first needed: most processes have one link and one monitor at the most.
+        # Tables are made when first needed: most processes have at most one link and one monitor.
         self.links: dict[Pid, bool] | None = None
         self.monitors: dict[Monitor, None] | None = None
         self.watchers: dict[Monitor, None] | None = None
@@ -110,7 +111,7 @@ class Pid(Mailbox):
         self.resources: dict[Callable[[Pid], None], None] | None = None
         self.dictionary: dict[object, object] | None = None
         self.generators: dict[int, Opened] | None = None
-        """The async generators that it has begun, by address, the oldest first."""
+        """The async generators that the process has begun, by address, the oldest first."""
 
     def __repr__(self) -> str:
         """Show `#PID<7>`, with the registered name or the initial call."""
@@ -118,18 +119,19 @@ class Pid(Mailbox):
 
     @property
     def alive(self) -> bool:
-        """Whether it runs; false from the moment of a fatal signal on (P12). Never raises."""
+        """Whether the process runs; false from the moment of a fatal signal on (P12). Never raises."""
         return self.state is ALIVE
 
     def exit(self, reason: Reason) -> None:
-        """Send it an exit signal (X4 to X9); from outside any process the signal is from nobody it knows.
+        """Send the process an exit signal (X4 to X9). A call outside of processes sends as `Runtime.outside`.
 
-        Raises `Exit` at once when a process signals itself fatally (P8).
+        Raises `Exit` at once if a process signals itself fatally (P8), WrongThreadError in a thread other than that of
+        its runtime.
         """
         self.runtime.exit(self, reason)
 
     def children_ancestors(self) -> tuple[Pid | str, ...]:
-        """What `ancestors` is for a child spawned now."""
+        """Return the `ancestors` of a child that is spawned now."""
         lineage = self.lineage
         if lineage is None or lineage[0] is not (self.name or self):
             lineage = self.lineage = (self.name or self, *self.ancestors[: ANCESTORS - 1])
@@ -138,9 +140,9 @@ class Pid(Mailbox):
     # ------------------------------------------------------------------------------------------- sending
 
     def send(self, message: object) -> None:
-        """Put a message in its mailbox: never waits, never fails, and is dropped if the process is gone (P16).
+        """Put a message in the mailbox. It never waits or fails; a message to an ended process is dropped (P16).
 
-        Raises WrongThreadError in another thread than that of its runtime, as `exit` does.
+        Raises WrongThreadError in a thread other than that of its runtime, as `exit` does.
         """
         if get_ident() != self.thread:
             raise not_here(self)
@@ -155,7 +157,7 @@ class Pid(Mailbox):
             self.deliver(message)
 
     def deliver(self, message: object) -> None:
-        """Do as `send`, in the right thread: a broadcast makes sure of that once for all subscribers."""
+        """Do as `send` without the check of the thread, which a broadcast makes once for all subscribers."""
         if silenced and current.get(None) in silenced:
             return
         waiter = self.waiter
@@ -166,10 +168,10 @@ class Pid(Mailbox):
                 reschedule(waiter)
             else:
                 self.offer(message)
-        elif type(message) is self.sunk:  # a broadcast is this a thousand times: nothing else is looked at, or touched
+        elif type(message) is self.sunk:  # the hot path of a broadcast
             try:
                 self.sink.put(message)
-            except Exception as error:  # noqa: BLE001 - whatever it is, it ends the port's process
+            except Exception as error:  # noqa: BLE001 - any exception ends the port's process
                 self.runtime.port_failed(self, error)
         elif self.port is not None:
             self._run_port(self.port, message)
@@ -177,7 +179,7 @@ class Pid(Mailbox):
             self.mailbox.append(message)
 
     def drop_sink(self) -> None:
-        """Have the port take all messages."""
+        """Remove the sink, so that the port takes all messages."""
         self.sunk = None
         self.sink = NO_SINK
 
@@ -199,17 +201,17 @@ class Pid(Mailbox):
         sender = current.set(self)
         try:
             port(message)
-        except BaseException as error:  # noqa: BLE001 - whatever it is, it ends the port's process
+        except BaseException as error:  # noqa: BLE001 - any exception ends the port's process
             runtime.port_failed(self, error)
         current.reset(sender)
         runtime.port_depth -= 1
         self.port_busy = 0
-        if self.mailbox or self.sunk is not self.sink.takes:  # what waited may have been flushed
+        if self.mailbox or self.sunk is not self.sink.takes:  # waiting messages may have been flushed
             self.run_port_queue()
 
     @enable_ki_protection
     def run_port_queue(self) -> None:
-        """Let the port take what queued while it was busy, in order; a long queue goes on in the next pass."""
+        """Let the port take the messages that queued while it was busy, in order; at most `BUDGET` in one pass."""
         if self.port_busy:
             return
         self.expect_many()
@@ -227,7 +229,7 @@ class Pid(Mailbox):
                 message = mailbox[0]
                 del mailbox[0]
                 self.port(message)
-        except BaseException as error:  # noqa: BLE001 - whatever it is, it ends the port's process
+        except BaseException as error:  # noqa: BLE001 - any exception ends the port's process
             runtime.port_failed(self, error)
         current.reset(sender)
         runtime.port_depth -= 1
@@ -237,18 +239,18 @@ class Pid(Mailbox):
 
 
 silenced: Final[set[Pid]] = set()
-"""Processes that have ended themselves, and still run: they may have caught the `Exit` of that (P8).
+"""Processes that have signalled themselves fatally and still run, since they may have caught the `Exit` (P8).
 
-Nothing of what they send arrives.
+No message or signal that such a process sends arrives.
 """
 
 
 def of_this_thread(pid: Pid) -> Pid:
-    """Return the process; raises WrongThreadError where nothing may be done to it."""
+    """Return the process; raises WrongThreadError in a thread other than that of the process."""
     if get_ident() != pid.thread:
         raise not_here(pid)
     return pid
 
 
 current: Final[ContextVar[Pid]] = ContextVar("phxactor.current")
-"""The process that runs: its sub-tasks inherit it, and a port runs as its own process, whoever sends to it."""
+"""The process that runs. Its sub-tasks inherit the value. A port runs as its own process, not as the sender."""

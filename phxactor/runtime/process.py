@@ -1,4 +1,4 @@
-"""The outermost frame of every process: it turns each way of ending into an exit reason, and lets nothing out (TM1)."""
+"""The outermost frame of every process: it turns every way of ending into an exit reason, and never raises (TM1)."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from phxactor.runtime.runtime import Runtime
 
 
-@trio.lowlevel.enable_ki_protection  # Ctrl-C is for `main`, not for whoever happens to run (TM33)
+@trio.lowlevel.enable_ki_protection  # Ctrl-C is for `main`, not for the process that happens to run (TM33)
 async def run_process(
     runtime: Runtime, pid: Pid, body: Callable[..., Awaitable[object]], args: tuple[object, ...]
 ) -> None:
@@ -54,19 +54,19 @@ async def run_process(
             runtime.zombies.undead.discard(pid)
         reason = pid.exit_reason
     signals.bury(runtime, pid, reason)
-    # From Python 3.13 on, frames that the traceback keeps keep this one, and it would keep the process.
+    # From Python 3.13 on, the frames in a kept traceback keep this frame, and this frame would keep the process.
     del pid, body, args, reason, failure, scope, task
 
 
 def tell_of(pid: Pid, failure: BaseException) -> Reason:
-    """Tell of what came out of a body or a port, and say what the exit reason is; of the rest, nothing is kept."""
+    """Report the exception of a body or a port, drop its frames, and return the exit reason of the process."""
     reason, told = judge(without_our_frame(failure))
     if pid.state is ALIVE:
         if told is not None and events.crashed.handlers:
             events.crashed.emit(pid=pid, exception=told)
         forget_frames((reason, failure))
         return reason
-    # It was decided when the signal came; what the cleanup raised is told, not adopted (TM5).
+    # The signal has fixed the exit reason; an exception from the cleanup is only reported (TM5).
     if told is not None and not is_cancellation(told):
         if events.cleanup_failed.handlers:
             events.cleanup_failed.emit(pid=pid, exception=told)
@@ -77,7 +77,10 @@ def tell_of(pid: Pid, failure: BaseException) -> Reason:
 def blame_what_was_left(
     pid: Pid, reason: Reason, failure: BaseException | None, left: list[BaseException]
 ) -> BaseException | None:
-    """Decide what the errors of what was left open mean: they are the failure of a body that had none of its own."""
+    """Return the failure of a process, given the exceptions raised while closing what it had left open (`left`).
+
+    They are its failure if the body had none. Otherwise the event `cleanup_failed` reports each of them.
+    """
     left = [error for error in left if not is_cancellation(error)]
     if pid.state is ALIVE and is_normal(reason) and (failure is None or is_cancellation(failure)) and left:
         return left[0] if len(left) == 1 else BaseExceptionGroup("raised by what the process had left open", left)
@@ -88,11 +91,11 @@ def blame_what_was_left(
 
 
 def judge(error: BaseException) -> tuple[Reason, BaseException | None]:
-    """Turn what came out of a body into an exit reason, and the failure to tell about, if there is one.
+    """Turn the exception of a body into an exit reason, and into the failure to report, or None.
 
-    A group stands for its only leaf that is no cancellation, or for the first `Exit` among its leaves: what else is
-    in it is told, not adopted (TM23). A cancellation that no signal explains is a crash too (TM15).
-    In a child of `os.fork`, it ends that (see `fork`).
+    A group counts as the first `Exit` among its leaves, else as its single leaf that is no cancellation; other leaves
+    are reported, but are not the reason (TM23). A cancellation without a signal is a crash too (TM15). In a child of
+    `os.fork`, this ends the child (see `fork`).
     """
     fork.leave(error)
     leaves = _leaves(error)
@@ -105,16 +108,16 @@ def judge(error: BaseException) -> tuple[Reason, BaseException | None]:
 
 
 def reason_of(error: BaseException) -> Reason:
-    """Return the reason of an `Exit`; it is a crash if a class of a program's own has none."""
+    """Return the reason of an `Exit`, or a `Crash` if a program's own subclass of `Exit` has not set one."""
     try:
         reason: Reason = error.reason  # type: ignore[attr-defined]
-    except BaseException:  # noqa: BLE001 - whatever that class does
+    except BaseException:  # noqa: BLE001 - the subclass may raise anything
         return Crash(TypeError(f"{type(error).__qualname__} has no reason: call Exit.__init__(reason)"))
     return reason
 
 
 def is_cancellation(error: BaseException) -> bool:
-    """Tell whether there is nothing but trio's `Cancelled` in it."""
+    """Return whether an exception is trio's `Cancelled`, or a group of nothing else."""
     return not _leaves(error)
 
 
@@ -125,5 +128,5 @@ def _leaves(error: BaseException) -> list[BaseException]:
 
 
 def _is(error: BaseException, kind: type[BaseException]) -> bool:
-    """Tell what an exception is without asking it: `isinstance` may run its code, and nothing may be raised here."""
+    """Test the class of an exception. `isinstance` may run the exception's own code, and nothing may raise here."""
     return issubclass(type(error), kind)

@@ -1,7 +1,7 @@
 """Exit reasons: plain values that say why a process ended, and how they print.
 
-A reason is `NORMAL`, `SHUTDOWN`, `Shutdown(detail)`, `KILLED`, `NOPROC`, `Crash(exception)`, or anything that a
-program likes. Strings play the part of Erlang's atoms: `"boom"` prints as `:boom`. (docs/otp-semantics.md, section 1.)
+A reason is `NORMAL`, `SHUTDOWN`, `Shutdown(detail)`, `KILLED`, `NOPROC`, `Crash(exception)`, or any other value.
+Strings play the part of Erlang's atoms: `"boom"` prints as `:boom`. (docs/otp-semantics.md, section 1.)
 """
 
 from __future__ import annotations
@@ -15,13 +15,13 @@ Reason: TypeAlias = object
 """Any value; two reasons are the same when they are equal."""
 
 NORMAL: Final = "normal"
-"""The body returned. Links do not take others down, nobody logs, a transient child stays down."""
+"""The body returned. Linked processes go on, nothing is logged, and a transient child is not restarted."""
 SHUTDOWN: Final = "shutdown"
-"""Told to stop. Takes non-trapping links down; nobody logs; a transient child stays down."""
+"""The process was told to stop. Ends linked processes that do not trap; not logged; no restart if transient."""
 KILL: Final = "kill"
-"""As a signal: cannot be trapped, and becomes `KILLED`. As one's own exit reason: an ordinary reason (P5)."""
+"""As a signal: cannot be trapped, and becomes `KILLED`. As a process's own exit reason: an ordinary reason (P5)."""
 KILLED: Final = "killed"
-"""The reason of a process that was sent `KILL`, and what its links see: trappable again (X8)."""
+"""The reason of a process that was sent `KILL`, and the reason that its links see, which can be trapped (X8)."""
 NOPROC: Final = "noproc"
 """There is no such process."""
 
@@ -39,7 +39,7 @@ class Shutdown:
 
 @attrs.frozen(repr=False, eq=False)
 class Crash:
-    """An exception that nobody caught in the process (P2); equal only to itself."""
+    """An exception that the process did not catch (P2); equal only to itself."""
 
     exception: BaseException
 
@@ -54,28 +54,28 @@ def exception_of(reason: Reason) -> BaseException | None:
 
 
 def is_atom(reason: Reason, atom: str) -> bool:
-    """Tell whether a reason is this text, such as `KILLED`.
+    """Return whether a reason is this string, such as `KILLED`.
 
-    Any value may be asked. Its own code does not run: a reason that cannot be compared must hurt nobody who hears it.
+    The reason may be any value. Its own `__eq__` does not run, since it may raise in a process that only hears of it.
     """
     return issubclass(type(reason), str) and str.__eq__(reason, atom)  # type: ignore[operator]
 
 
 def same_reason(one: Reason, other: Reason) -> bool:
-    """Tell whether two reasons are equal; those that cannot be compared are not."""
+    """Return whether two reasons are equal; reasons whose comparison raises are not."""
     try:
         return bool(one == other)
-    except BaseException:  # noqa: BLE001 - of somebody's __eq__
+    except BaseException:  # noqa: BLE001 - the __eq__ of a program's value may raise anything
         return False
 
 
 def is_normal(reason: Reason) -> bool:
-    """Tell whether a reason is `NORMAL`; any value may be asked (see `is_atom`)."""
+    """Return whether a reason is `NORMAL`; the reason may be any value (see `is_atom`)."""
     return is_atom(reason, NORMAL)
 
 
 def is_benign(reason: Reason) -> TypeGuard[str | Shutdown]:
-    """Tell whether a reason is `NORMAL`, `SHUTDOWN` or a `Shutdown`: nothing to report, nothing to restart."""
+    """Return whether a reason is `NORMAL`, `SHUTDOWN` or a `Shutdown`: no failure to report."""
     return issubclass(type(reason), Shutdown) or is_atom(reason, NORMAL) or is_atom(reason, SHUTDOWN)
 
 
@@ -85,11 +85,11 @@ _ATOM = re.compile(r"[A-Za-z_][A-Za-z0-9_]*[?!]?\Z")
 def format_reason(reason: Reason) -> str:
     """Write a reason as Elixir would: `:normal`, `{:shutdown, :closed}`; a crash as `(ValueError) text`.
 
-    Never raises: a reason is shown where something has gone wrong already.
+    Never raises: callers print a reason when another error is being handled.
     """
     try:
         return _format(reason)
-    except BaseException:  # noqa: BLE001 - of somebody's __repr__ or __str__
+    except BaseException:  # noqa: BLE001 - the __repr__ or __str__ of a program's value may raise anything
         return object.__repr__(reason)
 
 

@@ -1,4 +1,4 @@
-"""Running a program: `main` is its first process, and the signals of the operating system stop it in order."""
+"""Runs a program: `main` is its first process, and SIGINT or SIGTERM stops it in order."""
 
 from __future__ import annotations
 
@@ -29,25 +29,27 @@ def run(
     stuck_after: float = STUCK_AFTER,
     collector: Collector = "processes",
 ) -> None:
-    """Run `await main(*args)` as the first process of a new runtime, until it returns and all others have been stopped.
+    """Run `await main(*args)` as the first process of a new runtime; return when all processes have ended.
 
-    SIGINT (Ctrl-C) or SIGTERM is an exit signal `SHUTDOWN` to `main`: an orderly stop, for which there are
-    `stop_timeout` seconds, and after which this returns. A second one kills whatever is still there, and raises `Exit`.
-    What `main` raises is raised here.
+    SIGINT (Ctrl-C) or SIGTERM sends `main` the exit signal `SHUTDOWN`: an orderly stop, which has `stop_timeout`
+    seconds, and after which `run` returns. A second signal kills the remaining processes, and `run` raises `Exit`. A
+    third SIGINT or SIGTERM gets the system's default handling. `run` raises what `main` raises.
 
-    The program ends in time in every state. When it has not ended `LAST` seconds (1) after `stop_timeout` or after the
-    second signal, since a process holds the loop up or does not let itself be killed, it is ended by force, with a
-    line that says where it was, and exit code 1 or the signal's. In another thread than the main one, no signals are
-    received, and nothing is ended by force.
+    The program ends in time in every state. If a process blocks the loop or resists its kill, a thread ends the program
+    by force `LAST` seconds (1) after `stop_timeout` or after the second signal. It prints where the program was, and
+    the exit code is 1 or that of the signal. In a thread other than the main thread, `run` handles no signals and
+    ends nothing by force.
 
-    Meanwhile the garbage collector is set for many small processes (see `garbage`); with `collector="python"` it is
-    left alone. A thread tells of a process that has let nothing else run for `stuck_after` seconds (see `watchdog`;
-    `math.inf` for none).
+    While the program runs, the garbage collector is tuned for many small processes (see `garbage`), unless `collector`
+    is `"python"`. A thread reports a process that lets nothing else run for `stuck_after` seconds (see `watchdog`;
+    `math.inf` means no such thread).
+
+    Raises ValueError for another value of `collector`, or a `stuck_after` that is not above 0.
     """
     if collector not in COLLECTORS:
-        raise ValueError(f"collector is one of {', '.join(map(repr, COLLECTORS))}, not {collector!r}")
+        raise ValueError(f"collector must be one of {', '.join(map(repr, COLLECTORS))}, not {collector!r}")
     if not stuck_after > 0:
-        raise ValueError(f"stuck_after is a number of seconds above 0, or math.inf, not {stuck_after!r}")
+        raise ValueError(f"stuck_after must be a number of seconds above 0, or math.inf, not {stuck_after!r}")
     try:
         trio.run(_watched, partial(main, *args), stop_timeout, stuck_after, collector)
     finally:
@@ -89,7 +91,7 @@ async def _run(main: Callable[[], Awaitable[object]], stop_timeout: float, colle
 
 
 def _abandon(hard_stop: HardStop, runtime: Runtime, failure: BaseException | None) -> None:
-    """End the program, of which nothing is left but processes that were killed and go on."""
+    """End the program by force: all that is left are killed processes whose tasks still run."""
     hard_stop.failure = failure
     left = ", ".join(map(repr, runtime.zombies.undead))
     hard_stop.now(f"{left}: killed, and still running")

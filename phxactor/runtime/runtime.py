@@ -1,4 +1,4 @@
-"""The runtime: the table of processes, and what starts, tells and ends them.
+"""The runtime: the table of processes, and the functions that start, signal and end them.
 
     open_runtime()                   the caller becomes the first process, `main`
       host task, shielded            an outer cancellation does not reach the processes (TM30)
@@ -35,58 +35,58 @@ from phxactor.runtime.timers import Timer, Timers
 from phxactor.runtime.zombies import Zombies
 
 HEARING: Final = 4
-"""Passes of the scheduler in which somebody must end, or those who are left when a runtime stops are killed."""
+"""Number of scheduler passes without an exit after which a stopping runtime kills the remaining processes."""
 
 
 @attrs.frozen
 class RuntimeStatistics:
-    """A runtime at one moment."""
+    """A snapshot of a runtime."""
 
     processes: int
-    """Processes that have not wholly ended, `main` included."""
+    """Number of processes that have not wholly ended, including `main`."""
     zombies: int
-    """Processes that were given up, and whose tasks still run."""
+    """Number of killed processes that count as dead while their tasks still run."""
     names: int
-    """Registered names."""
+    """Number of registered names."""
     timers: int
-    """Timers that are pending."""
+    """Number of pending timers."""
     messages: int
-    """Messages that wait in all mailboxes."""
+    """Number of waiting messages in all mailboxes."""
 
 
 class Runtime:
-    """A world of processes; `open_runtime` makes one."""
+    """The processes of one program, and their names and timers; `open_runtime` makes one."""
 
     def __init__(self, nursery: trio.Nursery, kill_grace: float) -> None:
-        """Prepare the tables; `nursery` is the shielded one in which every process will run."""
+        """Prepare the tables; `nursery` is the shielded nursery in which every process will run."""
         self.thread = get_ident()
-        """The thread that all of its processes live in; 0, which is none, once it has ended."""
+        """The id of the thread in which all its processes live; 0, which is no thread, once the runtime has ended."""
         self.now: Final[Callable[[], float]] = trio.lowlevel.current_clock().current_time
-        """Reads the clock that all timers and time-outs use, in seconds: as `trio.current_time`, in a quarter of it."""
+        """Reads the clock of all timers and time-outs, in seconds; the same as `trio.current_time`, but faster."""
         self.processes: dict[int, Pid] = {}
         self.names = Names()
         self.timers = Timers(self.now)
         self.zombies = Zombies(self, kill_grace)
         self.cleanups: dict[Pid, list[trio.CancelScope]] = {}
-        """The shields of processes that clean up, which a kill breaks (see `cleanup`)."""
+        """The shields of processes that clean up; a kill cancels them (see `cleanup`)."""
         self.port_depth = 0
         self._nursery = nursery
-        # In an empty context: a process inherits nothing from the one that spawns it (P18).
+        # In an empty context: a process inherits nothing from its parent (P18).
         start_soon: Callable[..., None] = nursery.start_soon
         self._start_soon = partial(Context().run, start_soon, run_process, self)
         self._numbers = count(1)
         self._token = trio.lowlevel.current_trio_token()
         Context().run(partial(nursery.start_soon, self.timers.run, name="phxactor timers"))
         self.outside = Pid(self, next(self._numbers), "outside", None)
-        """Stands for code that is no process, such as a signal handler: the sender of its signals. It takes none."""
+        """The sender of exit signals from code outside of processes, such as a signal handler. It takes no messages."""
         self.outside.state = DEAD
         self.abandon: Callable[[BaseException | None], None] | None = None
-        """Ends the program though tasks of processes that were given up still run; else the runtime waits for them."""
+        """Ends the program while tasks of zombies still run. If it is None, the runtime waits for those tasks."""
         self.main = self.processes[2] = Pid(self, next(self._numbers), "main", self.outside)
         """The process of the task that opened the runtime."""
 
     def statistics(self) -> RuntimeStatistics:
-        """Count what there is now; from any thread."""
+        """Return a snapshot of the counts; from any thread."""
         return RuntimeStatistics(
             processes=len(self.processes),
             zombies=len(self.zombies.undead),
@@ -97,7 +97,7 @@ class Runtime:
 
     @cached_property
     def patience(self) -> Patience:
-        """The timers by which others are judged; they have a task from the first use on."""
+        """The time-outs on other parties, such as clients; their task starts at the first use."""
         patience = Patience(self.now)
         Context().run(partial(self._nursery.start_soon, patience.run, name="phxactor patience"))
         return patience
@@ -111,7 +111,7 @@ class Runtime:
 
     @cached_property
     def idle(self) -> IdleWatch:
-        """What tells when a process has nothing left to do."""
+        """The watch that reports when a process becomes idle."""
         return IdleWatch()
 
     def pending_timers(self) -> list[Timer]:
@@ -130,13 +130,13 @@ class Runtime:
     ) -> Pid:
         """Start a process that runs `await body(*args)`, and return at once (P19).
 
-        With `link`, it is linked to the caller from its first moment (P20). Raises `Exit` in a process that is ending,
-        WrongThreadError in another thread, NotAProcessError when the runtime has ended.
+        With `link`, the process is linked to the caller from its first moment (P20). Raises `Exit` in a process that
+        is ending, WrongThreadError in another thread, NotAProcessError if the runtime has ended.
         """
         if get_ident() != self.thread:
             raise self._starts_none()
         parent = current.get(self.outside)
-        if parent.thread != self.thread:  # it is not that process which calls: this thread was started by it
+        if parent.thread != self.thread:  # that process does not call: this thread has a copy of its context
             parent = self.outside
         return self.start(parent, body, args, link, initial_call)
 
@@ -145,10 +145,10 @@ class Runtime:
         parent: Pid,
         body: Callable[..., Awaitable[object]],
         args: tuple[object, ...],
-        link: bool = False,  # noqa: FBT001, FBT002 - by position, which costs less: each channel is started here
+        link: bool = False,  # noqa: FBT001, FBT002 - by position, which is faster: each channel starts here
         initial_call: str | None = None,
     ) -> Pid:
-        """Do as `spawn`, for the process `parent` that calls."""
+        """Do as `spawn`, for the calling process `parent`."""
         if parent.state is not ALIVE and parent is not self.outside:
             raise Exit(parent.exit_reason)
         call = initial_call or getattr(body, "__qualname__", None) or str(body)
@@ -185,23 +185,23 @@ class Runtime:
             raise Exit(target.exit_reason)
 
     def take_in(self, pid: Mailbox) -> None:
-        """Let a process that is about to receive have the answers of monitors on the dead first (M9)."""
+        """Deliver the `Down`s of monitors on dead processes to a process that is about to receive (M9)."""
         signals.take_in(pid)
 
     def port_failed(self, pid: Pid, error: BaseException) -> None:
-        """End a process whose port raised; never hurts whoever sent the message."""
+        """End a process whose port raised; the sender of the message does not see the exception."""
         signals.fatal(pid, tell_of(pid, error))
 
     def run_soon(self, function: Callable[[], object]) -> None:
         """Call a synchronous function in the next pass of the scheduler; from any thread (TM34).
 
-        It runs in no process: give it what it needs. The event `call_failed` tells what it raises. Raises
-        trio.RunFinishedError when the whole program has ended.
+        The function runs outside of processes, in an empty context. The event `call_failed` reports an exception from
+        it. Raises trio.RunFinishedError if the trio run has ended.
         """
         self._token.run_sync_soon(Context().run, _call, function)
 
     async def ended(self, pid: Pid) -> Reason:
-        """Wait, in a process or not, until a process has wholly ended, and return its reason."""
+        """Wait, in a process or outside, until `pid` has wholly ended, and return its exit reason."""
         if pid.state is not DEAD:
             gone = trio.Event()
 
@@ -219,11 +219,11 @@ class Runtime:
 
     @trio.lowlevel.enable_ki_protection
     async def stop(self, reason: Reason, timeout: float) -> None:
-        """End every process: `main`'s children in order, last started first, then whoever is left, then `main`.
+        """End every process: `main`'s children, last started first, then the remaining processes, then `main`.
 
-        Each child is told `SHUTDOWN` by its parent and is wholly gone before the next is told (S50). After
-        `timeout` seconds, and for processes that are nobody's children, it is `KILL`, unless they watched one of
-        those who have ended, and end by themselves.
+        Each child gets `SHUTDOWN` from `main`, and has wholly ended before the next child gets it (S50). The remaining
+        processes may end by themselves after the ends that they have heard of. After that, and for the children after
+        `timeout` seconds, it is `KILL`. `reason` is the exit reason of `main`.
         """
         main = self.main
         if main.state is ALIVE:
@@ -246,7 +246,7 @@ class Runtime:
         self._end(reason)
 
     async def stop_without_host(self, reason: Reason, ended: trio.Event) -> None:
-        """End every process whose tasks were cancelled from outside, when no timer runs any more (see `host`)."""
+        """End every process after the nursery was lost, when no timer runs any more (see `host`)."""
         self.kill()
         with trio.move_on_after(self.zombies.grace):
             await ended.wait()
@@ -260,7 +260,7 @@ class Runtime:
         self.thread = 0
 
     async def _let_hear(self) -> None:
-        """Let processes run that have just been told of an end, until nobody has ended for a few passes."""
+        """Let processes run that have just heard of an end, until no process has ended for `HEARING` passes."""
         fewest, passes = len(self.processes), 0
         while fewest > 1 and passes < HEARING:
             await trio.lowlevel.checkpoint()
@@ -282,16 +282,16 @@ class Runtime:
 def _call(function: Callable[[], object]) -> None:
     try:
         function()
-    except BaseException as error:  # noqa: BLE001 - it is nobody's: the program goes on
+    except BaseException as error:  # noqa: BLE001 - it belongs to no process: report it, and go on
         if events.call_failed.handlers:
             events.call_failed.emit(exception=error)
 
 
 def own(pid: Pid, release: Callable[[Pid], None]) -> None:
-    """Have `release(pid)` called when the process ends, before anybody hears of its end (P14).
+    """Call `release(pid)` when the process ends, before any other process hears of its end (P14).
 
-    For tables that list processes, as Registry and PubSub do. It cannot wait. Of a process that has ended already, it
-    is called at once.
+    For tables that list processes, as those of Registry and PubSub do. `release` is synchronous. If the process has
+    already ended, `release` is called at once. Raises WrongThreadError in another thread.
     """
     if get_ident() != pid.thread:
         raise not_here(pid)
@@ -304,19 +304,23 @@ def own(pid: Pid, release: Callable[[Pid], None]) -> None:
 
 
 def disown(pid: Pid, release: Callable[[Pid], None]) -> None:
-    """Take an `own` back; unknown ones are ignored."""
+    """Undo `own`; an unknown `release` is ignored. Raises WrongThreadError in another thread."""
     of_this_thread(pid)
     if pid.resources is not None:
         pid.resources.pop(release, None)
 
 
 def current_process() -> Pid:
-    """Return the process that runs; raises NotAProcessError where there is none, as in any other thread."""
+    """Return the process that runs.
+
+    Raises NotAProcessError outside of processes, and its subclass WrongThreadError in a thread that only has a copy of
+    the process's context (TM34).
+    """
     try:
         pid = current.get()
     except LookupError:
         raise NotAProcessError(
-            "only a process can do this: spawn one, or use phxactor.open_runtime(); another thread has it done by "
+            "only a process can do this: spawn one, or use phxactor.open_runtime(); from another thread use "
             "runtime.run_soon(function)"
         ) from None
     if get_ident() != pid.thread:

@@ -1,12 +1,11 @@
 """Exit signals, links, monitors, and the end of a process: plain synchronous code over the process records.
 
-What moves a process through its life (`state`):
+Two functions move a process through its life (`state`):
 
-    fatal     notes the reason (the first one stands, P15) and cancels the task
-    bury      frees the name and what the process owns, forgets its monitors, tells its links and then its watchers
+    fatal     sets the exit reason (the first one stands, P15) and cancels the task
+    bury      frees the name and resources of the process, drops its monitors, tells its links and then its watchers
 
-Nothing here recurses through a chain of links: a signal only marks and cancels, and each process is buried
-by its own task.
+Nothing here recurses through a chain of links: a signal only marks and cancels, and each process ends in its own task.
 """
 
 from __future__ import annotations
@@ -28,7 +27,7 @@ if TYPE_CHECKING:
 
 
 def fatal(pid: Pid, reason: Reason) -> None:
-    """Make the process end with `reason`; a process that is ending already keeps its first one."""
+    """Make the process end with `reason`; a process that is already ending keeps its first reason."""
     if pid.state is not ALIVE:
         return
     pid.state = EXITING
@@ -37,7 +36,7 @@ def fatal(pid: Pid, reason: Reason) -> None:
     pid.exit_reason = reason
     if pid.scope is not None:
         pid.scope.cancel(reason=f"{pid!r} exits: {format_reason(reason)}")
-        pid.wake()  # a receive in a shield
+        pid.wake()  # for a receive in a shield, which the cancellation does not reach
 
 
 def exit_signal(target: Pid, source: Pid, reason: Reason) -> None:
@@ -68,10 +67,10 @@ def link_signal(target: Pid, source: Pid, reason: Reason) -> None:
 
 
 def link(owner: Pid, other: Pid) -> None:
-    """Link two processes; again is a no-op (X10), oneself too (X11).
+    """Link two processes. A second link (X10), or a link to itself (X11), has no effect.
 
-    Raises NoProcessError if the other is gone and the owner does not trap exits (X13); one that traps gets
-    `Exited` with `NOPROC` instead (X12). One that is only ending answers with a `NOPROC` signal at its end (X14).
+    Raises NoProcessError if the other has ended and the owner does not trap exits (X13). An owner that traps exits gets
+    `Exited` with `NOPROC` instead (X12). If the other is only ending, it sends a `NOPROC` signal at its end (X14).
     Raises WrongThreadError if the other lives in another thread.
     """
     if owner is other:
@@ -95,7 +94,7 @@ def link(owner: Pid, other: Pid) -> None:
 
 
 def link_child(parent: Pid, child: Pid) -> None:
-    """Link a process that has just been made to the one that has made it (P20)."""
+    """Link a new process to its parent (P20)."""
     if parent.links is None:
         parent.links = {}
     parent.links[child] = False
@@ -114,9 +113,10 @@ def unlink(owner: Pid, other: Pid) -> None:
 
 
 def monitor(owner: Pid, target: Pid | None, name: object = None) -> Monitor:
-    """Watch a process: one `Down` will come (M1); from a dead one (None for an unknown name) with `NOPROC` (M2).
+    """Watch a process: one `Down` will come (M1). If the process is dead, it comes soon, with `NOPROC` (M2).
 
-    A monitor of oneself never fires, and is not active (M6). Both live in this thread.
+    `target` is None for an unregistered name. A monitor of the owner itself never fires, and is not active (M6). The
+    caller makes sure that both processes live in this thread.
     """
     watch = Monitor(owner, target, name)
     if target is owner:
@@ -139,7 +139,7 @@ def monitor(owner: Pid, target: Pid | None, name: object = None) -> Monitor:
 
 
 def take_in(owner: Mailbox) -> None:
-    """Deliver the `Down`s of monitors that were made on dead processes, but for those removed meanwhile (M9)."""
+    """Deliver the `Down`s of monitors that were made on dead processes, except of those removed since (M9)."""
     arriving, owner.arriving = owner.arriving, None
     for watch in arriving or ():
         if watch.active:
@@ -148,9 +148,9 @@ def take_in(owner: Mailbox) -> None:
 
 
 def demonitor(watch: Monitor, *, flush: bool = False) -> bool:
-    """Stop watching, and tell whether the monitor was still active (M9); no error if it was not (M10).
+    """Stop watching, and return whether the monitor was still active (M9). An inactive monitor is no error (M10).
 
-    `flush` also removes its `Down` from the mailbox if it came before (M8).
+    `flush` also removes the monitor's `Down` from the mailbox if it has already come (M8).
     """
     if watch.active:
         target = watch.target
@@ -164,7 +164,7 @@ def demonitor(watch: Monitor, *, flush: bool = False) -> bool:
 
 
 def _spend(watch: Monitor) -> None:
-    """Make it inactive on its owner's side: a reply to its alias is dropped from now on (M13)."""
+    """Make a monitor inactive on its owner's side: replies to its alias are dropped from now on (M13)."""
     watch.active = False
     monitors = watch.owner.monitors
     if monitors is not None:
@@ -199,7 +199,7 @@ def bury(runtime: Runtime, pid: Pid, reason: Reason) -> None:
         _tell(pid, reason)
     if events.exited.handlers:
         events.exited.emit(pid=pid, reason=reason)
-    pid.parent = pid.lineage = None  # a chain of the dead must not keep itself
+    pid.parent = pid.lineage = None  # so that a dead process does not keep its dead ancestors
     pid.ancestors = pid.callers = ()
 
 
@@ -208,7 +208,7 @@ def _release(pid: Pid, resources: dict[Callable[[Pid], None], None]) -> None:
     for release in resources:
         try:
             release(pid)
-        except BaseException as error:  # noqa: BLE001 - whatever it is, the others must hear of this end
+        except BaseException as error:  # noqa: BLE001 - links and watchers must hear of this end in any case
             if events.cleanup_failed.handlers:
                 events.cleanup_failed.emit(pid=pid, exception=error)
 
@@ -221,7 +221,7 @@ def _forget_monitors(monitors: dict[Monitor, None]) -> None:
 
 
 def _tell(pid: Pid, reason: Reason) -> None:
-    """Tell the links, then the watchers (X21), each in the order in which they came to be."""
+    """Tell the links, then the watchers (X21), each in the order in which they were made."""
     links, watchers = pid.links, pid.watchers
     pid.links = pid.watchers = None
     if links is not None:

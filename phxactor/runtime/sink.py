@@ -1,4 +1,4 @@
-"""A sink: what puts messages of one type down in the place of a process's port (see `pid`)."""
+"""A sink: it stores messages of one type in place of a process's port (see `pid`)."""
 
 from __future__ import annotations
 
@@ -6,14 +6,14 @@ from typing import Any, Final, Protocol, final
 
 
 class Sink(Protocol):
-    """Puts down messages of one type in the place of a process's port."""
+    """Stores messages of one type in place of a process's port, in the sender's context."""
 
     @property
     def takes(self) -> type | None:
-        """The type, just this one."""
+        """The exact type of the messages, not its subclasses; None for no messages."""
 
-    def put(self, message: Any, /) -> None:  # noqa: ANN401 - of the type that it takes
-        """Put a message down."""
+    def put(self, message: Any, /) -> None:  # noqa: ANN401 - of the type `takes`
+        """Store a message. It must not send, spawn or exit. An exception ends the port's process."""
 
 
 @final
@@ -24,7 +24,7 @@ class NoSink:
     takes = None
 
     def put(self, message: object, /) -> None:
-        """Take nothing, and is given nothing."""
+        """Do nothing; it is never called, since `takes` is None."""
 
 
 NO_SINK: Final = NoSink()

@@ -9,7 +9,7 @@
     exit signals     obeyed      ignored, the first one stands (P15)   ignored (P17)
     new monitors     watch       will answer `NOPROC` at the end (M4)  answer `NOPROC` (M2)
 
-A process that was killed and whose task does not unwind is buried all the same after a while: see `zombies`.
+A killed process whose task does not unwind becomes DEAD all the same, after a grace time: see `zombies`.
 """
 
 from __future__ import annotations
@@ -19,11 +19,11 @@ from typing import Final
 
 
 class State(IntEnum):
-    """Where a process is in its life: it only moves downwards, and dies once."""
+    """The stage of a process's life; it only increases."""
 
     ALIVE = 0
     EXITING = 1
-    """A fatal signal or an end of the body is certain: not alive, but still holding its name and links (P11)."""
+    """The process will end: it is not alive, but still has its name and links (P11)."""
     DEAD = 2
 
 

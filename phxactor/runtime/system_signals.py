@@ -1,7 +1,7 @@
 """SIGINT and SIGTERM while a program runs: the first stops it in order, the second kills (TM33).
 
-Python runs a handler in the main thread between two instructions, whatever the loop of trio does. So a handler only
-asks the loop, and has a thread see to it that the program ends in time even when the loop does not answer.
+Python runs a signal handler in the main thread between two instructions, whatever trio's loop does. So a handler only
+asks the loop to act, and arms a thread that ends the program in time even if the loop does not answer.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ class SystemSignals:
 
     def __init__(self, stop_timeout: float, hard_stop: HardStop) -> None:
         self.runtime: Runtime | None = None
-        """What is stopped, once it is there."""
+        """The runtime to stop, once it is open."""
         self.forced = False
         """Whether a second signal has come."""
         self._token = trio.lowlevel.current_trio_token()

@@ -1,4 +1,4 @@
-"""How a process with a port receives: for that long, the messages for the port wait."""
+"""Lets a process with a port receive: during the block, the messages for the port wait."""
 
 from __future__ import annotations
 
@@ -14,15 +14,15 @@ class Taking:
     __slots__ = ("_pid",)
 
     def __init__(self, pid: Pid) -> None:
-        """Make one, for any number of blocks."""
+        """Make one, which may be entered any number of times."""
         self._pid = pid
 
     def __enter__(self) -> None:
-        """Have the messages for the port wait."""
+        """Make the messages for the port wait."""
         self._pid.port_busy += 1
 
     def __exit__(self, failed: type[BaseException] | None, *_: object) -> None:
-        """Have the port take what has come."""
+        """Let the port take the messages that have come, unless the block raised."""
         pid = self._pid
         pid.port_busy -= 1
         if pid.mailbox and failed is None:

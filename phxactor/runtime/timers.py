@@ -1,6 +1,6 @@
 """Timers: one heap for the whole runtime, ordered by deadline and then by creation (TI8).
 
-Time is that of trio's clock, so that a mock clock rules it. One task sleeps until the earliest deadline.
+Time comes from trio's clock, so a mock clock controls it. One task sleeps until the earliest deadline.
 """
 
 from __future__ import annotations
@@ -23,36 +23,36 @@ if TYPE_CHECKING:
 Argument = TypeVar("Argument")
 
 _COMPACT_ABOVE: Final = 512
-"""Cancelled timers stay in the heap until they are due, or until they are this many and the majority."""
+"""Number of cancelled timers above which the heap drops them, once they are also more than a third of it."""
 
 
 def _nothing(_: object) -> None:
-    """Stand for what a cancelled timer would have called."""
+    """Replace the callback of a cancelled timer."""
 
 
 class Timer:
-    """One call that is due at `deadline`; what `send_after` returns."""
+    """One call that is due at `deadline`, in seconds of the runtime's clock; `send_after` returns one."""
 
     __slots__ = ("argument", "callback", "deadline", "destination", "pending", "timers")
 
     timers: Timers
-    """The heap that it is in: `send_after` says so, for `cancel_timer`."""
+    """The heap that holds the timer; `send_after` sets it for `cancel_timer`."""
 
     def __init__(self, deadline: float, callback: Callable[[Any], object], argument: object) -> None:
-        """Made by `Timers.add`, which knows that they fit."""
+        """Make a timer; `Timers.add` does, and makes sure that callback and argument fit."""
         self.deadline = deadline
         self.callback = callback
         self.argument = argument
         self.destination: Pid | None = None
-        """The process that a message is for: the timer ends with it (TI6)."""
+        """The process that gets the message; None for other timers. The timer ends with the process (TI6)."""
         self.pending = True
 
 
 class Timers:
-    """The heap, and the task that empties it."""
+    """The heap of timers, and the task that fires them."""
 
     def __init__(self, now: Callable[[], float]) -> None:
-        """Start with none; `run` must be running for any to fire. `now` reads the clock."""
+        """Start without timers. `now` reads the clock. Timers fire only while `run` runs."""
         self.now = now
         self.thread = get_ident()
         self._heap: list[tuple[float, int, Timer]] = []
@@ -69,11 +69,11 @@ class Timers:
         return [timer for _, _, timer in self._heap if timer.pending]
 
     def add(self, seconds: float, callback: Callable[[Argument], object], argument: Argument) -> Timer:
-        """Call `callback(argument)` after at least so many seconds, never within this call (TI2)."""
+        """Call `callback(argument)` after at least `seconds`, never within this call (TI2)."""
         return self.add_at(self.now() + seconds, callback, argument)
 
     def add_at(self, deadline: float, callback: Callable[[Argument], object], argument: Argument) -> Timer:
-        """Do as `add`, at a time of the clock."""
+        """Do as `add`, at a time in seconds of the runtime's clock."""
         timer = Timer(deadline, callback, argument)
         heappush(self._heap, (deadline, next(self._numbers), timer))
         scope = self._scope
@@ -82,7 +82,10 @@ class Timers:
         return timer
 
     def cancel(self, timer: Timer) -> float | None:
-        """Return the seconds that were left, or None if it has fired, was cancelled, or is for the dead (TI3, TI6)."""
+        """Cancel a timer and return the seconds that were left.
+
+        Returns None if the timer has fired, was cancelled before, or was for a process that is dead (TI3, TI6).
+        """
         if not timer.pending:
             return None
         self.discard(timer)
@@ -91,12 +94,12 @@ class Timers:
         return max(0.0, timer.deadline - self.now())
 
     def discard(self, timer: Timer) -> None:
-        """Cancel a timer, for who does not ask what was left: each call with a time-out does."""
+        """Cancel a timer without computing the seconds left; each call with a time-out does this at its end."""
         if not timer.pending:
             return
         timer.pending = False
         timer.argument = None
-        timer.callback = _nothing  # most are methods of processes, which must not live as long as the heap remembers
+        timer.callback = _nothing  # the heap must not keep the process whose method the callback often is
         self._cancelled += 1
         if self._cancelled > _COMPACT_ABOVE and self._cancelled * 3 > len(self._heap):
             self._heap = [entry for entry in self._heap if entry[2].pending]
@@ -119,7 +122,7 @@ class Timers:
         self._scope = None
 
     def _next_due(self, now: float, made_later: int) -> tuple[float, int, Timer] | None:
-        """Take the earliest timer that is due by now, but none with a number from `made_later` on."""
+        """Take the earliest timer that is due at `now` and has a number below `made_later`; None if there is none."""
         while self._heap and self._heap[0][0] <= now and self._heap[0][1] < made_later:
             entry = heappop(self._heap)
             if entry[2].pending:
@@ -136,6 +139,6 @@ class Timers:
         timer.pending = False
         try:
             timer.callback(timer.argument)
-        except BaseException as error:  # noqa: BLE001 - the timers of all others must go on
+        except BaseException as error:  # noqa: BLE001 - all other timers must go on
             if events.timer_failed.handlers:
                 events.timer_failed.emit(exception=error)

@@ -1,4 +1,4 @@
-"""TLS streams of trio, and what their handshake leaves behind."""
+"""Frees what the handshake of trio's TLS streams leaves behind."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ _ONCE: Final[type] = private("_ssl", "_Once._afn", package="trio")._Once
 
 
 def forget_handshake(stream: trio.SSLStream[_Transport]) -> None:
-    """Let go of what a stream keeps to shake hands, once that is done or has failed; it must have been begun.
+    """Drop the stream's reference to its handshake function, after the handshake has begun, and succeeded or failed.
 
-    It is a method of the stream itself: with it, only the garbage collector would find a stream that has ended, and
-    the keys and the last record that it holds.
+    The function is a method of the stream, so the two form a reference cycle: only the garbage collector would free a
+    stream that has ended, and the keys and the last record that it holds.
     """
     once = stream._handshook
-    assert type(once) is _ONCE  # noqa: S101 - it has what the import has looked for
+    assert type(once) is _ONCE  # noqa: S101 - the class whose attribute the import has checked
     del once._afn

@@ -1,11 +1,11 @@
-"""What stays of an exception that has ended something: where it was raised, and nothing of what was there.
+"""Replaces the frames of an exception that has ended a process: its traceback keeps the lines, but no variables.
 
-A traceback keeps the frames that the exception came through, and they keep all local variables: the message that was
-handled, the state of the server, its pid. They also keep the frames that called them, which may know the exception by
-now. The pid keeps the exception as its exit reason, so all of that is garbage that only the collector finds.
+A traceback keeps the frames that the exception passed through. They keep all local variables (the message that was
+handled, the state of the server, its pid) and their calling frames, which may refer to the exception by now. The pid
+keeps the exception as its exit reason. So all of this is a reference cycle that only the garbage collector would free.
 
 So an exception that becomes an exit reason, or goes to another process, gets a traceback of the same lines without
-those frames, as soon as the handlers of events have seen it. Whoever logs it later sees the same, but for the marks
+those frames, once the handlers of events have seen it. A later log shows the same traceback, except for the marks
 within a line.
 """
 
@@ -22,13 +22,13 @@ from phxactor.runtime.reasons import Crash, Reason, Shutdown
 
 
 def without_our_frame(error: BaseException) -> BaseException:
-    """Take the frame that caught it out of its traceback: for reports, it is of no interest."""
+    """Remove the frame that caught an exception from its traceback: reports do not need it."""
     trace = error.__traceback__
     return error if trace is None else error.with_traceback(trace.tb_next)
 
 
 def forget_frames(reason: Reason) -> None:
-    """Let go of the frames of all exceptions in a reason, of their causes and contexts, and of those in groups.
+    """Drop the frames of all exceptions in a reason, including causes, contexts and members of groups.
 
     Never raises.
     """
@@ -36,11 +36,11 @@ def forget_frames(reason: Reason) -> None:
     seen: set[int] = set()
     while ahead:
         part = ahead.pop()
-        kind = type(part)  # not `isinstance`, which may ask the part
+        kind = type(part)  # not `isinstance`, which may run code of the part
         if issubclass(kind, BaseException):
             if id(part) not in seen:
                 seen.add(id(part))
-                with suppress(BaseException):  # of a class that has its own idea of these attributes
+                with suppress(BaseException):  # a class may redefine these attributes, and raise
                     part.__traceback__ = _lines_of(part.__traceback__)
                     ahead += (part.__cause__, part.__context__)
                     ahead += _parts(part)
@@ -53,19 +53,19 @@ def forget_frames(reason: Reason) -> None:
 
 
 def _parts(error: Any) -> tuple[object, ...]:  # noqa: ANN401 - each kind has attributes of its own
-    """Return what else an exception is made of."""
+    """Return the values within an exception that may hold further exceptions."""
     kind = type(error)
     if issubclass(kind, BaseExceptionGroup):
         return tuple(error.exceptions)
     if issubclass(kind, Exit):
         return (error.reason,)
     if issubclass(kind, AttributeError):
-        error.obj = type(error.obj)  # enough to suggest what was meant
+        error.obj = type(error.obj)  # enough for Python's "Did you mean" suggestion
     return ()
 
 
 def _lines_of(trace: TracebackType | None) -> TracebackType | None:
-    """Make a traceback that reads the same."""
+    """Make a traceback that prints the same, without the frames."""
     links: list[TracebackType] = []
     while trace is not None:
         links.append(trace)
@@ -77,7 +77,7 @@ def _lines_of(trace: TracebackType | None) -> TracebackType | None:
 
 
 def _stand_in(frame: FrameType, line: int) -> FrameType:
-    """Make a frame that never runs, of a function that looks like that of another frame."""
+    """Make a frame that never runs, with the file, name and line of another frame."""
     code = frame.f_code
     shown = _PLACE.replace(
         co_filename=code.co_filename, co_name=code.co_name, co_qualname=code.co_qualname, co_firstlineno=line
@@ -89,7 +89,7 @@ def _stand_in(frame: FrameType, line: int) -> FrameType:
 
 
 def _make_place() -> CodeType:
-    """Compile a generator without columns, so that nothing is marked in the lines that it stands for."""
+    """Compile a generator without column positions, so that a traceback marks nothing within its lines."""
     module = ast.parse("def place(): yield")
     for node in ast.walk(module):
         if isinstance(node, ast.stmt | ast.expr):

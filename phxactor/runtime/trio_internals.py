@@ -1,8 +1,8 @@
-"""What phxactor uses of trio that is private, and the check that it is there.
+"""Trio's private names that phxactor uses, and the check that they exist.
 
-A file that needs private names asks for them here when it is imported: `private("_run", "Task._runner")`. A trio that
-keeps them in another way is refused then, in one line, before anything runs. `KNOWN` names the versions with which all
-tests have passed. `pyproject.toml` allows these and no others, and changes together with it.
+A module that needs private names asks for them here when it is imported: `private("_run", "Task._runner")`. A version
+of trio without those names is refused then, in one line, before anything runs. `KNOWN` lists the versions with which
+all tests have passed. `pyproject.toml` allows exactly these versions, and must change together with `KNOWN`.
 
     runtime: generators, left_open, process     the stack of cancel scopes and nurseries of a task
     runtime: tls_streams                        the handshake of a TLS stream
@@ -18,14 +18,14 @@ from typing import Any, Final
 import trio
 
 KNOWN: Final = ("0.35",)
-"""Versions of trio that all tests have passed with."""
+"""Versions of trio with which all tests have passed."""
 _NOTHING: Final = object()
 
 
-def private(module: str, *names: str, package: str = "trio._core") -> Any:  # noqa: ANN401 - what is private has no types
-    """Return a module of trio that has all these names, such as `Task` and, within it, `Task._runner`.
+def private(module: str, *names: str, package: str = "trio._core") -> Any:  # noqa: ANN401 - private names have no types
+    """Return a module of trio, after checking that it has all of `names`, such as `Task._runner`.
 
-    Raises ImportError, in one line, for a trio that lacks any of them.
+    Raises ImportError, in one line, if this version of trio lacks any of them.
     """
     try:
         found: Any = importlib.import_module(f"{package}.{module}")
@@ -38,7 +38,7 @@ def private(module: str, *names: str, package: str = "trio._core") -> Any:  # no
 
 
 def unknown(why: str) -> ImportError:
-    """Make the error that refuses a version of trio."""
+    """Make the error for a version of trio that phxactor cannot use; `why` names what is missing."""
     return ImportError(
         f"phxactor does not fit trio {trio.__version__}: {why}. It is known to fit trio {', '.join(KNOWN)}"
     )

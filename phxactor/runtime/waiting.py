@@ -1,9 +1,9 @@
-"""Who waits at a mailbox, and who of them gets a message.
+"""The tasks that wait at a mailbox, and the choice of the task that gets a message.
 
-Mostly one task waits, for any message: `waiter` is all there is to it. Tasks that wait for certain messages, or beside
-one another, each have a `Waiter`. An `Answer` or a `Down` goes to the task that waits for its `ref`, whichever other
+Usually one task waits, for any message: `waiter` alone records it. If tasks wait for certain messages, or if several
+tasks wait, each has a `Waiter`. An `Answer` or a `Down` goes to the task that waits for its `ref`, whichever other
 tasks receive. Any other message goes to the first task that takes it, in the order in which the tasks began to wait.
-A task of the process looks at it for all of them: what a program wants is not for the sender to ask.
+One task of the process tries the message on all of them: the sender must not run the program's `match` functions.
 """
 
 from __future__ import annotations
@@ -22,14 +22,14 @@ if TYPE_CHECKING:
     from phxactor.runtime.runtime import Runtime
 
 Match: TypeAlias = Callable[[object], bool]
-"""Says whether a message is one of those that are waited for."""
+"""Returns whether a task takes a message."""
 Refs: TypeAlias = "Collection[Ref | None]"
-"""References of calls and the like that are waited for."""
+"""The references of the `Answer`s and `Down`s that a task waits for."""
 
 
 @final
 class Nothing:
-    """The type of `NOTHING`: what a task has been given that still waits."""
+    """The type of `NOTHING`: the `message` of a waiter that has been given none yet."""
 
 
 NOTHING: Final = Nothing()
@@ -38,99 +38,99 @@ NOTHING: Final = Nothing()
 @final
 @attrs.frozen
 class Raised:
-    """What a `match` has raised: it comes out of the receive that it belongs to."""
+    """An exception that a `match` has raised; its own receive raises it."""
 
     error: BaseException
 
 
 def anything(_: object) -> bool:
-    """Match any message, for a task that waited for one before there was another."""
+    """Match any message; for a task that waited for any message before another task began to wait."""
     return True
 
 
 @final
 class Waiter:
-    """A task that waits for certain messages, or beside another one."""
+    """A task that waits for certain messages, or beside another waiting task."""
 
     __slots__ = ("asleep", "later", "mailbox", "match", "message", "refs", "task", "unseen")
 
     def __init__(self, mailbox: Waiting, task: Task, refs: Refs | None, match: Match | None) -> None:
-        """Make one: for a message with one of these references, for one that matches, or for any."""
+        """Wait for a message with one of `refs`, for a message that `match` takes, or for any message."""
         self.mailbox = mailbox
         self.task = task
         self.refs = refs
         self.match = match
         self.message: object = NOTHING
-        """What it has been given: then it waits no more."""
+        """The message that the task has been given, which ends its wait; `NOTHING` before that."""
         self.asleep = True
-        """Whether somebody has to wake the task."""
+        """Whether the task is still to be woken."""
         self.unseen = 0
-        """How many messages, at the end of the mailbox, it has not looked at."""
+        """Number of messages, at the end of the mailbox, that the task has not seen."""
         self.later: list[object] | None = None
-        """What has come with its references since it was given its message: nobody else is to have that, either."""
+        """Messages with its references that came after its message; they go to the mailbox when the task leaves."""
 
     def take(self) -> object:
-        """Return the message that it was given; raises what `match` has raised."""
+        """Return the message that the task was given; raises what `match` has raised."""
         if type(self.message) is Raised:
             raise self.message.error
         return self.message
 
     def wants(self, message: object) -> bool:
-        """Tell whether it takes a message; if that raises, it waits no more, either."""
+        """Return whether the task takes a message; an exception of `match` ends its wait too."""
         if self.match is None:
             return True
         try:
             return self.match(message)
-        except BaseException as error:  # noqa: BLE001 - raised by its own task, see `take`
+        except BaseException as error:  # noqa: BLE001 - the waiter's own task raises it, see `take`
             self.message = Raised(error)
             return False
 
     def wake(self) -> None:
-        """Let its task go on."""
+        """Wake the task."""
         if self.asleep:
             self.asleep = False
             reschedule(self.task)
 
     def stop(self, _: RaiseCancelT) -> Abort:
-        """Give up waiting: its task is cancelled."""
+        """End the wait of a cancelled task."""
         self.asleep = False
         self.mailbox.leave(self)
         return Abort.SUCCEEDED
 
 
 class Waiting:
-    """A mailbox as far as those who wait are concerned; `Mailbox` takes messages out of it."""
+    """The part of a mailbox that concerns waiting tasks; `Mailbox` takes messages out of it."""
 
     __slots__ = ("mailbox", "runtime", "sunk", "waiter", "waiters")
 
     mailbox: list[object] | deque[object]
     runtime: Runtime
     sunk: type | None
-    """The type of message that the sink takes now: none while something waits ahead, or the process is ending."""
+    """The type of message that the sink takes now; None while messages wait ahead, or the process is ending."""
     waiter: Task | None
-    """A task that waits: the only one, for any message, unless there are `waiters`."""
+    """The task that waits for any message. If there are `waiters`, any task of them. None if no task waits."""
     waiters: list[Waiter] | None
-    """The tasks that wait, first come first, where they wait for certain messages, or are several."""
+    """The waiting tasks, first come first, if they wait for certain messages or are several; else None."""
 
     @property
     def idle(self) -> bool:
-        """Whether all its tasks that wait do so for the next message, whichever that is; at least one waits."""
+        """Whether at least one task waits, and all waiting tasks wait for any message."""
         if self.waiters is None:
             return self.waiter is not None
         return all(one.refs is None and one.match in (None, anything) for one in self.waiters)
 
     def enter(self, waiter: Waiter) -> None:
-        """Begin to wait."""
+        """Add a waiting task."""
         if self.waiters is None:
             self.waiters = []
             if self.waiter is not None:
                 self.waiters.append(Waiter(self, self.waiter, None, anything))
         self.waiters.append(waiter)
         self.waiter = waiter.task
-        self.sunk = None  # what comes now may wait: the sink takes nothing before `run_port_queue`
+        self.sunk = None  # messages may wait from now on, so the sink takes none before `run_port_queue`
 
     def leave(self, waiter: Waiter) -> None:
-        """End waiting."""
+        """Remove a waiting task."""
         waiters = self.waiters
         if waiters is None or waiter not in waiters:
             return
@@ -143,7 +143,11 @@ class Waiting:
             self.leave_to_others(waiter.later)
 
     def offer(self, message: object) -> None:
-        """Take a message while there are `waiters`: for the one that waits for just this one, or for one that looks."""
+        """Take in a message while there are `waiters`.
+
+        It goes to the task that waits for its `ref`. Any other message goes to the mailbox, and wakes the first task
+        that may take it.
+        """
         waiters = self.waiters or []
         if type(message) is Answer or type(message) is Down:
             ref = message.ref
@@ -165,14 +169,14 @@ class Waiting:
                 if first is None or not waiter.asleep:
                     first = waiter
         if first is None or not first.asleep:
-            return  # nobody wants it, or somebody is about to look
+            return  # no task takes other messages, or one is about to look
         if first.match is anything:
             self.look()
         else:
             first.wake()
 
     def look(self) -> None:
-        """Give what nobody has looked at to those who wait, each message to the first that takes it."""
+        """Offer the unseen messages to the waiting tasks; each message goes to the first task that takes it."""
         waiters = self.waiters or []
         if len(waiters) != 1:
             waiters = [waiter for waiter in waiters if waiter.refs is None]
@@ -186,7 +190,7 @@ class Waiting:
                     self.remove(index)
                     waiters = [other for other in waiters if other is not waiter]
                     self._give(waiter, message)
-                    index += waiter.match is anything  # it has its message at the other end of the mailbox
+                    index += waiter.match is anything  # `_give` has put the message at the front of the mailbox
                     break
                 if waiter.message is not NOTHING:
                     waiters = [other for other in waiters if other is not waiter]
@@ -198,34 +202,34 @@ class Waiting:
             waiter.unseen = 0
 
     def _give(self, waiter: Waiter, message: object) -> None:
-        """End a wait with its message."""
+        """End the wait of a task with `message`."""
         waiter.message = message
         if self.waiters is not None and len(self.waiters) == 1:
             self.waiters = self.waiter = None
         else:
             self.leave(waiter)
         if waiter.match is anything:
-            self.mailbox.insert(0, message)  # where its task looks: `receive` knows of no waiter
+            self.mailbox.insert(0, message)  # where its task will look: `receive` does not use its `Waiter`
         if waiter.asleep:
             waiter.asleep = False
             reschedule(waiter.task)
 
     def leave_to_others(self, messages: list[object]) -> None:
-        """Put messages into the mailbox; others take them in the next pass, if they have not been flushed by then."""
+        """Put messages into the mailbox; in the next pass other tasks may take those that were not flushed."""
         self.mailbox.extend(messages)
         for waiter in self.waiters or ():
             waiter.unseen += len(messages)
         self.runtime.run_soon(self.look_again)
 
     def look_again(self) -> None:
-        """Have those who wait take what lies in the mailbox."""
+        """Let the waiting tasks take messages from the mailbox."""
         if self.waiters is not None:
             self.look()
         elif self.mailbox:
             self.wake()
 
     def give_back(self, waiter: Waiter) -> None:
-        """End a wait without its message: it goes to the next that takes it, or is the oldest in the mailbox."""
+        """End a wait, and give its message to the next task that takes it, or put it back at the mailbox's front."""
         self.leave(waiter)
         if waiter.message is not NOTHING and type(waiter.message) is not Raised:
             self.mailbox.insert(0, waiter.message)
@@ -236,7 +240,7 @@ class Waiting:
         self.look()
 
     def wake(self) -> None:
-        """Let all who wait go on: the process ends."""
+        """Wake all waiting tasks, since the process ends or messages wait."""
         if self.waiters is None:
             waiter = self.waiter
             if waiter is not None:
@@ -249,7 +253,7 @@ class Waiting:
             one.wake()
 
     def _wake(self, waiter: Waiter) -> None:
-        """Let one go on: its time is over."""
+        """Wake a waiter whose time is over; the callback of its timer."""
         waiter.wake()
 
     def _stop_waiting(self, _: RaiseCancelT) -> Abort:
@@ -260,7 +264,7 @@ class Waiting:
         return Abort.SUCCEEDED
 
     def remove(self, index: int) -> None:
-        """Take a message out that nobody is handed now."""
+        """Remove a message from the mailbox at any index."""
         mailbox = self.mailbox
         if index == len(mailbox) - 1:
             mailbox.pop()

@@ -1,7 +1,7 @@
-"""The watchdog: a thread that tells of a process which does not let others run.
+"""The watchdog: a thread that reports a process which does not let others run.
 
-A body without a checkpoint cannot be ended from outside, and while it runs nothing else does, no time-out and no kill
-(TM8). There is no remedy within the program; but one can be told which process it is, where, and for how long.
+A body without a checkpoint cannot be ended from outside. While it runs, no other process, time-out or kill does (TM8).
+The program cannot mend this, but the watchdog can report which process it is, where it is, and for how long.
 """
 
 from __future__ import annotations
@@ -22,14 +22,14 @@ from phxactor.runtime.pid import Pid
 from phxactor.runtime.process import run_process
 
 STUCK_AFTER: Final = 5.0
-"""Seconds without a checkpoint after which a process is told of."""
+"""Seconds without a checkpoint after which a process is reported."""
 PAUSE: Final = 1.0
-"""Seconds by which the watchdog is late when it was stopped itself (SIGSTOP, a virtual machine that paused)."""
+"""Seconds by which the watchdog is late if it was itself stopped (SIGSTOP, a paused virtual machine)."""
 
 
 @contextmanager
 def watched(stuck_after: float) -> Iterator[None]:
-    """Watch the run of trio that this is called in, from a thread, until the block is left."""
+    """Watch the current trio run from a thread, until the block is left."""
     watchdog = Watchdog(stuck_after)
     thread = threading.Thread(target=watchdog.watch, name="phxactor watchdog", daemon=True)
     thread.start()
@@ -41,10 +41,10 @@ def watched(stuck_after: float) -> Iterator[None]:
 
 
 class Watchdog:
-    """Knocks once in a while, and tells when nobody answers for too long."""
+    """Asks the loop at intervals to answer, and reports when the answer takes too long."""
 
     def __init__(self, stuck_after: float) -> None:
-        """Watch the thread that this is called in."""
+        """Watch the calling thread, which runs trio's loop; `stuck_after` is in seconds."""
         self._stuck_after = stuck_after
         self._token = trio.lowlevel.current_trio_token()
         self._watched = threading.get_ident()
@@ -52,12 +52,12 @@ class Watchdog:
         self._stopped = threading.Event()
 
     def stop(self) -> None:
-        """Have `watch` return at once."""
+        """Make `watch` return at once."""
         self._stopped.set()
         self._answered.set()
 
     def watch(self) -> None:
-        """Be the thread."""
+        """Watch until `stop`: the body of the thread."""
         while not self._stopped.wait(self._stuck_after / 4):
             self._answered.clear()
             if self._stopped.is_set():
@@ -68,7 +68,7 @@ class Watchdog:
                 self._tell(knocked)  # else the whole program was stopped, this thread too
 
     def _tell(self, knocked: float) -> None:
-        """Tell, and once more when it is over."""
+        """Report a stuck process, and once more when the loop answers."""
         frame = sys._current_frames().get(self._watched)  # noqa: SLF001 - documented for debuggers
         pid, stack = _running(frame), "".join(traceback.format_stack(frame))
         del frame
@@ -80,7 +80,7 @@ class Watchdog:
 
 
 def _running(frame: FrameType | None) -> Pid | None:
-    """Find which process a frame belongs to: its outermost frame is ours, and has its pid."""
+    """Find the process that a frame belongs to: the outermost frame of a process is `run_process`, with its pid."""
     while frame is not None:
         if frame.f_code is run_process.__code__:
             pid = frame.f_locals.get("pid")

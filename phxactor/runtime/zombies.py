@@ -1,9 +1,9 @@
 """Zombies: processes that were killed and do not end.
 
-A task can keep a kill away, with a shielded cancel scope or by waiting for a thread (TM7, TM9). Others must not hang
-on it: after a grace the process is buried while its task still runs, so that its links and monitors hear of its end,
-its name is free, and a supervisor or the end of the runtime goes on (TM10). The event `zombie` tells; the runtime's
-block itself cannot be left before the task has ended.
+A task can hold off a kill by a shielded cancel scope, or by waiting for a thread (TM7, TM9). Other processes must not
+wait for it for ever. So after a grace time the process counts as dead while its task still runs: its links and monitors
+hear of its end, its name is free, and a supervisor or the stop of the runtime goes on (TM10). The event `zombie`
+reports it. The block of the runtime cannot be left before the task has ended.
 """
 
 from __future__ import annotations
@@ -22,23 +22,23 @@ KILL_GRACE: Final = 5.0
 
 
 class Zombies:
-    """The processes that were killed and have not ended yet, and those that were given up."""
+    """The processes that were killed and have not ended yet, and those that count as dead while their tasks run."""
 
     def __init__(self, runtime: Runtime, grace: float) -> None:
-        """Give a process up when it has not ended `grace` seconds after a kill; `math.inf` for never."""
+        """Count a process as dead if it has not ended `grace` seconds after a kill; `math.inf` means never."""
         self.undead: set[Pid] = set()
-        """Buried, but their tasks still run."""
+        """Processes that count as dead, but whose tasks still run."""
         self._runtime = runtime
         self.grace: Final = grace
         self._killed: dict[Pid, Countdown] = {}
 
     def watch(self, pid: Pid) -> None:
-        """Give a process that was killed its grace; `main` has no end, since its block cannot be left without it."""
+        """Start the grace time of a killed process. `main` is never given up: leaving its block waits for its task."""
         if pid not in self._killed and pid is not self._runtime.main:
             self._killed[pid] = Countdown(self._runtime.timers, self.grace, self._give_up, pid)
 
     def ended(self, pid: Pid) -> None:
-        """Take note that a process has ended in time."""
+        """Stop the countdown of a process that has ended."""
         countdown = self._killed.pop(pid, None)
         if countdown is not None:
             countdown.stop()

@@ -92,7 +92,7 @@ def test_the_options_never_change() -> None:
     with pytest.raises(attrs.exceptions.FrozenInstanceError):
         made.draining = True  # type: ignore[attr-defined]
     assert repr(made) == "<Endpoint shop>"
-    with pytest.raises(TypeError, match="a name is a text"):
+    with pytest.raises(TypeError, match="a name must be a str"):
         Endpoint(name=1)  # type: ignore[arg-type]
     with pytest.raises(ValueError, match="cannot be a name"):
         Endpoint(name="")

@@ -193,7 +193,7 @@ async def test_what_does_not_run_says_so(autojump_clock: MockClock) -> None:
         assert isinstance(await pubsub.start_link(), Error)
     with pytest.raises(ValueError, match="cannot be a name"):
         PubSub("")
-    with pytest.raises(TypeError, match="a name is a text"):
+    with pytest.raises(TypeError, match="a name must be a str"):
         PubSub(1)  # type: ignore[arg-type]
 
 

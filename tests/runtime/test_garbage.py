@@ -225,7 +225,7 @@ def test_the_collector_may_be_left_to_python() -> None:
 
 
 def test_a_collector_that_is_none_is_refused() -> None:
-    with pytest.raises(ValueError, match="collector is one of 'processes', 'python', not 'none'"):
+    with pytest.raises(ValueError, match="collector must be one of 'processes', 'python', not 'none'"):
         run(_returns, collector="none")  # type: ignore[arg-type]
 
 

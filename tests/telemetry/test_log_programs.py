@@ -208,4 +208,4 @@ async def test_an_exit_waits_for_the_last_lines() -> None:
     done = await trio.run_process(
         [sys.executable, "-c", textwrap.dedent(program)], capture_stdout=True, check=False, env=environment()
     )
-    assert (done.returncode, done.stdout) == (3, b"what a timer called has raised\n")
+    assert (done.returncode, done.stdout) == (3, b"the callback of a timer raised\n")
