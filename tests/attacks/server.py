@@ -42,6 +42,8 @@ DENSE_SIZE = 64 * 1024
 """Bytes of a message where they may take 40 times as many, once they are decoded."""
 PIECE = 64_000
 """Bytes of one broadcast."""
+TIMEOUT = 3.0
+"""Seconds that a client may be silent where it must not be for long."""
 MOST = 300
 """Connections that there may be."""
 
@@ -109,11 +111,28 @@ class UserSocket(Socket, log=False):
     channels = (channel("room:*", Room),)
 
 
+class HangingSocket(Socket, log=False):
+    """Lets nobody in, and sends nobody away."""
+
+    async def connect(self, params: Any, connect_info: Any) -> None:  # noqa: ANN401
+        await trio.sleep_forever()
+
+
 class Stuck(RawSocket):
     """Takes for ever."""
 
     async def handle_in(self, data: str | bytes) -> None:
         await trio.sleep_forever()
+
+
+async def hang(request: Request) -> Response:
+    """Never answer."""
+    await trio.sleep_forever()
+
+
+async def processes(request: Request) -> Response:
+    """Say how many processes there are, beside that of this connection."""
+    return Response.text(str(phxactor.self_pid().runtime.statistics().processes - 1))
 
 
 async def upload(request: Request) -> Response:
@@ -127,6 +146,7 @@ DROP = attrs.evolve(CLOSE, slow_consumer="drop")
 RAW = WebSocketOptions(check_origin=False, max_output_bytes=BOUND)
 LIMITED = attrs.evolve(CLOSE, max_messages_per_second=10)
 HURRIED = attrs.evolve(CLOSE, max_joins_per_second=10)
+PUNCTUAL = attrs.evolve(CLOSE, timeout=TIMEOUT, max_messages_per_second=5)
 LARGE = attrs.evolve(CLOSE, max_frame_size=32 * BOUND, compress=True)
 POLL = LongPollOptions(check_origin=False, max_output_bytes=BOUND, max_input_bytes=BOUND)
 DROPPING_POLL = attrs.evolve(POLL, slow_consumer="drop")
@@ -140,6 +160,8 @@ SOCKETS = [
     mount("/drop", UserSocket, websocket=DROP, longpoll=DROPPING_POLL),
     mount("/limited", UserSocket, websocket=LIMITED),
     mount("/hurried", UserSocket, websocket=HURRIED),
+    mount("/punctual", UserSocket, websocket=PUNCTUAL),
+    mount("/hanging", HangingSocket, websocket=CLOSE, longpoll=POLL),
     mount("/raw", Stuck, websocket=RAW),
     mount("/raw-compressed", Stuck, websocket=attrs.evolve(RAW, compress=True)),
 ]
@@ -170,7 +192,12 @@ def main() -> None:
 
     endpoint = Endpoint(
         sockets=SOCKETS,
-        routes=[get("/broadcast", broadcast), post("/upload", upload)],
+        routes=[
+            get("/broadcast", broadcast),
+            get("/hang", hang),
+            get("/processes", processes),
+            post("/upload", upload),
+        ],
         port=0,
         tls=tls,
         max_connections=arguments.most,

@@ -90,16 +90,16 @@ class Target:
 
 
 @contextmanager
-def running(*arguments: str, tls: bool) -> Iterator[Target]:
-    """Start the program; afterwards it must still be there."""
+def running(*arguments: str, tls: bool = False, stderr: int | None = None) -> Iterator[Target]:
+    """Start the program; afterwards it must still be there, or have ended in order."""
     with CERTIFICATE.private_key_and_cert_chain_pem.tempfile() as certificate:
         command = [sys.executable, "-m", "tests.attacks.server", *arguments, *([certificate] if tls else [])]
-        process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True)
+        process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=stderr, text=True)
         assert process.stdout is not None
         with process.stdout:
             try:
                 yield Target(process, int(process.stdout.readline()), CLIENT if tls else None)
-                assert process.poll() is None
+                assert not process.poll()
             finally:
                 process.kill()
                 process.wait()
