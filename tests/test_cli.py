@@ -243,7 +243,7 @@ def test_top_of_nobody(folder: Path) -> None:
         program.stop()
     code, out, err = run("top", program.port)
     assert (code, out) == (1, "")
-    assert err == f"nobody answers at {program.url}/observer (Connection refused); is the program running?\n"
+    assert err == f"no answer from {program.url}/observer (Connection refused); is the program running?\n"
 
 
 @pytest.mark.socket
@@ -259,7 +259,7 @@ def test_top_goes_on_until_ctrl_c(folder: Path) -> None:
         seen = read_until(ours, "listener", "listener")
         assert seen.startswith("\x1b[?1049h")
         program.stop()
-        read_until(ours, "nobody answers")
+        read_until(ours, "no answer from")
         top.send_signal(signal.SIGINT)
         assert read_until(ours, "\x1b[?1049l").endswith("\x1b[?25h\x1b[?1049l")
         assert top.wait(PATIENCE) == 0
@@ -289,6 +289,6 @@ def test_top_of_something_else(body: bytes) -> None:
 
         thread = threading.Thread(target=answer)
         thread.start()
-        with pytest.raises(Unreachable, match=r"^http://127\.0\.0\.1:\d+/observer answers something else: "):
+        with pytest.raises(Unreachable, match=r"^http://127\.0\.0\.1:\d+/observer did not answer as an observer does: "):
             fetch(locate(str(server.getsockname()[1])))
         thread.join()

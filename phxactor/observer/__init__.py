@@ -1,4 +1,4 @@
-"""The live picture of a running system: what runs, under whom, and how it fares. See README.md in this folder."""
+"""The live picture of a running system: its processes, their supervisors and their states. See README.md here."""
 
 from phxactor.observer.channel import TreeChannel
 from phxactor.observer.render import table, tree

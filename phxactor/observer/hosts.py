@@ -1,7 +1,7 @@
-"""Which `Host` the observer answers to: loopback names, and those it is told.
+"""The `Host` values that the observer answers to: loopback names, and those in `hosts`.
 
-A page that a browser has open can have its own name resolved to 127.0.0.1 (DNS rebinding). To the browser, what it then
-reads of a program on this machine is its own. But the browser still sends the page's name as `Host`.
+A web page can have its own name resolved to 127.0.0.1 (DNS rebinding). The browser then lets the page read answers of
+programs on this machine as if they were the page's own. But the browser still sends the page's name as `Host`.
 """
 
 from __future__ import annotations
@@ -14,15 +14,15 @@ from phxactor.transport.authority import Authority
 from phxactor.transport.request import Request
 
 LOOPBACK: Final = IPv4Network("127.0.0.0/8")
-"""With `localhost` and `::1`, what this machine calls itself."""
+"""The IPv4 addresses of this machine itself; the other loopback names are `localhost` and `::1`."""
 
 
 def checked_hosts(hosts: Iterable[str]) -> frozenset[str]:
-    """Check names or addresses, without ports, and return them as they are compared.
+    """Check names or addresses without ports, and return them in the form that `answers_to` compares.
 
     Raises:
-        TypeError: they are no list, or one is no text.
-        ValueError: one is neither a name nor an address.
+        TypeError: `hosts` is a str or not iterable, or a host is no str.
+        ValueError: a host is neither a name nor an address, or has a port.
 
     """
     if isinstance(hosts, str) or not isinstance(hosts, Iterable):
@@ -40,14 +40,14 @@ def _checked(host: str) -> str:
 
 
 def answers_to(request: Request, hosts: frozenset[str]) -> bool:
-    """Say whether a request was sent to a loopback name or one of these, on any port; without a host it was not.
+    """Return whether a request was sent to a loopback name or to one of `hosts`, on any port; False without a host.
 
-    A target that is a URL does not stand for the header: both count.
+    If the request target is a URL with a host, both that host and the `Host` header must be allowed.
     """
-    return all(_is_ours(text, hosts) for text in (request.header("host"), request.authority))
+    return all(_is_allowed(text, hosts) for text in (request.header("host"), request.authority))
 
 
-def _is_ours(text: str | None, hosts: frozenset[str]) -> bool:
+def _is_allowed(text: str | None, hosts: frozenset[str]) -> bool:
     authority = Authority.parse(text or "")
     return authority is not None and (authority.host in hosts or _is_loopback(authority.host))
 

@@ -1,4 +1,4 @@
-"""The picture as text: `tree` for a page or a log, `table` for a terminal. Plain functions of a snapshot.
+"""A snapshot as text: `tree` for a page or a log, `table` for a terminal. Pure functions.
 
     main <2>
     └╌ root <3>
@@ -7,7 +7,7 @@
           ├─ listener <6> · 30 messages wait · 1 restart
           └─ …950 more
 
-A dashed branch leads to a process that no supervisor knows.
+A dashed branch leads to a process that is no supervisor's child.
 """
 
 from __future__ import annotations
@@ -20,15 +20,15 @@ from phxactor.observer.snapshot import Process, Row, Snapshot
 _USUAL: Final = ("waiting", "port", "busy")
 _HEADINGS: Final = ("PID", "STATE", "MAILBOX", "RESTARTS")
 _MANY: Final = 10
-"""Messages in a mailbox from which on `tree` tells of them: fewer come and go all the time."""
+"""Messages in a mailbox from which `tree` shows the number; smaller numbers change all the time."""
 _NAME: Final = 24
-"""Characters of a registered name that stands behind an id."""
+"""Maximum characters of a registered name shown behind a child's id."""
 _NARROWEST: Final = 20
-"""Columns that the tree gets in a table, however narrow the terminal is."""
+"""Minimum columns of the tree in a table, even if the terminal is narrower."""
 
 
 def tree(picture: Snapshot) -> str:
-    """Draw the tree, with a line for each process that says what is not as usual; without a newline at its end."""
+    """Draw the tree, one line for each row, with notes on what is unusual. The text does not end with a newline."""
     lines = [branch + _describe(row) for branch, row in _branches(picture.rows)]
     lines += [f"zombie {_called(zombie)} <{zombie.number}>" for zombie in picture.zombies]
     return "\n".join(lines)
@@ -37,8 +37,8 @@ def tree(picture: Snapshot) -> str:
 def table(picture: Snapshot, width: int = 100, height: int | None = None) -> str:
     """Draw the tree beside columns of pids, states, mailbox lengths and restarts.
 
-    No line is longer than `width`, but for a terminal too narrow for any table; with a `height`, the last of so many
-    lines says how many more there are.
+    No line is longer than `width` characters, unless `width` is too small for any table. If there are more lines than
+    `height`, the last of `height` lines says how many are left out.
     """
     rows = [(branch + _title(row), *_cells(row)) for branch, row in _branches(picture.rows)]
     rows += [(f"zombie {_called(zombie)}", str(zombie.number), "zombie", "", "") for zombie in picture.zombies]
@@ -61,9 +61,9 @@ def _line(row: Sequence[str], room: int, widths: Iterable[int]) -> str:
 
 
 def _branches(rows: Sequence[Row]) -> list[tuple[str, Row]]:
-    """Put before each row the lines that lead to it.
+    """Return each row with the branch drawn before it.
 
-    Read from the last row to the first: at a depth that is in `later`, more of the same parent's children follow.
+    The rows are read from the last to the first. A depth is in `later` if the same parent has more children there.
     """
     drawn: list[tuple[str, Row]] = []
     later: set[int] = set()
@@ -101,7 +101,7 @@ def _describe(row: Row) -> str:
 
 
 def _name(row: Row) -> str:
-    """Name a row: a child by its id, and by its registered name if that is another; others by what they run."""
+    """Name a row: a supervised child by its id and, if different, its registered name; others by name or function."""
     process = row.process
     if row.hidden:
         return f"… {row.hidden} more"
@@ -116,7 +116,7 @@ def _name(row: Row) -> str:
 
 
 def _notes(row: Row) -> list[str]:
-    """Write its label, and of a supervisor what is not as usual."""
+    """Return the process's label, and what is unusual about a supervisor: its strategy, its recent restarts."""
     notes, supervision = [], row.supervision
     if row.process is not None and row.process.label is not None:
         notes.append(row.process.label)

@@ -1,4 +1,4 @@
-"""The picture over HTTP: what a program mounts so that `phxactor top` can look at it."""
+"""The tree over HTTP: the routes that a program mounts so that `phxactor top` can show its processes."""
 
 from __future__ import annotations
 
@@ -17,29 +17,29 @@ from phxactor.transport.request import Request
 from phxactor.transport.response import Response
 
 PATH: Final = "/observer"
-"""Where `phxactor top` looks, unless told otherwise."""
+"""The default path of the routes, and of `phxactor top`."""
 
 _REFUSED: Final = Response.text(
-    "the observer does not answer to this Host: name it, as in observer_routes(hosts=['tree.example.com'])\n",
+    "the observer does not answer to this Host: allow it, as in observer_routes(hosts=['tree.example.com'])\n",
     status=HTTPStatus.FORBIDDEN,
 )
 _converter = make_converter()
 
 
 def observer_routes(path: str = PATH, *, hosts: Iterable[str] = ()) -> list[Route]:
-    """Make the routes that show the tree of processes: `path` as text, and `path.json` for programs.
+    """Return the routes that show the tree of processes: `path` as text, and `path.json` for programs.
 
-    They show names and labels of everything that runs, to anybody who can reach the endpoint and names it as this
-    machine does: `localhost`, 127.0.0.0/8 or `[::1]`, with any port. Any other `Host` is answered 403, or a web page
-    could read them (DNS rebinding).
+    They show the names and labels of all processes to every client that can reach the endpoint and sends a loopback
+    `Host`: `localhost`, 127.0.0.0/8 or `[::1]`, with any port. Any other `Host` is answered 403, since otherwise a web
+    page could read the tree (DNS rebinding).
 
     Args:
-        path: of the text.
-        hosts: names or addresses that it answers to as well, without ports, such as `["tree.example.com"]`.
+        path: the path of the text.
+        hosts: further names or addresses to answer to, without ports, such as `["tree.example.com"]`.
 
     Raises:
-        TypeError: the hosts are no list of texts.
-        ValueError: one of them is no host, or `path` no path.
+        TypeError: `hosts` is not a list of str.
+        ValueError: a host is neither a name nor an address without a port, or `path` is not a valid path.
 
     """
     allowed = checked_hosts(hosts)
@@ -54,11 +54,11 @@ def observer_routes(path: str = PATH, *, hosts: Iterable[str] = ()) -> list[Rout
 
 
 def read(data: bytes) -> Snapshot:
-    """Read a snapshot that `path.json` has answered; raises ValueError if it is none."""
+    """Read the body of an answer of `path.json`. Raises ValueError if it is no snapshot."""
     try:
         return _converter.loads(data, Snapshot)
     except Exception as error:
-        raise ValueError("this is no picture of processes") from error
+        raise ValueError("the body is not a snapshot of processes as JSON") from error
 
 
 async def _text(_: Request) -> Response:

@@ -1,11 +1,11 @@
 """A picture of all processes of a runtime at one moment, as plain values.
 
-It is read from the runtime's tables in one go, so it is consistent, and no process notices: nobody is asked, no
-message is sent, no time-out starts anew (docs/otp-semantics.md, Y10 to Y12).
+It is read from the runtime's tables in one step, so it is consistent. No process notices: no message is sent, and no
+time-out starts anew (docs/otp-semantics.md, Y10 to Y12).
 
-Below a supervisor stand the children that it knows, in its order; then, and below all others, the processes that were
-spawned there and are no supervisor's. One whose parent has ended hangs on the oldest process that it is linked to.
-Whatever stands below a process is younger than it, so the picture is a tree.
+Below a supervisor come its children, in its order. After them, and below every other process, come the processes that
+it spawned and that are no supervisor's children. A process whose parent has ended is shown below the oldest process
+that it is linked to. Every process is younger than the one it is shown below, so the picture is a tree.
 """
 
 from __future__ import annotations
@@ -21,21 +21,33 @@ from phxactor.otp.supervising import SupervisingProcess
 from phxactor.runtime import Pid, Runtime, State, self_pid
 
 Status: TypeAlias = Literal["waiting", "port", "busy", "exiting", "ended", "restarting", "down"]
-"""How a process fares: waits for a message; lets its senders run its port; runs, or waits for something else than a
-message; was told to end and has not yet; has ended, and its supervisor does not know yet. And of a child that does not
-run: its start is tried again and again, or it is left down."""
+"""The state of a process, or of a child that does not run.
+
+- waiting: waits for a message.
+- port: has a port: a function that handles each message at once, in the sender's step.
+- busy: runs, or waits for something other than a message.
+- exiting: has received its exit, and has not ended yet.
+- ended: has ended, and its supervisor has not handled that yet.
+- restarting: a child whose supervisor tries to start it again.
+- down: a child that does not run, and is not being started.
+"""
 Relation: TypeAlias = Literal["root", "supervised", "linked", "spawned"]
-"""What a process is to the one above it: nothing; its child by a supervisor's word; spawned by it, linked to it or not.
+"""The relation of a process to the one above it.
+
+- root: there is none above it.
+- supervised: it is a child of that supervisor.
+- linked: it is no supervisor's child, and is linked to that process.
+- spawned: that process spawned it, without a link.
 """
 
 CHILDREN: Final = 20
-"""How many of one process's children are shown, unless told otherwise."""
+"""The default maximum of children shown below one process."""
 ROWS: Final = 500
-"""How many processes are shown in all, unless told otherwise."""
+"""The default maximum of rows in all."""
 DEPTH: Final = 30
-"""How many levels are shown."""
+"""The maximum of levels shown."""
 _TEXT: Final = 80
-"""Characters of a name or label: labels may hold what a client sent."""
+"""Maximum characters of a name or label, since labels may hold what a client sent."""
 
 _shorten = reprlib.Repr()
 _shorten.maxother = _TEXT
@@ -46,23 +58,23 @@ class Process:
     """A process at one moment."""
 
     number: int
-    """Of its pid."""
+    """The number of its pid."""
     name: str | None
-    """The registered name."""
+    """The registered name; None without one."""
     label: str | None
-    """What it was labelled with, as text."""
+    """The label, as text; None without one."""
     initial_call: str
-    """What it runs."""
+    """The function or class that it runs."""
     status: Status
     trapping: bool
     """Whether it traps exits."""
     mailbox: int
-    """Messages that wait."""
+    """Messages in its mailbox."""
 
 
 @attrs.frozen
 class Supervision:
-    """A supervisor's rules, and how much of its patience is used up."""
+    """A supervisor's strategy, and its recent restarts against its limit."""
 
     strategy: str
     restarts: int
@@ -73,42 +85,42 @@ class Supervision:
 
 @attrs.frozen
 class Row:
-    """A line of the picture: a process, a child that does not run, or so many that are left out."""
+    """A line of the picture: a process, a child that does not run, or a number of children that are left out."""
 
     depth: int
-    """0 for what stands below nobody; the rows that follow, and are deeper, stand below this one."""
+    """0 for a root. The deeper rows that follow, up to the next row of this depth, are below this row."""
     relation: Relation
     process: Process | None = None
-    """None for a child that does not run, and for those left out."""
+    """None for a child that does not run, and for children that are left out."""
     id: str | None = None
     """A supervised child's id, as text; None below a DynamicSupervisor."""
     status: Status = "down"
-    """The process's, or what has become of the child."""
+    """The status of the process, or of the child that does not run."""
     restarts: int = 0
-    """How often its supervisor has started it again."""
+    """How often its supervisor has restarted it."""
     supervision: Supervision | None = None
-    """Of a supervisor."""
+    """For a supervisor: its strategy and restarts."""
     hidden: int = 0
-    """If not 0: this row stands for so many children that are left out."""
+    """If not 0: this row stands for this many children that are left out."""
 
 
 @attrs.frozen
 class Snapshot:
-    """All processes of a runtime at one moment, as far as they are shown."""
+    """All processes of a runtime at one moment, within the limits of `snapshot`."""
 
     rows: tuple[Row, ...]
-    """Each process before those below it."""
+    """The tree, each process before those below it."""
     zombies: tuple[Process, ...]
-    """Given up, though their tasks still run."""
+    """Processes that were given up, though their tasks still run."""
     processes: int
-    """How many there are, shown or not."""
+    """The number of all processes, shown or not."""
     messages: int
-    """Messages that wait in all mailboxes."""
+    """The number of messages in all mailboxes."""
 
 
 @attrs.frozen
 class _Branch:
-    """What hangs on a process, before it is decided what is shown."""
+    """A process or child below another process, shown or not."""
 
     relation: Relation
     pid: Pid | None
@@ -116,10 +128,10 @@ class _Branch:
 
 
 def snapshot(runtime: Runtime | None = None, *, children: int = CHILDREN, rows: int = ROWS) -> Snapshot:
-    """Look at a runtime, by default the current process's.
+    """Return the picture of a runtime, by default the current process's.
 
-    At most `children` of each process are shown, and `rows` in all, those near the root first; one row counts the
-    others.
+    At most `children` children of each process are shown, and `rows` processes in all, those nearest to the root first.
+    Children that are left out are counted in one row (`Row.hidden`).
     """
     seen = self_pid().runtime if runtime is None else runtime
     processes = seen.processes.values()
@@ -138,7 +150,7 @@ def snapshot(runtime: Runtime | None = None, *, children: int = CHILDREN, rows: 
 
 
 def _branches(runtime: Runtime, supervisors: dict[Pid, SupervisorStatistics]) -> defaultdict[Pid | None, list[_Branch]]:
-    """Say what stands below whom; below None: the roots."""
+    """Return the branches below each process; the roots are below None."""
     below: defaultdict[Pid | None, list[_Branch]] = defaultdict(list)
     supervised: set[Pid] = set()
     for supervisor, statistics in supervisors.items():
@@ -157,7 +169,7 @@ def _branches(runtime: Runtime, supervisors: dict[Pid, SupervisorStatistics]) ->
 
 
 def _over(pid: Pid) -> tuple[Pid | None, Relation]:
-    """Find where a process hangs that is no supervisor's: on its parent, or else on its oldest link."""
+    """Return the process above one that is no supervisor's child: its parent, or else the oldest of its links."""
     parent, links = pid.parent, pid.links or {}
     if parent is not None and parent.state is not State.DEAD:
         return parent, "linked" if parent in links else "spawned"
@@ -166,7 +178,7 @@ def _over(pid: Pid) -> tuple[Pid | None, Relation]:
 
 
 def _choose(below: dict[Pid | None, list[_Branch]], children: int, rows: int) -> dict[Pid | None, int]:
-    """Decide how many branches of each process are shown: level by level, until there are enough rows."""
+    """Return how many branches of each process are shown. Rows are given out level by level, from the root."""
     shown: dict[Pid | None, int] = {}
     waiting: deque[tuple[int, Pid | None]] = deque([(0, None)])
     while waiting:
@@ -183,7 +195,7 @@ def _rows(
     shown: dict[Pid | None, int],
     supervisors: dict[Pid, SupervisorStatistics],
 ) -> list[Row]:
-    """Write the tree down; with a stack, as a chain of processes may be longer than Python recurses."""
+    """Return the rows of the tree; by a stack, since a chain of processes may exceed Python's recursion limit."""
     rows: list[Row] = []
     stack: list[tuple[int, _Branch | Row]] = []
 
@@ -249,12 +261,12 @@ def _status(pid: Pid) -> Status:
 def _represented(value: object) -> str:
     try:
         return _shorten.repr(value)
-    except BaseException:  # noqa: BLE001 - of somebody's __repr__
+    except BaseException:  # noqa: BLE001 - raised by a program's own __repr__
         return object.__repr__(value)
 
 
 def _text(value: object) -> str:
-    """Make one short line of anything: it is shown in terminals, which obey control characters."""
+    """Make one short line of any value, and replace control characters, since terminals would obey them."""
     if type(value) is type:
         value = value.__qualname__
     text = value if type(value) is str else _represented(value)

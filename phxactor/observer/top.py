@@ -1,4 +1,4 @@
-"""`phxactor top`: the picture of another program in the terminal, again and again."""
+"""`phxactor top`: shows the processes of another program in the terminal, and refreshes them."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ from phxactor.observer.routes import PATH, read
 from phxactor.observer.snapshot import Snapshot
 
 TIMEOUT: Final = 5.0
-"""Seconds that a program has to answer."""
+"""Seconds to wait for the program's answer."""
 
 _ENTER: Final = "\x1b[?1049h\x1b[?25l"
-"""The alternate screen, without a cursor (xterm control sequences), so that the terminal is afterwards as it was."""
+"""Switches to the alternate screen and hides the cursor (xterm control sequences); `_LEAVE` restores both."""
 _LEAVE: Final = "\x1b[?25h\x1b[?1049l"
 _HOME: Final = "\x1b[H"
 _END_OF_LINE: Final = "\x1b[K\n"
@@ -25,11 +25,11 @@ _CLEAR_BELOW: Final = "\x1b[J"
 
 
 class Unreachable(Exception):
-    """There is no picture to be had; says why."""
+    """The snapshot of another program cannot be fetched; the message says why."""
 
 
 def locate(target: str) -> SplitResult:
-    """Turn a port or a URL into the address of the picture; raises Unreachable if it is neither."""
+    """Turn a port or a URL into the observer's URL. Raises Unreachable if `target` is neither."""
     text = f"http://127.0.0.1:{target}" if target.isdecimal() else target
     wrong = Unreachable(f"{target!r} is neither a port nor a URL such as http://127.0.0.1:4000{PATH}")
     try:
@@ -43,7 +43,7 @@ def locate(target: str) -> SplitResult:
 
 
 def fetch(url: SplitResult) -> Snapshot:
-    """Ask a program for its picture; raises Unreachable."""
+    """Fetch a program's snapshot. Raises Unreachable if the program does not answer, or not with a snapshot."""
     connect = http.client.HTTPSConnection if url.scheme == "https" else http.client.HTTPConnection
     connection = connect(str(url.hostname), url.port, timeout=TIMEOUT)
     try:
@@ -52,7 +52,7 @@ def fetch(url: SplitResult) -> Snapshot:
         body = response.read()
     except (OSError, http.client.HTTPException) as error:
         why = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
-        raise Unreachable(f"nobody answers at {url.geturl()} ({why}); is the program running?") from None
+        raise Unreachable(f"no answer from {url.geturl()} ({why}); is the program running?") from None
     finally:
         connection.close()
     if response.status == http.HTTPStatus.FORBIDDEN:
@@ -63,11 +63,11 @@ def fetch(url: SplitResult) -> Snapshot:
     try:
         return read(body)
     except ValueError as error:
-        raise Unreachable(f"{url.geturl()} answers something else: {error}") from None
+        raise Unreachable(f"{url.geturl()} did not answer as an observer does: {error}") from None
 
 
 def screen(url: SplitResult, picture: Snapshot, width: int, height: int | None) -> str:
-    """Draw the picture below a line that sums it up, of which the end may be missing where there is little room."""
+    """Draw a summary line, cut to `width`, and the table of processes below it."""
     summary = f"processes: {picture.processes}  messages that wait: {picture.messages}"
     if picture.zombies:
         summary += f"  zombies: {len(picture.zombies)}"
@@ -76,9 +76,11 @@ def screen(url: SplitResult, picture: Snapshot, width: int, height: int | None) 
 
 
 def watch(target: str, *, interval: float, once: bool) -> None:
-    """Show the picture until Ctrl-C, or once; raises SystemExit, which says why, if there is none to begin with.
+    """Show the processes until Ctrl-C, or once; `interval` is in seconds.
 
-    A program that ends meanwhile may come back: its last picture stays, with a line that says so.
+    If the program ends meanwhile, its last picture stays, with a line that says so, until the program answers again.
+
+    Raises SystemExit with the reason if the first snapshot cannot be fetched.
     """
     try:
         url = locate(target)

@@ -86,7 +86,7 @@ async def test_a_client_that_leaves_hears_so(autojump_clock: MockClock) -> None:
 async def test_it_takes_no_other_messages(autojump_clock: MockClock) -> None:
     async with open_runtime():
         page = await joined()
-        await page.assert_reply(page.push("kill", {"pid": 2}), "error", {"reason": "the tree only speaks"})
+        await page.assert_reply(page.push("kill", {"pid": 2}), "error", {"reason": "the tree channel takes no events"})
 
 
 @pytest.mark.parametrize(("reason", "end"), [("normal", Shutdown("closed")), ("dropped", "dropped")])
