@@ -250,7 +250,7 @@ async def test_it_serves_again_at_once_when_a_child_has_crashed(name: str) -> No
         assert isinstance(victim, Pid)
         victim.exit(KILL)
         await runtime.ended(victim)
-        with trio.fail_after(1):
+        with trio.fail_after(PATIENCE):  # a tenth of what a drain may take
             while serving.has_lost_a_child() or not await _serves(server):  # noqa: ASYNC110
                 await trio.sleep(0.01)
         assert served.serving is serving

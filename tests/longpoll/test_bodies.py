@@ -15,7 +15,7 @@ from phxactor.endpoint.options import DrainOptions
 from phxactor.runtime import KILL
 from phxactor.transport.publications import MAX_LINES, STEP, Publish, split
 from tests.longpoll.polling import GONE, NDJSON, OPENED, TAKEN, Client, UserSocket, house, reply
-from tests.sockets.serving import Server, serving
+from tests.sockets.serving import Server, eventually, serving
 
 OPTIONS = LongPollOptions(check_origin=False, max_input_bytes=65536, max_body_bytes=200_000)
 SLOW = ["1", "slow", "room:1", "sleep", 1]
@@ -183,9 +183,10 @@ async def test_a_session_answers_through_the_mount_that_opened_it_only(
 # -------------------------------------------------------------------------------------------------- over a socket
 
 
-async def waiting(server: Server) -> int:
-    await trio.sleep(0.05)
-    return sum(session.waiting for session in server.endpoint.serving.sessions._known.values())  # noqa: SLF001
+async def until_waits(server: Server, size: int) -> None:
+    """Wait until the bodies that are read have so many bytes."""
+    sessions = server.endpoint.serving.sessions._known  # noqa: SLF001
+    await eventually(lambda: sum(session.waiting for session in sessions.values()) == size)
 
 
 @pytest.mark.socket
@@ -203,8 +204,8 @@ async def test_room_is_given_back_when_a_sender_leaves() -> None:
         await whole.send_all(head + body)
         half = await trio.open_tcp_stream("127.0.0.1", server.port)
         await half.send_all(head + body[:1000])
-        assert await waiting(server) == 2 * (len(body) + REQUEST_WEIGHT)
+        await until_waits(server, 2 * (len(body) + REQUEST_WEIGHT))
         await trio.aclose_forcefully(whole)
-        assert await waiting(server) == len(body) + REQUEST_WEIGHT
+        await until_waits(server, len(body) + REQUEST_WEIGHT)
         await trio.aclose_forcefully(half)
-        assert await waiting(server) == 0
+        await until_waits(server, 0)
