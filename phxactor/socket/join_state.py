@@ -132,9 +132,13 @@ class JoinState(Replying):
             joining.close = None
 
     def resume(self, joining: Joining) -> None:
-        """Take the messages that waited for the answer, in order."""
-        for message in joining.waiting:
+        """Take the messages that waited for the answer, in order: behind another join, all wait for that one's."""
+        rest = iter(joining.waiting)
+        for message in rest:
             self.handle_in(message)
+            entry = self._topics.get(message.topic)
+            if type(entry) is Joining:
+                entry.waiting += rest  # one by one, joins that wait in a row would cost the square of their number
 
     def tell_failed(self, joining: Joining, reason: Reason, exception: BaseException | None = None) -> None:
         """Tell why a join has failed that no channel has refused."""

@@ -19,6 +19,9 @@ FIRST_LOOK: Final = 0.005
 LAST_LOOK: Final = 0.1
 """Seconds between two looks at the most."""
 
+LAST_SENT: Final = 44
+"""Where `tcpi_last_data_sent` is in Linux's `struct tcp_info`: milliseconds, in four bytes."""
+
 AF_UNIX: Final = getattr(socket, "AF_UNIX", None)
 
 if sys.platform == "linux":
@@ -38,6 +41,15 @@ if sys.platform == "linux":
     def is_broken(sock: Socket) -> bool:
         """Say whether nothing that is sent will reach the other side."""
         return _has(sock, 0)
+
+    def silent_for(sock: Socket) -> float:
+        """Return the seconds since anything was sent; 0 for a Unix socket, of which `has_left` knows at once."""
+        if sock.family == AF_UNIX or sock.fileno() < 0:
+            return 0.0
+        with suppress(OSError):
+            info = sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, LAST_SENT + 4)
+            return int.from_bytes(info[LAST_SENT:], sys.byteorder) / 1000
+        return 0.0
 
     def _has(sock: Socket, event: int) -> bool:
         """Say whether this has happened, or worse; to a socket that we have closed, it has."""
@@ -65,6 +77,10 @@ else:  # what was handed to the system has arrived, as far as it says
     def is_broken(sock: Socket) -> bool:  # noqa: ARG001
         """Say that it does not seem so."""
         return False
+
+    def silent_for(sock: Socket) -> float:  # noqa: ARG001
+        """Return 0: a reset would not be seen."""
+        return 0.0
 
 
 def drop_unsent(sock: Socket) -> None:

@@ -137,6 +137,10 @@ class BaseConnection(ABC):
         """Say whether nothing that is sent will reach the client: it has reset the connection."""
 
     @abstractmethod
+    def silent_for(self) -> float:
+        """Return the seconds since anything was sent; 0 where `has_left` is sure, or it is not known."""
+
+    @abstractmethod
     async def acknowledged(self) -> bool:
         """Wait until the client's system has acknowledged all that was sent; False if it never will."""
 

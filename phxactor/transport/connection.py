@@ -15,7 +15,7 @@ import trio
 from trio.lowlevel import wait_readable
 
 from phxactor.runtime import fork
-from phxactor.transport.acknowledged import acknowledged, drop_unsent, has_left, is_broken, read
+from phxactor.transport.acknowledged import acknowledged, drop_unsent, has_left, is_broken, read, silent_for
 from phxactor.transport.base_connection import LEFT_OVER, READ_SIZE, BaseConnection, Take
 from phxactor.transport.watching import in_background
 
@@ -147,6 +147,10 @@ class Connection(BaseConnection):
     def is_broken(self) -> bool:
         """Say whether the client has reset the connection."""
         return is_broken(self._sock)
+
+    def silent_for(self) -> float:
+        """Return the seconds since anything was sent; 0 where `has_left` is sure, or it is not known."""
+        return silent_for(self._sock)
 
     async def acknowledged(self) -> bool:
         """Wait until the client's system has acknowledged all that was sent; False if it never will."""

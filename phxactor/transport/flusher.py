@@ -74,6 +74,11 @@ class Flusher(trio.abc.Instrument):
         async with self._turns:
             await trio.lowlevel.checkpoint()
 
+    @property
+    def waiting(self) -> int:
+        """How many clients wait for their turn."""
+        return self._turns.statistics().tasks_waiting
+
     # ------------------------------------------------------------------------------------------- writing
 
     def mark_stream(self, connection: BaseConnection) -> None:

@@ -161,6 +161,7 @@ class MultiplexedWebSocket(WebSocket):
                 if self._left or perf_counter() > late:
                     break
             self._turn = False
+            self.end_turn()
         if self._left:
             await self.hold()
         self._taking = False
@@ -222,6 +223,7 @@ class MultiplexedWebSocket(WebSocket):
             self._turn = True
             self.take_frames(frames)
             self._turn = False
+            self.end_turn()
             if self._left:
                 await self.wait_for_room()
         if data and (held := self.take(data)) is not None:

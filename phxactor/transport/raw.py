@@ -215,14 +215,19 @@ class RawWebSocket(WebSocket):
         What one read holds of compressed frames may be a thousand times as long, so after each it is asked for room.
         """
         await trio.lowlevel.checkpoint()
-        late = 0.0 if len(data) > MUCH else math.inf
+        turns, late = False, 0.0 if len(data) > MUCH else math.inf
         for frames in self.pieces(data):
             if self.is_heavy(frames) or perf_counter() > late:
+                if turns:
+                    self.end_turn()
+                turns = True
                 await self.wait_for_turn()
                 late = perf_counter() + SHARE
             self.take_frames(frames)
             if self._waiting > AHEAD:
                 await self._wait_for_room()
+        if turns:
+            self.end_turn()
 
     async def _wait_for_room(self) -> None:
         """Read nothing until the handler has taken enough; watch meanwhile whether the client leaves.

@@ -10,7 +10,7 @@ import trio
 
 from phxactor.runtime.process import is_cancellation
 from phxactor.transport import events
-from phxactor.transport.acknowledged import acknowledged, drop_unsent, has_left, is_broken
+from phxactor.transport.acknowledged import acknowledged, drop_unsent, has_left, is_broken, silent_for
 from phxactor.transport.base_connection import LEFT_OVER, READ_SIZE, BaseConnection, Take
 from phxactor.transport.watching import in_background
 
@@ -152,6 +152,11 @@ class StreamConnection(BaseConnection):
         """Say whether the client has reset the connection, where there is a socket."""
         sock = _socket_of(self._stream)
         return sock is not None and is_broken(sock)
+
+    def silent_for(self) -> float:
+        """Return the seconds since anything was sent; 0 where `has_left` is sure, or it is not known."""
+        sock = _socket_of(self._stream)
+        return 0.0 if sock is None else silent_for(sock)
 
     async def acknowledged(self) -> bool:
         """Wait until the client's system has acknowledged all that was sent; without a socket, it has."""

@@ -39,6 +39,8 @@ CLOSE: Final = 8
 """The opcode of a close frame."""
 PONG: Final = 10
 """The opcode of a pong."""
+ALIVE: Final = frame(PONG, b"")
+"""A pong that was not asked for."""
 _PING: Final = 0x89
 _ALIVE: Final = (_PING, 0x8A)
 """First bytes of a ping and a pong."""
@@ -174,11 +176,24 @@ class WebSocket(ABC):
         Raises trio.BrokenResourceError when the client has reset the connection, or left some turns ago: nobody would
         hear of what is left.
         """
+        connection, excess = self._connection, self.excess()
         await self.link.flusher.wait_for_turn()
-        connection = self._connection
-        if connection.has_left() and (connection.is_broken() or not self.excess().take_last_turn()):
+        if connection.has_left() and (connection.is_broken() or not excess.take_last_turn()):
             raise trio.BrokenResourceError("the client has left")
+        excess.begin_turn()
         self._heard = self._now()  # it is not the client who is silent
+
+    def end_turn(self) -> None:
+        """Say that its work is done; after much, have a client that is told nothing say whether it is still there.
+
+        Who closes while much of what it has sent is still to be read is not seen to leave: its FIN waits behind that,
+        in its own system's buffer. To whatever is sent to it, its system answers with a reset (RFC 1122 section
+        4.2.2.13); a pong that was not asked for may always be sent (RFC 6455 section 5.5.3), and nobody answers it.
+        """
+        connection = self._connection
+        seconds = self.excess().end_turn(self.link.flusher.waiting)
+        if seconds is not None and not connection.size and not self.closing and connection.silent_for() > seconds:
+            self.write(ALIVE)
 
     def _take_raw(self, data: bytes) -> None:
         """Leave a frame to `websockets`: control, fragmented, compressed, or wrong behind its head."""
