@@ -289,6 +289,6 @@ def test_top_of_something_else(body: bytes) -> None:
 
         thread = threading.Thread(target=answer)
         thread.start()
-        with pytest.raises(Unreachable, match=r"^http://127\.0\.0\.1:\d+/observer did not answer as an observer does: "):
+        with pytest.raises(Unreachable, match=r"^http://127\.0\.0\.1:\d+/observer did not answer as an observer does"):
             fetch(locate(str(server.getsockname()[1])))
         thread.join()
