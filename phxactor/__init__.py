@@ -1,10 +1,24 @@
-"""Phoenix Sockets and Channels for Python, on real processes: what most programs need, in one place."""
+"""Phoenix Sockets and Channels for Python, on real processes: the names that most programs need.
 
-from phxactor.channel import Channel, PayloadError, SocketRef, Status, intercept, on, reply
-from phxactor.endpoint import DrainOptions, Endpoint, get, mount, post, route, run, static
+There are three audiences: programs that serve clients (`Endpoint`, `Socket`, `Channel`), servers and supervisors
+(`GenServer`, `Supervisor`, `Task`), and processes (`spawn`, `receive`, `monitor`). The rooms, such as `phxactor.otp`
+and `phxactor.runtime`, have more.
+
+A star import leaves out `cast`, `get`, `link`, `post`, `send`, which would hide names of other libraries.
+"""
+
+from phxactor.channels import Channel, PayloadError, SocketRef, Status, intercept, on, reply
+from phxactor.endpoint import DrainOptions, Endpoint, mount, run
+from phxactor.http import Request, Response, SessionOptions, route, static
+from phxactor.http import get as get
+from phxactor.http import post as post
 from phxactor.otp import (
     HIBERNATE,
+    IGNORE,
+    UNSET,
+    Agent,
     ChildSpec,
+    Continue,
     DynamicSupervisor,
     Error,
     GenServer,
@@ -12,54 +26,70 @@ from phxactor.otp import (
     NoReply,
     Ok,
     PartitionSupervisor,
+    Registry,
+    Reply,
+    StartError,
     Stop,
+    Supervise,
     Supervisor,
+    Task,
+    TaskSupervisor,
+    Timeout,
+    TypedRequest,
+    async_stream,
     call,
-    cast,
 )
+from phxactor.otp import cast as cast
 from phxactor.pubsub import PubSub
 from phxactor.runtime import (
     KILL,
     NORMAL,
     SHUTDOWN,
+    Answer,
+    Crash,
     Down,
     Exit,
     Exited,
     From,
+    Monitor,
     Pid,
     Shutdown,
     cancel_timer,
     demonitor,
-    link,
     monitor,
     open_runtime,
     receive,
+    register,
     self_pid,
-    send,
     send_after,
     spawn,
     spawn_link,
     spawn_monitor,
     trap_exit,
     unlink,
+    whereis,
 )
-from phxactor.socket import Broadcast, Message, Reply, Socket, SocketClose, channel
-from phxactor.socket.raw import RawSocket
-from phxactor.transport.options import LongPollOptions, WebSocketOptions
-from phxactor.transport.request import Request
-from phxactor.transport.response import Response
-from phxactor.transport.session import SessionOptions
+from phxactor.runtime import link as link
+from phxactor.runtime import send as send
+from phxactor.socket import Broadcast, Message, RawSocket, Socket, SocketClose, channel
+from phxactor.transport import LongPollOptions, WebSocketOptions
 
 __version__ = "0.1.0"
 
 __all__ = [
     "HIBERNATE",
+    "IGNORE",
     "KILL",
     "NORMAL",
     "SHUTDOWN",
+    "UNSET",
+    "Agent",
+    "Answer",
     "Broadcast",
     "Channel",
     "ChildSpec",
+    "Continue",
+    "Crash",
     "Down",
     "DrainOptions",
     "DynamicSupervisor",
@@ -72,6 +102,7 @@ __all__ = [
     "Ignore",
     "LongPollOptions",
     "Message",
+    "Monitor",
     "NoReply",
     "Ok",
     "PartitionSupervisor",
@@ -79,6 +110,7 @@ __all__ = [
     "Pid",
     "PubSub",
     "RawSocket",
+    "Registry",
     "Reply",
     "Request",
     "Response",
@@ -87,29 +119,33 @@ __all__ = [
     "Socket",
     "SocketClose",
     "SocketRef",
+    "StartError",
     "Status",
     "Stop",
+    "Supervise",
     "Supervisor",
+    "Task",
+    "TaskSupervisor",
+    "Timeout",
+    "TypedRequest",
     "WebSocketOptions",
+    "__version__",
+    "async_stream",
     "call",
     "cancel_timer",
-    "cast",
     "channel",
     "demonitor",
-    "get",
     "intercept",
-    "link",
     "monitor",
     "mount",
     "on",
     "open_runtime",
-    "post",
     "receive",
+    "register",
     "reply",
     "route",
     "run",
     "self_pid",
-    "send",
     "send_after",
     "spawn",
     "spawn_link",
@@ -117,4 +153,5 @@ __all__ = [
     "static",
     "trap_exit",
     "unlink",
+    "whereis",
 ]

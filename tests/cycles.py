@@ -1,6 +1,6 @@
 """What only the garbage collector would find: objects that refer to each other, and that nobody else has any more.
 
-A program has its long-lived objects frozen (`phxactor.runtime.garbage`), so such garbage would stay. What ends must
+A program has its long-lived objects frozen (`phxactor.runtime._garbage`), so such garbage would stay. What ends must
 leave none.
 """
 
@@ -17,7 +17,7 @@ from contextlib import contextmanager
 import pytest
 import trio
 
-from phxactor.runtime.timers import Timer
+from phxactor.runtime import Timer
 from tests.patience import PATIENCE
 
 Act = Callable[[], Awaitable[object]]

@@ -18,8 +18,8 @@ import pytest
 from phxactor import cli
 from phxactor.demos import DEMOS
 from phxactor.demos.chat import app as chat
-from phxactor.observer.routes import read
-from phxactor.observer.top import Unreachable, fetch, locate
+from phxactor.observer._routes import read
+from phxactor.observer._top import Unreachable, fetch, locate
 from tests.demos.program import command, environment, run, serving
 from tests.patience import PATIENCE
 

@@ -16,7 +16,8 @@ import pytest
 from phxactor import Ok, cli
 from phxactor.cli import tokens
 from phxactor.cli.secret import find_secret
-from phxactor.token import decrypt, encrypt, encryption, sign, verify
+from phxactor.token import _encryption as encryption
+from phxactor.token import decrypt, encrypt, sign, verify
 from phxactor.token.external_term import Atom
 from tests.demos.program import command, environment, run
 from tests.patience import PATIENCE

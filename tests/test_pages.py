@@ -53,7 +53,7 @@ def test_where_contributors_are_sent_there_is_something() -> None:
     for command, finds in (
         ("""grep -rn '"phx_error"' phxactor/socket""", "join_acts.py"),
         ("grep -rn _X8_ tests", "def test_X8_"),
-        ("grep -rln 'otp.restart' tests", "tests/otp/test_supervisor_decisions.py"),
+        ("grep -rln 'otp._restart' tests", "tests/otp/test_supervisor_decisions.py"),
     ):
         assert command in page
         found = subprocess.run(command, shell=True, cwd=ROOT, capture_output=True, text=True, check=True).stdout  # noqa: S602

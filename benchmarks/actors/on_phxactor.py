@@ -17,7 +17,7 @@ from benchmarks.actors.systems import CHAIN, Work
 from benchmarks.os_process import OsProcess
 from phxactor.otp import GenServer, Reply
 from phxactor.runtime import From, Pid, monitor, open_runtime, receive, self_pid, spawn, spawn_link
-from phxactor.runtime.garbage import tuned
+from phxactor.runtime._garbage import tuned
 
 
 async def _answer(asker: Pid) -> None:

@@ -16,11 +16,11 @@ import phxactor
 from phxactor import Endpoint, Exit
 from phxactor.cli import tokens
 from phxactor.demos import DEMOS
-from phxactor.endpoint.address import DEFAULT
-from phxactor.endpoint.events import listening
-from phxactor.observer.top import watch
+from phxactor.net import DEFAULT
+from phxactor.net.events import listening
+from phxactor.observer import watch
 from phxactor.otp.supervisor_events import start_error
-from phxactor.runtime.garbage import Collector
+from phxactor.runtime import Collector
 from phxactor.telemetry import Event, NonBlockingHandler
 
 LogLevel: TypeAlias = Literal["debug", "info", "warning", "error"]

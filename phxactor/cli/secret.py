@@ -7,7 +7,7 @@ import sys
 from getpass import getpass
 from pathlib import Path
 
-from phxactor.token.keys import MIN_SECRET
+from phxactor.token import MIN_SECRET
 
 
 def find_secret(file: Path | None, variable: str) -> str:

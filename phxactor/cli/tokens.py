@@ -13,11 +13,9 @@ from cyclopts import App, Parameter
 
 import phxactor.token
 from phxactor.cli.secret import find_secret
-from phxactor.otp import Ok
-from phxactor.otp.results import UNSET
+from phxactor.otp import UNSET, Ok
+from phxactor.token import DAY, KeyDigest, Verified
 from phxactor.token.external_term import Atom, Term
-from phxactor.token.keys import KeyDigest
-from phxactor.token.token import DAY, Verified
 
 Result = TypeVar("Result", str, Verified)
 

@@ -1,8 +1,8 @@
 """A Phoenix client for trio: connect, join, push, and stay joined whatever connections do. See README.md."""
 
-from phxactor.client.backoff import reconnect_after, rejoin_after
-from phxactor.client.channel import Channel, ChannelStatistics
-from phxactor.client.errors import (
+from phxactor.client._backoff import reconnect_after, rejoin_after
+from phxactor.client._channel import Channel, ChannelStatistics
+from phxactor.client._errors import (
     ChannelClosed,
     ChannelCrashed,
     ClientError,
@@ -12,13 +12,14 @@ from phxactor.client.errors import (
     Overflow,
     ReplyError,
 )
-from phxactor.client.fresh import Fresh
-from phxactor.client.socket import Socket, SocketStatistics, connect
-from phxactor.client.status import Connected, Connecting, Disconnected, Errored, Joined, Status
-from phxactor.client.url import Params
-from phxactor.socket import EncodeError, Message
+from phxactor.client._factories import ValueOrFactory
+from phxactor.client._socket import Socket, SocketStatistics, connect
+from phxactor.client._status import Connected, Connecting, Disconnected, Errored, Joined, Status
+from phxactor.client._url import URL, Params
+from phxactor.client._wire import decode, encode
 
 __all__ = [
+    "URL",
     "Channel",
     "ChannelClosed",
     "ChannelCrashed",
@@ -29,19 +30,19 @@ __all__ = [
     "Connecting",
     "ConnectionLost",
     "Disconnected",
-    "EncodeError",
     "Errored",
-    "Fresh",
     "JoinError",
     "Joined",
-    "Message",
     "Overflow",
     "Params",
     "ReplyError",
     "Socket",
     "SocketStatistics",
     "Status",
+    "ValueOrFactory",
     "connect",
+    "decode",
+    "encode",
     "reconnect_after",
     "rejoin_after",
 ]

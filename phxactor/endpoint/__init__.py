@@ -1,10 +1,18 @@
 """What a program mounts and serves. See README.md in this folder."""
 
-from phxactor.endpoint.endpoint import Endpoint
-from phxactor.endpoint.mount import Mount, mount
-from phxactor.endpoint.options import DrainOptions
-from phxactor.endpoint.routes import get, post, route
-from phxactor.endpoint.serve import run
-from phxactor.endpoint.static import static
+from phxactor.endpoint._admission import Admission, RefusedError
+from phxactor.endpoint._endpoint import IN_MEMORY, Endpoint
+from phxactor.endpoint._mount import Mount, mount
+from phxactor.endpoint._options import DrainOptions
+from phxactor.endpoint._serve import run
 
-__all__ = ["DrainOptions", "Endpoint", "Mount", "get", "mount", "post", "route", "run", "static"]
+__all__ = [
+    "IN_MEMORY",
+    "Admission",
+    "DrainOptions",
+    "Endpoint",
+    "Mount",
+    "RefusedError",
+    "mount",
+    "run",
+]

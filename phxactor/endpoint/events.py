@@ -5,9 +5,9 @@ from __future__ import annotations
 import logging
 from typing import Final
 
-from phxactor.telemetry import Event, log
+from phxactor.telemetry import Event
+from phxactor.telemetry.log import log
 
-listening: Final = Event("phxactor.endpoint.listening", "The endpoint accepts connections: url.")
 draining: Final = Event("phxactor.endpoint.draining", "The endpoint stops, and lets its clients go: transports.")
 drain_waits: Final = Event(
     "phxactor.endpoint.drain_waits",
@@ -24,15 +24,11 @@ handler_late: Final = Event(
     "phxactor.http.handler_late",
     "A plain HTTP handler has not returned in time, and 503 was answered: method, path, seconds (that it had).",
 )
-accept_failed: Final = Event(
-    "phxactor.endpoint.accept_failed", "A connection could not be accepted, for lack of file descriptors, say: why."
-)
 handshake_failed: Final = Event("phxactor.endpoint.handshake_failed", "A client did not come to speak TLS: peer, why.")
 connection_refused: Final = Event(
     "phxactor.endpoint.connection_refused", "There were too many connections for one more: peer, status, why."
 )
 
-log(listening, logging.INFO, lambda fields: f"listening on {fields['url']}")
 log(draining, logging.INFO, lambda fields: f"stopping; connections that are told: {fields['transports']}")
 log(
     drain_waits,
@@ -58,4 +54,3 @@ log(
 )
 log(handshake_failed, logging.INFO, lambda fields: f"no TLS with {fields['peer']}: {fields['why']}")
 log(connection_refused, logging.WARNING, lambda fields: f"refused {fields['peer']}: {fields['why']}")
-log(accept_failed, logging.ERROR, lambda fields: f"cannot accept a connection: {fields['why']}")

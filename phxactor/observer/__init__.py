@@ -1,9 +1,10 @@
 """The live picture of a running system: its processes, their supervisors and their states. See README.md here."""
 
-from phxactor.observer.channel import TreeChannel
-from phxactor.observer.render import table, tree
-from phxactor.observer.routes import observer_routes
-from phxactor.observer.snapshot import Process, Row, Snapshot, Supervision, snapshot
+from phxactor.observer._channel import TreeChannel
+from phxactor.observer._render import table, tree
+from phxactor.observer._routes import observer_routes
+from phxactor.observer._snapshot import Process, Row, Snapshot, Supervision, snapshot
+from phxactor.observer._top import watch
 
 __all__ = [
     "Process",
@@ -15,4 +16,5 @@ __all__ = [
     "snapshot",
     "table",
     "tree",
+    "watch",
 ]

@@ -1,21 +1,22 @@
 """Behaviours: GenServer, Supervisor, DynamicSupervisor, PartitionSupervisor, Registry, Task. See README.md here."""
 
-from phxactor.otp import system
-from phxactor.otp.agent import Agent
-from phxactor.otp.async_stream import TaskStream, async_stream
-from phxactor.otp.call import CALL_TIMEOUT, Call, Cast, Name, Server, TypedRequest, Via, call, cast, reply
-from phxactor.otp.called import Called
-from phxactor.otp.child_spec import BRUTAL_KILL, Child, ChildSpec, Started, StartFunction, child_spec
-from phxactor.otp.debug import DONE, Continued, DebugEvent, DebugFunction, In, NoAnswer, Out, ServerStatistics
-from phxactor.otp.dynamic_supervisor import DynamicSupervisor
-from phxactor.otp.gen_server import GenServer
-from phxactor.otp.label import get_label, set_label
-from phxactor.otp.partition_supervisor import PartitionSupervisor
-from phxactor.otp.process import ServerProcess
-from phxactor.otp.registry import Registry
-from phxactor.otp.registry_directory import RegisteredName
-from phxactor.otp.reports import Status
-from phxactor.otp.results import (
+from phxactor.otp._agent import Agent
+from phxactor.otp._async_stream import TaskStream, async_stream
+from phxactor.otp._call import CALL_TIMEOUT, Call, Cast, Name, Server, TypedRequest, Via, call, cast, reply
+from phxactor.otp._callbacks import ANY, check_async, check_sync, is_async
+from phxactor.otp._called import Called
+from phxactor.otp._child_spec import BRUTAL_KILL, Child, ChildSpec, Restart, Started, StartFunction, child_spec
+from phxactor.otp._debug import DONE, Continued, DebugEvent, DebugFunction, In, NoAnswer, Out, ServerStatistics
+from phxactor.otp._dynamic_supervisor import DynamicSupervisor
+from phxactor.otp._gen_server import GenServer
+from phxactor.otp._label import get_label, set_label
+from phxactor.otp._partition_supervisor import Partitions, PartitionSupervisor
+from phxactor.otp._process import Handler, Outcome, ServerProcess
+from phxactor.otp._registry import Registry
+from phxactor.otp._registry_directory import RegisteredName
+from phxactor.otp._reports import Status
+from phxactor.otp._restart import Strategy
+from phxactor.otp._results import (
     HIBERNATE,
     IGNORE,
     UNSET,
@@ -29,26 +30,26 @@ from phxactor.otp.results import (
     StartError,
     Stop,
     Timeout,
+    Unset,
 )
-from phxactor.otp.start import start, stop
-from phxactor.otp.supervisor import Supervisor
-from phxactor.otp.supervisor_flags import Supervise, SuperviseDynamically
-from phxactor.otp.supervisor_requests import (
-    RESTARTING,
-    ChildCount,
-    ChildInfo,
-    ChildStatistics,
-    SupervisorStatistics,
-)
-from phxactor.otp.task import Task
-from phxactor.otp.task_supervisor import TaskSupervisor
+from phxactor.otp._start import start, stop
+from phxactor.otp._supervising import SupervisingProcess
+from phxactor.otp._supervisor import Supervisor
+from phxactor.otp._supervisor_flags import MAX_RESTARTS, MAX_SECONDS, Supervise, SuperviseDynamically
+from phxactor.otp._supervisor_process import SupervisorProcess
+from phxactor.otp._supervisor_requests import RESTARTING, ChildCount, ChildInfo, ChildStatistics, SupervisorStatistics
+from phxactor.otp._task import Task
+from phxactor.otp._task_supervisor import TaskSupervisor
 
 __all__ = [
+    "ANY",
     "BRUTAL_KILL",
     "CALL_TIMEOUT",
     "DONE",
     "HIBERNATE",
     "IGNORE",
+    "MAX_RESTARTS",
+    "MAX_SECONDS",
     "RESTARTING",
     "UNSET",
     "Agent",
@@ -67,6 +68,7 @@ __all__ = [
     "DynamicSupervisor",
     "Error",
     "GenServer",
+    "Handler",
     "Hibernate",
     "Ignore",
     "In",
@@ -75,10 +77,13 @@ __all__ = [
     "NoReply",
     "Ok",
     "Out",
+    "Outcome",
     "PartitionSupervisor",
+    "Partitions",
     "RegisteredName",
     "Registry",
     "Reply",
+    "Restart",
     "Server",
     "ServerProcess",
     "ServerStatistics",
@@ -87,24 +92,30 @@ __all__ = [
     "Started",
     "Status",
     "Stop",
+    "Strategy",
     "Supervise",
     "SuperviseDynamically",
+    "SupervisingProcess",
     "Supervisor",
+    "SupervisorProcess",
     "SupervisorStatistics",
     "Task",
     "TaskStream",
     "TaskSupervisor",
     "Timeout",
     "TypedRequest",
+    "Unset",
     "Via",
     "async_stream",
     "call",
     "cast",
+    "check_async",
+    "check_sync",
     "child_spec",
     "get_label",
+    "is_async",
     "reply",
     "set_label",
     "start",
     "stop",
-    "system",
 ]

@@ -10,7 +10,8 @@ from collections.abc import Mapping
 from typing import Final
 
 from phxactor.runtime import Reason, format_reason
-from phxactor.telemetry import Event, log
+from phxactor.telemetry import Event
+from phxactor.telemetry.log import log
 
 child_started: Final = Event(
     "phxactor.supervisor.child_started",

@@ -16,11 +16,11 @@ from typing import Any, TypeVar
 
 import attrs
 
-from phxactor.otp.call import CALL_TIMEOUT, Server, SystemRequest, request_reply
-from phxactor.otp.debug import DONE, Debug, DebugEvent, DebugFunction, ServerStatistics
-from phxactor.otp.process import ServerProcess
-from phxactor.otp.reports import Status, status
-from phxactor.otp.results import Ok
+from phxactor.otp._call import CALL_TIMEOUT, Server, SystemRequest, request_reply
+from phxactor.otp._debug import DONE, Debug, DebugEvent, DebugFunction, ServerStatistics
+from phxactor.otp._process import ServerProcess
+from phxactor.otp._reports import Status, status
+from phxactor.otp._results import Ok
 from phxactor.runtime import NORMAL, Crash, Exit, From, Pid, Reason
 
 __all__ = [

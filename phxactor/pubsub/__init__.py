@@ -1,7 +1,12 @@
 """PubSub: messages to all subscribers of a topic, within one runtime."""
 
-from phxactor.pubsub.pubsub import PubSub
-from phxactor.pubsub.subscriber import Dispatcher, Subscriber
-from phxactor.pubsub.tables import PubSubStatistics
+from phxactor.pubsub._pubsub import PubSub
+from phxactor.pubsub._subscriber import Dispatcher, Subscriber
+from phxactor.pubsub._tables import PubSubStatistics
 
-__all__ = ["Dispatcher", "PubSub", "PubSubStatistics", "Subscriber"]
+__all__ = [
+    "Dispatcher",
+    "PubSub",
+    "PubSubStatistics",
+    "Subscriber",
+]

@@ -1,7 +1,8 @@
 """Processes: pid, mailbox, signals, links, monitors, names, timers, exit reasons. See README.md in this folder."""
 
-from phxactor.runtime.cleanup import cleanup
-from phxactor.runtime.current import (
+from phxactor.runtime._cleanup import cleanup
+from phxactor.runtime._countdown import Countdown, counted
+from phxactor.runtime._current import (
     cancel_timer,
     demonitor,
     link,
@@ -20,22 +21,28 @@ from phxactor.runtime.current import (
     unregister,
     whereis,
 )
-from phxactor.runtime.errors import (
+from phxactor.runtime._errors import (
     Exit,
     NameTakenError,
     NoProcessError,
     NotAProcessError,
     WrongThreadError,
+    not_here,
     wrong_thread,
 )
-from phxactor.runtime.garbage import sweep
-from phxactor.runtime.here import current_runtime
-from phxactor.runtime.left_open import close_left_open, lift_shields
-from phxactor.runtime.mailbox import MailboxStatistics
-from phxactor.runtime.messages import Answer, Down, Exited, From, Monitor, Ref, ref_of
-from phxactor.runtime.opening import open_runtime
-from phxactor.runtime.pid import Pid, Port, of_this_thread
-from phxactor.runtime.reasons import (
+from phxactor.runtime._garbage import Collector, sweep, unlooked
+from phxactor.runtime._here import current_runtime
+from phxactor.runtime._idle import is_idle
+from phxactor.runtime._left_open import close_left_open, lift_shields
+from phxactor.runtime._mailbox import Mailbox, MailboxStatistics
+from phxactor.runtime._messages import Answer, Down, Exited, From, Monitor, Ref, ref_of
+from phxactor.runtime._names import check_name
+from phxactor.runtime._open_runtime import STOP_TIMEOUT, open_runtime
+from phxactor.runtime._patience import Patience
+from phxactor.runtime._pauses import Pauses
+from phxactor.runtime._pid import Pid, Port, current, of_this_thread
+from phxactor.runtime._process import is_cancellation, reason_of_failure
+from phxactor.runtime._reasons import (
     KILL,
     KILLED,
     NOPROC,
@@ -50,30 +57,41 @@ from phxactor.runtime.reasons import (
     is_benign,
     same_reason,
 )
-from phxactor.runtime.run import run
-from phxactor.runtime.runtime import Runtime, RuntimeStatistics, disown, own
-from phxactor.runtime.sink import Sink
-from phxactor.runtime.state import State
-from phxactor.runtime.taking import taking
-from phxactor.runtime.timers import Timer
+from phxactor.runtime._run import run
+from phxactor.runtime._runtime import Runtime, RuntimeStatistics, disown, own
+from phxactor.runtime._sink import Sink
+from phxactor.runtime._state import DEAD, State
+from phxactor.runtime._taking import taking
+from phxactor.runtime._timers import Timer, Timers
+from phxactor.runtime._tls_streams import forget_handshake
+from phxactor.runtime._tracebacks import forget_frames, without_our_frame
+from phxactor.runtime._trio_internals import private, unknown
+from phxactor.runtime._waiting import Waiter
 
 __all__ = [
+    "DEAD",
     "KILL",
     "KILLED",
     "NOPROC",
     "NORMAL",
     "SHUTDOWN",
+    "STOP_TIMEOUT",
     "Answer",
+    "Collector",
+    "Countdown",
     "Crash",
     "Down",
     "Exit",
     "Exited",
     "From",
+    "Mailbox",
     "MailboxStatistics",
     "Monitor",
     "NameTakenError",
     "NoProcessError",
     "NotAProcessError",
+    "Patience",
+    "Pauses",
     "Pid",
     "Port",
     "Reason",
@@ -84,23 +102,35 @@ __all__ = [
     "Sink",
     "State",
     "Timer",
+    "Timers",
+    "Waiter",
     "WrongThreadError",
     "cancel_timer",
+    "check_name",
     "cleanup",
     "close_left_open",
+    "counted",
+    "current",
     "current_runtime",
     "demonitor",
     "disown",
     "exception_of",
+    "forget_frames",
+    "forget_handshake",
     "format_reason",
     "is_atom",
     "is_benign",
+    "is_cancellation",
+    "is_idle",
     "lift_shields",
     "link",
     "monitor",
+    "not_here",
     "of_this_thread",
     "open_runtime",
     "own",
+    "private",
+    "reason_of_failure",
     "receive",
     "ref_of",
     "register",
@@ -116,8 +146,11 @@ __all__ = [
     "sweep",
     "taking",
     "trap_exit",
+    "unknown",
     "unlink",
+    "unlooked",
     "unregister",
     "whereis",
+    "without_our_frame",
     "wrong_thread",
 ]

@@ -5,7 +5,8 @@ from __future__ import annotations
 import logging
 from typing import Final
 
-from phxactor.telemetry import Event, log
+from phxactor.telemetry import Event
+from phxactor.telemetry.log import log
 
 spawned: Final = Event("phxactor.process.spawned", "A process was made: pid, parent, linked.")
 exited: Final = Event("phxactor.process.exited", "A process has wholly ended: pid, reason.")

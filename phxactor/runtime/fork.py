@@ -27,8 +27,8 @@ from typing import Final, NoReturn
 
 import trio
 
-from phxactor.runtime.errors import Exit
-from phxactor.runtime.pid import current
+from phxactor.runtime._errors import Exit
+from phxactor.runtime._pid import current
 
 FAILED: Final = 1
 """The exit status of a child that does not end itself."""

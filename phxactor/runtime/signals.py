@@ -13,17 +13,17 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from phxactor.runtime import events
-from phxactor.runtime.errors import NoProcessError, not_here
-from phxactor.runtime.messages import Down, Exited, Monitor
-from phxactor.runtime.pid import Pid, silenced
-from phxactor.runtime.reasons import KILL, KILLED, NOPROC, Reason, format_reason, is_atom, is_normal
-from phxactor.runtime.state import ALIVE, DEAD, EXITING
+from phxactor.runtime._errors import NoProcessError, not_here
+from phxactor.runtime._messages import Down, Exited, Monitor
+from phxactor.runtime._pid import Pid, silenced
+from phxactor.runtime._reasons import KILL, KILLED, NOPROC, Reason, format_reason, is_atom, is_normal
+from phxactor.runtime._state import ALIVE, DEAD, EXITING
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from phxactor.runtime.mailbox import Mailbox
-    from phxactor.runtime.runtime import Runtime
+    from phxactor.runtime._mailbox import Mailbox
+    from phxactor.runtime._runtime import Runtime
 
 
 def fatal(pid: Pid, reason: Reason) -> None:
@@ -31,7 +31,7 @@ def fatal(pid: Pid, reason: Reason) -> None:
     if pid.state is not ALIVE:
         return
     pid.state = EXITING
-    pid.sunk = None
+    pid.sink_type = None
     pid.budget = 0
     pid.exit_reason = reason
     if pid.scope is not None:
@@ -175,7 +175,7 @@ def _monitored(watch: Monitor) -> object:
     return watch.target if watch.name is None else watch.name
 
 
-def bury(runtime: Runtime, pid: Pid, reason: Reason) -> None:
+def finish(runtime: Runtime, pid: Pid, reason: Reason) -> None:
     """End a process for good, in the order of TM17, without a checkpoint; never raises."""
     if pid.state is DEAD:
         return

@@ -7,7 +7,8 @@ from collections.abc import Mapping
 from typing import Final
 
 from phxactor.runtime import Crash, format_reason
-from phxactor.telemetry import Event, as_exception, log, write
+from phxactor.telemetry import Event, as_exception, write
+from phxactor.telemetry.log import log
 
 joined: Final = Event(
     "phxactor.channel.joined",

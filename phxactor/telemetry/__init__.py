@@ -1,9 +1,20 @@
 """Events with measurements, and the log made from them. See README.md in this folder."""
 
-from phxactor.telemetry.event import EVENTS, Event, Handler
+from phxactor.telemetry._event import EVENTS, Event, Handler
+from phxactor.telemetry._log_line import as_exception, write
+from phxactor.telemetry._log_writer import NAME, end_log, flush_log
+from phxactor.telemetry._non_blocking import NonBlockingHandler
 from phxactor.telemetry.log import log
-from phxactor.telemetry.log_line import as_exception, write
-from phxactor.telemetry.log_writer import flush_log
-from phxactor.telemetry.non_blocking import NonBlockingHandler
 
-__all__ = ["EVENTS", "Event", "Handler", "NonBlockingHandler", "as_exception", "flush_log", "log", "write"]
+__all__ = [
+    "EVENTS",
+    "NAME",
+    "Event",
+    "Handler",
+    "NonBlockingHandler",
+    "as_exception",
+    "end_log",
+    "flush_log",
+    "log",
+    "write",
+]

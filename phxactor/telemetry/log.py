@@ -5,8 +5,8 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Mapping
 
-from phxactor.telemetry.event import Event, Handler
-from phxactor.telemetry.log_line import as_exception, write
+from phxactor.telemetry._event import Event, Handler
+from phxactor.telemetry._log_line import as_exception, write
 
 
 def log(event: Event, level: int, describe: Callable[[Mapping[str, object]], str]) -> Handler:

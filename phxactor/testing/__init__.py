@@ -1,10 +1,19 @@
 """The test kit: channels without ports, virtual time, and what a test leaves behind. Needs pytest and trio."""
 
-from phxactor.testing.channel import ClientChannel
-from phxactor.testing.client import Client
-from phxactor.testing.connecting import admitted, connect
-from phxactor.testing.patterns import exactly
-from phxactor.testing.refusals import Refused, assert_refused
-from phxactor.testing.settling import settle
+from phxactor.testing._channel import ClientChannel
+from phxactor.testing._client import Client
+from phxactor.testing._connecting import admitted, connect
+from phxactor.testing._patterns import exactly
+from phxactor.testing._refusals import Refused, assert_refused
+from phxactor.testing._settle import settle
 
-__all__ = ["Client", "ClientChannel", "Refused", "admitted", "assert_refused", "connect", "exactly", "settle"]
+__all__ = [
+    "Client",
+    "ClientChannel",
+    "Refused",
+    "admitted",
+    "assert_refused",
+    "connect",
+    "exactly",
+    "settle",
+]

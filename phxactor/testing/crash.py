@@ -16,9 +16,9 @@ import trio
 
 from phxactor.otp import cast
 from phxactor.runtime import KILL, KILLED, NORMAL, Pid, Reason
-from phxactor.testing.settling import settle
+from phxactor.testing._settle import settle
+from phxactor.testing._trees_model import TreeModel
 from phxactor.testing.trees import Branch, End, Grown, Leaf, Path, grow, paths
-from phxactor.testing.trees_model import TreeModel
 
 Way: TypeAlias = Literal["exits", "stops", "raises", "killed", "told"]
 """`exits`, `stops`, `raises`: by its own callback. `killed`: from outside; `told`: by an exit signal from there."""

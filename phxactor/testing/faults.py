@@ -17,12 +17,11 @@ from functools import wraps
 from typing import Any
 from unittest.mock import patch
 
-from phxactor.channel import Channel
-from phxactor.channel.handlers import collect
+from phxactor.channels import Channel, collect
 from phxactor.runtime import KILL, Pid, Reason
 from phxactor.runtime.signals import exit_signal
-from phxactor.testing.faults_receiving import anybody, dying_at
-from phxactor.testing.tracing import Happening, tracing
+from phxactor.testing._faults_receiving import anybody, dying_at
+from phxactor.testing._tracing import Happening, tracing
 
 __all__ = ["Injected", "crashing", "dying_after", "dying_at"]
 

@@ -17,14 +17,12 @@ from collections import Counter
 from collections.abc import AsyncIterator, Collection, Iterable, Mapping
 from contextlib import asynccontextmanager
 
-from phxactor.otp import Call, Supervisor
-from phxactor.otp.call import Server
+from phxactor.otp import Call, Server, Supervisor
 from phxactor.pubsub import PubSub
 from phxactor.runtime import Answer, From, Pid, Runtime, format_reason, self_pid
-from phxactor.socket import Message, Reply
-from phxactor.socket.messages import Ref
-from phxactor.testing.settling import settle
-from phxactor.testing.tracing import Happening, Trace
+from phxactor.socket import Message, Ref, Reply
+from phxactor.testing._settle import settle
+from phxactor.testing._tracing import Happening, Trace
 
 
 def belongings(runtime: Runtime, pubsubs: Iterable[PubSub] = ()) -> Counter[str]:

@@ -27,15 +27,13 @@ from typing import TYPE_CHECKING, Any, Final
 from unittest.mock import patch
 from weakref import WeakKeyDictionary
 
-from phxactor.runtime import Pid, Runtime, Timer, events
-from phxactor.runtime.timers import Timers
-from phxactor.telemetry import Event
-from phxactor.telemetry.log_writer import NAME
-from phxactor.testing.leavers import Leavers
-from phxactor.testing.origins import Origin, in_event_loop, origin
+from phxactor.runtime import Pid, Runtime, Timer, Timers, events
+from phxactor.telemetry import NAME, Event
+from phxactor.testing._client_leaks import Leavers
+from phxactor.testing._creation_sites import Origin, in_event_loop, origin
 
 if TYPE_CHECKING:
-    from phxactor.testing.client import Client
+    from phxactor.testing._client import Client
 
 KEPT: Final = ("Trio thread ", "asyncio_", NAME)
 """How the threads are named that event loops keep for the next call, and the log for the next line."""

@@ -31,7 +31,7 @@ from hypothesis.stateful import Bundle, RuleBasedStateMachine
 from hypothesis.strategies import SearchStrategy
 
 from phxactor.runtime import Exit, Runtime
-from phxactor.testing.machine_guest import Guest
+from phxactor.testing._machine_guest import Guest
 from phxactor.testing.schedule import Schedule, Stuck
 
 Method: TypeAlias = Callable[..., Any]

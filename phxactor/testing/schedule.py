@@ -24,8 +24,8 @@ import trio
 from trio.testing import MockClock, wait_all_tasks_blocked
 
 from phxactor.runtime import Exit, Runtime, open_runtime
-from phxactor.testing.schedule_steps import Steps
-from phxactor.testing.tracing import Trace, tracing
+from phxactor.testing._schedule_steps import Steps
+from phxactor.testing._tracing import Trace, tracing
 
 T = TypeVar("T")
 

@@ -7,8 +7,7 @@ from typing import Final, get_args
 from hypothesis import strategies as st
 from hypothesis.strategies import SearchStrategy
 
-from phxactor.otp.child_spec import Restart
-from phxactor.otp.restart import Strategy
+from phxactor.otp import Restart, Strategy
 from phxactor.runtime import KILLED, NOPROC, NORMAL, SHUTDOWN, Reason, Shutdown
 from phxactor.runtime import Crash as Crashed
 from phxactor.testing.crash import Crash, Step, Together, Wait, Way

@@ -19,18 +19,21 @@ from typing import Any, Final, Literal, TypeAlias
 import attrs
 
 from phxactor.otp import (
+    MAX_RESTARTS,
+    MAX_SECONDS,
     ChildSpec,
     DynamicSupervisor,
     GenServer,
     PartitionSupervisor,
+    Restart,
+    Started,
+    StartFunction,
     Stop,
+    Strategy,
     Supervise,
     SuperviseDynamically,
     Supervisor,
 )
-from phxactor.otp.child_spec import Restart, Started, StartFunction
-from phxactor.otp.restart import Strategy
-from phxactor.otp.supervisor_flags import MAX_RESTARTS, MAX_SECONDS
 from phxactor.runtime import Exit, Pid, Reason, own, self_pid, trap_exit
 
 Path: TypeAlias = tuple[object, ...]

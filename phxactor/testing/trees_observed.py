@@ -11,13 +11,11 @@ from collections.abc import Iterator
 
 import trio
 
-from phxactor.otp import ChildSpec, Ok, Supervisor
-from phxactor.otp.supervising import SupervisingProcess
-from phxactor.otp.supervisor_process import SupervisorProcess
+from phxactor.otp import ChildSpec, Ok, SupervisingProcess, Supervisor, SupervisorProcess
 from phxactor.runtime import KILL, KILLED, Pid
-from phxactor.testing.settling import settle
+from phxactor.testing._settle import settle
+from phxactor.testing._trees_model import TreeModel
 from phxactor.testing.trees import Branch, Leaf, Path
-from phxactor.testing.trees_model import TreeModel
 
 
 async def assert_restarts_as_otp(supervisor: Pid, *killed: Path, root: object = "root") -> None:

@@ -1,5 +1,21 @@
 """Signed and encrypted tokens. Phoenix.Token reads those made here, and this package reads those of Phoenix.Token."""
 
-from phxactor.token.token import decrypt, encrypt, sign, verify
+from phxactor.token._encryption import decrypt_message
+from phxactor.token._keys import MIN_SECRET, KeyDigest, Secret, derive_key
+from phxactor.token._signing import verify_message
+from phxactor.token._token import DAY, Verified, decrypt, encrypt, sign, verify
 
-__all__ = ["decrypt", "encrypt", "sign", "verify"]
+__all__ = [
+    "DAY",
+    "MIN_SECRET",
+    "KeyDigest",
+    "Secret",
+    "Verified",
+    "decrypt",
+    "decrypt_message",
+    "derive_key",
+    "encrypt",
+    "sign",
+    "verify",
+    "verify_message",
+]

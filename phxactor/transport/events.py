@@ -7,7 +7,8 @@ from collections.abc import Mapping
 from typing import Final
 
 from phxactor.runtime import format_reason
-from phxactor.telemetry import Event, log, write
+from phxactor.telemetry import Event, write
+from phxactor.telemetry.log import log
 
 connected: Final = Event(
     "phxactor.socket.connected",
@@ -36,16 +37,11 @@ slow_consumer: Final = Event(
 caught_up: Final = Event(
     "phxactor.transport.caught_up", "A client that missed broadcasts hears them again: peer, missed (how many)."
 )
-stream_failed: Final = Event(
-    "phxactor.transport.stream_failed",
-    "A stream that was given to `serve_stream` raised what no stream may, and is given up: exception.",
-)
 answered: Final = Event(
     "phxactor.transport.answered",
     "A request on a transport's path was answered: method, path, transport, peer, status, seconds, level.",
 )
 
-log(stream_failed, logging.ERROR, lambda _: "a stream raised what no stream may, and is given up")
 
 _logger = logging.getLogger("phxactor.socket")
 

@@ -34,7 +34,7 @@ from phxactor import (
     on,
     post,
 )
-from phxactor.endpoint.events import listening
+from phxactor.net.events import listening
 
 BOUND = 1024 * 1024
 """Bytes that may wait for one client."""

@@ -8,9 +8,9 @@ from contextlib import suppress
 import pytest
 import trio
 
-from phxactor.endpoint.answering import MAX_BODY
-from phxactor.endpoint.http import HEAD_TIMEOUT
-from phxactor.endpoint.tls import HANDSHAKE_TIMEOUT
+from phxactor.http import MAX_BODY
+from phxactor.http._http_connection import HEAD_TIMEOUT
+from phxactor.net._tls import HANDSHAKE_TIMEOUT
 from tests.attacks.server import MOST
 from tests.attacks.target import CLIENTS, MARKS, SLACK, Target, attacked, first_line, pour
 from tests.patience import PATIENCE

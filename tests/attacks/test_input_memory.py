@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 import trio
 
-from phxactor.endpoint.answering import MAX_BODY
-from phxactor.socket.backlog import DENSE
+from phxactor.http import MAX_BODY
+from phxactor.socket._backlog import DENSE
 from tests.attacks.server import BOUND, DENSE_SIZE
 from tests.attacks.target import CLIENTS, MARKS, SLACK, Target, attacked, deflated, posting, pour, session
 from tests.conformance.client import Client

@@ -14,7 +14,7 @@ import attrs
 import pytest
 import trio
 
-from phxactor.telemetry.log_limits import FEW, WHILE
+from phxactor.telemetry._log_limits import FEW, WHILE
 from tests.attacks.target import MARKS, MEGABYTE, Target, running
 from tests.attacks.test_work import MOST_WORK, work_of_an_echo
 from tests.patience import PATIENCE

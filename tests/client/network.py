@@ -16,7 +16,7 @@ from trio.testing import MemoryReceiveStream, MemorySendStream, memory_stream_pa
 from trio_websocket import ConnectionClosed, WebSocketConnection, WebSocketRequest, wrap_server_stream
 
 from phxactor.client import Socket, connect
-from phxactor.client.groups import unwrapped
+from phxactor.client._exception_groups import unwrapped
 from phxactor.socket import Message
 
 URL: Final = "ws://phoenix.test/socket/websocket"

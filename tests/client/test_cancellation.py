@@ -10,8 +10,9 @@ import pytest
 import trio
 from trio.testing import MockClock, wait_all_tasks_blocked
 
-from phxactor.client import Channel, ChannelClosed, Message, Socket
-from phxactor.client.connection import WAITING
+from phxactor.client import Channel, ChannelClosed, Socket
+from phxactor.client._websocket import WAITING
+from phxactor.socket import Message
 from tests.client.network import Network, Peer, call, connected, open_network
 
 

@@ -10,13 +10,12 @@ from phxactor.client import (
     ChannelCrashed,
     Errored,
     JoinError,
-    Message,
     Overflow,
     ReplyError,
     Socket,
     Status,
 )
-from phxactor.socket import EncodeError
+from phxactor.socket import EncodeError, Message
 from tests.client.network import Peer, call, connected, open_network
 
 

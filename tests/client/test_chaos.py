@@ -11,7 +11,8 @@ import trio
 from trio.testing import MockClock
 from trio_websocket import ConnectionClosed
 
-from phxactor.client import Channel, ChannelCrashed, ConnectionLost, Message, ReplyError
+from phxactor.client import Channel, ChannelCrashed, ConnectionLost, ReplyError
+from phxactor.socket import Message
 from tests.client.network import Network, Peer, call, open_network
 
 TOPICS = 3

@@ -6,16 +6,8 @@ import pytest
 import trio
 from trio.testing import MockClock, wait_all_tasks_blocked
 
-from phxactor.client import (
-    Connected,
-    Connecting,
-    ConnectionLost,
-    ConnectRefused,
-    Disconnected,
-    Joined,
-    Message,
-    Status,
-)
+from phxactor.client import Connected, Connecting, ConnectionLost, ConnectRefused, Disconnected, Joined, Status
+from phxactor.socket import Message
 from tests.client.network import Network, call, connected, open_network
 
 

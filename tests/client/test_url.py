@@ -7,8 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from phxactor.client.url import URL, Param, subprotocols
-from phxactor.transport.params import decode
+from phxactor.client import URL
+from phxactor.client._url import Param, subprotocols
+from phxactor.http._params import decode
 
 scalars = st.text()
 keys = st.text(min_size=1).filter(lambda key: not set(key) & set("[]"))

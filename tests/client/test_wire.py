@@ -5,9 +5,18 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from phxactor.client.wire import decode, encode
-from phxactor.socket import BINARY, TEXT, Broadcast, DecodeError, EncodeError, Message, Reply, V2JSONSerializer
-from phxactor.socket.messages import SocketPush
+from phxactor.client import decode, encode
+from phxactor.socket import (
+    BINARY,
+    TEXT,
+    Broadcast,
+    DecodeError,
+    EncodeError,
+    Message,
+    Reply,
+    SocketPush,
+    V2JSONSerializer,
+)
 
 SERVER = V2JSONSerializer()
 JSON = st.recursive(

@@ -17,11 +17,11 @@ from phxactor.client import (
     ConnectRefused,
     Disconnected,
     JoinError,
-    Message,
     ReplyError,
     Status,
     connect,
 )
+from phxactor.socket import Message
 from tests.conformance.server import serve_zoo
 from tests.patience import PATIENCE
 

@@ -50,8 +50,8 @@ from phxactor import (
     spawn,
     trap_exit,
 )
-from phxactor.channel import HandleResult, JoinResult, Payload
-from phxactor.endpoint.events import listening
+from phxactor.channels import HandleResult, JoinResult, Payload
+from phxactor.net.events import listening
 from phxactor.runtime import Crash, Reason
 from phxactor.telemetry import Event
 from tests.conformance.custom import CustomChannel

@@ -8,7 +8,7 @@ from trio.testing import MockClock
 from phxactor import Error, Socket, Supervisor, call, channel, open_runtime
 from phxactor.demos.chat.channel import ChatChannel
 from phxactor.demos.chat.history import LENGTH, NAME, History, Keep, Recent
-from phxactor.otp.label import get_label
+from phxactor.otp import get_label
 from phxactor.testing import ClientChannel, assert_refused, connect, exactly
 
 ADA = {"name": " Ada ", "user": "secret of Ada"}

@@ -13,7 +13,7 @@ import trio
 
 import phxactor
 from phxactor import Channel, DrainOptions, Endpoint, Ok, Socket, WebSocketOptions, channel, mount, on
-from phxactor.channel import Payload
+from phxactor.channels import Payload
 
 LIMIT = 120.0
 """Seconds; a busy machine needs most of a minute to answer all that clients have sent."""

@@ -14,7 +14,7 @@ import sys
 import trio
 
 from phxactor import Channel, Endpoint, LongPollOptions, RawSocket, Socket, WebSocketOptions, channel, mount
-from phxactor.endpoint.events import listening
+from phxactor.net.events import listening
 from phxactor.runtime import run
 
 TIMEOUT = 3.0

@@ -11,11 +11,10 @@ import pytest
 import trio
 
 from phxactor import Endpoint, get
-from phxactor.endpoint import events
-from phxactor.endpoint.listener import EXHAUSTED, LOST
+from phxactor.http import Request, Response
+from phxactor.net import events
+from phxactor.net._listener import EXHAUSTED, LOST
 from phxactor.otp import supervisor_events
-from phxactor.transport.request import Request
-from phxactor.transport.response import Response
 from tests.runtime.actors import emitted
 from tests.sockets.serving import Server, eventually, serving
 

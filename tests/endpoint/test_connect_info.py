@@ -4,10 +4,10 @@ from typing import Literal, get_args
 
 import pytest
 
-from phxactor.endpoint.connect_info import connect_info
-from phxactor.transport.options import ConnectInfoKey, WebSocketOptions
-from phxactor.transport.request import Request
-from tests.transport.requests import PEER, request
+from phxactor.endpoint._connect_info import connect_info
+from phxactor.http import Request
+from phxactor.transport import ConnectInfoKey, WebSocketOptions
+from tests.http.requests import PEER, request
 
 SECRET = "s" * 64
 ALL = WebSocketOptions(connect_info=get_args(ConnectInfoKey))

@@ -32,8 +32,7 @@ from phxactor import (
     on,
     post,
 )
-from phxactor.runtime import SHUTDOWN, Exited, open_runtime, receive, trap_exit
-from phxactor.runtime.tls_streams import forget_handshake
+from phxactor.runtime import SHUTDOWN, Exited, forget_handshake, open_runtime, receive, trap_exit
 from tests.certificates import CLIENT, SERVER
 from tests.cycles import Act, none_leaves_anything
 from tests.sockets.serving import Server, eventually, serving

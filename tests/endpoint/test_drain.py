@@ -36,13 +36,12 @@ from phxactor import (
     spawn,
     trap_exit,
 )
-from phxactor.channel import Payload
-from phxactor.endpoint.drainer import GRACE, SILENCE
-from phxactor.endpoint.serve import serve
-from phxactor.otp.call import Call
-from phxactor.runtime import register, set_port
-from phxactor.runtime.opening import STOP_TIMEOUT
-from phxactor.socket.multiplexer import Multiplexer
+from phxactor.channels import Payload
+from phxactor.endpoint._drainer import GRACE, SILENCE
+from phxactor.endpoint._serve import serve
+from phxactor.otp import Call
+from phxactor.runtime import STOP_TIMEOUT, register, set_port
+from phxactor.socket import Multiplexer
 from phxactor.testing import connect, settle
 from tests.longpoll.polling import House, house
 from tests.patience import PATIENCE
@@ -121,7 +120,7 @@ def test_a_program_has_the_time_that_its_endpoint_needs(
     stop_timeout: float | None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     given: list[tuple[object, object]] = []
-    monkeypatch.setattr("phxactor.runtime.run", lambda main, *_, **options: given.append((main, options)))
+    monkeypatch.setattr("phxactor.runtime._run", lambda main, *_, **options: given.append((main, options)))
     run(Endpoint(drain=DrainOptions(limit=300)), stop_timeout=stop_timeout)
     run(trio.sleep_forever, stop_timeout=stop_timeout, collector="python")
     default = stop_timeout is None

@@ -28,8 +28,8 @@ from phxactor import (
     receive,
     self_pid,
 )
-from phxactor.channel import Payload
-from phxactor.endpoint.routes import Route
+from phxactor.channels import Payload
+from phxactor.http import Route
 from phxactor.otp import Error
 from phxactor.runtime import KILL, Pid, Reason, open_runtime, trap_exit
 from tests.conformance.client import Client, Closed

@@ -18,10 +18,9 @@ import trio
 from trio.testing import MockClock, memory_stream_pair
 
 from phxactor import Channel, Endpoint, LongPollOptions, RawSocket, Socket, WebSocketOptions, channel, get, mount
-from phxactor.endpoint import serving as serving_module
+from phxactor.endpoint import _serving as serving_module
+from phxactor.http import Request, Response
 from phxactor.runtime import Pid, cleanup, open_runtime, self_pid, trap_exit
-from phxactor.transport.request import Request
-from phxactor.transport.response import Response
 from tests.certificates import CLIENT, SERVER
 from tests.patience import PATIENCE
 from tests.sockets.serving import Server, complaints, eventually, in_time, serving

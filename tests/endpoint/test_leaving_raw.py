@@ -28,8 +28,8 @@ from phxactor import (
 )
 from phxactor.otp import NoReply, call
 from phxactor.runtime import Reason, open_runtime, self_pid
-from phxactor.transport.raw import AHEAD, LEAVING
-from phxactor.transport.websocket import STUCK
+from phxactor.transport._raw import AHEAD, LEAVING
+from phxactor.transport._websocket import STUCK
 from tests.endpoint.test_leaving import WAYS, WEBSOCKET, Client, Waiting, connect, listening
 from tests.sockets.serving import Server, eventually, passing
 from tests.transport.frames import TEXT, frame
@@ -114,7 +114,7 @@ async def opened(over: str, clock: MockClock, path: Path, timeout: float = 600) 
         await house.start()
         with pytest.MonkeyPatch.context() as patch:
             if over == "no epoll":
-                patch.setattr("phxactor.endpoint.serving.READER_AVAILABLE", False)
+                patch.setattr("phxactor.endpoint._serving.READER_AVAILABLE", False)
             (await house.endpoint.start_link(port=None if over == "unix" else 0)).unwrap()
         try:
             async with passing(clock, STEP):

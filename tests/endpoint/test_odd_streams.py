@@ -10,10 +10,9 @@ import trio
 from trio.testing import MemoryReceiveStream, MemorySendStream, memory_stream_pair
 
 from phxactor import Endpoint, RawSocket, WebSocketOptions, get, mount
+from phxactor.http import Request, Response
+from phxactor.net import events
 from phxactor.runtime import open_runtime
-from phxactor.transport import events
-from phxactor.transport.request import Request
-from phxactor.transport.response import Response
 from tests.patience import PATIENCE
 from tests.runtime.actors import emitted
 from tests.sockets.serving import eventually, in_time

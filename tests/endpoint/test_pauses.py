@@ -34,14 +34,14 @@ from phxactor import (
     open_runtime,
     post,
 )
-from phxactor.endpoint.http import BODY_TIMEOUT, HEAD_TIMEOUT, KEEP_ALIVE, SEND_TIMEOUT
-from phxactor.endpoint.options import DrainOptions
-from phxactor.endpoint.tls import HANDSHAKE_TIMEOUT
+from phxactor.endpoint import DrainOptions
+from phxactor.http import Request
+from phxactor.http._http_connection import BODY_TIMEOUT, HEAD_TIMEOUT, KEEP_ALIVE, SEND_TIMEOUT
+from phxactor.net._flusher import LINGER
+from phxactor.net._stream_connection import CHUNK
+from phxactor.net._tls import HANDSHAKE_TIMEOUT
 from phxactor.runtime import NORMAL, SHUTDOWN, Pid, trap_exit
-from phxactor.transport.flusher import LINGER
-from phxactor.transport.request import Request
-from phxactor.transport.stream_connection import CHUNK
-from phxactor.transport.websocket import STUCK
+from phxactor.transport._websocket import STUCK
 from tests.certificates import CLIENT, SERVER
 from tests.conformance.client import Client, Closed
 from tests.sockets.serving import complaints

@@ -10,10 +10,9 @@ import pytest
 import trio
 
 from phxactor import Endpoint, Error, Exit, LongPollOptions, Ok, Request, Response, Socket, WebSocketOptions, get, mount
-from phxactor.channel import Payload
-from phxactor.endpoint.options import DrainOptions
-from phxactor.endpoint.routes import Handler
-from phxactor.transport.origin import OriginCheck
+from phxactor.channels import Payload
+from phxactor.endpoint import DrainOptions
+from phxactor.http import Handler, OriginCheck
 from tests.patience import PATIENCE
 from tests.sockets.serving import complaints, serving
 

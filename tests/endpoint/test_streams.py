@@ -11,10 +11,9 @@ import trio
 from trio.testing import lockstep_stream_pair, memory_stream_pair
 
 from phxactor import Channel, Endpoint, LongPollOptions, Ok, Socket, WebSocketOptions, channel, get, mount, on
+from phxactor.http import PeerData, Request, Response
 from phxactor.otp import Error
 from phxactor.runtime import open_runtime
-from phxactor.transport.request import PeerData, Request
-from phxactor.transport.response import Response
 from tests.conformance.client import Client, Closed, Rejected
 from tests.conformance.zoo import EchoSocket
 from tests.longpoll.polling import Client as Poller

@@ -17,25 +17,17 @@ import trio
 from trio.testing import MockClock, memory_stream_pair
 
 from phxactor import Error, LongPollOptions, Message, Ok, Request, Response, WebSocketOptions
-from phxactor.endpoint.connect_info import connect_info
-from phxactor.endpoint.http import BadRequest, HTTPConnection
-from phxactor.socket import BINARY, TEXT, DecodeError, Reply
-from phxactor.socket.serializer import Serializer
-from phxactor.socket.serializer_v1 import V1JSONSerializer
-from phxactor.socket.serializer_v2 import V2JSONSerializer
-from phxactor.socket.versions import select
-from phxactor.token import sign, verify
+from phxactor.endpoint._connect_info import connect_info
+from phxactor.http import BadParams, PeerData, SessionOptions
+from phxactor.http._http_connection import BadRequest, HTTPConnection
+from phxactor.http._params import decode as decode_params
+from phxactor.socket import BINARY, TEXT, DecodeError, Reply, Serializer, V1JSONSerializer, V2JSONSerializer, select
+from phxactor.token import derive_key, sign, verify
+from phxactor.token._signing import sign_message
 from phxactor.token.external_term import TermError
 from phxactor.token.external_term import decode as decode_term
 from phxactor.token.external_term import encode as encode_term
-from phxactor.token.keys import derive_key
-from phxactor.token.signing import sign_message
-from phxactor.transport.handshake import Accepted, Refused, handshake
-from phxactor.transport.options import SocketOptions
-from phxactor.transport.params import BadParams
-from phxactor.transport.params import decode as decode_params
-from phxactor.transport.request import PeerData
-from phxactor.transport.session import SessionOptions
+from phxactor.transport import Accepted, Refused, SocketOptions, handshake
 from tests.fuzz.wire import converse
 from tests.transport.frames import BINARY as BINARY_FRAME
 from tests.transport.frames import CONT, PING, RSV1, close_frame, frame

@@ -9,10 +9,10 @@ from websockets.extensions import Extension
 from websockets.extensions.permessage_deflate import PerMessageDeflate
 
 from phxactor import Pid, WebSocketOptions
+from phxactor.net import BaseConnection, Flusher
 from phxactor.runtime import Reason
-from phxactor.transport.base_connection import BaseConnection
-from phxactor.transport.flusher import Flusher
-from phxactor.transport.websocket import Link, WebSocket
+from phxactor.transport import Link
+from phxactor.transport._websocket import WebSocket
 
 LIMIT = 4096
 """Bytes of a message."""
@@ -50,7 +50,7 @@ class Noted(WebSocket):
         self.ends: list[Reason] = []
 
     def take_message(self, opcode: int, data: bytes) -> None:
-        assert not self.deaf
+        assert not self.input_closed
         assert len(data) <= LIMIT
         self.messages.append((opcode, data))
 
@@ -85,7 +85,7 @@ def converse(pieces: Iterable[bytes], *, compress: bool) -> Conversation:
     )
     for piece in pieces:
         websocket.take_frames(websocket.slice(piece))
-        if websocket.deaf:
+        if websocket.input_closed:
             break
         assert websocket.kept <= 2 * LIMIT + HEAD
     assert len(websocket.ends) == websocket.closing

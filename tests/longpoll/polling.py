@@ -31,10 +31,10 @@ from phxactor import (
     spawn,
     trap_exit,
 )
-from phxactor.channel import Payload
-from phxactor.endpoint.options import DrainOptions
+from phxactor.channels import Payload
+from phxactor.endpoint import DrainOptions
+from phxactor.http import PeerData
 from phxactor.runtime import Runtime
-from phxactor.transport.request import PeerData
 
 PEER: Final = PeerData("192.0.2.7", 50000)
 NDJSON: Final = "application/x-ndjson"

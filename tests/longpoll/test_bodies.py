@@ -10,10 +10,11 @@ import trio
 from trio.testing import MockClock
 
 from phxactor import Endpoint, LongPollOptions, Socket, mount, open_runtime
-from phxactor.endpoint.longpoll import REQUEST_WEIGHT, SPARE
-from phxactor.endpoint.options import DrainOptions
+from phxactor.endpoint import DrainOptions
+from phxactor.endpoint._longpoll import REQUEST_WEIGHT, SPARE
 from phxactor.runtime import KILL
-from phxactor.transport.publications import MAX_LINES, STEP, Publish, split
+from phxactor.transport import Publish
+from phxactor.transport._publications import MAX_LINES, STEP, split
 from tests.longpoll.polling import GONE, NDJSON, OPENED, TAKEN, Client, UserSocket, house, reply
 from tests.sockets.serving import Server, eventually, serving
 

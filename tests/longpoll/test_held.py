@@ -6,7 +6,7 @@ import trio
 from trio.testing import MockClock
 
 from phxactor import LongPollOptions
-from phxactor.endpoint.options import DrainOptions
+from phxactor.endpoint import DrainOptions
 from phxactor.runtime import SHUTDOWN
 from tests.longpoll.polling import GONE, TAKEN, Client, house, reply
 

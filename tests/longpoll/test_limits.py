@@ -7,9 +7,9 @@ import trio
 from trio.testing import MockClock
 
 from phxactor import LongPollOptions
-from phxactor.endpoint.options import DrainOptions
-from phxactor.transport.longpoll import EXPIRY
-from phxactor.transport.publications import MAX_LINES
+from phxactor.endpoint import DrainOptions
+from phxactor.transport._longpoll import EXPIRY
+from phxactor.transport._publications import MAX_LINES
 from tests.longpoll.polling import GONE, OPENED, TAKEN, house, reply
 from tests.sockets.serving import complaints
 

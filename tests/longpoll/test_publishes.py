@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from trio.testing import MockClock
 
 from phxactor import LongPollOptions
-from phxactor.transport.publications import MAX_LINES
+from phxactor.transport._publications import MAX_LINES
 from tests.longpoll.polling import GONE, MALFORMED, NDJSON, OPENED, TAKEN, house, reply
 from tests.sockets.serving import complaints
 

@@ -11,10 +11,10 @@ import trio
 from trio.testing import MockClock
 
 from phxactor import KILL, NORMAL, Channel, Error, Exit, LongPollOptions, Shutdown, Socket, channel, monitor, receive
-from phxactor.endpoint.longpoll import SALT, TOKEN_AGE
+from phxactor.endpoint._longpoll import SALT, TOKEN_AGE
 from phxactor.runtime import Down, Reason
 from phxactor.token import sign
-from phxactor.transport.longpoll import EXPIRY
+from phxactor.transport._longpoll import EXPIRY
 from tests.longpoll.polling import GONE, OPENED, TAKEN, UserSocket, body_of, house, reply
 from tests.sockets.serving import complaints
 

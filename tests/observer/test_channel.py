@@ -30,7 +30,7 @@ async def joined() -> ClientChannel:
 
 async def pushes(page: ClientChannel) -> list[float]:
     """Take what is pushed until nothing is for a while; return the times."""
-    came = page.client.arrivals.all
+    came = page.client.inbox.all
     start, seen = len(came), -1
     while seen < len(came):
         seen = len(came)

@@ -6,7 +6,7 @@ import attrs
 import pytest
 
 from phxactor.observer import Process, Row, Snapshot, Supervision, table, tree
-from phxactor.observer.snapshot import Relation
+from phxactor.observer._snapshot import Relation
 
 
 def process(number: int, call: str = "Worker.init", **fields: object) -> Process:
@@ -84,9 +84,9 @@ def test_a_table_is_as_high_as_it_may_be(height: int) -> None:
 
 
 def test_zombies_stand_below_the_tree() -> None:
-    undead = picture(row(0, 2, relation="root"), zombies=(process(7, "Stubborn.init"),))
-    assert tree(undead).splitlines()[-1] == "zombie Stubborn <7>"
-    assert table(undead).splitlines()[-1].split() == ["zombie", "Stubborn", "7", "zombie"]
+    given_up = picture(row(0, 2, relation="root"), zombies=(process(7, "Stubborn.init"),))
+    assert tree(given_up).splitlines()[-1] == "zombie Stubborn <7>"
+    assert table(given_up).splitlines()[-1].split() == ["zombie", "Stubborn", "7", "zombie"]
 
 
 def test_nothing_can_be_drawn_too() -> None:

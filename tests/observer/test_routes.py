@@ -9,9 +9,9 @@ import pytest
 import trio
 
 from phxactor import Endpoint, Request, Response, open_runtime, spawn
+from phxactor.http import PeerData
 from phxactor.observer import observer_routes, snapshot, tree
-from phxactor.observer.routes import read
-from phxactor.transport.request import PeerData
+from phxactor.observer._routes import read
 
 
 async def answer(target: str, host: str | None = "127.0.0.1:4000", hosts: Iterable[str] = ()) -> Response:

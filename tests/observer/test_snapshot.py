@@ -26,8 +26,7 @@ from phxactor import (
     spawn_link,
 )
 from phxactor.observer import Row, Snapshot, snapshot
-from phxactor.otp import Timeout
-from phxactor.otp.supervising import SupervisingProcess
+from phxactor.otp import SupervisingProcess, Timeout
 from phxactor.runtime import set_port
 from phxactor.testing import settle
 from tests.observer.trees import Worker, supervisor, worker

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from phxactor import ChildSpec, GenServer, Stop, Supervisor
-from phxactor.otp.label import set_label
+from phxactor.otp import set_label
 
 
 class Worker(GenServer):

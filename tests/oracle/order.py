@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from random import Random
 from unittest.mock import patch
 
-from phxactor.runtime.trio_internals import private
+from phxactor.runtime import private
 
 _run = private("_run", "_r.random", "_ALLOW_DETERMINISTIC_SCHEDULING")
 

@@ -14,30 +14,8 @@ from typing import Any, Final, Literal
 import trio
 from trio.testing import MockClock, wait_all_tasks_blocked
 
-from phxactor.otp import (
-    ChildSpec,
-    DynamicSupervisor,
-    Error,
-    Ignore,
-    Ok,
-    Supervisor,
-    call,
-    cast,
-    stop,
-    system,
-)
-from phxactor.runtime import (
-    Crash,
-    Exit,
-    Pid,
-    Shutdown,
-    link,
-    open_runtime,
-    own,
-    self_pid,
-    spawn,
-    trap_exit,
-)
+from phxactor.otp import ChildSpec, DynamicSupervisor, Error, Ignore, Ok, Supervisor, call, cast, stop, system
+from phxactor.runtime import Crash, Exit, Pid, Shutdown, link, open_runtime, own, self_pid, spawn, trap_exit
 from tests.oracle.supervised import Source, start_tree, start_worker
 from tests.oracle.terms import from_reason, to_reason
 

@@ -2,16 +2,8 @@
 
 from __future__ import annotations
 
-from phxactor.otp import (
-    Continue,
-    GenServer,
-    NoReply,
-    Reply,
-)
-from phxactor.runtime import (
-    From,
-    Pid,
-)
+from phxactor.otp import Continue, GenServer, NoReply, Reply
+from phxactor.runtime import From, Pid
 
 
 class Counter(GenServer):

@@ -7,10 +7,7 @@ from typing import Any
 import trio
 
 from phxactor.otp import Registry
-from phxactor.runtime import (
-    Pid,
-    spawn,
-)
+from phxactor.runtime import Pid, spawn
 from phxactor.testing import settle
 
 

@@ -8,12 +8,7 @@ import pytest
 import trio
 
 from phxactor.otp import Task
-from phxactor.runtime import (
-    Exit,
-    Pid,
-    Reason,
-    trap_exit,
-)
+from phxactor.runtime import Exit, Pid, Reason, trap_exit
 
 
 async def later(value: object, seconds: float = 1) -> object:

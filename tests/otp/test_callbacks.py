@@ -9,9 +9,8 @@ from typing import Any
 import pytest
 
 from phxactor import Channel, Endpoint, RawSocket, Socket, channel, get, intercept, mount, on
+from phxactor.http import Request, Response
 from phxactor.otp import ChildSpec, GenServer, Supervisor
-from phxactor.transport.request import Request
-from phxactor.transport.response import Response
 
 
 def sync(*_: object) -> None:

@@ -11,30 +11,21 @@ import trio
 from trio.testing import MockClock
 
 from phxactor import Channel, Ok, Socket, channel, on
-from phxactor.channel import Payload
+from phxactor.channels import Payload
 from phxactor.otp import (
     Agent,
     DynamicSupervisor,
     PartitionSupervisor,
     Registry,
     Reply,
+    Server,
     Supervisor,
     Task,
     TaskSupervisor,
     async_stream,
     call,
 )
-from phxactor.otp.call import Server
-from phxactor.runtime import (
-    KILL,
-    Pid,
-    open_runtime,
-    receive,
-    self_pid,
-    spawn,
-    spawn_link,
-    spawn_monitor,
-)
+from phxactor.runtime import KILL, Pid, open_runtime, receive, self_pid, spawn, spawn_link, spawn_monitor
 from phxactor.testing import connect, settle
 from tests.otp import Kit
 

@@ -8,15 +8,7 @@ import pytest
 import trio
 from trio.testing import MockClock
 
-from phxactor.otp import (
-    ChildSpec,
-    DynamicSupervisor,
-    Ok,
-    call,
-    cast,
-    stop,
-)
-from phxactor.otp.child_spec import Restart
+from phxactor.otp import ChildSpec, DynamicSupervisor, Ok, Restart, call, cast, stop
 from phxactor.otp.supervisor_events import shutdown_error
 from phxactor.runtime import (
     KILL,

@@ -5,25 +5,8 @@ from __future__ import annotations
 import pytest
 import trio
 
-from phxactor.otp import (
-    ChildCount,
-    ChildSpec,
-    DynamicSupervisor,
-    Error,
-    Ok,
-)
-from phxactor.otp.child_spec import Restart
-from phxactor.runtime import (
-    Answer,
-    From,
-    Pid,
-    open_runtime,
-    receive,
-    self_pid,
-    set_port,
-    spawn,
-    spawn_link,
-)
+from phxactor.otp import ChildCount, ChildSpec, DynamicSupervisor, Error, Ok, Restart
+from phxactor.runtime import Answer, From, Pid, open_runtime, receive, self_pid, set_port, spawn, spawn_link
 from phxactor.testing import settle
 
 from . import Kit

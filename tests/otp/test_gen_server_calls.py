@@ -19,13 +19,13 @@ from phxactor.runtime import (
     From,
     NameTakenError,
     Pid,
+    Runtime,
     Shutdown,
     open_runtime,
     self_pid,
     spawn,
     trap_exit,
 )
-from phxactor.runtime.runtime import Runtime
 from phxactor.testing import settle
 from tests.otp import Kit, end, end_of, mail
 

@@ -39,13 +39,13 @@ from phxactor.runtime import (
     From,
     Pid,
     Reason,
+    Runtime,
     open_runtime,
     self_pid,
     spawn,
     trap_exit,
     unlink,
 )
-from phxactor.runtime.runtime import Runtime
 from tests.otp.supervision import simulate
 
 seconds = st.integers(0, 4)

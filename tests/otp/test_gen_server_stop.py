@@ -7,22 +7,8 @@ import pytest
 import trio
 from trio.testing import MockClock
 
-from phxactor.otp import (
-    Called,
-    GenServer,
-    Reply,
-    call,
-    stop,
-    system,
-)
-from phxactor.runtime import (
-    NOPROC,
-    NORMAL,
-    Exit,
-    Reason,
-    open_runtime,
-    self_pid,
-)
+from phxactor.otp import Called, GenServer, Reply, call, stop, system
+from phxactor.runtime import NOPROC, NORMAL, Exit, Reason, open_runtime, self_pid
 from tests.otp import Kit, end, mail, raises
 
 

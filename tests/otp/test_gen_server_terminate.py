@@ -8,17 +8,7 @@ import pytest
 import trio
 from trio.testing import MockClock
 
-from phxactor.otp import (
-    IGNORE,
-    Called,
-    Error,
-    Stop,
-    call,
-    cast,
-    events,
-    stop,
-    system,
-)
+from phxactor.otp import IGNORE, Called, Error, Stop, call, cast, events, stop, system
 from phxactor.runtime import (
     KILL,
     KILLED,

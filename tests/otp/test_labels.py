@@ -5,21 +5,8 @@ from __future__ import annotations
 import trio
 from trio.testing import MockClock
 
-from phxactor.otp import (
-    Supervisor,
-    Task,
-    events,
-    get_label,
-    set_label,
-)
-from phxactor.runtime import (
-    Pid,
-    open_runtime,
-    register,
-    self_pid,
-    spawn,
-    spawn_link,
-)
+from phxactor.otp import Supervisor, Task, events, get_label, set_label
+from phxactor.runtime import Pid, open_runtime, register, self_pid, spawn, spawn_link
 from phxactor.testing import settle
 from tests.otp import Kit, end, told
 

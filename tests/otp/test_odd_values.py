@@ -10,8 +10,7 @@ from typing import Final
 import pytest
 from trio.testing import MockClock
 
-from phxactor.observer.render import tree
-from phxactor.observer.snapshot import snapshot
+from phxactor.observer import snapshot, tree
 from phxactor.otp import (
     Agent,
     ChildSpec,

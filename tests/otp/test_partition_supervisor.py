@@ -24,7 +24,7 @@ from phxactor.otp import (
     child_spec,
     stop,
 )
-from phxactor.otp.partition_supervisor import slot
+from phxactor.otp._partition_supervisor import slot
 from phxactor.runtime import KILL, Exit, Pid, open_runtime, self_pid, trap_exit, whereis
 from phxactor.testing import settle
 

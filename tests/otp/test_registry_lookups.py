@@ -9,16 +9,7 @@ import trio
 from trio.testing import MockClock
 
 from phxactor.otp import Error, Ok, Registry, Reply, call, cast, stop
-from phxactor.runtime import (
-    KILL,
-    Exit,
-    NoProcessError,
-    Pid,
-    open_runtime,
-    register,
-    self_pid,
-    spawn,
-)
+from phxactor.runtime import KILL, Exit, NoProcessError, Pid, open_runtime, register, self_pid, spawn
 from phxactor.testing import settle
 from tests.otp import Kit, end, end_of, mail
 from tests.otp.members import member, registry

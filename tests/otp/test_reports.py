@@ -9,21 +9,7 @@ import pytest
 import trio
 from trio.testing import MockClock
 
-from phxactor.otp import (
-    Error,
-    GenServer,
-    In,
-    NoReply,
-    Reply,
-    Status,
-    Stop,
-    Task,
-    call,
-    cast,
-    events,
-    set_label,
-    system,
-)
+from phxactor.otp import Error, GenServer, In, NoReply, Reply, Status, Stop, Task, call, cast, events, set_label, system
 from phxactor.runtime import (
     KILL,
     NORMAL,

@@ -9,7 +9,7 @@ import pytest
 from trio.testing import MockClock
 
 from phxactor import Channel, Ok, Socket, channel, on
-from phxactor.channel import Payload
+from phxactor.channels import Payload
 from phxactor.otp import Error, Reply, Stop, Task, TaskSupervisor, call, reply
 from phxactor.runtime import NORMAL, SHUTDOWN, Exit, From, open_runtime, self_pid, trap_exit
 from phxactor.testing import connect

@@ -9,28 +9,8 @@ import pytest
 import trio
 from trio.testing import MockClock
 
-from phxactor.otp import (
-    Agent,
-    GenServer,
-    NoReply,
-    Reply,
-    Task,
-    async_stream,
-    call,
-    reply,
-    stop,
-)
-from phxactor.runtime import (
-    Exit,
-    From,
-    Pid,
-    demonitor,
-    monitor,
-    open_runtime,
-    receive,
-    self_pid,
-    spawn,
-)
+from phxactor.otp import Agent, GenServer, NoReply, Reply, Task, async_stream, call, reply, stop
+from phxactor.runtime import Exit, From, Pid, demonitor, monitor, open_runtime, receive, self_pid, spawn
 from phxactor.testing import settle
 from tests.otp import Kit
 

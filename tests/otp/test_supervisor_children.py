@@ -8,28 +8,8 @@ import pytest
 import trio
 from trio.testing import MockClock
 
-from phxactor.otp import (
-    IGNORE,
-    ChildSpec,
-    DynamicSupervisor,
-    Error,
-    GenServer,
-    Ok,
-    StartError,
-    Supervisor,
-    child_spec,
-)
-from phxactor.runtime import (
-    Crash,
-    Exit,
-    Shutdown,
-    open_runtime,
-    receive,
-    self_pid,
-    spawn,
-    spawn_monitor,
-    trap_exit,
-)
+from phxactor.otp import IGNORE, ChildSpec, DynamicSupervisor, Error, GenServer, Ok, StartError, Supervisor, child_spec
+from phxactor.runtime import Crash, Exit, Shutdown, open_runtime, receive, self_pid, spawn, spawn_monitor, trap_exit
 from phxactor.testing import settle
 
 from .supervision import REFUSED, Log, crash, pids, supervised, worker

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from phxactor.otp import ChildSpec, Ok
-from phxactor.otp.restart import AutoShutdown, Strategy, affected, obeyed, reported, restarts, shuts_down
+from phxactor.otp import ChildSpec, Ok, Strategy
+from phxactor.otp._restart import AutoShutdown, affected, obeyed, reported, restarts, shuts_down
 from phxactor.runtime import KILLED, NOPROC, NORMAL, SHUTDOWN, Crash, Shutdown
 
 BENIGN = [NORMAL, SHUTDOWN, Shutdown("why")]

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from trio.testing import MockClock
 
 from phxactor.otp import Supervisor, child_spec
-from phxactor.otp.intensity import Intensity
+from phxactor.otp._intensity import Intensity
 from phxactor.runtime import NORMAL, SHUTDOWN, Exited, receive
 
 from .supervision import REFUSED, Log, crash, pids, simulate, supervised, worker

@@ -11,9 +11,7 @@ import attrs
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from phxactor.otp import IGNORE, ChildSpec, Error, Supervisor, stop
-from phxactor.otp.child_spec import Restart
-from phxactor.otp.restart import Strategy
+from phxactor.otp import IGNORE, ChildSpec, Error, Restart, Strategy, Supervisor, stop
 from phxactor.runtime import NORMAL, Reason, open_runtime, trap_exit
 from phxactor.testing import settle
 

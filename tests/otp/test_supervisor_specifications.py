@@ -7,22 +7,8 @@ from typing import Any
 
 import pytest
 
-from phxactor.otp import (
-    IGNORE,
-    Child,
-    ChildSpec,
-    Error,
-    Ignore,
-    Ok,
-    Supervise,
-    Supervisor,
-    child_spec,
-)
-from phxactor.runtime import (
-    open_runtime,
-    self_pid,
-    trap_exit,
-)
+from phxactor.otp import IGNORE, Child, ChildSpec, Error, Ignore, Ok, Supervise, Supervisor, child_spec
+from phxactor.runtime import open_runtime, self_pid, trap_exit
 
 from .supervision import Log, Worker, supervised, worker
 

@@ -8,24 +8,8 @@ import pytest
 import trio
 from trio.testing import MockClock
 
-from phxactor.otp import (
-    Called,
-    Supervisor,
-    Timeout,
-    call,
-    cast,
-    stop,
-    system,
-)
-from phxactor.runtime import (
-    KILL,
-    NOPROC,
-    Exit,
-    Pid,
-    open_runtime,
-    self_pid,
-    spawn,
-)
+from phxactor.otp import Called, Supervisor, Timeout, call, cast, stop, system
+from phxactor.runtime import KILL, NOPROC, Exit, Pid, open_runtime, self_pid, spawn
 from tests.otp import Kit, end, mail
 from tests.otp.counter import Counter, counter
 

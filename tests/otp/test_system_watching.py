@@ -26,16 +26,7 @@ from phxactor.otp import (
     supervisor_events,
     system,
 )
-from phxactor.runtime import (
-    NORMAL,
-    Exit,
-    Pid,
-    open_runtime,
-    register,
-    self_pid,
-    spawn,
-    unlink,
-)
+from phxactor.runtime import NORMAL, Exit, Pid, open_runtime, register, self_pid, spawn, unlink
 from phxactor.runtime import events as runtime_events
 from phxactor.telemetry import Event
 from phxactor.testing import settle

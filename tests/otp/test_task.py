@@ -7,17 +7,8 @@ import trio
 from trio.testing import MockClock
 
 from phxactor.otp import Called, Error, Ok, Task
-from phxactor.otp.task import OnTimeout
-from phxactor.runtime import (
-    NORMAL,
-    Answer,
-    Crash,
-    Down,
-    Exited,
-    open_runtime,
-    self_pid,
-    trap_exit,
-)
+from phxactor.otp._task import OnTimeout
+from phxactor.runtime import NORMAL, Answer, Crash, Down, Exited, open_runtime, self_pid, trap_exit
 from phxactor.testing import settle
 from tests.otp import end, end_of, mail
 from tests.otp.tasks import ending, exits, later, pid_of, stubborn

@@ -10,8 +10,7 @@ import trio
 from trio.testing import MockClock
 
 from phxactor.otp import Called, Error, Ok, TaskStream, TaskSupervisor, async_stream
-from phxactor.runtime import KILL, Crash, Exit, Pid, Reason, open_runtime, self_pid, spawn, trap_exit
-from phxactor.runtime.runtime import Runtime
+from phxactor.runtime import KILL, Crash, Exit, Pid, Reason, Runtime, open_runtime, self_pid, spawn, trap_exit
 from phxactor.testing import settle
 from tests.otp import end, end_of, mail
 
@@ -261,5 +260,5 @@ async def test_T29_TM10_tasks_end_with_a_caller_that_is_given_up(autojump_clock:
         pid.exit(KILL)
         await end(pid)
         await settle()
-        assert pid in runtime.zombies.undead
+        assert pid in runtime.zombies.given_up
         assert work.running == 0

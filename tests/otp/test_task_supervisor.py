@@ -9,7 +9,7 @@ import trio
 from trio.testing import MockClock
 
 from phxactor.otp import Called, Error, Ok, TaskSupervisor, system
-from phxactor.otp.task_process import wait_for_work
+from phxactor.otp._task_process import wait_for_work
 from phxactor.runtime import (
     KILL,
     KILLED,

@@ -24,10 +24,10 @@ from phxactor.otp import (
     call,
     cast,
     reply,
+    set_label,
+    stop,
     system,
 )
-from phxactor.otp.label import set_label
-from phxactor.otp.start import stop
 from phxactor.pubsub import PubSub
 from phxactor.runtime import From, NotAProcessError, Pid, open_runtime, self_pid
 from phxactor.testing import settle

@@ -11,7 +11,7 @@ import attrs
 import trio
 
 from phxactor import Endpoint, Error, Ok, Pid, Socket, WebSocketOptions, channel, mount, on, reply, self_pid, spawn
-from phxactor.channel import JoinResult, Payload
+from phxactor.channels import JoinResult, Payload
 from phxactor.otp import Ignore, Stop
 from phxactor.runtime import From, Reason, monitor, send_after
 from tests.conformance.custom import CustomChannel

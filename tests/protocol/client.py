@@ -40,7 +40,7 @@ class Client:
         self.wire = wire
         self.open = True
         """Whether it can send."""
-        self.deaf = False
+        self.input_closed = False
         """Whether nothing more can come."""
         params = {"vsn": f"{opened.vsn}.0.0", "name": opened.client}
         if opened.user is not None:
@@ -73,7 +73,7 @@ class Client:
                 self.open = False
                 if broken:
                     self.wire.reset()
-                    self.deaf = True
+                    self.input_closed = True
                 else:
                     self.wire.put_eof()
         self._flush()
@@ -106,7 +106,7 @@ class Client:
 
     def take(self) -> list[str]:
         """Take what has come, in the words of `frames`."""
-        if self.deaf:
+        if self.input_closed:
             return []
         protocol, data = self._protocol, self.wire.take()
         if data:
@@ -114,13 +114,13 @@ class Client:
         items = [_item(event) for event in protocol.events_received()]
         if isinstance(protocol.handshake_exc, InvalidStatus):
             items = [f"rejected {protocol.handshake_exc.response.status_code}"]
-            self.deaf = True
+            self.input_closed = True
         elif self.wire.ended:
             items.append("eof")
-            self.deaf = True
+            self.input_closed = True
         self.open &= protocol.state is State.OPEN
         self._flush()
-        if self.deaf:
+        if self.input_closed:
             self.wire.put_eof()
         return items
 

@@ -10,7 +10,7 @@ from hypothesis import HealthCheck, Phase, given, seed, settings
 from hypothesis import strategies as st
 
 from tests.protocol.programs import Move, moves
-from tests.protocol.verdict import DisagreementError, judge
+from tests.protocol.verdict import DisagreementError, reason_of_failure
 from tests.protocol.wires import MemoryStream, Wire
 
 MOVES: Final = 40
@@ -36,7 +36,7 @@ class Tally:
         if self.steps >= self.wanted and self.disagreement is None:
             return
         try:
-            self.steps += judge(program, self._wires)
+            self.steps += reason_of_failure(program, self._wires)
         except Exception as error:
             self.disagreement = f"{error!r}" if not isinstance(error, DisagreementError) else str(error)
             raise

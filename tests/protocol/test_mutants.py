@@ -9,17 +9,16 @@ from typing import Any, Final, TypeAlias
 
 import pytest
 
-from phxactor.channel.process import ChannelProcess
-from phxactor.pubsub.tables import Tables
+from phxactor.channels._process import ChannelProcess
+from phxactor.pubsub._tables import Tables
 from phxactor.runtime import Shutdown
-from phxactor.socket import Message, fastlane
-from phxactor.socket.multiplexer import Multiplexer
-from phxactor.socket.topics import Late
-from phxactor.transport.close_codes import CloseCode, close_code
-from phxactor.transport.multiplexed import MultiplexedWebSocket
+from phxactor.socket import Message, Multiplexer
+from phxactor.socket import _fastlane as fastlane
+from phxactor.socket._topics import Late
+from phxactor.transport import CloseCode, MultiplexedWebSocket, close_code
 from tests.protocol.programs import Move
 from tests.protocol.random_clients import play_at_random
-from tests.protocol.verdict import DisagreementError, judge
+from tests.protocol.verdict import DisagreementError, reason_of_failure
 
 STEPS: Final = 5_000
 
@@ -70,7 +69,7 @@ def what_waits_for_a_join_is_lost(patch: pytest.MonkeyPatch) -> None:
 
 
 def what_came_before_a_duplicate_join_is_lost(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr("phxactor.socket.join_acts.PASSES", 0)
+    patch.setattr("phxactor.socket._join_acts.PASSES", 0)
 
 
 def a_stale_join_ref_is_not_seen(patch: pytest.MonkeyPatch) -> None:
@@ -116,7 +115,7 @@ def draining_does_not_wait_for_channels(patch: pytest.MonkeyPatch) -> None:
 
 def a_disconnected_client_is_told_1000(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(
-        "phxactor.transport.websocket.close_code",
+        "phxactor.transport._websocket.close_code",
         lambda reason: CloseCode.NORMAL if reason == Shutdown("disconnected") else close_code(reason),
     )
 
@@ -174,5 +173,5 @@ def test_what_differs_is_shown_beside_what_does_not(monkeypatch: pytest.MonkeyPa
     phx_close_comes_twice(monkeypatch)
     program = [Move("open", 0, 0, 0, None), Move("join", 0, 0, 0, None), Move("end", 0, 13, 0, None)]
     with pytest.raises(DisagreementError) as caught:
-        judge([*program, Move("heartbeat", 0, 0, 0, 0)])
+        reason_of_failure([*program, Move("heartbeat", 0, 0, 0, 0)])
     assert str(caught.value) == REPORT

@@ -105,7 +105,7 @@ def population(world: World) -> Population:
     return Population(len(connections) + len(world.channels) + answering, tuple(sorted(subscriptions.items())))
 
 
-def judge(program: Sequence[Move], wires: Callable[[], Wire] = MemoryStream) -> int:
+def reason_of_failure(program: Sequence[Move], wires: Callable[[], Wire] = MemoryStream) -> int:
     """Play a program, and then the end of the endpoint; return the number of steps. Raises DisagreementError."""
     clock = MockClock()
     return trio.run(_judge, program, clock, wires, clock=clock)

@@ -14,9 +14,9 @@ from typing import Final, Protocol
 import trio
 
 from phxactor import Endpoint
-from phxactor.endpoint.connection import start_connection
+from phxactor.endpoint._connection_process import start_connection
+from phxactor.http import PeerData
 from phxactor.otp import ChildSpec, DynamicSupervisor
-from phxactor.transport.request import PeerData
 
 CHUNK: Final = 65536
 

@@ -6,11 +6,11 @@ import pytest
 from trio.testing import MockClock
 
 from phxactor import Broadcast, Channel, channel, intercept
-from phxactor.channel import Payload
+from phxactor.channels import Payload
 from phxactor.pubsub import PubSub
 from phxactor.runtime import open_runtime, self_pid
 from phxactor.socket import Broadcaster, Fastlane, SocketPush, V1JSONSerializer, V2JSONSerializer
-from phxactor.socket.fastlane import dispatch
+from phxactor.socket._fastlane import dispatch
 from tests.sockets.serving import complaints
 from tests.sockets.wires import wires
 

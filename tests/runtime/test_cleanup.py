@@ -6,8 +6,7 @@ import pytest
 import trio
 from trio.testing import MockClock
 
-from phxactor.runtime import KILL, KILLED, SHUTDOWN, NotAProcessError, cleanup, open_runtime, spawn
-from phxactor.runtime.pid import Pid
+from phxactor.runtime import KILL, KILLED, SHUTDOWN, NotAProcessError, Pid, cleanup, open_runtime, spawn
 from phxactor.testing import settle
 
 

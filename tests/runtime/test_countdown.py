@@ -14,8 +14,21 @@ from trio.testing import MockClock
 
 from phxactor.otp import DynamicSupervisor, GenServer, Supervisor
 from phxactor.otp import supervisor_events as supervisors
-from phxactor.runtime import KILL, SHUTDOWN, Pid, cleanup, events, hard_stop, open_runtime, self_pid, spawn, trap_exit
-from phxactor.runtime.countdown import LATE, SLICE, Countdown, counted
+from phxactor.runtime import (
+    KILL,
+    SHUTDOWN,
+    Countdown,
+    Pid,
+    cleanup,
+    counted,
+    events,
+    open_runtime,
+    self_pid,
+    spawn,
+    trap_exit,
+)
+from phxactor.runtime import _hard_stop as hard_stop
+from phxactor.runtime._countdown import LATE, SLICE
 from tests.runtime.actors import emitted
 
 PAUSE: Final = 100.0

@@ -13,7 +13,8 @@ import orjson
 import pytest
 import trio
 
-from phxactor.runtime import KILL, garbage, open_runtime, receive, run, spawn, sweep
+from phxactor.runtime import KILL, open_runtime, receive, run, spawn, sweep
+from phxactor.runtime import _garbage as garbage
 from phxactor.testing import settle
 from tests.conformance.server import ROOT
 

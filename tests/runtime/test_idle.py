@@ -8,10 +8,9 @@ import pytest
 import trio
 from trio.testing import MockClock
 
-from phxactor.otp import call
-from phxactor.otp.call import Call
-from phxactor.runtime import KILL, Exit, open_runtime, receive, self_pid, set_port, spawn
-from phxactor.runtime.idle import IdleWatch, is_idle
+from phxactor.otp import Call, call
+from phxactor.runtime import KILL, Exit, is_idle, open_runtime, receive, self_pid, set_port, spawn
+from phxactor.runtime._idle import IdleWatch
 from phxactor.testing import settle
 
 

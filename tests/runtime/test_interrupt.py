@@ -6,13 +6,7 @@ import pytest
 import trio
 from trio.testing import MockClock
 
-from phxactor.runtime import (
-    Exited,
-    open_runtime,
-    receive,
-    spawn,
-    trap_exit,
-)
+from phxactor.runtime import Exited, open_runtime, receive, spawn, trap_exit
 from phxactor.testing import settle
 from tests.runtime.actors import port_actor
 

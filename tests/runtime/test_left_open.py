@@ -23,7 +23,6 @@ from phxactor.runtime import (
     Pid,
     Reason,
     events,
-    left_open,
     open_runtime,
     receive,
     self_pid,
@@ -31,7 +30,8 @@ from phxactor.runtime import (
     spawn_link,
     trap_exit,
 )
-from phxactor.runtime.generators import open_scopes
+from phxactor.runtime import _left_open as left_open
+from phxactor.runtime._generators import open_scopes
 from phxactor.testing import settle
 from tests.runtime import leaving_open
 from tests.runtime.actors import actors, emitted

@@ -5,19 +5,8 @@ from collections import deque
 import pytest
 import trio
 
-from phxactor.runtime import (
-    KILL,
-    Down,
-    Exited,
-    Pid,
-    link,
-    monitor,
-    open_runtime,
-    receive,
-    self_pid,
-    spawn,
-)
-from phxactor.runtime.mailbox import LONG
+from phxactor.runtime import KILL, Down, Exited, Pid, link, monitor, open_runtime, receive, self_pid, spawn
+from phxactor.runtime._mailbox import LONG
 from phxactor.testing import settle
 from tests.runtime.actors import Actor, actors, leave, reason, shielded
 

@@ -20,6 +20,7 @@ from phxactor.runtime import (
     link,
     monitor,
     open_runtime,
+    reason_of_failure,
     receive,
     ref_of,
     self_pid,
@@ -29,7 +30,6 @@ from phxactor.runtime import (
     spawn_monitor,
     trap_exit,
 )
-from phxactor.runtime.process import judge
 from phxactor.testing import settle
 from tests.runtime.odd import ODD, Oddity, named
 
@@ -219,4 +219,4 @@ async def test_TM1_an_odd_exception_ends_its_process_only(name: str, autojump_cl
         pid.send("hello")
         await settle()
         assert isinstance(pid.exit_reason, Crash)
-        assert isinstance(judge(error())[0], Crash)
+        assert isinstance(reason_of_failure(error())[0], Crash)

@@ -10,7 +10,7 @@ import trio.lowlevel
 from trio.testing import MockClock, memory_stream_pair
 
 from phxactor.runtime import events, open_runtime, self_pid, spawn
-from phxactor.runtime.patience import AT_ONCE, CATCH_UP, LATE, MOST, quiet
+from phxactor.runtime._patience import AT_ONCE, CATCH_UP, LATE, MOST, quiet
 from tests.patience import PATIENCE
 from tests.runtime.actors import emitted
 

@@ -23,7 +23,7 @@ from phxactor.runtime import (
     signals,
     spawn,
 )
-from phxactor.runtime.mailbox import BUDGET
+from phxactor.runtime._mailbox import BUDGET
 from phxactor.testing import settle
 from tests.runtime.actors import actors, emitted, ended, leave, port_actor, reason
 

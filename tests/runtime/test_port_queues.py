@@ -2,17 +2,9 @@ from __future__ import annotations
 
 import trio
 
-from phxactor.runtime import (
-    KILL,
-    Pid,
-    open_runtime,
-    self_pid,
-    send,
-    set_port,
-    spawn,
-)
-from phxactor.runtime.mailbox import BUDGET, LONG
-from phxactor.runtime.pid import PORT_DEPTH
+from phxactor.runtime import KILL, Pid, open_runtime, self_pid, send, set_port, spawn
+from phxactor.runtime._mailbox import BUDGET, LONG
+from phxactor.runtime._pid import PORT_DEPTH
 from phxactor.testing import settle
 from tests.runtime.actors import port_actor
 

@@ -24,7 +24,7 @@ from phxactor.runtime import (
     trap_exit,
     unlink,
 )
-from phxactor.runtime.pid import PORT_DEPTH
+from phxactor.runtime._pid import PORT_DEPTH
 from phxactor.testing import settle
 from tests.runtime.actors import actors, ended, idle, port_actor
 

@@ -19,7 +19,7 @@ from phxactor.runtime import (
     self_pid,
     spawn,
 )
-from phxactor.runtime.mailbox import BUDGET
+from phxactor.runtime._mailbox import BUDGET
 from phxactor.testing import settle
 from tests.runtime.actors import actors, emitted, reason, shielded
 

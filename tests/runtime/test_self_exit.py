@@ -32,7 +32,7 @@ from phxactor.runtime import (
     trap_exit,
     whereis,
 )
-from phxactor.runtime.pid import silenced
+from phxactor.runtime._pid import silenced
 from phxactor.testing import settle
 from tests.runtime.actors import actors, reason
 

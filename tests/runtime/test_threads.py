@@ -353,7 +353,7 @@ def _seen(pid: Pid) -> object:
         pid.waiters,
         pid.port,
         pid.port_busy,
-        pid.sunk,
+        pid.sink_type,
         list(pid.mailbox),
         list(pid.links or ()),
         list(pid.monitors or ()),

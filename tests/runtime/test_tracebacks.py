@@ -12,8 +12,7 @@ from typing import Any, NoReturn
 
 import pytest
 
-from phxactor.runtime import Crash, Exit, Shutdown, events, open_runtime, spawn
-from phxactor.runtime.tracebacks import forget_frames, without_our_frame
+from phxactor.runtime import Crash, Exit, Shutdown, events, forget_frames, open_runtime, spawn, without_our_frame
 from phxactor.telemetry import Event
 from phxactor.testing import settle
 

@@ -9,7 +9,8 @@ import tomllib
 import pytest
 import trio
 
-from phxactor.runtime.trio_internals import KNOWN, private
+from phxactor.runtime import private
+from phxactor.runtime._trio_internals import KNOWN
 from tests.conformance.server import ROOT
 
 

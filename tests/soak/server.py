@@ -27,7 +27,7 @@ from phxactor import (
     runtime,
     self_pid,
 )
-from phxactor.endpoint.events import listening
+from phxactor.net.events import listening
 
 WINDOW = 0.5
 """Seconds that a poll waits; a session that nobody polls ends after one and a half of it."""

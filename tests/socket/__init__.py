@@ -7,7 +7,7 @@ from typing import Final
 from hypothesis import strategies as st
 from hypothesis.strategies import SearchStrategy
 
-from phxactor.socket.messages import Message, Ref, Reply
+from phxactor.socket import Message, Ref, Reply
 
 refs: Final[SearchStrategy[Ref]] = st.none() | st.text(max_size=63) | st.integers(0, 2**53) | st.floats(-1, 1)
 

@@ -10,7 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from phxactor.socket.assigns import Assigns, assign
+from phxactor.socket import Assigns
+from phxactor.socket._assigns import assign
 
 names = st.sampled_from(["a", "b", "items", "_values", "current", "self"])
 values = st.dictionaries(names, st.integers())

@@ -10,7 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from phxactor.socket.backlog import DENSE, OVERHEAD, SMALL, SMALL_WEIGHT, weigh
+from phxactor.socket import SMALL
+from phxactor.socket._backlog import DENSE, OVERHEAD, SMALL_WEIGHT, weigh
 
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers(-(2**53), 2**53) | st.floats(allow_nan=False) | st.text(max_size=8),

@@ -6,8 +6,8 @@ from pathlib import Path
 from typing import Final
 
 import phxactor
-from phxactor.socket.join_acts import ACTS, CELLS
-from phxactor.socket.join_table import TABLE, Act, Event, Phase, cell
+from phxactor.socket._join_acts import ACTS, CELLS
+from phxactor.socket._join_table import TABLE, Act, Event, Phase, cell
 
 README: Final = Path(phxactor.__file__).parent / "socket" / "README.md"
 OVER: Final = {Phase.ENDED, Phase.GIVEN_UP}

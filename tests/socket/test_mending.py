@@ -12,11 +12,17 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from phxactor.socket.mending import mend
-from phxactor.socket.messages import TEXT, Message
-from phxactor.socket.serializer import DecodeError, InvalidUTF8, Mistyped, Serializer
-from phxactor.socket.serializer_v1 import V1JSONSerializer
-from phxactor.socket.serializer_v2 import V2JSONSerializer
+from phxactor.socket import (
+    TEXT,
+    DecodeError,
+    InvalidUTF8,
+    Message,
+    Mistyped,
+    Serializer,
+    V1JSONSerializer,
+    V2JSONSerializer,
+)
+from phxactor.socket._mending import mend
 
 V1: Serializer = V1JSONSerializer()
 V2: Serializer = V2JSONSerializer()

@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 from orjson import loads
 
-from phxactor.socket.messages import BINARY, TEXT, Broadcast, Message, Reply, SocketPush
+from phxactor.socket import BINARY, TEXT, Broadcast, Message, Reply, SocketPush
 from tests.socket import nested
 
 

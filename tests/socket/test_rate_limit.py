@@ -6,8 +6,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from phxactor import open_runtime
-from phxactor.runtime.pauses import CATCH_UP, MOST, SLICE, Pauses
-from phxactor.socket.rate_limit import ABUSE, RateLimit, rate_limit
+from phxactor.runtime import Pauses
+from phxactor.runtime._pauses import CATCH_UP, MOST, SLICE
+from phxactor.socket import RateLimit, rate_limit
+from phxactor.socket._rate_limit import ABUSE
 
 rates = st.floats(0.1, 1000)
 gaps = st.lists(st.floats(0, 2), max_size=200)

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from phxactor.socket.routes import Route, Routes, Transport, channel
+from phxactor.socket import Route, Routes, Transport, channel
 
 
 class Handler:

@@ -5,9 +5,23 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from phxactor.socket.messages import BINARY, TEXT, Broadcast, Message, OddEvent, Ref, Reply, SocketPush
-from phxactor.socket.serializer import REF_TYPES, DecodeError, EncodeError, InvalidUTF8, Mistyped, Serializer
-from phxactor.socket.serializer_v1 import V1JSONSerializer
+from phxactor.socket import (
+    BINARY,
+    TEXT,
+    Broadcast,
+    DecodeError,
+    EncodeError,
+    InvalidUTF8,
+    Message,
+    Mistyped,
+    OddEvent,
+    Ref,
+    Reply,
+    Serializer,
+    SocketPush,
+    V1JSONSerializer,
+)
+from phxactor.socket._serializer import REF_TYPES
 from tests.socket import messages, nested, payloads, refs, replies
 
 V1: Serializer = V1JSONSerializer()

@@ -8,17 +8,23 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from phxactor.socket.messages import BINARY, TEXT, Broadcast, Message, OddEvent, Ref, Reply, SocketPush
-from phxactor.socket.serializer import (
-    MAX_DEPTH,
-    REF_TYPES,
+from phxactor.socket import (
+    BINARY,
+    TEXT,
+    Broadcast,
     DecodeError,
     EncodeError,
     InvalidUTF8,
+    Message,
     Mistyped,
+    OddEvent,
+    Ref,
+    Reply,
     Serializer,
+    SocketPush,
+    V2JSONSerializer,
 )
-from phxactor.socket.serializer_v2 import V2JSONSerializer
+from phxactor.socket._serializer import MAX_DEPTH, REF_TYPES
 from tests.socket import messages, nested, payloads, refs, replies
 
 V2: Serializer = V2JSONSerializer()

@@ -4,10 +4,20 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from phxactor.socket.messages import TEXT, Broadcast, Message, Reply, SocketPush
-from phxactor.socket.serializer_v1 import V1JSONSerializer
-from phxactor.socket.serializer_v2 import V2JSONSerializer
-from phxactor.socket.versions import MAX_VSN, PHOENIX, Requirement, Version, select, versioned
+from phxactor.socket import (
+    PHOENIX,
+    TEXT,
+    Broadcast,
+    Message,
+    Reply,
+    Requirement,
+    SocketPush,
+    V1JSONSerializer,
+    V2JSONSerializer,
+    select,
+    versioned,
+)
+from phxactor.socket._versions import MAX_VSN, Version
 
 numbers = st.tuples(*[st.integers(0, 4)] * 3)
 

@@ -10,9 +10,9 @@ import trio
 from trio.testing import MockClock
 
 from phxactor import Channel, Message, Ok, Pid, Socket, channel, intercept, on, receive, spawn_link
-from phxactor.channel import Payload
+from phxactor.channels import Payload
 from phxactor.runtime import From
-from phxactor.socket.backlog import SMALL_WEIGHT, weigh
+from phxactor.socket._backlog import SMALL_WEIGHT, weigh
 from tests.sockets.wires import wire
 
 LARGE = "x" * 10_000

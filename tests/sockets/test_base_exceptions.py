@@ -29,10 +29,9 @@ from phxactor import (
     mount,
     on,
 )
-from phxactor.channel import Payload
+from phxactor.channels import Payload
+from phxactor.http import Request, Response
 from phxactor.runtime import Reason
-from phxactor.transport.request import Request
-from phxactor.transport.response import Response
 from tests.conformance.client import Client, Closed, Rejected
 from tests.longpoll.polling import Client as Poller
 from tests.sockets.serving import Server, complaints, eventually, serving

@@ -21,7 +21,7 @@ from phxactor import (
     channel,
     mount,
 )
-from phxactor.channel import events as channel_events
+from phxactor.channels import events as channel_events
 from phxactor.runtime import Reason
 from phxactor.runtime import events as process_events
 from phxactor.transport import events

@@ -24,8 +24,8 @@ from phxactor import (
     on,
     post,
 )
-from phxactor.channel import Payload
-from phxactor.endpoint import http
+from phxactor.channels import Payload
+from phxactor.http import _http_connection as http
 from phxactor.runtime import KILL, SHUTDOWN, Pid, Reason, self_pid
 from phxactor.testing import settle
 from tests.conformance.client import Closed, Rejected

@@ -12,14 +12,13 @@ import trio
 from trio.testing import MockClock
 
 from phxactor import Error, Exit, Message, Ok, Pid, Shutdown, SocketClose, channel, self_pid, unlink
-from phxactor.otp import IGNORE
-from phxactor.otp.child_spec import Started
+from phxactor.otp import IGNORE, Started
 from phxactor.runtime import KILL, KILLED, NOPROC, Down, Exited, From, receive, spawn_link, trap_exit
 from phxactor.socket import BINARY, Route, Socket
-from phxactor.socket.join_acts import DUPLICATE_GRACE
-from phxactor.socket.join_table import TABLE, Act, Event, Phase, cell
-from phxactor.socket.multiplexer import WAITING
-from phxactor.socket.topics import Entry
+from phxactor.socket._join_acts import DUPLICATE_GRACE
+from phxactor.socket._join_table import TABLE, Act, Event, Phase, cell
+from phxactor.socket._multiplexer import WAITING
+from phxactor.socket._topics import Entry
 from phxactor.testing import settle
 from tests.sockets.wires import Wire, wire
 

@@ -11,8 +11,7 @@ import trio
 from trio.testing import MockClock
 
 from phxactor import Error, Ok, Pid, Shutdown, SocketClose, channel
-from phxactor.otp import IGNORE
-from phxactor.otp.results import Ignore
+from phxactor.otp import IGNORE, Ignore
 from phxactor.runtime import From, spawn
 from phxactor.socket import Socket
 from tests.sockets.wires import close, error, only_the_connection_is_left, refusal, reply, wire

@@ -16,10 +16,10 @@ import pytest
 import trio
 
 from phxactor import Channel, Endpoint, Ok, RawSocket, Socket, Stop, WebSocketOptions, channel, mount, on
-from phxactor.channel import Payload
+from phxactor.channels import Payload
 from phxactor.runtime import RuntimeStatistics
-from phxactor.socket.multiplexer import Multiplexer
-from phxactor.transport.multiplexed import MultiplexedWebSocket
+from phxactor.socket import Multiplexer
+from phxactor.transport import MultiplexedWebSocket
 from tests.conformance.custom import CustomChannel
 from tests.sockets.serving import Server, eventually, in_time, serving
 from tests.transport.frames import PING, TEXT, close_frame, frame
@@ -31,7 +31,7 @@ AT_ONCE = 50
 FILES = Path("/proc/self/fd")
 TIMERS = 520
 """Timers that may stay in the heap until they are due, though they were cancelled, and with them their processes."""
-WITH_TIMERS = ("phxactor.runtime.timers.Timer", "phxactor.runtime.pid.Pid", "phxactor.runtime.reasons.Shutdown")
+WITH_TIMERS = ("phxactor.runtime._timers.Timer", "phxactor.runtime._pid.Pid", "phxactor.runtime._reasons.Shutdown")
 
 
 class Room(Channel):
@@ -224,7 +224,7 @@ async def test_nothing_is_left_of_a_thousand_clients(silence: None) -> None:
         more = after.objects - before.objects
         for kind in WITH_TIMERS:
             assert more.pop(kind, 0) <= TIMERS
-        assert more.pop("phxactor.transport.connection.Connection", 0) <= 1  # the last that was written to
+        assert more.pop("phxactor.net._socket_connection.Connection", 0) <= 1  # the last that was written to
         assert more == Counter()
         assert attrs.evolve(after, objects=before.objects) == before
 

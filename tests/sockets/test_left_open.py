@@ -28,7 +28,7 @@ from phxactor import (
     mount,
     on,
 )
-from phxactor.channel import Payload
+from phxactor.channels import Payload
 from phxactor.runtime import KILL, SHUTDOWN, Shutdown, self_pid, trap_exit
 from tests.conformance.client import Client
 from tests.runtime.leaving_open import LEFTOVERS, Leftover

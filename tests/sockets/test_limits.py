@@ -25,8 +25,8 @@ from phxactor import (
     mount,
     on,
 )
-from phxactor.socket.socket import LEVELS
-from phxactor.transport.options import LogLevel
+from phxactor.socket import LEVELS
+from phxactor.transport._options import LogLevel
 from tests.conformance.client import Client, Closed, Rejected
 from tests.conformance.zoo import EchoSocket
 from tests.sockets.serving import Server, complaints, eventually, in_time, passing, serving
@@ -263,7 +263,7 @@ async def test_a_slow_consumer_may_miss_broadcasts_but_no_reply(caplog: pytest.L
 
 
 def slow_bytes() -> int:
-    from phxactor.transport.connection import Connection  # noqa: PLC0415
+    from phxactor.net import Connection  # noqa: PLC0415
 
     return sum(one.size for one in gc.get_objects() if type(one) is Connection)
 

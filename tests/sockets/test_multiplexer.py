@@ -8,12 +8,12 @@ import trio.lowlevel
 from trio.testing import MockClock
 
 from phxactor import Channel, Error, Ok, Pid, Shutdown, SocketClose, Stop, channel, monitor, on, trap_exit
-from phxactor.channel import Payload
+from phxactor.channels import Payload
 from phxactor.runtime import KILL, receive
-from phxactor.socket.backlog import SMALL_WEIGHT
-from phxactor.socket.join_acts import DUPLICATE_GRACE, MAX_TOPIC
-from phxactor.socket.messages import Broadcast
-from phxactor.socket.multiplexer import WAITING
+from phxactor.socket import Broadcast
+from phxactor.socket._backlog import SMALL_WEIGHT
+from phxactor.socket._join_acts import DUPLICATE_GRACE, MAX_TOPIC
+from phxactor.socket._multiplexer import WAITING
 from tests.sockets.serving import complaints
 from tests.sockets.wires import (
     Wire,

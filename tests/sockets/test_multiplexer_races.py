@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from trio.testing import MockClock
 
 from phxactor import Channel, Error, Exit, Ok, Stop, channel, on, trap_exit
-from phxactor.channel import Payload
+from phxactor.channels import Payload
 from tests.sockets.wires import Wire, only_the_connection_is_left, wire
 
 

@@ -31,7 +31,7 @@ from phxactor import (
     self_pid,
     spawn,
 )
-from phxactor.channel import Payload
+from phxactor.channels import Payload
 from phxactor.observer import TreeChannel
 from phxactor.otp import (
     Agent,

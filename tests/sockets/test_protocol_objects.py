@@ -14,8 +14,8 @@ import trio
 from websockets.protocol import Protocol
 
 from phxactor import Channel, Endpoint, RawSocket, Socket, WebSocketOptions, channel, mount
-from phxactor.transport import websocket
-from phxactor.transport.frame_protocol import make_protocol
+from phxactor.transport import _websocket as websocket
+from phxactor.transport._frame_protocol import make_protocol
 from tests.sockets.serving import Server, eventually, serving
 from tests.transport.frames import PING, TEXT, close_frame, frame
 

@@ -11,7 +11,7 @@ import pytest
 import trio
 
 from phxactor import Channel, NoReply, Ok, RawSocket, Shutdown, Socket, WebSocketOptions, channel, on, reply
-from phxactor.channel import Payload
+from phxactor.channels import Payload
 from phxactor.runtime import NoProcessError, NotAProcessError, WrongThreadError
 from tests.conformance.client import Client
 from tests.runtime.threads import PLACES, WITHOUT_PROCESS, Place, step

@@ -19,15 +19,15 @@ from phxactor.socket import (
     TEXT,
     Broadcaster,
     Mistyped,
+    Multiplexer,
     Route,
     Serializer,
     SocketPush,
     V1JSONSerializer,
     V2JSONSerializer,
 )
-from phxactor.socket.multiplexer import Multiplexer
 from phxactor.testing import settle
-from phxactor.transport.options import SocketOptions
+from phxactor.transport import SocketOptions
 
 SERIALIZERS: Final[dict[int, Serializer]] = {1: V1JSONSerializer(), 2: V2JSONSerializer()}
 """Shared by all connections, as they are in an endpoint."""

@@ -8,7 +8,7 @@ import math
 from hypothesis import given
 from hypothesis import strategies as st
 
-from phxactor.telemetry.log_limits import BURST, FEW, KINDS, MANY, SECOND, WHILE, Kind, LogLimits, Report
+from phxactor.telemetry._log_limits import BURST, FEW, KINDS, MANY, SECOND, WHILE, Kind, LogLimits, Report
 
 CRASH = Kind("phxactor.channel.crashed", logging.ERROR, (ValueError, "chat.py", 7))
 OTHER = Kind("phxactor.channel.crashed", logging.ERROR, (ValueError, "chat.py", 8))

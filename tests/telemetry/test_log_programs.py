@@ -15,7 +15,7 @@ import attrs
 import pytest
 import trio
 
-from phxactor.telemetry.log_limits import FEW
+from phxactor.telemetry._log_limits import FEW
 from tests.conformance.client import Client
 from tests.demos.program import LISTENING, ROOT, environment
 from tests.patience import PATIENCE
@@ -171,7 +171,7 @@ async def test_a_forked_child_writes_no_log(tmp_path: Path) -> None:
             pid = os.fork()
             if pid == 0:
                 phxactor.spawn(main)
-                os._exit(0 if not len(phxactor.telemetry.log_writer.WRITER.queue) else 1)
+                os._exit(0 if not len(phxactor.telemetry._log_writer.WRITER.queue) else 1)
             print(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]))
 
         phxactor.run(main)

@@ -17,10 +17,10 @@ import pytest
 import trio
 
 from phxactor import telemetry
-from phxactor.telemetry import NonBlockingHandler, flush_log, write
-from phxactor.telemetry.log_limits import BURST, FEW, LogLimits
-from phxactor.telemetry.log_queue import LIVE, MAX_BYTES, MAX_LINES, OVERHEAD, LogQueue
-from phxactor.telemetry.log_writer import MAX_TEXT, NAME, WRITER
+from phxactor.telemetry import NAME, NonBlockingHandler, flush_log, write
+from phxactor.telemetry._log_limits import BURST, FEW, LogLimits
+from phxactor.telemetry._log_queue import LIVE, MAX_BYTES, MAX_LINES, OVERHEAD, LogQueue
+from phxactor.telemetry._log_writer import MAX_TEXT, WRITER
 from tests.patience import PATIENCE
 
 
@@ -238,7 +238,7 @@ def test_what_is_dropped_is_told_once_it_flows_again(log: Log) -> None:
 def test_dropping_goes_on_until_half_is_written() -> None:
     queue = LogQueue()
     record = logging.makeLogRecord({"msg": "line"})
-    from phxactor.telemetry.log_queue import Line  # noqa: PLC0415
+    from phxactor.telemetry._log_queue import Line  # noqa: PLC0415
 
     with queue.changed:
         while queue.has_room():
@@ -353,9 +353,9 @@ def test_the_end_waits_for_the_last_lines_for_a_while(log: Log, monkeypatch: pyt
         log.write("line")
         assert log.handler.entered.wait(PATIENCE)
         assert not flush_log(0.01)
-        monkeypatch.setattr("phxactor.telemetry.log_writer.LAST", 0.01)
+        monkeypatch.setattr("phxactor.telemetry._log_writer.LAST", 0.01)
         assert not WRITER.end()
-        monkeypatch.setattr("phxactor.telemetry.log_writer.LAST", 10 * PATIENCE)
+        monkeypatch.setattr("phxactor.telemetry._log_writer.LAST", 10 * PATIENCE)
         assert not WRITER.end()  # nothing has been handled since: nobody waits for it twice
     assert log.lines() == ["line"]
 
@@ -374,7 +374,7 @@ def test_a_handler_does_not_wait_for_itself(log: Log) -> None:
 
 
 def test_the_thread_ends_when_nothing_comes_and_begins_again(log: Log, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("phxactor.telemetry.log_writer.IDLE", 0.01)
+    monkeypatch.setattr("phxactor.telemetry._log_writer.IDLE", 0.01)
     for _ in range(2):
         log.write("line")
         assert flush_log(PATIENCE)

@@ -8,12 +8,11 @@ import pytest
 import trio
 from trio.testing import MockClock
 
-from phxactor import Error, Message, Reply, Shutdown, open_runtime, self_pid
+from phxactor import Error, Message, Shutdown, open_runtime, self_pid
 from phxactor.otp import system
 from phxactor.runtime import Crash
-from phxactor.socket import EncodeError
-from phxactor.testing import ClientChannel, assert_refused, connect, exactly
-from phxactor.testing.client import Client
+from phxactor.socket import EncodeError, Reply
+from phxactor.testing import Client, ClientChannel, assert_refused, connect, exactly
 from tests.testing.rooms import Shout, UserSocket
 
 

@@ -8,9 +8,10 @@ import trio
 from hypothesis import settings
 from hypothesis import strategies as st
 
-from phxactor import Channel, Message, Ok, Reply, Socket, Stop, channel, on
-from phxactor.channel import Payload
+from phxactor import Channel, Message, Ok, Socket, Stop, channel, on
+from phxactor.channels import Payload
 from phxactor.runtime import KILL, Exit, Pid, Reason
+from phxactor.socket import Reply
 from phxactor.testing import Client, connect, settle
 from phxactor.testing.faults import crashing, dying_after, dying_at
 from phxactor.testing.invariants import assert_told_once, nothing_leaked

@@ -10,11 +10,10 @@ import trio
 from trio.testing import MockClock
 
 from phxactor import Endpoint, Error, LongPollOptions, Shutdown, Socket, WebSocketOptions, mount, open_runtime, self_pid
+from phxactor.http import PeerData
 from phxactor.runtime import NORMAL, NotAProcessError, Runtime
-from phxactor.testing import admitted, assert_refused, connect, settle
-from phxactor.testing.client import Client
-from phxactor.transport.close_codes import CloseCode
-from phxactor.transport.request import PeerData
+from phxactor.testing import Client, admitted, assert_refused, connect, settle
+from phxactor.transport import CloseCode
 from tests.testing.rooms import UserSocket
 
 

@@ -6,7 +6,8 @@ import re
 
 import pytest
 
-from phxactor.testing import channel, client
+from phxactor.testing import _channel as channel
+from phxactor.testing import _client as client
 from tests.demos.program import ROOT
 from tests.test_readme import blocks
 

@@ -9,16 +9,15 @@ import trio
 from trio.testing import MockClock
 
 from phxactor import Channel, Endpoint, Ok, Socket, WebSocketOptions, channel, intercept, mount, on
-from phxactor.channel import Payload
+from phxactor.channels import Payload
 from phxactor.client import ConnectionLost
 from phxactor.client import connect as connect_client
 from phxactor.otp import GenServer, Supervisor, call, cast
 from phxactor.runtime import KILLED, Exit, Pid, open_runtime, receive, self_pid, spawn
-from phxactor.socket import SocketPush
-from phxactor.socket.messages import SocketClose
+from phxactor.socket import SocketClose, SocketPush
 from phxactor.testing import assert_refused, connect, settle
+from phxactor.testing._faults_line import FaultyLine
 from phxactor.testing.faults import Injected, crashing, dying_after, dying_at
-from phxactor.testing.faults_line import FaultyLine
 
 
 class Room(Channel):

@@ -6,13 +6,14 @@ import re
 
 import pytest
 
-from phxactor.channel import Channel
+from phxactor.channels import Channel
 from phxactor.otp import GenServer, NoReply, Ok, Supervisor, call
 from phxactor.otp import Reply as Answered
 from phxactor.pubsub import PubSub
 from phxactor.runtime import From, link, monitor, open_runtime, receive, register, send_after, spawn
 from phxactor.socket import Message, Reply, Socket, channel
 from phxactor.testing import connect, settle
+from phxactor.testing._tracing import tracing
 from phxactor.testing.invariants import (
     assert_answered,
     assert_replied_once,
@@ -21,7 +22,6 @@ from phxactor.testing.invariants import (
     nothing_leaked,
     untouched,
 )
-from phxactor.testing.tracing import tracing
 
 
 async def wait() -> None:

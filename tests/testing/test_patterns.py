@@ -8,7 +8,8 @@ from typing import Any, TypedDict
 import attrs
 import pytest
 
-from phxactor.testing.patterns import Fit, describe, exactly, fit
+from phxactor.testing import exactly
+from phxactor.testing._patterns import Fit, describe, fit
 
 
 @attrs.frozen
@@ -106,11 +107,11 @@ def test_a_type_makes_the_payload_one(pattern: Any, payload: Any, value: object)
         (1, True, ["expected 1, not True @ payload"]),
         (True, 1, ["expected True, not 1 @ payload"]),
         (exactly({"a": 1}), {"a": 1, "b": 2}, ["expected {'a': 1}, not {'a': 1, 'b': 2} @ payload"]),
-        ({"a": is_even}, {"a": 1}, ["is_even (line 39) says no to 1 @ payload['a']"]),
+        ({"a": is_even}, {"a": 1}, ["is_even (line 40) says no to 1 @ payload['a']"]),
         (
             is_even,
             "x",
-            [f"is_even (line 39) raised {UNSUPPORTED!r} for 'x' @ payload"],
+            [f"is_even (line 40) raised {UNSUPPORTED!r} for 'x' @ payload"],
         ),
         (Point, {"y": 1}, ["required field missing @ payload.x"]),
         ({"a": [Point]}, {"a": [{"x": "1"}]}, ["expected a whole number, not a string @ payload['a'][0].x"]),
@@ -128,7 +129,7 @@ def test_how_patterns_are_shown() -> None:
     assert describe(list[int]) == "list[int]"
     assert describe({"a": 1}) == "{'a': 1}"
     assert describe(exactly([1])) == "exactly([1])"
-    assert describe(is_even) == "is_even (line 39)"
+    assert describe(is_even) == "is_even (line 40)"
     assert len(describe("x" * 1000)) == 200
 
 

@@ -14,13 +14,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from phxactor import Channel, Endpoint, Ok, Socket, WebSocketOptions, channel, mount, on
-from phxactor.channel import Payload
+from phxactor.channels import Payload
 from phxactor.client import connect
 from phxactor.otp import Agent, GenServer, Reply, call
 from phxactor.runtime import Down, From, Monitor, monitor, open_runtime, receive, self_pid, send_after, spawn
+from phxactor.testing import _schedule_steps as schedule_steps
 from phxactor.testing import schedule as module
-from phxactor.testing import schedule_steps
-from phxactor.testing.faults_line import FaultyLine
+from phxactor.testing._faults_line import FaultyLine
 from phxactor.testing.schedule import DeadlockError, Schedule
 from phxactor.testing.strategies import schedule
 

@@ -12,10 +12,12 @@ from hypothesis import strategies as st
 from hypothesis.stateful import run_state_machine_as_test
 from trio.lowlevel import checkpoint
 
-from phxactor import Channel, Down, GenServer, Message, Ok, Reply, Shutdown, Socket, Stop, channel, monitor, on
-from phxactor.channel import Payload
-from phxactor.otp import NoReply, call, cast, supervisor_process
+from phxactor import Channel, Down, GenServer, Message, Ok, Shutdown, Socket, Stop, channel, monitor, on
+from phxactor.channels import Payload
+from phxactor.otp import NoReply, call, cast
+from phxactor.otp import _supervisor_process as supervisor_process
 from phxactor.runtime import From, self_pid, spawn, trap_exit
+from phxactor.socket import Reply
 from phxactor.testing import Client, connect, settle
 from phxactor.testing.crash import Step, play
 from phxactor.testing.invariants import assert_answered, assert_told_once, nothing_leaked

@@ -12,7 +12,7 @@ from trio.testing import MockClock
 
 from phxactor import Pid, receive, self_pid, send_after, spawn
 from phxactor.runtime import open_runtime, set_port, taking
-from phxactor.runtime.mailbox import BUDGET
+from phxactor.runtime._mailbox import BUDGET
 from phxactor.testing import settle
 
 
@@ -92,7 +92,7 @@ async def test_threads_are_waited_for_while_virtual_time_stands_still(autojump_c
 
 
 async def test_a_thread_that_never_ends_is_told_of(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("phxactor.testing.settling.PATIENCE", 0.01)
+    monkeypatch.setattr("phxactor.testing._settle.PATIENCE", 0.01)
     release = Event()
     async with trio.open_nursery() as nursery:
         nursery.start_soon(partial(trio.to_thread.run_sync, release.wait))

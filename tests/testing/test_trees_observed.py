@@ -6,7 +6,8 @@ import re
 
 import pytest
 
-from phxactor.otp import ChildSpec, DynamicSupervisor, GenServer, PartitionSupervisor, Supervisor, supervisor_process
+from phxactor.otp import ChildSpec, DynamicSupervisor, GenServer, PartitionSupervisor, Supervisor
+from phxactor.otp import _supervisor_process as supervisor_process
 from phxactor.runtime import Pid, open_runtime, trap_exit
 from phxactor.testing.schedule import Schedule
 from phxactor.testing.trees import Branch, Leaf

@@ -5,8 +5,9 @@ import sys
 
 import pytest
 
-from phxactor.token import encryption
-from phxactor.token.encryption import decrypt_message, encrypt_message
+from phxactor.token import _encryption as encryption
+from phxactor.token import decrypt_message
+from phxactor.token._encryption import encrypt_message
 
 KEY = b"k" * 32
 

@@ -4,8 +4,8 @@ import logging
 
 import pytest
 
-from phxactor.token import keys
-from phxactor.token.keys import Secret, derive_key
+from phxactor.token import Secret, derive_key
+from phxactor.token import _keys as keys
 
 
 def _derive(secret: Secret, salt: str = "salt") -> bytes:

@@ -4,8 +4,9 @@ import hmac
 
 import pytest
 
-from phxactor.token.base64url import decode_base64url, encode_base64url
-from phxactor.token.signing import sign_message, verify_message
+from phxactor.token import verify_message
+from phxactor.token._base64url import decode_base64url, encode_base64url
+from phxactor.token._signing import sign_message
 
 KEY = b"k" * 32
 

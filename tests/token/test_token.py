@@ -11,12 +11,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from phxactor.otp import Error, Ok
-from phxactor.token import decrypt, encrypt, sign, verify
-from phxactor.token.encryption import encrypt_message
+from phxactor.token import DAY, decrypt, derive_key, encrypt, sign, verify
+from phxactor.token._encryption import encrypt_message
+from phxactor.token._signing import sign_message
+from phxactor.token._token import CLOCK_SKEW
 from phxactor.token.external_term import Atom, Term, TermError, encode
-from phxactor.token.keys import derive_key
-from phxactor.token.signing import sign_message
-from phxactor.token.token import CLOCK_SKEW, DAY
 from tests.token.terms import TERMS
 
 SECRET = "a secret that is long enough, and longer than a block of SHA-256"

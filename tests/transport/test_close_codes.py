@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from phxactor.runtime import KILLED, NORMAL, SHUTDOWN, Crash, Reason, Shutdown
-from phxactor.transport.close_codes import CloseCode, close_code
+from phxactor.transport import CloseCode, close_code
 
 
 @pytest.mark.parametrize(

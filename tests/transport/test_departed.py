@@ -8,10 +8,9 @@ import pytest
 import trio
 
 from phxactor import Channel, Endpoint, RawSocket, Socket, WebSocketOptions, channel, mount, on
-from phxactor.channel import Payload
-from phxactor.socket.messages import Message
-from phxactor.socket.multiplexer import Multiplexer
-from phxactor.transport import excess
+from phxactor.channels import Payload
+from phxactor.socket import Message, Multiplexer
+from phxactor.transport import _excess as excess
 from tests.conformance.client import Pong
 from tests.sockets.serving import eventually, in_time, serving
 from tests.transport.frames import TEXT, frame

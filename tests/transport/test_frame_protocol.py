@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from websockets.extensions.permessage_deflate import PerMessageDeflate
 
-from phxactor.transport.frame_protocol import make_protocol, take_apart
+from phxactor.transport._frame_protocol import make_protocol, take_apart
 from tests.transport.frames import TEXT, frame
 
 

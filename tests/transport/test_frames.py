@@ -9,8 +9,8 @@ from websockets.extensions.permessage_deflate import PerMessageDeflate
 from websockets.frames import Frame, Opcode
 from websockets.protocol import Protocol, Side
 
-from phxactor.transport.frames import RAW, FrameSlicer, fault
-from phxactor.transport.frames import frame as server_frame
+from phxactor.transport._frames import RAW, FrameSlicer, fault
+from phxactor.transport._frames import frame as server_frame
 from tests.transport.frames import BINARY, CLOSE, CONT, FIN, PING, PONG, TEXT, close_frame, frame
 
 LIMIT = 70_000

@@ -6,10 +6,9 @@ import attrs
 import pytest
 from websockets.extensions.permessage_deflate import PerMessageDeflate
 
-from phxactor.transport.handshake import Accepted, Refused, handshake
-from phxactor.transport.options import WebSocketOptions
-from phxactor.transport.request import Request
-from tests.transport.requests import UPGRADE, request, upgrade
+from phxactor.http import Request
+from phxactor.transport import Accepted, Refused, WebSocketOptions, handshake
+from tests.http.requests import UPGRADE, request, upgrade
 
 PLAIN = WebSocketOptions()
 STRICT = WebSocketOptions(subprotocols=["ref.v1", "ref.v2"], auth_token=True)

@@ -6,10 +6,9 @@ from typing import Any
 import attrs
 import pytest
 
-from phxactor.socket.serializer_v2 import V2JSONSerializer
-from phxactor.socket.versions import PHOENIX
-from phxactor.transport.options import WebSocketOptions
-from tests.transport.requests import request
+from phxactor.socket import PHOENIX, V2JSONSerializer
+from phxactor.transport import WebSocketOptions
+from tests.http.requests import request
 
 
 def test_the_defaults() -> None:
@@ -67,7 +66,7 @@ def test_what_is_given_is_taken() -> None:
         ("timeout", None, TypeError, "seconds"),
         ("timeout", True, TypeError, "seconds"),
         ("join_timeout", 0, ValueError, "join_timeout"),
-        ("max_frame_size", 0, ValueError, "at least 1"),
+        ("max_frame_size", 0, ValueError, "whole number from 1"),
         ("max_frame_size", 1.5, TypeError, "whole number"),
         ("max_channels", 0, ValueError, "max_channels"),
         ("max_channels", True, TypeError, "max_channels"),
@@ -81,8 +80,8 @@ def test_what_is_given_is_taken() -> None:
         ("connect_info", "uri", TypeError, "list"),
         ("connect_info", ["cookies"], ValueError, "peer_data"),
         ("error_handler", 403, TypeError, "function"),
-        ("slow_consumer", "wait", ValueError, "'close' or 'drop'"),
-        ("slow_consumer", None, ValueError, "'close' or 'drop'"),
+        ("slow_consumer", "wait", ValueError, "one of close, drop"),
+        ("slow_consumer", None, ValueError, "one of close, drop"),
         ("max_messages_per_second", 0, ValueError, "more than 0"),
         ("max_messages_per_second", math.inf, ValueError, "None for no limit"),
         ("max_messages_per_second", math.nan, ValueError, "more than 0"),
@@ -92,7 +91,7 @@ def test_what_is_given_is_taken() -> None:
         ("transport_log", True, ValueError, "debug"),
         ("transport_log", "notice", ValueError, "debug"),
         ("transport_log", 0, ValueError, "False"),
-        ("fullsweep_after", -1, ValueError, "at least 0"),
+        ("fullsweep_after", -1, ValueError, "whole number from 0"),
         ("fullsweep_after", 1.0, TypeError, "whole number"),
         ("fullsweep_after", False, TypeError, "whole number"),
         ("serializers", [(V2JSONSerializer(), "2")], ValueError, "requirement"),

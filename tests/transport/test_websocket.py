@@ -12,7 +12,7 @@ import trio
 from trio.testing import MockClock
 
 from phxactor import Endpoint, WebSocketOptions, mount
-from phxactor.socket.messages import Message
+from phxactor.socket import Message
 from phxactor.telemetry import Event
 from phxactor.transport import events
 from tests.conformance.client import Client, Closed, Pong

@@ -15,16 +15,16 @@ import trio
 from trio.testing import MockClock
 
 from phxactor import Channel, Endpoint, Ok, Pid, Socket, WebSocketOptions, channel, mount, on, self_pid
-from phxactor.channel import Payload
-from phxactor.socket.backlog import SMALL_WEIGHT
-from phxactor.socket.rate_limit import ABUSE
-from phxactor.transport import multiplexed
-from phxactor.transport.base_connection import READ_SIZE
-from phxactor.transport.connection import Connection
-from phxactor.transport.excess import PINGS, SPLINTER, SPLINTERS
-from phxactor.transport.multiplexed import WINDOW, MultiplexedWebSocket
-from phxactor.transport.raw import AHEAD, OVERHEAD
-from phxactor.transport.websocket import HEAVY, PIECE
+from phxactor.channels import Payload
+from phxactor.net import READ_SIZE, Connection
+from phxactor.socket._backlog import SMALL_WEIGHT
+from phxactor.socket._rate_limit import ABUSE
+from phxactor.transport import MultiplexedWebSocket
+from phxactor.transport import _multiplexed as multiplexed
+from phxactor.transport._excess import PINGS, SPLINTER, SPLINTERS
+from phxactor.transport._multiplexed import WINDOW
+from phxactor.transport._raw import AHEAD, OVERHEAD
+from phxactor.transport._websocket import HEAVY, PIECE
 from tests.conformance.client import Client, Closed
 from tests.conformance.server import serve_zoo
 from tests.conformance.zoo import EchoSocket

@@ -10,9 +10,9 @@ import phxactor
 from phxactor import Endpoint, Socket, channel, mount
 from phxactor.demos.chat.channel import ChatChannel
 from phxactor.demos.chat.history import NAME, History
-from phxactor.endpoint.static import static
+from phxactor.http import static
 from phxactor.observer import TreeChannel, observer_routes
-from phxactor.otp.label import set_label
+from phxactor.otp import set_label
 
 STATIC: Final = Path(__file__).parent / "static"
 PHOENIX: Final = STATIC / "phoenix.mjs"

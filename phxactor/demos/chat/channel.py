@@ -8,9 +8,9 @@ import attrs
 from attrs.validators import max_len, min_len
 
 from phxactor import Channel, Error, Ok, call, intercept, on, self_pid
-from phxactor.channel import HandleResult, JoinResult, Payload
+from phxactor.channels import HandleResult, JoinResult, Payload
 from phxactor.demos.chat.history import NAME, Keep, Recent, Said
-from phxactor.otp.label import set_label
+from phxactor.otp import set_label
 from phxactor.runtime import Crash, Reason
 
 MAX_NAME: Final = 24

@@ -19,8 +19,8 @@ and distinct there (1, 1.0 and true are one key of a dict). A decoded term is ne
 functions, pids, ports, references and compressed terms are refused.
 """
 
-from phxactor.token.external_term.decoder import decode
-from phxactor.token.external_term.encoder import encode
-from phxactor.token.external_term.terms import MAX_DEPTH, MAX_SIZE, Atom, Term, TermError
+from phxactor.token.external_term._decoder import decode
+from phxactor.token.external_term._encoder import encode
+from phxactor.token.external_term._terms import MAX_DEPTH, MAX_SIZE, Atom, Term, TermError
 
 __all__ = ["MAX_DEPTH", "MAX_SIZE", "Atom", "Term", "TermError", "decode", "encode"]

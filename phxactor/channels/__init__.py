@@ -1,0 +1,21 @@
+"""Channels: the class that programs write, and the process that runs it."""
+
+from phxactor.channels._channel import Channel, SocketRef, reply
+from phxactor.channels._handlers import collect, intercept, on
+from phxactor.channels._payloads import PayloadError, structure_into
+from phxactor.channels._results import HandleResult, JoinResult, Payload, Status
+
+__all__ = [
+    "Channel",
+    "HandleResult",
+    "JoinResult",
+    "Payload",
+    "PayloadError",
+    "SocketRef",
+    "Status",
+    "collect",
+    "intercept",
+    "on",
+    "reply",
+    "structure_into",
+]

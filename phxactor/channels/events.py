@@ -1,0 +1,39 @@
+"""The telemetry events of channels."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+from typing import Final
+
+from phxactor.runtime import Crash, format_reason
+from phxactor.telemetry import Event
+from phxactor.telemetry.log import log
+
+crashed: Final = Event(
+    "phxactor.channel.crashed",
+    "A channel ended abnormally: pid, channel (its class), topic, event (None outside of one), reason, exception.",
+)
+
+unknown_event: Final = Event(
+    "phxactor.channel.unknown_event",
+    "A client sent an event that its channel has no handler for, which ended the channel: pid, channel (its class), "
+    "topic, client_event.",
+)
+
+
+def _line(fields: Mapping[str, object]) -> str:
+    reason = fields["reason"]
+    why = "" if type(reason) is Crash else f": {format_reason(reason)}"
+    event = f" in {fields['event']!r:.100}" if fields["event"] is not None else ""
+    return f"{fields['channel']} of {fields['topic']!r} crashed{event}{why}"
+
+
+log(crashed, logging.ERROR, _line)
+log(
+    unknown_event,
+    logging.WARNING,
+    lambda fields: (
+        f"{fields['channel']} of {fields['topic']!r:.100} has no handler for the event {fields['client_event']!r:.100}"
+    ),
+)

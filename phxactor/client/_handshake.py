@@ -1,0 +1,128 @@
+"""From a URL to an open WebSocket: trio-websocket's, and what it leaves open about handshakes that fail."""
+
+from __future__ import annotations
+
+import ssl
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import asynccontextmanager
+from typing import TypeAlias, cast
+
+import attrs
+import h11
+import trio
+import wsproto.utilities
+from trio_websocket import ConnectionRejected, WebSocketConnection, wrap_client_stream
+
+from phxactor.client._errors import ConnectRefused
+from phxactor.client._exception_groups import unwrapped
+from phxactor.client._factories import ValueOrFactory, resolve
+from phxactor.client._handshake_stream import HandshakeStream
+from phxactor.client._url import URL, Params, subprotocols
+from phxactor.runtime import Patience, forget_handshake
+
+OpenStream: TypeAlias = Callable[[], Awaitable[trio.abc.Stream]]
+"""What opens the bytes beneath the WebSocket, and beneath TLS if the URL has it."""
+
+
+@attrs.frozen
+class _Request:
+    """What a handshake asks with."""
+
+    target: str
+    subprotocols: list[str]
+    headers: list[tuple[bytes, bytes]]
+
+
+@attrs.frozen
+class Server:
+    """Where the server is, and what it is shown when it is called."""
+
+    url: URL
+    params: ValueOrFactory[Params]
+    auth_token: ValueOrFactory[str | None]
+    headers: ValueOrFactory[Mapping[str, str]]
+    ssl_context: ssl.SSLContext | None
+    """For a `wss:` URL only."""
+    open_stream: OpenStream | None
+    max_message_size: int
+
+    @asynccontextmanager
+    async def call(self, timeout: float, patience: Patience) -> AsyncIterator[WebSocketConnection]:
+        """Connect, within so many seconds; at the end of the block the connection is cut off, should it still stand.
+
+        Raises:
+            ConnectRefused: the server answered, and said no.
+            ConnectionLost: what answered is no WebSocket, or hung up.
+            OSError: nothing answered, or TLS failed; a `TimeoutError` when it all took too long.
+
+        """
+        request = await self._request()
+        overheard: HandshakeStream | None = None
+        websocket: WebSocketConnection | None = None
+        try:
+            with unwrapped():
+                async with trio.open_nursery() as nursery:
+                    with patience.move_on_after(timeout):
+                        overheard = HandshakeStream(await self._dial())
+                        websocket = await self._shake_hands(nursery, overheard, request)
+                    if websocket is None:
+                        raise TimeoutError(f"{self.url} has not let us in within {timeout:g} s")
+                    yield websocket
+                    nursery.cancel_scope.cancel()
+        except ConnectionRejected as rejected:
+            raise ConnectRefused(str(self.url), rejected.status_code, rejected.body or b"") from None
+        except (h11.LocalProtocolError, wsproto.utilities.LocalProtocolError) as error:
+            # How trio-websocket ends when it answers what it cannot, but also when it is given a bad header.
+            if overheard is None or not overheard.answer:
+                raise
+            raise overheard.no_websocket(error) from error
+        finally:
+            if overheard is not None:
+                await trio.aclose_forcefully(overheard)
+
+    async def _request(self) -> _Request:
+        return _Request(
+            self.url.target(await resolve(self.params)),
+            subprotocols(await resolve(self.auth_token)),
+            [(name.encode(), value.encode()) for name, value in (await resolve(self.headers)).items()],
+        )
+
+    async def _dial(self) -> trio.abc.Stream:
+        if self.open_stream is None:
+            stream: trio.abc.Stream = await trio.open_tcp_stream(self.url.host, self.url.port)
+        else:
+            stream = await self.open_stream()
+        if self.ssl_context is None:
+            return stream
+        tls = trio.SSLStream(stream, self.ssl_context, server_hostname=self.url.host, https_compatible=True)
+        try:
+            await tls.do_handshake()
+        except BaseException as error:
+            await trio.aclose_forcefully(tls)
+            if isinstance(error.__cause__, ssl.SSLError):  # trio speaks of a broken resource; this says why it broke
+                raise error.__cause__ from None
+            raise
+        finally:
+            forget_handshake(tls)
+        return tls
+
+    async def _shake_hands(
+        self, nursery: trio.Nursery, overheard: HandshakeStream, request: _Request
+    ) -> WebSocketConnection:
+        websocket = None
+        async with trio.open_nursery() as attempt:
+            attempt.start_soon(overheard.cancel_at_end, attempt.cancel_scope)
+            websocket = await wrap_client_stream(
+                nursery,
+                cast("trio.SocketStream", overheard),  # any stream will do
+                self.url.netloc,
+                request.target,
+                subprotocols=request.subprotocols,
+                extra_headers=request.headers,
+                max_message_size=self.max_message_size,
+            )
+            attempt.cancel_scope.cancel()
+        if websocket is None:
+            raise overheard.refusal(str(self.url))
+        overheard.is_open = True
+        return websocket

@@ -1,0 +1,196 @@
+"""Letting a client in, by whatever transport: origin, query, version, `connect`, `identify`, in this order."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from http import HTTPStatus
+from typing import TYPE_CHECKING, Final
+
+import attrs
+
+from phxactor.endpoint._connect_info import connect_info
+from phxactor.http import BadParams, Params, Request, Response
+from phxactor.otp import Error, Ok
+from phxactor.otp.events import brief
+from phxactor.runtime import Pid, fork, lift_shields, self_pid
+from phxactor.socket import LEVELS, RawSocket, Socket, select
+from phxactor.transport import SocketOptions, events
+
+if TYPE_CHECKING:
+    from phxactor.endpoint._options import EndpointOptions
+    from phxactor.endpoint._serving import Serving
+    from phxactor.transport import ErrorHandler
+
+FORBIDDEN: Final = Response(HTTPStatus.FORBIDDEN)
+
+
+class RefusedError(Exception):
+    """The client is not let in; carries the answer, and why, for the log."""
+
+    def __init__(self, response: Response, why: str, error: Error | None = None) -> None:
+        super().__init__(why)
+        self.response = response
+        self.why = why
+        self.error = error
+        """What `connect` returned, if it was `connect` that refused."""
+
+
+@attrs.define(eq=False)
+class Admission:
+    """One client's request for a socket."""
+
+    serving: Serving
+    handler: type[Socket | RawSocket]
+    options: SocketOptions
+    request: Request
+    transport: str
+    """`"websocket"` or `"longpoll"`."""
+    error_handler: ErrorHandler | None = None
+    peer: str = attrs.field(init=False)
+    """Where the client is, for the log."""
+
+    @peer.default
+    def _peer(self) -> str:
+        return str(self.request.peer)
+
+    @property
+    def endpoint(self) -> EndpointOptions:
+        """What is asked for the socket."""
+        return self.serving.endpoint
+
+    def check_origin(self) -> None:
+        """Raise RefusedError for a page that may not connect."""
+        try:
+            allowed = self.options.check_origin.allows(self.request)
+        except BaseException as error:
+            raise self._failed(error) from error
+        if not allowed:
+            raise RefusedError(FORBIDDEN, f"the origin {self.request.header('origin')!r:.200} is not allowed")
+
+    async def connect(self, auth_token: str | None) -> Socket | RawSocket:
+        """Make the socket, and have the program decide; runs in the process that will be its transport."""
+        if issubclass(self.handler, Socket):
+            return await self.connect_multiplexed(self.handler, auth_token)
+        return await self.connect_raw(self.handler, auth_token)
+
+    async def connect_multiplexed(self, handler: type[Socket], auth_token: str | None) -> Socket:
+        """Do it for a socket with channels."""
+        params = self._params()
+        serializer = select(params.get("vsn"), self.options.serializers)
+        if serializer is None:
+            raise RefusedError(FORBIDDEN, f"the version {params.get('vsn')!r:.80} of the protocol is not spoken")
+        socket = handler(
+            endpoint=self.endpoint,
+            pubsub=self.endpoint.pubsub,
+            serializer=serializer,
+            transport=self.transport,
+            transport_pid=self_pid(),
+        )
+        info = self.connect_info(auth_token)
+        await self._ask(lambda: self.decide(socket, params, info))
+        if socket.id is not None:
+            socket.pubsub_server.subscribe(socket.id)
+        return socket
+
+    async def connect_raw(self, handler: type[RawSocket], auth_token: str | None) -> RawSocket:
+        """Do it for a socket without channels."""
+        params = self._params()
+        info = self.connect_info(auth_token)
+        raw = handler(endpoint=self.endpoint, transport=self.transport, transport_pid=self_pid())
+        await self._ask(lambda: raw.connect(params, info))
+        return raw
+
+    async def decide(self, socket: Socket, params: Params, info: dict[str, object]) -> object:
+        """Have the program decide, and name who is let in."""
+        # A connect may be written without connect_info; the class knows.
+        result = await socket.connect(*((params, info) if socket.wants_connect_info else (params,)))
+        socket.id = None if isinstance(result, Error) else _identified(socket)
+        return result
+
+    def connect_info(self, auth_token: str | None) -> dict[str, object]:
+        """Collect what `connect` is told of the connection."""
+        return connect_info(self.request, self.options, auth_token, self.endpoint.secret_key_base)
+
+    def tell_connected(self, pid: Pid, began: float, level: int | None) -> None:
+        """Tell that the client has connected."""
+        if events.connected.handlers:
+            events.connected.emit(
+                socket=self.handler.__name__,
+                transport=self.transport,
+                peer=self.peer,
+                seconds=pid.runtime.now() - began,
+                level=level,
+            )
+
+    def tell_refused(self, why: str) -> None:
+        """Tell that the client was not let in."""
+        if events.refused.handlers:
+            events.refused.emit(socket=self.handler.__name__, transport=self.transport, peer=self.peer, why=why)
+
+    def tell_late(self, seconds: float) -> None:
+        """Tell that `connect` has not answered in time, so that the client is refused."""
+        if events.late.handlers:
+            events.late.emit(socket=self.handler.__name__, peer=self.peer, callback="connect", seconds=seconds)
+        self.tell_refused("connect took too long")
+
+    def _params(self) -> Params:
+        try:
+            return self.request.params
+        except BadParams as error:
+            raise RefusedError(Response.text(f"{error}\n", status=HTTPStatus.BAD_REQUEST), str(error)) from None
+
+    async def _ask(self, connect: Callable[[], Awaitable[object]]) -> None:
+        """Run the program's `connect`; a refusal or a failure of it is the answer to the request."""
+        try:
+            result = await connect()
+            lift_shields()
+            if result is None or isinstance(result, Ok):
+                return
+            if not isinstance(result, Error):  # a False that was meant to refuse must not let anybody in
+                raise TypeError(f"connect returns Ok(), None or Error(reason), not {brief(result):.200}")  # noqa: TRY301
+            reason = result.reason
+            answer = FORBIDDEN
+            if self.error_handler is not None and reason is not None:
+                answer = self.error_handler(self.request, reason)
+                if not isinstance(answer, Response):
+                    raise TypeError(f"an error_handler returns a Response, not {brief(answer):.200}")  # noqa: TRY301
+        except BaseException as error:
+            if not self_pid().alive:
+                raise
+            raise self._failed(error) from error
+        raise RefusedError(answer, f"connect refused: {brief(reason):.200}", result)
+
+    def _failed(self, error: BaseException) -> RefusedError:
+        """Tell of what a callback of the program has raised, whatever it is; the client is refused."""
+        fork.leave(error)
+        if events.connect_failed.handlers:
+            events.connect_failed.emit(
+                socket=self.handler.__name__,
+                transport=self.transport,
+                peer=self.peer,
+                exception=error,
+            )
+        return RefusedError(Response(HTTPStatus.INTERNAL_SERVER_ERROR), "connect raised")
+
+
+def _identified(socket: Socket) -> str | None:
+    """Ask a socket for its id: the topic that it is disconnected by, so it must be one. Raises TypeError."""
+    name: object = socket.identify()
+    if name is not None and not isinstance(name, str):
+        raise TypeError(f"identify returns text or None, not {brief(name):.200}")
+    return name
+
+
+def tell_answered(options: SocketOptions, request: Request, transport: str, began: float, status: int) -> None:
+    """Tell that a request on a transport's path has been answered, if the option `transport_log` says so."""
+    level = options.transport_log
+    if level is not False and events.answered.handlers:
+        events.answered.emit(
+            method=request.method,
+            path=request.raw_path,
+            transport=transport,
+            peer=str(request.peer),
+            status=int(status),
+            seconds=self_pid().runtime.now() - began,
+            level=LEVELS[level],
+        )

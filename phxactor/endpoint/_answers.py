@@ -1,0 +1,51 @@
+"""Which part of an endpoint answers a request that does not ask for a WebSocket: a long poll or a route."""
+
+from __future__ import annotations
+
+from http import HTTPStatus
+from typing import TYPE_CHECKING
+
+from phxactor.endpoint import _longpoll as longpoll
+from phxactor.http import Answering, Response
+from phxactor.transport import Delivery
+
+if TYPE_CHECKING:
+    from phxactor.endpoint._options import EndpointOptions
+    from phxactor.endpoint._serving import Serving
+    from phxactor.http import Request
+
+
+def answering_of(serving: Serving, request: Request) -> Answering | Response:
+    """Say how such a request is answered, or answer it, by its head."""
+    mount = serving.endpoint.longpolls.get(request.path)
+    if mount is not None and mount.longpoll is not None:
+        return longpoll.answering(serving, mount, mount.longpoll, request)
+    return route_of(serving.endpoint, request)
+
+
+def route_of(endpoint: EndpointOptions, request: Request) -> Answering | Response:
+    """Do so by the routes alone, for which nothing has to run."""
+    found = endpoint.routes.find(request)
+    if isinstance(found, Response):
+        return found
+    seconds, most = found.route.timeout, found.route.max_body_bytes
+    return Answering(
+        answer=found.answer,
+        seconds=endpoint.request_timeout if seconds is None else seconds,
+        max_body_bytes=endpoint.max_body_bytes if most is None else most,
+    )
+
+
+async def answer(answering: Answering | Response, request: Request) -> Response:
+    """Answer a request that has come whole; whoever calls this has the response."""
+    if isinstance(answering, Response):
+        return answering
+    try:
+        if len(request.body) > answering.max_body_bytes:
+            return Response(HTTPStatus.REQUEST_ENTITY_TOO_LARGE)
+        response = await answering.answer(request)
+        if isinstance(response, Delivery):
+            response.poll.arrived = True
+        return response
+    finally:
+        answering.end()

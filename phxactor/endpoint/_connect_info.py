@@ -1,0 +1,87 @@
+"""What a socket's `connect` is told about the connection it decides on."""
+
+from __future__ import annotations
+
+from typing import Final, TypedDict, assert_never
+
+from phxactor.http import DEFAULT_PORTS, Authority, Request, session_of
+from phxactor.token import Secret
+from phxactor.transport import AUTH_TOKEN_PREFIX, ConnectInfoKey, SocketOptions
+
+_TRACE_CONTEXT: Final = (b"traceparent", b"tracestate")
+
+
+class URI(TypedDict):
+    """The fields of Elixir's `URI` that a request fills."""
+
+    scheme: str
+    host: str
+    port: int
+    path: str
+    query: str
+
+
+def connect_info(request: Request, options: SocketOptions, auth_token: str | None, secret: Secret) -> dict[str, object]:
+    """Collect what `options.connect_info` names; with `options.auth_token`, the token too (Phoenix 1.8.12).
+
+    With `options.session`, the session too: `secret` is what it was signed with.
+
+    - `peer_data`: `{"address": ..., "port": ...}` of the connection, which may be a proxy's;
+    - `uri`: see `URI`; the host is empty when the client sent none;
+    - `user_agent`: the header, or `None`;
+    - `x_headers`, `sec_websocket_headers`: pairs of name and value of the headers whose names begin so;
+    - `trace_context_headers`: the same for `traceparent` and `tracestate`;
+    - `auth_token`: what came with the handshake, or `None`;
+    - `session`: what the application has put into it; `None` without one, and where the client does not show its token
+      against forgery.
+    """
+    keys = options.connect_info
+    if options.auth_token:
+        keys = (*keys, "auth_token")
+    info: dict[str, object] = {key: _value(key, request, auth_token) for key in keys}
+    if options.session is not None:
+        info["session"] = session_of(request, options.session, secret)
+    return info
+
+
+def _value(key: ConnectInfoKey, request: Request, auth_token: str | None) -> object:
+    match key:
+        case "peer_data":
+            return {"address": request.peer.address, "port": request.peer.port}
+        case "uri":
+            return _uri(request)
+        case "user_agent":
+            return request.header("user-agent")
+        case "x_headers":
+            return _pairs([pair for pair in request.headers if pair[0].startswith(b"x-")])
+        case "trace_context_headers":
+            return _pairs([pair for pair in request.headers if pair[0] in _TRACE_CONTEXT])
+        case "sec_websocket_headers":
+            return _pairs([pair for pair in request.headers if pair[0].startswith(b"sec-websocket-")])
+        case "auth_token":
+            return auth_token
+        case _:
+            assert_never(key)
+
+
+def _pairs(headers: list[tuple[bytes, bytes]]) -> list[tuple[str, str]]:
+    return [_without_token(name.decode("latin-1"), value.decode("latin-1")) for name, value in headers]
+
+
+def _without_token(name: str, value: str) -> tuple[str, str]:
+    """Take the token from among the sub-protocols, as Phoenix does: it is told as `auth_token`, if at all."""
+    if name == "sec-websocket-protocol" and AUTH_TOKEN_PREFIX in value:
+        offered = [part.strip() for part in value.split(",")]
+        value = ", ".join(part for part in offered if not part.startswith(AUTH_TOKEN_PREFIX))
+    return name, value
+
+
+def _uri(request: Request) -> URI:
+    authority = Authority.parse(request.authority or "") or Authority("")
+    return {
+        "scheme": request.scheme,
+        "host": authority.host,
+        "port": authority.port or DEFAULT_PORTS[request.scheme],
+        "path": request.raw_path,
+        "query": request.query,
+    }

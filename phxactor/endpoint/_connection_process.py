@@ -1,0 +1,255 @@
+"""The process of a connection: HTTP until it becomes a WebSocket, if it does; then that to its end.
+
+All that belongs to HTTP is let go before the WebSocket begins, since connections live long.
+"""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Awaitable
+from http import HTTPStatus
+from typing import TYPE_CHECKING, Final, Literal, TypeAlias, TypeVar
+
+import attrs
+import trio
+
+from phxactor.endpoint import events
+from phxactor.endpoint._answers import answering_of
+from phxactor.endpoint._upgrade import upgrade
+from phxactor.http import (
+    HEAD_TIMEOUT,
+    KEEP_ALIVE,
+    MUCH,
+    SEND_TIMEOUT,
+    Answering,
+    BadRequest,
+    HTTPConnection,
+    PeerData,
+    Request,
+    Response,
+    last_answer,
+    plain_upgrade,
+)
+from phxactor.net import (
+    BaseConnection,
+    Connection,
+    ConnectionLimits,
+    HandshakeError,
+    StreamConnection,
+    TooManyError,
+    as_stream,
+    shake_hands,
+)
+from phxactor.otp import Ok
+from phxactor.runtime import Pid, fork, lift_shields, self_pid
+from phxactor.transport import Attended, Delivery, MultiplexedWebSocket, RawWebSocket
+
+if TYPE_CHECKING:
+    from phxactor.endpoint._serving import Serving
+
+T = TypeVar("T")
+
+WITH_BODY: Final = Response.text("a request for a WebSocket has no body\n", status=HTTPStatus.BAD_REQUEST)
+
+Upgraded: TypeAlias = tuple[MultiplexedWebSocket | RawWebSocket, bytes]
+"""A WebSocket whose handshake is done, and what came behind its request."""
+
+
+def start_connection(serving: Serving, accepted: socket.socket | trio.abc.Stream, peer: PeerData) -> Ok[Pid]:
+    """Start the process: a start function, which cannot wait."""
+    supervisor = self_pid()
+    start = supervisor.runtime.start
+    if serving.limits is None:
+        return Ok(start(supervisor, _converse, (serving, accepted, peer), True, "Connection"))  # noqa: FBT003
+    args = serving, serving.limits, accepted, peer
+    return Ok(start(supervisor, _find_place, args, True, "Connection"))  # noqa: FBT003
+
+
+async def _find_place(
+    serving: Serving, limits: ConnectionLimits, accepted: socket.socket | trio.abc.Stream, peer: PeerData
+) -> None:
+    """Be the process of one that has to be counted."""
+    try:
+        with limits.place(peer):
+            await _converse(serving, accepted, peer)
+    except TooManyError as error:
+        if events.connection_refused.handlers:
+            events.connection_refused.emit(peer=str(peer), status=int(error.status), why=error.why)
+        await _refuse(serving, limits, accepted, error.status)
+
+
+async def _refuse(
+    serving: Serving, limits: ConnectionLimits, accepted: socket.socket | trio.abc.Stream, status: HTTPStatus
+) -> None:
+    """Say no: who would speak TLS is closed without a word, for the handshake is what costs most."""
+    if serving.endpoint.tls is not None and isinstance(accepted, socket.socket):
+        accepted.close()
+    else:
+        await limits.refuse(await _connect(serving, accepted), status)
+
+
+async def _converse(serving: Serving, accepted: socket.socket | trio.abc.Stream, peer: PeerData) -> None:
+    """Be the process: serve a client to the end."""
+    try:
+        connection = await _connect(serving, accepted)
+    except HandshakeError as error:
+        if events.handshake_failed.handlers:
+            events.handshake_failed.emit(peer=str(peer), why=str(error))
+        return
+    del accepted
+    try:
+        upgraded = await _speak_http(serving, connection, peer)
+    except BaseException:
+        serving.flusher.finish(connection)
+        raise
+    if upgraded is None:
+        serving.flusher.finish(connection)
+    else:
+        websocket, first = upgraded
+        del upgraded
+        await websocket.run(first)
+
+
+async def _connect(serving: Serving, accepted: socket.socket | trio.abc.Stream) -> BaseConnection:
+    """Make the connection of what was accepted."""
+    if isinstance(accepted, trio.abc.Stream):
+        return StreamConnection(accepted, serving.flusher)
+    if serving.endpoint.tls is None:
+        return Connection(accepted, serving.flusher, serving.reader)
+    return await _while_idle(serving, shake_hands(as_stream(accepted), serving.endpoint.tls, serving.flusher))
+
+
+async def _speak_http(serving: Serving, connection: BaseConnection, peer: PeerData) -> Upgraded | None:
+    """Answer requests until there are no more, or one has become a WebSocket."""
+    scheme: Literal["http", "https"] = "http" if serving.endpoint.tls is None else "https"
+    # The whole head of a request, nearly always.
+    first = b"" if serving.draining else await _while_idle(serving, connection.receive_first(HEAD_TIMEOUT))
+    if not first:
+        return None
+    answer: Response | None = None
+    if len(first) > MUCH:
+        await serving.flusher.wait_for_turn()
+    if (plain := plain_upgrade(first, peer, scheme)) is not None and not serving.draining:
+        request, rest = plain
+        made = await _upgrade(serving, connection, request)
+        if made is not None and not isinstance(made, Response):
+            return made, rest
+        answer = made
+    move_on_after = self_pid().runtime.patience.move_on_after
+    talk = HTTPConnection(
+        connection,
+        peer=peer,
+        scheme=scheme,
+        first=first,
+        move_on_after=move_on_after,
+        wait_for_turn=serving.flusher.wait_for_turn,
+    )
+    try:
+        while not serving.draining and (asked := await _while_idle(serving, talk.next_request())) is not None:
+            if answer is None and talk.has_body and asked.path in serving.endpoint.websockets:
+                answer = WITH_BODY
+            if answer is None:
+                made = await _upgrade(serving, connection, asked)
+                if made is not None and not isinstance(made, Response):
+                    return made, talk.trailing()
+                answer = made
+            if answer is not None:
+                await talk.respond(answer)
+                answer = None
+            else:
+                await _exchange(serving, connection, talk, asked)
+                lift_shields()
+    except BadRequest as bad:
+        if events.bad_request.handlers:
+            events.bad_request.emit(peer=str(peer), status=int(bad.status), why=bad.why)
+    return None
+
+
+async def _while_idle(serving: Serving, waiting: Awaitable[T]) -> T:
+    """Wait for the client; meanwhile the drainer may end the connection, and nothing is lost."""
+    pid = self_pid()
+    serving.idle.add(pid)
+    try:
+        return await waiting
+    finally:
+        serving.idle.discard(pid)
+
+
+async def _upgrade(
+    serving: Serving, connection: BaseConnection, request: Request
+) -> MultiplexedWebSocket | RawWebSocket | Response | None:
+    """Make a WebSocket of a request, or the answer that refuses it; None where none is mounted."""
+    mount = serving.endpoint.websockets.get(request.path)
+    if mount is None or mount.websocket is None:
+        return None
+    return await upgrade(serving, mount.handler, mount.websocket, connection, request)
+
+
+async def _exchange(serving: Serving, connection: BaseConnection, talk: HTTPConnection, request: Request) -> None:
+    """Answer a request; its body is not read before its head has been looked at."""
+    try:
+        answering = answering_of(serving, request)
+    except BaseException as error:  # noqa: BLE001 - of a function that says which origins are allowed
+        answering = _failure(request, error)
+    if isinstance(answering, Response):
+        await talk.respond(answering)
+        return
+    try:
+        if talk.has_body:
+            body = await _while_idle(serving, talk.read_body(answering.max_body_bytes))
+            request = attrs.evolve(request, body=body)
+        response = await _answer(serving, connection, request, answering)
+        if isinstance(response, Delivery):
+            await _deliver(serving, connection, talk, response)
+        else:
+            await talk.respond(response)
+    finally:
+        answering.end()
+
+
+async def _answer(serving: Serving, connection: BaseConnection, request: Request, answering: Answering) -> Response:
+    answer, seconds = answering.answer(request), answering.seconds
+    try:
+        return await Attended(answer, connection, seconds, lambda: _too_late(serving, connection, request, seconds))
+    except BaseException as error:
+        if not self_pid().alive:
+            fork.leave(error)
+            raise
+        return _failure(request, error)
+
+
+def _failure(request: Request, error: BaseException) -> Response:
+    """Tell of an error of the program, and answer in the handler's place."""
+    fork.leave(error)
+    if events.handler_failed.handlers:
+        events.handler_failed.emit(method=request.method, path=request.path, exception=error)
+    return Response.text("internal server error\n", status=HTTPStatus.INTERNAL_SERVER_ERROR)
+
+
+async def _deliver(serving: Serving, connection: BaseConnection, talk: HTTPConnection, delivery: Delivery) -> None:
+    """Write what a poll brings, and wait until it has arrived, or never will: then nothing more of it is sent.
+
+    Where the connection goes on, it is waited for what the client does next, for that shows whether it has read it.
+    """
+    poll, move_on_after = delivery.poll, self_pid().runtime.patience.move_on_after
+    try:
+        with poll.scope:
+            poll.written = not connection.has_left() and await talk.respond(delivery)
+            if poll.written:
+                with move_on_after(SEND_TIMEOUT):
+                    poll.arrived = await connection.acknowledged()
+            if poll.arrived and talk.is_idle and not serving.draining:
+                with move_on_after(KEEP_ALIVE):
+                    poll.arrived = await _while_idle(serving, connection.read())
+    finally:
+        if not poll.arrived:
+            talk.lost = True
+            connection.abort()
+
+
+def _too_late(serving: Serving, connection: BaseConnection, request: Request, seconds: float) -> None:
+    """Answer in the place of a handler that takes too long, while it may go on."""
+    connection.write(last_answer(HTTPStatus.SERVICE_UNAVAILABLE))
+    serving.flusher.finish(connection)
+    if events.handler_late.handlers:
+        events.handler_late.emit(method=request.method, path=request.path, seconds=seconds)

@@ -1,0 +1,73 @@
+"""Mounting a socket class at a path of an endpoint."""
+
+from __future__ import annotations
+
+from typing import Final, TypeVar
+
+import attrs
+
+from phxactor.socket import RawSocket, Socket
+from phxactor.transport import LongPollOptions, WebSocketOptions
+
+Options = TypeVar("Options", WebSocketOptions, LongPollOptions)
+
+DEFAULT: Final = WebSocketOptions()
+
+
+@attrs.frozen
+class Mount:
+    """A socket class at a path, and how clients reach it; `mount` makes one."""
+
+    path: str
+    handler: type[Socket | RawSocket]
+    websocket: WebSocketOptions | None
+    longpoll: LongPollOptions | None
+
+    @property
+    def websocket_path(self) -> str | None:
+        """The whole path of its WebSocket; None without one."""
+        return None if self.websocket is None else self.path + self.websocket.path
+
+    @property
+    def longpoll_path(self) -> str | None:
+        """The whole path of its long poll; None without one."""
+        return None if self.longpoll is None else self.path + self.longpoll.path
+
+
+def mount(
+    path: str,
+    handler: type[Socket | RawSocket],
+    *,
+    websocket: WebSocketOptions | bool = True,
+    longpoll: LongPollOptions | bool = False,
+) -> Mount:
+    """Mount a socket class, as Phoenix's `socket` does: `mount("/socket", UserSocket)`.
+
+    `websocket` and `longpoll` are True for the default options, `WebSocketOptions(...)` and `LongPollOptions(...)`, or
+    False for none. One class may be mounted at several paths. Raises ValueError or TypeError for what cannot be.
+    """
+    if not path.startswith("/") or path.endswith("/"):
+        raise ValueError(f"a socket is mounted at a path such as '/socket', not {path!r}")
+    try:
+        fits = issubclass(handler, Socket | RawSocket)
+    except TypeError:  # not even a class
+        fits = False
+    if not fits:
+        raise TypeError(f"what is mounted at {path} is a subclass of Socket or RawSocket, not {handler!r}")
+    by_websocket = _options(websocket, WebSocketOptions, "websocket")
+    by_longpoll = _options(longpoll, LongPollOptions, "longpoll")
+    if by_longpoll is not None and not issubclass(handler, Socket):
+        raise TypeError(f"long polling is for sockets with channels: {handler.__name__} has none")
+    if by_websocket is not None and not issubclass(handler, Socket):
+        for option in ("slow_consumer", "max_joins_per_second", "max_input_bytes"):
+            if getattr(by_websocket, option) != getattr(DEFAULT, option):
+                raise TypeError(f"{option} is for sockets with channels: {handler.__name__} has none")
+    return Mount(path, handler, by_websocket, by_longpoll)
+
+
+def _options(given: Options | bool, kind: type[Options], name: str) -> Options | None:  # noqa: FBT001 - as it was given
+    if isinstance(given, bool):
+        return kind() if given else None
+    if not isinstance(given, kind):
+        raise TypeError(f"{name} is True, False or {kind.__name__}(...), not {given!r}")
+    return given

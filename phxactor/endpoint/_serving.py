@@ -1,0 +1,118 @@
+"""Serving: what runs of an endpoint, from one `start_link` to the end of its tree.
+
+The options stand in the `Endpoint`, which any number of runtimes may start. A `Serving` is made by each start, and
+found in the dictionary of the tree's supervisor, which is registered under the endpoint's name.
+"""
+
+from __future__ import annotations
+
+from inspect import isawaitable
+from typing import TYPE_CHECKING, final
+
+import attrs
+
+from phxactor.endpoint._sessions import Sessions
+from phxactor.net import AVAILABLE as READER_AVAILABLE
+from phxactor.net import ConnectionLimits, Flusher, Reader
+from phxactor.otp import ChildSpec, DynamicSupervisor, Error, Ignore, Ok, Partitions, PartitionSupervisor
+from phxactor.runtime import Pid, Runtime
+
+if TYPE_CHECKING:
+    from phxactor.endpoint._options import EndpointOptions
+    from phxactor.net import Address
+    from phxactor.socket import Socket
+
+
+@final
+class Serving:
+    """The state of one start."""
+
+    def __init__(self, endpoint: EndpointOptions) -> None:
+        self.endpoint = endpoint
+        """What is served."""
+        self.address: Address | None = None
+        """Where it listens, once it does."""
+        self.limits = ConnectionLimits.of(endpoint.max_connections, endpoint.max_connections_per_address)
+        """The connections that are counted, if their number is limited."""
+        self.draining = False
+        """Whether it empties itself, since it has been told to stop."""
+        self.idle: set[Pid] = set()
+        """Connections that wait for a request, and lose nothing when they are ended."""
+        self.sessions = Sessions()
+        """The long-poll sessions."""
+        self.flusher = Flusher()
+        self.reader = Reader() if READER_AVAILABLE else None
+        self._children: dict[object, Pid] = {}
+        self._pools: dict[type[Socket], Partitions] = {}
+        self._connections: Partitions | None = None
+
+    @staticmethod
+    def found(name: str, runtime: Runtime) -> Serving | None:
+        """Return what runs under the name of an endpoint in a runtime."""
+        supervisor = runtime.names.whereis(name)
+        if supervisor is None or supervisor.dictionary is None:
+            return None
+        serving = supervisor.dictionary.get(Serving)
+        return serving if isinstance(serving, Serving) else None
+
+    # --------------------------------------------------------------------------------------------- children
+
+    def noted(self, spec: ChildSpec) -> ChildSpec:
+        """Have it known which process a child of the tree is."""
+        return attrs.evolve(spec, start=(self._start, (spec,), {}), modules=spec.callback_modules())
+
+    async def _start(self, spec: ChildSpec) -> Ok[Pid] | Error | Ignore:
+        function, args, kwargs = spec.start
+        answer = function(*args, **kwargs)
+        started: Ok[Pid] | Error | Ignore = await answer if isawaitable(answer) else answer
+        if isinstance(started, Ok):
+            self._children[spec.id] = started.value
+        return started
+
+    def child(self, name: str) -> Pid | None:
+        """Return the process of a child; None if there is no such child, or it has not been started."""
+        return self._children.get(name)
+
+    def has_lost_a_child(self) -> bool:
+        """Say whether a child of the tree has ended: then it is that, and no stop, which ends those behind it."""
+        return not all(pid.alive for pid in self._children.values())
+
+    async def start_pool(self, handler: type[Socket]) -> Ok[Pid] | Error | Ignore:
+        """Start the supervisors of a socket class's channels."""
+        name = f"{self.endpoint.name}.{handler.__module__}.{handler.__qualname__}.channels"
+        started = await PartitionSupervisor.start_link(DynamicSupervisor, name, partitions=handler.partitions)
+        if isinstance(started, Ok):
+            self._pools[handler] = Partitions.of(started.value)
+        return started
+
+    async def start_connections(self) -> Ok[Pid] | Error | Ignore:
+        """Start the supervisors of the connections."""
+        started = await PartitionSupervisor.start_link(DynamicSupervisor, f"{self.endpoint.name}.connections")
+        if isinstance(started, Ok):
+            self._connections = Partitions.of(started.value)
+        return started
+
+    # ---------------------------------------------------------------------------------- for its processes
+
+    def pool_of(self, handler: type[Socket], transport: Pid) -> Pid:
+        """Return the supervisor that a transport's channels are started by."""
+        return self._pools[handler].at(transport.number)
+
+    def supervisor_of(self, number: int) -> Pid:
+        """Return the supervisor that the connection with this number is started by."""
+        assert self._connections is not None  # noqa: S101 - who asks stands behind them in the tree
+        return self._connections.at(number)
+
+    @property
+    def sessions_supervisor(self) -> Pid:
+        """The supervisor of the long-poll sessions."""
+        return self._children["sessions"]
+
+    async def transports(self) -> list[Pid]:
+        """List the connections and the long-poll sessions."""
+        partitions = await PartitionSupervisor.which_children(self._children["connections"])
+        supervisors = [partition.pid for partition in partitions if isinstance(partition.pid, Pid)]
+        if "sessions" in self._children:
+            supervisors.insert(0, self.sessions_supervisor)
+        children = [child for one in supervisors for child in await DynamicSupervisor.which_children(one)]
+        return [child.pid for child in children if isinstance(child.pid, Pid)]

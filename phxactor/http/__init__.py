@@ -1,0 +1,55 @@
+"""HTTP/1.1: requests, responses, routes, static files, origins and session cookies. See README.md in this folder."""
+
+from phxactor.http._answering import MAX_BODY, Answering
+from phxactor.http._authority import DEFAULT_PORTS, MAX_PORT, Authority
+from phxactor.http._http_connection import (
+    HEAD_TIMEOUT,
+    KEEP_ALIVE,
+    LEFT_OVER,
+    MUCH,
+    SEND_TIMEOUT,
+    BadRequest,
+    HTTPConnection,
+)
+from phxactor.http._origin import CheckOrigin, OriginCheck
+from phxactor.http._params import BadParams, Params
+from phxactor.http._plain_head import plain_upgrade
+from phxactor.http._request import PeerData, Request
+from phxactor.http._response import HeaderPairs, Response, last_answer
+from phxactor.http._routes import Handler, Route, Routes, get, post, route
+from phxactor.http._session_cookie import SessionOptions, session_of
+from phxactor.http._static import static
+
+__all__ = [
+    "DEFAULT_PORTS",
+    "HEAD_TIMEOUT",
+    "KEEP_ALIVE",
+    "LEFT_OVER",
+    "MAX_BODY",
+    "MAX_PORT",
+    "MUCH",
+    "SEND_TIMEOUT",
+    "Answering",
+    "Authority",
+    "BadParams",
+    "BadRequest",
+    "CheckOrigin",
+    "HTTPConnection",
+    "Handler",
+    "HeaderPairs",
+    "OriginCheck",
+    "Params",
+    "PeerData",
+    "Request",
+    "Response",
+    "Route",
+    "Routes",
+    "SessionOptions",
+    "get",
+    "last_answer",
+    "plain_upgrade",
+    "post",
+    "route",
+    "session_of",
+    "static",
+]

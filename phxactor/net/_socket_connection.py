@@ -1,0 +1,173 @@
+"""A connection over a non-blocking socket: TCP or Unix, unencrypted. Nearly all are, so this is the fast one.
+
+The reader reads, for a WebSocket with channels and at the beginning; who reads by himself waits first, since to try
+costs a system call that fails nearly always. Writing is synchronous: `write` appends, and the flusher sends all that
+has gathered with one call.
+"""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Awaitable, Callable
+from typing import TYPE_CHECKING, final
+
+import trio
+from trio.lowlevel import wait_readable
+
+from phxactor.http import LEFT_OVER
+from phxactor.net._acknowledged import acknowledged, drop_unsent, has_left, is_broken, read, silent_for
+from phxactor.net._base_connection import READ_SIZE, BaseConnection, Take
+from phxactor.net._watching import in_background
+from phxactor.runtime import fork
+
+if TYPE_CHECKING:
+    from phxactor.net._flusher import Flusher
+    from phxactor.net._reader import Reader
+
+
+@final
+class Connection(BaseConnection):
+    """One accepted connection."""
+
+    __slots__ = ("_reader", "_send", "_sock")
+
+    def __init__(self, sock: socket.socket, flusher: Flusher, reader: Reader | None = None) -> None:
+        """Take over a connected socket; without a reader, whoever waits for bytes reads them."""
+        super().__init__(flusher.mark)
+        self._reader = reader
+        sock.settimeout(0)
+        self._sock = sock
+        self._send = sock.send
+
+    async def receive_first(self, seconds: float) -> bytes:
+        """Have the reader receive what the client begins with: to wait for it oneself costs 15 µs more."""
+        if self._reader is None:
+            return await super().receive_first(seconds)
+        return await self._reader.first(self._sock, seconds)
+
+    async def receive_some(self, max_bytes: int = READ_SIZE, /) -> bytes:
+        """Wait for bytes; none at all means the end. Raises trio.BrokenResourceError on a reset."""
+        while True:
+            await wait_readable(self._sock)
+            try:
+                return self._sock.recv(max_bytes)
+            except BlockingIOError:
+                continue
+            except OSError as error:
+                raise trio.BrokenResourceError(str(error)) from error
+
+    def feed(self, take: Take, max_bytes: int = READ_SIZE) -> Awaitable[None]:
+        """Have the reader read to the end, or do so. Raises as `receive_some` does."""
+        if self._reader is not None:
+            return self._reader.feed(self._sock, take, max_bytes)
+        return self._feed(take, max_bytes)
+
+    async def _feed(self, take: Take, max_bytes: int) -> None:
+        while data := await self.receive_some(max_bytes):
+            held = take(data)
+            if held is not None:
+                await held
+
+    def watch(self, left: Callable[[], None]) -> Callable[[], None]:
+        """Have the reader look; without one, a task does, until bytes come: what is behind them it cannot see."""
+        if self._reader is not None:
+            return self._reader.watch(self._sock, left)
+        return in_background(self._wait_for_the_end, left)
+
+    async def _wait_for_the_end(self) -> bool:
+        while True:
+            await wait_readable(self._sock)
+            try:
+                return not self._sock.recv(1, socket.MSG_PEEK)
+            except BlockingIOError:
+                continue
+
+    async def send_all(self, data: bytes, /) -> None:
+        """Write, and wait until the kernel has taken everything. Raises trio.BrokenResourceError."""
+        if self.size:
+            self.append(data)
+        else:
+            self.head = data
+            self.size = len(data)
+        await trio.lowlevel.checkpoint()
+        if self.size and not self.flush():
+            await self.drain()
+        if self.closed:
+            raise trio.BrokenResourceError("the connection is gone")
+
+    def flush(self) -> bool:
+        """Send what waits, with one system call; False if the kernel did not take everything."""
+        data = self.head if self.tail is None else self.take_output()
+        try:
+            sent = self._send(data)
+        except BlockingIOError:
+            sent = 0
+        except OSError:  # reset: the reader hears of it, and ends the process
+            self.drop_output()
+            return True
+        if sent == len(data):
+            self.head = b""
+            self.size = 0
+            return True
+        self.head = data[sent:]
+        self.size = len(data) - sent
+        return False
+
+    def unwritten(self) -> int:
+        """Count what is left once the kernel has taken what it can; a child of `os.fork` gives it nothing."""
+        if self.size and self.drain_scope is None and fork.child is None:
+            self.flush()
+        return self.size
+
+    async def drain(self) -> None:
+        """Write as the kernel takes it."""
+        try:
+            while self.size:
+                await trio.lowlevel.wait_writable(self._sock)
+                self.flush()
+        except trio.ClosedResourceError:
+            self.drop_output()
+
+    async def hang_up(self) -> None:
+        """Write what waits, close our side, and read until the client has closed his."""
+        try:
+            if self.size and not self.flush():
+                await self.drain()
+            if not self.closed:
+                self._sock.shutdown(socket.SHUT_WR)
+                left = LEFT_OVER
+                while left > 0 and (data := await self.receive_some()):
+                    left -= len(data)
+        except (OSError, trio.BrokenResourceError, trio.ClosedResourceError):
+            self.drop_output()
+
+    def has_left(self) -> bool:
+        """Say whether the client has closed his side, or is gone."""
+        return has_left(self._sock)
+
+    def is_broken(self) -> bool:
+        """Say whether the client has reset the connection."""
+        return is_broken(self._sock)
+
+    def silent_for(self) -> float:
+        """Return the seconds since anything was sent; 0 where `has_left` is sure, or it is not known."""
+        return silent_for(self._sock)
+
+    async def acknowledged(self) -> bool:
+        """Wait until the client's system has acknowledged all that was sent; False if it never will."""
+        return not self.size and await acknowledged(self._sock)
+
+    async def read(self) -> bool:
+        """Wait until the client sends something or closes its side; False if it resets."""
+        return await read(self._sock)
+
+    def abort(self) -> None:
+        """Have nothing more sent: the client will see a reset."""
+        self.drop_output()
+        drop_unsent(self._sock)
+
+    def close(self) -> None:
+        """Close at once; what waits is lost."""
+        self.drop_output()
+        trio.lowlevel.notify_closing(self._sock)
+        self._sock.close()

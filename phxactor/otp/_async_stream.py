@@ -1,0 +1,222 @@
+"""async_stream: a function over many inputs, each in a task, a bounded number of them at once (T24 to T29).
+
+    async with async_stream(urls, fetch, max_concurrency=10) as pages:
+        async for page in pages:
+            ...
+
+Nothing starts before the first result is asked for, nor while nobody asks. One process, the conductor, starts and
+watches the tasks, so that they end with whoever iterates, and that his mailbox gets nothing but results:
+
+    the caller ──link, monitor── conductor ──link, monitor── tasks
+"""
+
+from __future__ import annotations
+
+import os
+from collections import deque
+from collections.abc import Awaitable, Callable, Iterable, Iterator
+from types import TracebackType
+from typing import Any, Generic, Literal, Self, TypeAlias, TypeVar, overload
+
+from phxactor.otp._call import CALL_TIMEOUT, checked_timeout, forget
+from phxactor.otp._called import Called
+from phxactor.otp._stream_conductor import STOP, Conductor, Finished, Input, Options, Starter, StartFailed, TimedOut
+from phxactor.otp._task import Outcome, Task
+from phxactor.otp._task_process import Function, Work
+from phxactor.runtime import Answer, Down, Exit, Monitor, Pid, self_pid, unlink
+from phxactor.runtime.signals import monitor
+
+OnTimeout: TypeAlias = Literal["exit", "kill_task"]
+T = TypeVar("T")
+
+
+@overload
+def async_stream(
+    inputs: Iterable[object],
+    function: Callable[..., Awaitable[T]],
+    *args: object,
+    max_concurrency: int | None = None,
+    ordered: bool = True,
+    timeout: float | None = CALL_TIMEOUT,
+    on_timeout: OnTimeout = "exit",
+    zip_input_on_exit: bool = False,
+) -> TaskStream[T]: ...
+@overload
+def async_stream(
+    inputs: Iterable[object],
+    function: Callable[..., T],
+    *args: object,
+    max_concurrency: int | None = None,
+    ordered: bool = True,
+    timeout: float | None = CALL_TIMEOUT,
+    on_timeout: OnTimeout = "exit",
+    zip_input_on_exit: bool = False,
+) -> TaskStream[T]: ...
+def async_stream(
+    inputs: Iterable[object],
+    function: Function[T],
+    *args: object,
+    max_concurrency: int | None = None,
+    ordered: bool = True,
+    timeout: float | None = CALL_TIMEOUT,
+    on_timeout: OnTimeout = "exit",
+    zip_input_on_exit: bool = False,
+) -> TaskStream[T]:
+    """Run `function(input, *args)` in a task for each input; iterate, in an `async with`, over what they come to.
+
+    That is `Ok(value)`, or `Error(reason)` of a task that failed, with `zip_input_on_exit` `Error((input, reason))`
+    (T27); unless this process does not trap exits: then it ends with that reason (T25). At most `max_concurrency`
+    tasks run at once, by default one for each core. The order is that of the inputs, or, not `ordered`, that in which
+    tasks end. A task that takes more than `timeout` seconds makes this process raise `Exit(("timeout", Called(...)))`,
+    or, with an `on_timeout` of kill_task, is killed and is `Error("timeout")` (T26).
+    """
+    return stream(
+        inputs,
+        function,
+        args,
+        _start_linked,
+        linked=True,
+        max_concurrency=max_concurrency,
+        ordered=ordered,
+        timeout=timeout,
+        on_timeout=on_timeout,
+        zip_input_on_exit=zip_input_on_exit,
+    )
+
+
+async def _start_linked(work: Work) -> Task[Any]:
+    return Task.for_work(work)
+
+
+def stream(
+    inputs: Iterable[object],
+    function: Function[T],
+    args: tuple[object, ...],
+    start: Starter,
+    *,
+    linked: bool,
+    max_concurrency: int | None,
+    ordered: bool,
+    timeout: float | None,
+    on_timeout: OnTimeout,
+    zip_input_on_exit: bool,
+) -> TaskStream[T]:
+    """Check the options and make the stream; `start` starts one task."""
+    concurrency = (os.cpu_count() or 1) if max_concurrency is None else max_concurrency
+    if type(concurrency) is not int or concurrency < 1:
+        raise ValueError(f"max_concurrency is a whole number from 1, not {max_concurrency!r}")
+    if on_timeout not in ("exit", "kill_task"):
+        raise ValueError(f"on_timeout is exit or kill_task, not {on_timeout!r}")
+    checked_timeout(timeout)
+    options = Options(function, args, start, linked, timeout, on_timeout == "kill_task", zip_input_on_exit)
+    return TaskStream(iter(inputs), options, concurrency, ordered=ordered)
+
+
+class TaskStream(Generic[T]):
+    """The results of an `async_stream`."""
+
+    def __init__(self, inputs: Iterator[object], options: Options, concurrency: int, *, ordered: bool) -> None:
+        """Made by `async_stream`; starts nothing."""
+        self._inputs = inputs
+        self._options = options
+        self._concurrency = concurrency
+        self._ordered = ordered
+        self._exhausted = False
+        self._running = 0
+        self._given = 0
+        """Inputs that have become tasks."""
+        self._taken = 0
+        """Results that have been taken."""
+        self._results: dict[int, Outcome[T]] = {}
+        self._arrived: deque[int] = deque()
+        self._owner: Pid | None = None
+        self._conductor: Pid | None = None
+        self._ref: Monitor
+
+    async def __aenter__(self) -> Self:
+        """Belong to the current process from now on."""
+        self._owner = self_pid()
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        """Have the tasks that still run killed, and leave nothing in the mailbox (T28)."""
+        me, conductor = self._owner, self._conductor
+        self._owner = None
+        if me is None or conductor is None:
+            return
+        conductor.send(STOP)
+        try:
+            if me.alive:
+                while type(await me.receive_ref(self._ref, 0, None)) is not Down:
+                    pass
+        finally:
+            if me.alive:
+                unlink(conductor, flush=True)
+            forget(me, self._ref)
+
+    def __aiter__(self) -> Self:
+        """Iterate over the results, once."""
+        return self
+
+    async def __anext__(self) -> Outcome[T]:
+        """Start tasks while fewer than allowed run, and wait for the next result."""
+        me = self._owner
+        if me is None or me is not self_pid():
+            raise RuntimeError("iterate over an async_stream within `async with`, in the same process")
+        if self._conductor is None:
+            self._conductor = me.runtime.spawn(Conductor(me, self._options).run, link=True)
+            self._ref = monitor(me, self._conductor)
+            self._conductor.send(self._ref)
+        while True:
+            self._give(self._conductor)
+            result = self._next()
+            if result is not None:
+                return result
+            if not self._running:
+                raise StopAsyncIteration
+            self._take(await me.receive_ref(self._ref, 0, None))
+
+    def _give(self, conductor: Pid) -> None:
+        while self._running < self._concurrency and not self._exhausted:
+            try:
+                value = next(self._inputs)
+            except StopIteration:
+                self._exhausted = True
+                return
+            conductor.send(Input(self._given, value))
+            self._given += 1
+            self._running += 1
+
+    def _next(self) -> Outcome[T] | None:
+        if not self._ordered:
+            return self._results.pop(self._arrived.popleft()) if self._arrived else None
+        result = self._results.pop(self._taken, None)
+        self._taken += result is not None
+        return result
+
+    def _take(self, message: object) -> None:
+        if type(message) is Down:
+            called = self._called()
+            if self._conductor is not None:
+                unlink(self._conductor, flush=True)
+            self._conductor = None
+            raise Exit((message.reason, called))
+        said = message.value if type(message) is Answer else None
+        match said:
+            case Finished(position=position, outcome=outcome):
+                self._running -= 1
+                self._results[position] = outcome
+                if not self._ordered:
+                    self._arrived.append(position)
+            case StartFailed(error=error):
+                try:
+                    raise error
+                finally:
+                    del message, said, error  # it knows this frame by its traceback
+            case TimedOut():
+                raise Exit(("timeout", self._called()))
+
+    def _called(self) -> Called:
+        return Called("async_stream", self._conductor, None, self._options.timeout)

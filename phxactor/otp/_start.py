@@ -1,0 +1,109 @@
+"""Starting a server and waiting for its `init`, and stopping one (docs/otp-semantics.md, sections 5.1 and 5.4)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from phxactor.otp._call import Server, SystemRequest, Via, checked_timeout, forget, locate
+from phxactor.otp._called import Called
+from phxactor.otp._process import ServerProcess
+from phxactor.otp._results import Error, Ignore, Ok
+from phxactor.runtime import (
+    KILL,
+    NOPROC,
+    NORMAL,
+    Answer,
+    Down,
+    Exit,
+    From,
+    Pid,
+    Reason,
+    of_this_thread,
+    same_reason,
+    self_pid,
+    unlink,
+)
+from phxactor.runtime.signals import demonitor, monitor
+
+
+async def start(process: ServerProcess, *, link: bool, timeout: float | None) -> Ok[Pid] | Error | Ignore:
+    """Spawn the process and wait until its `init` has returned, or until it is wholly gone (G1, G5, G11).
+
+    With `link`, a caller that does not trap exits dies with a server that does not start (G4).
+    """
+    checked_timeout(timeout)
+    name = process.name
+    if not (name is None or isinstance(name, str | Via)):
+        raise TypeError(f"a name is a text, or a name kept elsewhere such as Registry.via(...), not {name!r}")
+    taken = None if name is None else locate(name)  # raises in the caller, for an address that cannot be (RG11)
+    if taken is not None:
+        return Error(("already_started", taken))
+    me = self_pid()
+    pid = me.runtime.start(me, process.run, (), link, f"{type(process.server).__qualname__}.init")
+    seen = len(me.mailbox)
+    ref = process.started = monitor(me, pid)
+    try:
+        answer = await me.receive_ref(ref, seen, timeout)
+    except TimeoutError:
+        _abandon(process, pid)
+        try:
+            await me.receive_ref(ref, seen, None)
+        finally:
+            forget(me, ref)
+        return Error("timeout")
+    except BaseException:
+        if me.alive:  # cancelled by its own code, so that nobody would know of the process
+            _abandon(process, pid)
+            forget(me, ref)
+        raise
+    if type(answer) is Answer:
+        demonitor(ref, flush=True)
+        return Ok(pid)
+    if link:
+        unlink(pid, flush=True)
+    if process.failure is not None:
+        return process.failure
+    return Error(answer.reason if type(answer) is Down else NOPROC)
+
+
+def _abandon(process: ServerProcess, pid: Pid) -> None:
+    """Kill a process that has not started, without any trace in the mailbox; it has nobody to answer any more."""
+    process.started = None
+    unlink(pid, flush=True)
+    pid.exit(KILL)
+
+
+async def stop(server: Server, reason: Reason = NORMAL, timeout: float | None = None) -> None:
+    """Ask a server to end with `reason`, after what waits in its mailbox, and wait until it has (G70 to G74).
+
+    Raises `Exit((reason, Called(...)))` if it ends with another reason, is not there, is the caller, or takes more than
+    `timeout` seconds: then it is not killed, and goes on ending.
+    """
+    checked_timeout(timeout)
+    called = Called("GenServer.stop", server, reason, timeout)
+    me, pid = self_pid(), locate(server)
+    if pid is None:
+        raise Exit((NOPROC, called))
+    if pid is me:
+        raise Exit(("calling_self", called))
+    seen = len(me.mailbox)
+    ref = monitor(me, of_this_thread(pid))
+    pid.send(SystemRequest(_exit_with(reason), ref))
+    try:
+        down = await me.receive_ref(ref, seen, timeout)
+    except TimeoutError:
+        raise Exit(("timeout", called)) from None
+    finally:
+        forget(me, ref)
+    ended: Reason = down.reason if type(down) is Down else None
+    if not same_reason(ended, reason):
+        raise Exit((ended, called))
+
+
+def _exit_with(reason: Reason) -> Callable[[ServerProcess, From], object]:
+    """Make the request behind `stop`: nobody answers it, whoever asked sees the end by a monitor (G58)."""
+
+    def request(_: ServerProcess, __: From) -> object:
+        raise Exit(reason)
+
+    return request

@@ -1,0 +1,217 @@
+"""What the processes of all kinds of supervisors do alike: trap exits, start a child, shut one down, count restarts.
+
+    started ── init: children, in order ──▶ loop: ends of children, retries, admin calls ──▶ end: children, then itself
+
+The loop is a server's (`ServerProcess`): the rules of servers hold for supervisors (docs/otp-semantics.md, section 6).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from inspect import isawaitable
+from typing import ClassVar, Generic, TypeVar, cast
+
+from phxactor.otp import supervisor_events as events
+from phxactor.otp._call import Call
+from phxactor.otp._child_spec import BRUTAL_KILL, ChildSpec, Started
+from phxactor.otp._intensity import Intensity
+from phxactor.otp._process import Handler, Outcome, ServerProcess
+from phxactor.otp._restart import obeyed
+from phxactor.otp._results import Error, Flags, Ignore, Ok
+from phxactor.otp._supervisor_requests import SupervisorStatistics
+from phxactor.runtime import (
+    KILL,
+    NOPROC,
+    NORMAL,
+    SHUTDOWN,
+    Countdown,
+    Down,
+    Exit,
+    Exited,
+    Pid,
+    Reason,
+    State,
+    forget_frames,
+    is_atom,
+    of_this_thread,
+    reason_of_failure,
+    without_our_frame,
+)
+from phxactor.runtime.signals import monitor, unlink
+
+F = TypeVar("F", bound=Flags)
+
+
+class SupervisedChild:
+    """A child as its supervisor knows it."""
+
+    __slots__ = ("pid", "restarting", "restarts", "spec")
+
+    def __init__(self, spec: ChildSpec, pid: Pid | None = None) -> None:
+        """Make the record, of a child that runs if there is a pid."""
+        self.spec = spec
+        self.pid = pid
+        self.restarting = False
+        """Whether its start failed when it was to be started again: that is tried until it works (S32)."""
+        self.restarts = 0
+
+
+class Retry:
+    """What a supervisor sends itself to try the start of a child again, after what waits in its mailbox (S32)."""
+
+    __slots__ = ("child",)
+
+    def __init__(self, child: SupervisedChild) -> None:
+        """Keep the child."""
+        self.child = child
+
+
+class SupervisingProcess(ServerProcess, Generic[F]):
+    """The loop of a supervisor; what `init` of its class returns are its flags."""
+
+    __slots__ = ("intensity",)
+
+    intensity: Intensity
+    flags: ClassVar[type[Flags]]
+    """The type of what `init` of its class returns."""
+
+    # -------------------------------------------------------------------------------------- what they differ in
+
+    def statistics(self) -> SupervisorStatistics:
+        """Look at it without being a message in its mailbox."""
+        raise NotImplementedError
+
+    async def supervise(self, flags: F) -> None:
+        """Start what is to be started from the beginning."""
+        raise NotImplementedError
+
+    async def on_child_exited(self, message: Exited) -> None:
+        """Do what the end of a child asks for; of a stranger, nothing (S66, S67)."""
+        raise NotImplementedError
+
+    async def on_retry(self, message: Retry) -> Outcome:
+        """Start a child again whose last start failed, if that is still wanted."""
+        raise NotImplementedError
+
+    async def shut_all_down(self) -> None:
+        """Shut all children down, before the supervisor itself ends."""
+        raise NotImplementedError
+
+    # ------------------------------------------------------------------------------------------------- life
+
+    async def init(self) -> None:
+        """Trap exits, take the name, ask the class for flags and children (S7), and start those."""
+        self.pid.trapping = True
+        self.register()
+        flags = await self.server.init(*self.args, **self.kwargs)
+        self.args, self.kwargs = (), {}
+        if isinstance(flags, Ignore):
+            self.failure = flags
+            raise Exit(NORMAL)
+        if not isinstance(flags, self.flags):
+            raise Exit(("bad_return", (type(self.server), "init", flags)))
+        self.pid.dictionary = {**(self.pid.dictionary or {}), SupervisingProcess: self}
+        await self.supervise(cast("F", flags))
+
+    async def on_exited(self, message: Exited) -> Outcome:
+        """End with the parent, in order (S65); take care of a child."""
+        if message.pid is self.parent:
+            raise Exit(message.reason)
+        await self.on_child_exited(message)
+        return None
+
+    async def end(self, error: BaseException, message: object) -> None:
+        """Shut all children down (S50), then end as any server."""
+        await self.shut_all_down()
+        await super().end(error, message)
+
+    def answer_call(self, message: Call, value: object) -> None:
+        """Answer an admin call."""
+        if self.debug is not None:
+            self.debug.answers(value, message.from_.owner)
+        message.from_.reply(value)
+
+    # ------------------------------------------------------------------------------------------- single children
+
+    async def start_process(
+        self, spec: ChildSpec, prepended: tuple[object, ...] = (), appended: tuple[object, ...] = ()
+    ) -> Started:
+        """Run the start function of a child and make an answer of whatever it does (S11, D4).
+
+        Does not wait for anything itself: only a start function that is asynchronous does.
+        """
+        function, args, kwargs = spec.start
+        try:
+            started = function(*prepended, *args, *appended, **kwargs)
+            if type(started) is not Ok and isawaitable(started):
+                started = await started
+        except BaseException as error:
+            if self.pid.state is not State.ALIVE:
+                raise
+            started = Error(reason_of_failure(without_our_frame(error))[0])
+        if type(started) is Ok and issubclass(type(started.value), Pid):
+            if events.child_started.handlers:
+                events.child_started.emit(supervisor=self.pid, spec=spec, pid=started.value)
+        elif not issubclass(type(started), Ignore):  # `isinstance` may ask it, and it may be anything
+            if type(started) is not Error:
+                started = Error(started)
+            if events.start_error.handlers and not _runs_already(started.reason):
+                events.start_error.emit(supervisor=self.pid, spec=spec, reason=started.reason)
+            forget_frames(started.reason)
+        return started
+
+    async def shut_down(self, pid: Pid, spec: ChildSpec) -> None:
+        """Tell a process to end, and wait until it is wholly gone; kill it if it takes too long (S51 to S55).
+
+        Waits on a monitor, as the child may have unlinked itself (S58), and takes its exit signal out of the mailbox
+        (S59).
+        """
+        me = self.pid
+        gone: Reason = NOPROC
+        if pid.state is not State.DEAD:
+            seen, grace = len(me.mailbox), spec.grace()
+            ref = monitor(me, of_this_thread(pid))
+            if spec.shutdown == BRUTAL_KILL:
+                pid.exit(KILL)
+                down = await me.receive_ref(ref, seen, None)
+            else:
+                pid.exit(SHUTDOWN)
+                countdown = Countdown(me.runtime.timers, grace, lambda late: late.exit(KILL), pid)
+                try:
+                    down = await me.receive_ref(ref, seen, None)
+                finally:
+                    countdown.stop()
+            gone = down.reason if type(down) is Down else NOPROC
+        self.report_shutdown(pid, spec, self.forget(pid, gone), dynamic=False)
+
+    def forget(self, pid: Pid, reason: Reason) -> Reason:
+        """Unlink a child that is gone; return the reason of the exit signal that it left, else `reason`."""
+        me = self.pid
+        unlink(me, pid)
+        left = me.flush(lambda message: type(message) is Exited and message.pid is pid)
+        return left.reason if type(left) is Exited else reason
+
+    def report_shutdown(self, pid: Pid, spec: ChildSpec, reason: Reason, *, dynamic: bool) -> None:
+        """Tell of a child that was shut down and ended in another way than it should (S56, S57)."""
+        if not obeyed(spec, reason, dynamic=dynamic) and events.shutdown_error.handlers:
+            events.shutdown_error.emit(supervisor=self.pid, spec=spec, pid=pid, reason=reason)
+
+    def count_restart(self, spec: ChildSpec) -> None:
+        """Count one restart; ends the supervisor when it is one too many (S40)."""
+        if not self.intensity.restart(self.pid.runtime.now()):
+            if events.gave_up.handlers:
+                events.gave_up.emit(supervisor=self.pid, spec=spec)
+            raise Exit(SHUTDOWN)
+
+    def report_restart(self, child: SupervisedChild, pid: Pid) -> None:
+        """Count that a child was started again, and tell."""
+        child.restarts += 1
+        if events.restarted.handlers:
+            events.restarted.emit(supervisor=self.pid, spec=child.spec, pid=pid, restarts=child.restarts)
+
+    handlers: ClassVar[Mapping[type, Handler]] = {**ServerProcess.handlers, Exited: on_exited}
+
+
+def _runs_already(reason: Reason) -> bool:
+    """Tell whether a child was not started since its name is taken: whoever asked is answered, and nobody else told."""
+    return type(reason) is tuple and len(reason) == 2 and is_atom(reason[0], "already_started")  # noqa: PLR2004 - and the pid

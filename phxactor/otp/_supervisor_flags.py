@@ -1,0 +1,68 @@
+"""What `init` of a supervisor returns: its children and the rules for them."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+from typing import get_args
+
+import attrs
+
+from phxactor.otp._child_spec import Child, ChildSpec, child_spec
+from phxactor.otp._intensity import Intensity
+from phxactor.otp._restart import AutoShutdown, Strategy
+from phxactor.otp._results import Flags
+
+MAX_RESTARTS = 3
+MAX_SECONDS = 5
+"""Elixir's; plain OTP allows 1 restart (S8)."""
+
+
+def _specs(children: Iterable[Child]) -> tuple[ChildSpec, ...]:
+    return tuple(child_spec(child) for child in children)
+
+
+@attrs.frozen
+class Supervise(Flags):
+    """Supervise these children, which are started in this order.
+
+    `strategy` says who is started again with a child that ended: itself (one_for_one), all (one_for_all), itself and
+    those after it (rest_for_one). More than `max_restarts` within `max_seconds` end the supervisor (S40); so do
+    significant children that end well, with an `auto_shutdown` of any_significant or all_significant (S90 to S94).
+
+    Raises ValueError or TypeError for what cannot be meant so (S2, S5).
+    """
+
+    children: tuple[ChildSpec, ...] = attrs.field(converter=_specs)
+    strategy: Strategy = attrs.field(
+        default="one_for_one", kw_only=True, validator=attrs.validators.in_(get_args(Strategy))
+    )
+    max_restarts: int = attrs.field(default=MAX_RESTARTS, kw_only=True)
+    max_seconds: int = attrs.field(default=MAX_SECONDS, kw_only=True)
+    auto_shutdown: AutoShutdown = attrs.field(
+        default="never", kw_only=True, validator=attrs.validators.in_(get_args(AutoShutdown))
+    )
+
+    def __attrs_post_init__(self) -> None:
+        """Refuse numbers that no supervisor could obey."""
+        Intensity(self.max_restarts, self.max_seconds)
+
+
+@attrs.frozen(kw_only=True)
+class SuperviseDynamically(Flags):
+    """Supervise children that are started later, each for itself (D1).
+
+    At most `max_children` at a time (D6), whose start functions get `extra_arguments` before their own (D7). The rest
+    as in `Supervise`.
+    """
+
+    max_children: float = math.inf
+    max_restarts: int = MAX_RESTARTS
+    max_seconds: int = MAX_SECONDS
+    extra_arguments: tuple[object, ...] = attrs.field(default=(), converter=tuple)
+
+    def __attrs_post_init__(self) -> None:
+        """Refuse numbers that no supervisor could obey."""
+        if not self.max_children >= 0:
+            raise ValueError(f"max_children is a number from 0, or math.inf, not {self.max_children!r}")
+        Intensity(self.max_restarts, self.max_seconds)

@@ -1,0 +1,262 @@
+"""The process of a Supervisor: its children in start order, and the strategies (docs/otp-semantics.md, section 6)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import ClassVar
+
+from phxactor.otp import supervisor_events as events
+from phxactor.otp._call import Call, Name
+from phxactor.otp._child_spec import ChildSpec
+from phxactor.otp._gen_server import GenServer
+from phxactor.otp._intensity import Intensity
+from phxactor.otp._process import Handler
+from phxactor.otp._restart import AutoShutdown, Strategy, affected, reported, restarts, shuts_down
+from phxactor.otp._results import Error, Ignore, Ok
+from phxactor.otp._supervising import Retry, SupervisedChild, SupervisingProcess
+from phxactor.otp._supervisor_flags import Supervise
+from phxactor.otp._supervisor_requests import (
+    RESTARTING,
+    ChildInfo,
+    ChildState,
+    ChildStatistics,
+    CountChildren,
+    DeleteChild,
+    GetChildSpec,
+    RestartChild,
+    StartChild,
+    SupervisorStatistics,
+    TerminateChild,
+    WhichChildren,
+    count,
+    statistics,
+)
+from phxactor.runtime import SHUTDOWN, Exit, Exited, Pid, Reason, Shutdown
+
+
+class SupervisorProcess(SupervisingProcess[Supervise]):
+    """One supervisor."""
+
+    __slots__ = ("auto_shutdown", "children", "pids", "strategy")
+    flags = Supervise
+
+    def __init__(
+        self, server: GenServer, args: tuple[object, ...], kwargs: dict[str, object], name: Name | None
+    ) -> None:
+        """Prepare; `run` is the body of the process."""
+        super().__init__(server, args, kwargs, name)
+        self.children: dict[object, SupervisedChild] = {}
+        """By id, in start order."""
+        self.pids: dict[Pid, SupervisedChild] = {}
+        self.strategy: Strategy
+        self.auto_shutdown: AutoShutdown
+
+    def statistics(self) -> SupervisorStatistics:
+        """Look at it without being a message in its mailbox."""
+        children = [
+            ChildStatistics(child.spec.id, state(child), child.spec.type, child.restarts)
+            for child in self.children.values()
+        ]
+        return statistics(self.strategy, self.intensity, self.pid.runtime.now(), children)
+
+    # ------------------------------------------------------------------------------------------- life
+
+    async def supervise(self, flags: Supervise) -> None:
+        """Start the children one after the other; if one fails, shut the others down and end with it (S10, S12)."""
+        self.strategy, self.auto_shutdown = flags.strategy, flags.auto_shutdown
+        self.intensity = Intensity(flags.max_restarts, flags.max_seconds)
+        for spec in flags.children:
+            error = self.refused(spec) or (("duplicate_child_name", spec.id) if spec.id in self.children else None)
+            if error is not None:
+                self.failure = Error(("start_spec", error))
+                raise Exit(("start_spec", error))
+            self.children[spec.id] = SupervisedChild(spec)
+        failed = await self.start_children(list(self.children.values()))
+        if failed is not None:
+            await self.shut_all_down()
+            child, reason = failed
+            raise Exit(Shutdown(("failed_to_start_child", child.spec.id, reason)))
+
+    def refused(self, spec: ChildSpec) -> Reason:
+        """Return what is wrong with a specification under these flags, or None (S90); its id comes second (S4, S78)."""
+        if spec.significant and self.auto_shutdown == "never":
+            return ("bad_combination", (("auto_shutdown", "never"), ("significant", True)))
+        if spec.significant and spec.restart == "permanent":
+            return ("bad_combination", (("restart", "permanent"), ("significant", True)))
+        return None
+
+    async def shut_all_down(self) -> None:
+        """Shut the children down one by one, last started first (S50)."""
+        await self.stop_children(self.children.values())
+
+    # ---------------------------------------------------------------------------------------- children
+
+    async def start_child(self, child: SupervisedChild) -> Ok[Pid] | Error | Ignore:
+        """Start one; a temporary one that does not want to is forgotten (S14)."""
+        child.restarting = False
+        started = await self.start_process(child.spec)
+        if isinstance(started, Ok):
+            child.pid = started.value
+            self.pids[started.value] = child
+        elif isinstance(started, Ignore) and child.spec.restart == "temporary":
+            self.children.pop(child.spec.id, None)
+        return started
+
+    async def start_children(self, children: list[SupervisedChild]) -> tuple[SupervisedChild, Reason] | None:
+        """Start one after the other; return the one that fails, and why: those behind it are not started."""
+        for child in children:
+            started = await self.start_child(child)
+            if isinstance(started, Error):
+                return child, started.reason
+        return None
+
+    async def stop_child(self, child: SupervisedChild) -> None:
+        """Shut one down if it runs, and forget it if it is temporary."""
+        pid, child.pid, child.restarting = child.pid, None, False
+        if pid is not None:
+            await self.shut_down(pid, child.spec)
+            self.pids.pop(pid, None)
+        if child.spec.restart == "temporary":
+            self.children.pop(child.spec.id, None)
+
+    async def stop_children(self, children: Iterable[SupervisedChild]) -> None:
+        """Shut down one by one, in the reverse of the order given."""
+        for child in reversed(list(children)):
+            await self.stop_child(child)
+
+    async def on_child_exited(self, message: Exited) -> None:
+        """Start a child again that ended, with those that its end concerns, or leave it (S20 to S31)."""
+        child = self.pids.pop(message.pid, None)
+        if child is None:
+            return
+        spec, child.pid = child.spec, None
+        if reported(spec.restart, message.reason) and events.child_terminated.handlers:
+            events.child_terminated.emit(supervisor=self.pid, spec=spec, pid=message.pid, reason=message.reason)
+        if restarts(spec.restart, message.reason):
+            await self.restart(child)
+            return
+        if spec.restart == "temporary":
+            del self.children[spec.id]
+        left = any(
+            other.spec.significant and (other.pid is not None or other.restarting) for other in self.children.values()
+        )
+        if shuts_down(self.auto_shutdown, significant=spec.significant, others_left=left):
+            raise Exit(SHUTDOWN)
+
+    async def restart(self, failed: SupervisedChild) -> None:
+        """Shut down the children that the strategy names, and start them again, as one restart (S43)."""
+        failed.restarting = False
+        self.count_restart(failed.spec)
+        group = affected(self.strategy, list(self.children.values()), failed)
+        await self.stop_children(group)
+        again = [child for child in group if child.spec.restart != "temporary"]
+        unable = await self.start_children(again)
+        for child in again:
+            if child.pid is not None:
+                self.report_restart(child, child.pid)
+        if unable is not None:
+            unable[0].restarting = True
+            self.pid.send(Retry(unable[0]))
+
+    async def on_retry(self, message: Retry) -> None:
+        """Try the restart again, of the child whose start failed (S32, S33)."""
+        if message.child.restarting:
+            await self.restart(message.child)
+
+    # -------------------------------------------------------------------------------------- admin calls
+
+    async def on_start_child(self, message: Call) -> None:
+        """Start one more child, as the last in start order (S77 to S80)."""
+        spec: ChildSpec = message.request  # type: ignore[assignment]
+        self.answer_call(message, await self.add_child(spec))
+
+    async def add_child(self, spec: ChildSpec) -> Ok[Pid | None] | Error:
+        """Start one more child and keep it, unless that fails."""
+        error = self.refused(spec)
+        if error is not None:
+            return Error(error)
+        known = self.children.get(spec.id)
+        if known is not None:
+            return Error("already_present" if known.pid is None else ("already_started", known.pid))
+        child = SupervisedChild(spec)
+        started = await self.start_child(child)
+        if isinstance(started, Error):
+            return Error((started.reason, spec))
+        if isinstance(started, Ignore):
+            if spec.restart != "temporary":
+                self.children[spec.id] = child
+            return Ok(None)
+        self.children[spec.id] = child
+        return started
+
+    async def on_terminate_child(self, message: Call) -> None:
+        """Shut a child down and keep its specification, unless it is temporary (S81)."""
+        child = self.children.get(message.request)
+        if child is not None:
+            await self.stop_child(child)
+        self.answer_call(message, Error("not_found") if child is None else Ok())
+
+    async def on_restart_child(self, message: Call) -> None:
+        """Start a child that is down (S82)."""
+        child = self.children.get(message.request)
+        if child is None or child.pid is not None or child.restarting:
+            self.answer_call(message, not_down(child))
+            return
+        started = await self.start_child(child)
+        self.answer_call(message, Ok(None) if isinstance(started, Ignore) else started)
+
+    async def on_delete_child(self, message: Call) -> None:
+        """Forget a child that is down (S83)."""
+        child = self.children.get(message.request)
+        if child is None or child.pid is not None or child.restarting:
+            self.answer_call(message, not_down(child))
+            return
+        del self.children[child.spec.id]
+        self.answer_call(message, Ok())
+
+    async def on_get_child_spec(self, message: Call) -> None:
+        """Show a specification, by id or by pid (S84)."""
+        key = message.request
+        child = self.pids.get(key) if isinstance(key, Pid) else None
+        child = child or self.children.get(key)
+        self.answer_call(message, Error("not_found") if child is None else Ok(child.spec.normalised()))
+
+    async def on_which_children(self, message: Call) -> None:
+        """List the children, last started first (S75)."""
+        self.answer_call(
+            message,
+            [
+                ChildInfo(child.spec.id, state(child), child.spec.type, child.spec.callback_modules())
+                for child in reversed(self.children.values())
+            ],
+        )
+
+    async def on_count_children(self, message: Call) -> None:
+        """Count the children; those whose end was not noticed (S15) are not active (S76)."""
+        children = self.children.values()
+        active = sum(child.pid is not None and child.pid.alive for child in children)
+        self.answer_call(message, count([child.spec for child in children], active))
+
+    handlers: ClassVar[Mapping[type, Handler]] = {
+        **SupervisingProcess.handlers,
+        Retry: on_retry,
+        StartChild: on_start_child,
+        TerminateChild: on_terminate_child,
+        RestartChild: on_restart_child,
+        DeleteChild: on_delete_child,
+        GetChildSpec: on_get_child_spec,
+        WhichChildren: on_which_children,
+        CountChildren: on_count_children,
+    }
+
+
+def state(child: SupervisedChild) -> ChildState:
+    """Return what `which_children` shows as its pid."""
+    return RESTARTING if child.restarting else child.pid
+
+
+def not_down(child: SupervisedChild | None) -> Error:
+    """Return why a child cannot be restarted or deleted by hand."""
+    if child is None:
+        return Error("not_found")
+    return Error("restarting" if child.restarting else "running")

@@ -1,0 +1,97 @@
+"""Runs a program: `main` is its first process, and SIGINT or SIGTERM stops it in order."""
+
+from __future__ import annotations
+
+import math
+import sys
+import threading
+from collections.abc import Awaitable, Callable
+from functools import partial
+
+import trio
+
+from phxactor.runtime import _garbage as garbage
+from phxactor.runtime._errors import Exit
+from phxactor.runtime._garbage import COLLECTORS, Collector
+from phxactor.runtime._hard_stop import LAST, HardStop
+from phxactor.runtime._open_runtime import STOP_TIMEOUT, open_runtime
+from phxactor.runtime._reasons import KILLED
+from phxactor.runtime._runtime import Runtime
+from phxactor.runtime._system_signals import SystemSignals
+from phxactor.runtime._watchdog import STUCK_AFTER, watched
+from phxactor.telemetry import end_log
+
+
+def run(
+    main: Callable[..., Awaitable[object]],
+    *args: object,
+    stop_timeout: float = STOP_TIMEOUT,
+    stuck_after: float = STUCK_AFTER,
+    collector: Collector = "processes",
+) -> None:
+    """Run `await main(*args)` as the first process of a new runtime; return when all processes have ended.
+
+    SIGINT (Ctrl-C) or SIGTERM sends `main` the exit signal `SHUTDOWN`: an orderly stop, which has `stop_timeout`
+    seconds, and after which `run` returns. A second signal kills the remaining processes, and `run` raises `Exit`. A
+    third SIGINT or SIGTERM gets the system's default handling. `run` raises what `main` raises.
+
+    The program ends in time in every state. If a process blocks the loop or resists its kill, a thread ends the program
+    by force `LAST` seconds (1) after `stop_timeout` or after the second signal. It prints where the program was, and
+    the exit code is 1 or that of the signal. In a thread other than the main thread, `run` handles no signals and
+    ends nothing by force.
+
+    While the program runs, the garbage collector is tuned for many small processes (see `garbage`), unless `collector`
+    is `"python"`. A thread reports a process that lets nothing else run for `stuck_after` seconds (see `watchdog`;
+    `math.inf` means no such thread).
+
+    Raises ValueError for another value of `collector`, or a `stuck_after` that is not above 0.
+    """
+    if collector not in COLLECTORS:
+        raise ValueError(f"collector must be one of {', '.join(map(repr, COLLECTORS))}, not {collector!r}")
+    if not stuck_after > 0:
+        raise ValueError(f"stuck_after must be a number of seconds above 0, or math.inf, not {stuck_after!r}")
+    try:
+        trio.run(_watched, partial(main, *args), stop_timeout, stuck_after, collector)
+    finally:
+        end_log(failed=sys.exception() is not None)
+
+
+async def _watched(
+    main: Callable[[], Awaitable[object]], stop_timeout: float, stuck_after: float, collector: Collector
+) -> None:
+    if stuck_after == math.inf:
+        await _run(main, stop_timeout, collector)
+    else:
+        with watched(stuck_after):
+            await _run(main, stop_timeout, collector)
+
+
+async def _run(main: Callable[[], Awaitable[object]], stop_timeout: float, collector: Collector) -> None:
+    if threading.current_thread() is not threading.main_thread():
+        async with open_runtime(stop_timeout=stop_timeout) as runtime:
+            with garbage.tuned(runtime, collector):
+                await main()
+        return
+    hard_stop = HardStop()
+    with SystemSignals(stop_timeout, hard_stop) as signals:
+        try:
+            async with open_runtime(stop_timeout=stop_timeout) as runtime:
+                signals.runtime = runtime
+                runtime.abandon = partial(_abandon, hard_stop, runtime)
+                try:
+                    with garbage.tuned(runtime, collector):
+                        await main()
+                finally:
+                    hard_stop.failure = sys.exception()
+                    hard_stop.arm(stop_timeout + LAST)
+        finally:
+            hard_stop.ended()
+    if signals.forced:
+        raise Exit(KILLED)
+
+
+def _abandon(hard_stop: HardStop, runtime: Runtime, failure: BaseException | None) -> None:
+    """End the program by force: all that is left are killed processes whose tasks still run."""
+    hard_stop.failure = failure
+    left = ", ".join(map(repr, runtime.zombies.given_up))
+    hard_stop.now(f"{left}: killed, and still running")

@@ -1,0 +1,328 @@
+"""The runtime: the table of processes, and the functions that start, signal and end them.
+
+    open_runtime()                   the caller becomes the first process, `main`
+      host task, shielded            an outer cancellation does not reach the processes (TM30)
+        nursery                      flat: one task for each process, one for the timers (TM20)
+
+The tree of processes is made of links, never of nested nurseries.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from contextvars import Context
+from functools import cached_property, partial
+from itertools import count
+from threading import get_ident
+from typing import Final
+
+import attrs
+import trio
+
+from phxactor.runtime import events, signals
+from phxactor.runtime._countdown import counted
+from phxactor.runtime._errors import Exit, NotAProcessError, not_here
+from phxactor.runtime._idle import IdleWatch
+from phxactor.runtime._mailbox import Mailbox
+from phxactor.runtime._names import Names
+from phxactor.runtime._patience import Patience
+from phxactor.runtime._pauses import Pauses
+from phxactor.runtime._pid import Pid, current, of_this_thread, silenced
+from phxactor.runtime._process import run_process, tell_of
+from phxactor.runtime._reasons import KILL, NORMAL, SHUTDOWN, Reason
+from phxactor.runtime._state import ALIVE, DEAD, EXITING
+from phxactor.runtime._timers import Timer, Timers
+from phxactor.runtime._zombies import Zombies
+
+HEARING: Final = 4
+"""Number of scheduler passes without an exit after which a stopping runtime kills the remaining processes."""
+
+
+@attrs.frozen
+class RuntimeStatistics:
+    """A snapshot of a runtime."""
+
+    processes: int
+    """Number of processes that have not wholly ended, including `main`."""
+    zombies: int
+    """Number of killed processes that count as dead while their tasks still run."""
+    names: int
+    """Number of registered names."""
+    timers: int
+    """Number of pending timers."""
+    messages: int
+    """Number of waiting messages in all mailboxes."""
+
+
+class Runtime:
+    """The processes of one program, and their names and timers; `open_runtime` makes one."""
+
+    def __init__(self, nursery: trio.Nursery, kill_grace: float) -> None:
+        """Prepare the tables; `nursery` is the shielded nursery in which every process will run."""
+        self.thread = get_ident()
+        """The id of the thread in which all its processes live; 0, which is no thread, once the runtime has ended."""
+        self.now: Final[Callable[[], float]] = trio.lowlevel.current_clock().current_time
+        """Reads the clock of all timers and time-outs, in seconds; the same as `trio.current_time`, but faster."""
+        self.processes: dict[int, Pid] = {}
+        self.names = Names()
+        self.timers = Timers(self.now)
+        self.zombies = Zombies(self, kill_grace)
+        self.cleanups: dict[Pid, list[trio.CancelScope]] = {}
+        """The shields of processes that clean up; a kill cancels them (see `cleanup`)."""
+        self.port_depth = 0
+        self._nursery = nursery
+        # In an empty context: a process inherits nothing from its parent (P18).
+        start_soon: Callable[..., None] = nursery.start_soon
+        self._start_soon = partial(Context().run, start_soon, run_process, self)
+        self._numbers = count(1)
+        self._token = trio.lowlevel.current_trio_token()
+        Context().run(partial(nursery.start_soon, self.timers.run, name="phxactor timers"))
+        self.outside = Pid(self, next(self._numbers), "outside", None)
+        """The sender of exit signals from code outside of processes, such as a signal handler. It takes no messages."""
+        self.outside.state = DEAD
+        self.abandon: Callable[[BaseException | None], None] | None = None
+        """Ends the program while tasks of zombies still run. If it is None, the runtime waits for those tasks."""
+        self.main = self.processes[2] = Pid(self, next(self._numbers), "main", self.outside)
+        """The process of the task that opened the runtime."""
+
+    def statistics(self) -> RuntimeStatistics:
+        """Return a snapshot of the counts; from any thread."""
+        return RuntimeStatistics(
+            processes=len(self.processes),
+            zombies=len(self.zombies.given_up),
+            names=len(self.names.all()),
+            timers=len(self.timers) + len(self.__dict__.get("patience", ())),
+            messages=sum(len(pid.mailbox) for pid in list(self.processes.values())),
+        )
+
+    @cached_property
+    def patience(self) -> Patience:
+        """The time-outs on other parties, such as clients; their task starts at the first use."""
+        patience = Patience(self.now)
+        Context().run(partial(self._nursery.start_soon, patience.run, name="phxactor patience"))
+        return patience
+
+    @cached_property
+    def pauses(self) -> Pauses:
+        """What knows when the program last paused; it has a task from the first use on."""
+        pauses = Pauses(self.now)
+        Context().run(partial(self._nursery.start_soon, pauses.run, name="phxactor pauses"))
+        return pauses
+
+    @cached_property
+    def idle(self) -> IdleWatch:
+        """The watch that reports when a process becomes idle."""
+        return IdleWatch()
+
+    def pending_timers(self) -> list[Timer]:
+        """List all timers that are pending, in no particular order."""
+        patient = self.patience.pending() if "patience" in self.__dict__ else []
+        return self.timers.pending() + patient
+
+    # ------------------------------------------------------------------------------------------ processes
+
+    def spawn(
+        self,
+        body: Callable[..., Awaitable[object]],
+        *args: object,
+        link: bool = False,
+        initial_call: str | None = None,
+    ) -> Pid:
+        """Start a process that runs `await body(*args)`, and return at once (P19).
+
+        With `link`, the process is linked to the caller from its first moment (P20). Raises `Exit` in a process that
+        is ending, WrongThreadError in another thread, NotAProcessError if the runtime has ended.
+        """
+        if get_ident() != self.thread:
+            raise self._starts_none()
+        parent = current.get(self.outside)
+        if parent.thread != self.thread:  # that process does not call: this thread has a copy of its context
+            parent = self.outside
+        return self.start(parent, body, args, link, initial_call)
+
+    def start(
+        self,
+        parent: Pid,
+        body: Callable[..., Awaitable[object]],
+        args: tuple[object, ...],
+        link: bool = False,  # noqa: FBT001, FBT002 - by position, which is faster: each channel starts here
+        initial_call: str | None = None,
+    ) -> Pid:
+        """Do as `spawn`, for the calling process `parent`."""
+        if parent.state is not ALIVE and parent is not self.outside:
+            raise Exit(parent.exit_reason)
+        call = initial_call or getattr(body, "__qualname__", None) or str(body)
+        number = next(self._numbers)
+        pid = self.processes[number] = Pid(self, number, call, parent)
+        if link:
+            signals.link_child(parent, pid)
+        if events.spawned.handlers:
+            events.spawned.emit(pid=pid, parent=parent, linked=link)
+        try:
+            self._start_soon(pid, body, args, name=call)
+        except BaseException:  # the nursery is lost: a process without a task would never end
+            signals.finish(self, pid, NORMAL)
+            raise
+        return pid
+
+    def _starts_none(self) -> NotAProcessError:
+        if self.thread:
+            return not_here(self.main)
+        return NotAProcessError("no process can be started: the runtime has ended")
+
+    def exit(self, target: Pid, reason: Reason) -> None:
+        """Send an exit signal from the current process, or from outside; see `Pid.exit`."""
+        of_this_thread(target)
+        source = current.get(self.outside)
+        if source.thread != self.thread:
+            source = self.outside
+        if source in silenced and source is not target:
+            return
+        signals.exit_signal(target, source, reason)
+        if source is target and target.state is not ALIVE and target is not self.outside:
+            if target.state is EXITING:
+                silenced.add(target)
+            raise Exit(target.exit_reason)
+
+    def take_in(self, pid: Mailbox) -> None:
+        """Deliver the `Down`s of monitors on dead processes to a process that is about to receive (M9)."""
+        signals.take_in(pid)
+
+    def port_failed(self, pid: Pid, error: BaseException) -> None:
+        """End a process whose port raised; the sender of the message does not see the exception."""
+        signals.fatal(pid, tell_of(pid, error))
+
+    def run_soon(self, function: Callable[[], object]) -> None:
+        """Call a synchronous function in the next pass of the scheduler; from any thread (TM34).
+
+        The function runs outside of processes, in an empty context. The event `call_failed` reports an exception from
+        it. Raises trio.RunFinishedError if the trio run has ended.
+        """
+        self._token.run_sync_soon(Context().run, _call, function)
+
+    async def ended(self, pid: Pid) -> Reason:
+        """Wait, in a process or outside, until `pid` has wholly ended, and return its exit reason."""
+        if pid.state is not DEAD:
+            gone = trio.Event()
+
+            def release(_: Pid) -> None:
+                gone.set()
+
+            own(pid, release)
+            try:
+                await gone.wait()
+            finally:
+                disown(pid, release)
+        return pid.exit_reason
+
+    # ------------------------------------------------------------------------------------------- the end
+
+    @trio.lowlevel.enable_ki_protection
+    async def stop(self, reason: Reason, timeout: float) -> None:
+        """End every process: `main`'s children, last started first, then the remaining processes, then `main`.
+
+        Each child gets `SHUTDOWN` from `main`, and has wholly ended before the next child gets it (S50). The remaining
+        processes may end by themselves after the ends that they have heard of. After that, and for the children after
+        `timeout` seconds, it is `KILL`. `reason` is the exit reason of `main`.
+        """
+        main = self.main
+        if main.state is ALIVE:
+            main.state = EXITING
+            main.sink_type = None
+            main.budget = 0
+            main.exit_reason = reason
+        with counted(self.timers, timeout):
+            for pid in reversed(list(self.processes.values())):
+                if pid.parent is main:
+                    signals.exit_signal(pid, main, SHUTDOWN)
+                    await self.ended(pid)
+        await self._let_hear()
+        if len(self.processes) > 1 and events.stray.handlers:
+            events.stray.emit(pids=self.others())
+        while left := self.others():
+            self.kill()
+            for pid in left:
+                await self.ended(pid)
+        self._end(reason)
+
+    async def stop_without_host(self, reason: Reason, ended: trio.Event) -> None:
+        """End every process after the nursery was lost, when no timer runs any more (see `host`)."""
+        self.kill()
+        with trio.move_on_after(self.zombies.grace):
+            await ended.wait()
+        for pid in self.others():
+            self.zombies.given_up.add(pid)
+            signals.finish(self, pid, pid.exit_reason)
+        self._end(reason)
+
+    def _end(self, reason: Reason) -> None:
+        signals.finish(self, self.main, reason)
+        self.thread = 0
+
+    async def _let_hear(self) -> None:
+        """Let processes run that have just heard of an end, until no process has ended for `HEARING` passes."""
+        fewest, passes = len(self.processes), 0
+        while fewest > 1 and passes < HEARING:
+            await trio.lowlevel.checkpoint()
+            passes += 1
+            if len(self.processes) < fewest:
+                fewest, passes = len(self.processes), 0
+
+    def kill(self) -> None:
+        """Send `KILL` to every process but `main`, the youngest first."""
+        of_this_thread(self.main)
+        for pid in self.others():
+            signals.exit_signal(pid, self.outside, KILL)
+
+    def others(self) -> list[Pid]:
+        """List all processes but `main`, the youngest first."""
+        return [pid for pid in reversed(self.processes.values()) if pid is not self.main]
+
+
+def _call(function: Callable[[], object]) -> None:
+    try:
+        function()
+    except BaseException as error:  # noqa: BLE001 - it belongs to no process: report it, and go on
+        if events.call_failed.handlers:
+            events.call_failed.emit(exception=error)
+
+
+def own(pid: Pid, release: Callable[[Pid], None]) -> None:
+    """Call `release(pid)` when the process ends, before any other process hears of its end (P14).
+
+    For tables that list processes, as those of Registry and PubSub do. `release` is synchronous. If the process has
+    already ended, `release` is called at once. Raises WrongThreadError in another thread.
+    """
+    if get_ident() != pid.thread:
+        raise not_here(pid)
+    if pid.state is DEAD:
+        release(pid)
+        return
+    if pid.resources is None:
+        pid.resources = {}
+    pid.resources[release] = None
+
+
+def disown(pid: Pid, release: Callable[[Pid], None]) -> None:
+    """Undo `own`; an unknown `release` is ignored. Raises WrongThreadError in another thread."""
+    of_this_thread(pid)
+    if pid.resources is not None:
+        pid.resources.pop(release, None)
+
+
+def current_process() -> Pid:
+    """Return the process that runs.
+
+    Raises NotAProcessError outside of processes, and its subclass WrongThreadError in a thread that only has a copy of
+    the process's context (TM34).
+    """
+    try:
+        pid = current.get()
+    except LookupError:
+        raise NotAProcessError(
+            "only a process can do this: spawn one, or use phxactor.open_runtime(); from another thread use "
+            "runtime.run_soon(function)"
+        ) from None
+    if get_ident() != pid.thread:
+        raise not_here(pid)
+    return pid

@@ -1,0 +1,113 @@
+"""Broadcasts to channels: encoded once for each serializer, and sent to the transports without waking the channels.
+
+A channel subscribes to its topic with a `Fastlane`, through its transport. A broadcast whose event it does not
+intercept goes to its transport at once, already encoded; only an intercepted one wakes the channel (Phoenix 1.8.12,
+Channel.Server.dispatch).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from functools import lru_cache
+from typing import TYPE_CHECKING, Final, final
+
+import attrs
+
+from phxactor.socket import events
+from phxactor.socket._messages import Broadcast, SocketPush
+from phxactor.socket._serializer import EncodeError, Serializer
+
+if TYPE_CHECKING:
+    from phxactor.pubsub import PubSub, Subscriber
+    from phxactor.runtime import Pid
+
+
+@final
+class Fastlane:
+    """The metadata of a channel's subscription: its serializer, and the events that it intercepts.
+
+    Channels with the same of both share one object (`fastlane`), so that a delivery compares one reference.
+    """
+
+    __slots__ = ("intercepts", "serializer")
+
+    def __init__(self, serializer: Serializer, intercepts: frozenset[str]) -> None:
+        """Keep both."""
+        self.serializer = serializer
+        self.intercepts = intercepts
+
+
+fastlane: Final = lru_cache(maxsize=256)(Fastlane)
+"""Returns the `Fastlane` of a serializer and intercepts; makes one the first time."""
+
+
+def dispatch(subscribers: Iterable[Subscriber], left_out: Pid | None, message: object) -> None:
+    """Hand a broadcast to subscribers: the `Dispatcher` of all that channels and endpoints broadcast.
+
+    One that a serializer cannot encode is dropped for the clients of that serializer, with the event `unencodable`; it
+    never hurts the broadcaster.
+    """
+    if type(message) is not Broadcast:
+        raise TypeError(f"only a Broadcast can be broadcast to channels, not {message!r:.200}")
+    event = message.event
+    encoded: dict[Serializer, SocketPush | None] = {}
+    last: object = encoded  # metadata of no subscriber
+    fast = False
+    push: SocketPush | None = None
+    for subscriber in subscribers:
+        if subscriber.pid is left_out:
+            continue
+        lane = subscriber.metadata
+        if lane is not last:
+            last, fast, push = lane, False, None
+            if type(lane) is Fastlane and event not in lane.intercepts:
+                fast = True
+                if lane.serializer not in encoded:
+                    encoded[lane.serializer] = _encode(lane.serializer, message)
+                push = encoded[lane.serializer]
+        if push is not None:
+            subscriber.through.deliver(push)
+        elif not fast:
+            subscriber.pid.deliver(message)
+
+
+def _encode(serializer: Serializer, message: Broadcast) -> SocketPush | None:
+    try:
+        push = serializer.fastlane(message)
+        push.broadcast = True
+        return push  # noqa: TRY300 - only the first line raises
+    except EncodeError as error:
+        if events.unencodable.handlers:
+            events.unencodable.emit(topic=message.topic, event=message.event, why=str(error))
+        return None
+
+
+@attrs.frozen(eq=False, repr=False)
+class Broadcaster:
+    """Broadcasts to the channels of one PubSub: what an endpoint can do, as sockets and channels see it.
+
+    A payload is what JSON can hold, or `bytes`. None of these waits, and none fails because of a subscriber. All raise
+    NoProcessError while the PubSub does not run.
+    """
+
+    pubsub: PubSub
+
+    def broadcast(self, topic: str, event: str, payload: object) -> None:
+        """Send an event to everybody on a topic, on all nodes."""
+        self.pubsub.broadcast(topic, Broadcast(topic, event, payload), dispatch)
+
+    def broadcast_from(self, pid: Pid, topic: str, event: str, payload: object) -> None:
+        """Do as `broadcast`, but leave out one process and its client."""
+        self.pubsub.broadcast_from(pid, topic, Broadcast(topic, event, payload), dispatch)
+
+    def local_broadcast(self, topic: str, event: str, payload: object) -> None:
+        """Do as `broadcast`, on this node only."""
+        self.pubsub.local_broadcast(topic, Broadcast(topic, event, payload), dispatch)
+
+    def subscribe(self, topic: str) -> None:
+        """Have broadcasts to a topic sent to the current process, as `Broadcast` messages."""
+        self.pubsub.subscribe(topic)
+
+    def unsubscribe(self, topic: str) -> None:
+        """End the current process's subscriptions to a topic."""
+        self.pubsub.unsubscribe(topic)

@@ -1,0 +1,189 @@
+"""Connecting a client in a test: what a real transport does, from the request to the answer of `connect`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Final, get_args
+
+import attrs
+import trio
+
+from phxactor.client import URL, Params
+from phxactor.endpoint import IN_MEMORY, Endpoint, Mount, RefusedError, mount
+from phxactor.http import PeerData, Request
+from phxactor.otp import DynamicSupervisor, Error, call
+from phxactor.runtime import NotAProcessError, Pid, Runtime, own, self_pid
+from phxactor.socket import Socket, Transport
+from phxactor.testing._client import Client
+from phxactor.testing._refusals import Refused
+from phxactor.testing._transport import Admitted, Connected, Knock, transport_spec
+from phxactor.testing.leaks import tell_watches
+from phxactor.transport import ConnectInfoKey, LongPollOptions, SocketOptions, WebSocketOptions
+
+HOST: Final = "app.test"
+EVERYTHING: Final[tuple[ConnectInfoKey, ...]] = get_args(ConnectInfoKey)
+"""What `connect` is told of a connection to an endpoint of the kit's own."""
+
+
+@attrs.define
+class House:
+    """What the kit keeps for one runtime."""
+
+    lock: trio.Lock = attrs.field(factory=trio.Lock)
+    endpoints: dict[type[Socket], Endpoint] = attrs.field(factory=dict)
+
+    def endpoint_of(self, socket: type[Socket]) -> Endpoint:
+        """Find the kit's endpoint for a socket class, or make it."""
+        if socket not in self.endpoints:
+            websocket = WebSocketOptions(check_origin=False, auth_token=True, connect_info=EVERYTHING)
+            longpoll = LongPollOptions(check_origin=False, auth_token=True, connect_info=EVERYTHING)
+            name = f"test endpoint {len(self.endpoints) + 1} of {socket.__module__}.{socket.__qualname__}"
+            mounted = mount("/socket", socket, websocket=websocket, longpoll=longpoll)
+            self.endpoints[socket] = Endpoint(sockets=[mounted], name=name)
+        return self.endpoints[socket]
+
+
+_houses: Final[dict[Runtime, House]] = {}
+
+
+def _house() -> House:
+    """Find what is kept for the runtime of the caller, until that is over."""
+    try:
+        runtime = self_pid().runtime
+    except NotAProcessError:
+        problem = "only a process can connect: name the fixture phx_runtime in the test, or use phxactor.open_runtime()"
+        raise NotAProcessError(problem) from None
+    if runtime not in _houses:
+        _houses[runtime] = House()
+        own(runtime.main, _forget)
+    return _houses[runtime]
+
+
+def _forget(main: Pid) -> None:
+    del _houses[main.runtime]
+
+
+async def connect(
+    socket: type[Socket],
+    params: Params | None = None,
+    *,
+    endpoint: Endpoint | None = None,
+    transport: Transport = "websocket",
+    connect_info: Mapping[str, object] | None = None,
+    headers: Mapping[str, str] | None = None,
+    auth_token: str | None = None,
+    peer: PeerData = IN_MEMORY,
+) -> Client:
+    """Connect a client to a socket class; for a process, as in the block of `open_runtime()`.
+
+    It goes the way of a real client: origin check, query, `connect`, `identify`, all in a transport process below the
+    endpoint. The protocol is Phoenix's 2.0.0, whatever serializers the socket has, so payloads are JSON or `bytes`.
+
+    Args:
+        socket: the class; a `RawSocket` is tested over `Endpoint.serve_stream`.
+        params: what stands in the query, so that `connect` gets strings, and maps and lists of them.
+        endpoint: where the class is mounted, with its options; it is started, without a port, if it has not been.
+            Without one, the kit makes one for each class. What it starts is linked to the caller.
+        transport: how the client is said to have connected: by `"websocket"` or `"longpoll"`.
+        connect_info: put over what the options of the endpoint have `connect` told of the connection.
+        headers: of the request.
+        auth_token: phoenix.js's `authToken`.
+        peer: the client's address.
+
+    Raises:
+        Refused: an AssertionError; see `assert_refused`.
+        LookupError: the class is not mounted at the endpoint, or not for this transport.
+        NotAProcessError: who connects is no process.
+        ValueError: there is no such transport, or the socket takes no `auth_token`.
+
+    """
+    __tracebackhide__ = True
+    endpoint = await _running(endpoint, socket)
+    mounted = _mount_of(endpoint, socket, transport)
+    options = _options(mounted, transport)
+    if auth_token is not None and not options.auth_token:
+        raise ValueError(f"{socket.__name__} is mounted without the option auth_token")
+    request = _request(mounted, transport, params or {}, headers or {}, peer)
+    given = {} if connect_info is None else connect_info
+    return await _enter(
+        endpoint, Knock(endpoint.serving, socket, options, request, transport, given=given, auth_token=auth_token)
+    )
+
+
+async def admitted(
+    socket: type[Socket],
+    *,
+    id: str | None = None,  # noqa: A002 - as it is called everywhere
+    assigns: Mapping[str, object] | None = None,
+    endpoint: Endpoint | None = None,
+    transport: Transport = "websocket",
+) -> Client:
+    """Connect a client without asking the socket's `connect` and `identify`: with this id and these assigns instead.
+
+    For a process, as `connect`, which has the other arguments too. Raises LookupError as it does.
+    """
+    __tracebackhide__ = True
+    endpoint = await _running(endpoint, socket)
+    mounted = _mount_of(endpoint, socket, transport)
+    request = _request(mounted, transport, {}, {}, IN_MEMORY)
+    taken = Admitted(id, assigns or {})
+    options = _options(mounted, transport)
+    return await _enter(endpoint, Knock(endpoint.serving, socket, options, request, transport, admitted=taken))
+
+
+async def _running(endpoint: Endpoint | None, socket: type[Socket]) -> Endpoint:
+    """Return the endpoint to connect to, which runs."""
+    house = _house()
+    async with house.lock:  # a process receives in one task at a time
+        if endpoint is None:
+            endpoint = house.endpoint_of(socket)
+        if endpoint.find() is None:
+            (await endpoint.start_link(server=False)).unwrap()
+    return endpoint
+
+
+def _request(
+    mounted: Mount, transport: Transport, params: Params, headers: Mapping[str, str], peer: PeerData
+) -> Request:
+    path = (mounted.websocket_path if transport == "websocket" else mounted.longpoll_path) or ""
+    sent = {"host": HOST, **{name.lower(): value for name, value in headers.items()}}
+    return Request(
+        "GET",
+        URL.parse(f"ws://{HOST}{path}").target(params),
+        tuple((name.encode("latin-1"), value.encode("latin-1")) for name, value in sent.items()),
+        peer=peer,
+    )
+
+
+async def _enter(endpoint: Endpoint, knock: Knock) -> Client:
+    """Have a transport started that lets the client in."""
+    __tracebackhide__ = True
+    async with _house().lock:
+        started = await DynamicSupervisor.start_child(knock.serving.supervisor_of(0), transport_spec(knock))
+        answer = await call(started.unwrap(), "connect", timeout=None)
+    if isinstance(answer, RefusedError):
+        error = Error(answer.why) if answer.error is None else answer.error
+        cause = answer.__cause__
+        why = answer.why if cause is None else f"{answer.why}: {cause!r}"
+        refused = f"{knock.handler.__name__} does not let the client in: {why}"
+        raise Refused(refused, error) from cause
+    assert isinstance(answer, Connected)  # noqa: S101 - there is nothing else
+    client = Client(endpoint, answer.transport, knock.options.join_timeout)
+    tell_watches(client)
+    return client
+
+
+def _options(mounted: Mount, transport: Transport) -> SocketOptions:
+    """Return the options of a mount, but with the serializers that the kit speaks."""
+    options = mounted.websocket if transport == "websocket" else mounted.longpoll
+    assert options is not None  # noqa: S101 - it was looked for
+    return attrs.evolve(options, serializers=None)
+
+
+def _mount_of(endpoint: Endpoint, socket: type[Socket], transport: Transport) -> Mount:
+    if transport not in get_args(Transport):
+        raise ValueError(f"a client connects by one of {get_args(Transport)}, not by {transport!r}")
+    for mounted in endpoint.sockets:
+        if mounted.handler is socket and getattr(mounted, transport) is not None:
+            return mounted
+    raise LookupError(f"{socket.__name__} is not mounted for {transport} at this endpoint")

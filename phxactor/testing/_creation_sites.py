@@ -1,0 +1,81 @@
+"""Who made something: the process, and the line of the program."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+from types import FrameType, ModuleType
+from typing import Final
+from weakref import ref
+
+import trio
+
+import phxactor
+from phxactor.runtime import current, private
+
+
+def _folder(module: ModuleType) -> str:
+    return str(Path(module.__file__ or "").parent) + os.sep
+
+
+_PACKAGE: Final = _folder(phxactor)
+_HOME: Final = _PACKAGE.removesuffix("phxactor" + os.sep)
+_BELOW: Final = tuple(_PACKAGE + room for room in ("runtime", "telemetry", "testing"))
+_DEMOS: Final = _PACKAGE + "demos" + os.sep
+_TRIO: Final = _folder(trio)
+_LIBRARY: Final = _folder(os)
+_INSTALLED: Final = os.sep + "site-packages" + os.sep
+_LOOPS: Final = (str(private("_wakeup_socketpair").__file__), _LIBRARY + "asyncio" + os.sep)
+_SCHEDULER: Final = str(private("_run").__file__)
+"""Below its frames are those of whoever runs trio, which has nothing to do with what a task makes."""
+
+
+class Origin:
+    """Where something was made; it keeps no process alive."""
+
+    __slots__ = ("_file", "_line", "_maker", "_pid")
+
+    def __init__(self, file: str, line: int) -> None:
+        """Take note of the process that runs."""
+        pid = current.get(None)
+        self._file = file
+        self._line = line
+        self._maker = "" if pid is None else f" by {pid!r}"
+        self._pid = None if pid is None else ref(pid)
+
+    def __str__(self) -> str:
+        """Write it for a message; a file of ours, or below the working directory, by its relative path."""
+        file = self._file.removeprefix(_HOME).removeprefix(str(Path.cwd()) + os.sep)
+        return f"{file}:{self._line}{self._maker}{', which has ended' if self._has_ended() else ''}"
+
+    def _has_ended(self) -> bool:
+        if self._pid is None:
+            return False
+        pid = self._pid()
+        return pid is None or not (pid.alive or pid is pid.runtime.main)
+
+
+def origin() -> Origin:
+    """Find who is making something now: the innermost line that is the program's, or ours where it has none."""
+    frame: FrameType | None = sys._getframe(1)  # noqa: SLF001 - inspect.stack reads the files of all frames
+    ours: tuple[str, int] = ("?", 0)
+    while frame is not None and frame.f_code.co_filename != _SCHEDULER:
+        file, line = frame.f_code.co_filename, frame.f_lineno
+        if file.startswith(_PACKAGE) and not file.startswith(_DEMOS):
+            if ours == ("?", 0) and not file.startswith(_BELOW):
+                ours = file, line
+        elif not file.startswith(_TRIO) and (_INSTALLED in file or not file.startswith((_LIBRARY, "<"))):
+            return Origin(file, line)
+        frame = frame.f_back
+    return Origin(*ours)
+
+
+def in_event_loop() -> bool:
+    """Tell whether it is an event loop that is making something now, for itself."""
+    frame: FrameType | None = sys._getframe(1)  # noqa: SLF001 - as above
+    while frame is not None and frame.f_code.co_filename != _SCHEDULER:
+        if frame.f_code.co_filename.startswith(_LOOPS):
+            return True
+        frame = frame.f_back
+    return False

@@ -1,0 +1,62 @@
+"""What assertions look for among what has come, and how items are shown."""
+
+from __future__ import annotations
+
+from collections.abc import Container, Mapping
+
+from phxactor.socket import Broadcast, Message, Ref, Reply
+from phxactor.testing._client_inbox import Expected, Item
+from phxactor.testing._patterns import Fit, Pattern, brief, describe, fit
+
+
+def expect_push(topic: str, event: str, pattern: Pattern, join_refs: Container[Ref]) -> Expected:
+    """Look for an event that came without being asked for: a push for one of these joins, or a broadcast (None)."""
+
+    def meant(item: Item) -> bool:
+        return isinstance(item, Message) and (item.topic, item.event) == (topic, event) and item.join_ref in join_refs
+
+    return Expected(f"push {event!r}{_with(pattern)} on {topic!r}", meant, lambda item: fit(pattern, item.payload))
+
+
+def expect_reply(ref: Ref, status: str | None, pattern: Pattern, asked: str) -> Expected:
+    """Look for the answer to a message; `asked` says which that was."""
+
+    def compare(item: Item) -> Fit | list[str]:
+        assert isinstance(item, Reply)  # noqa: S101 - it was meant
+        wrong = [] if status in (None, item.status) else [f"the status is {item.status!r}, not {status!r}"]
+        compared = fit(pattern, item.payload)
+        if isinstance(compared, Fit):
+            return wrong or compared
+        return wrong + compared
+
+    def meant(item: Item) -> bool:
+        return isinstance(item, Reply) and item.ref == ref
+
+    wanted = "" if status is None else f" {status!r}"
+    return Expected(f"reply{wanted}{_with(pattern)} to {asked}", meant, compare)
+
+
+def expect_broadcast(topic: str, event: str, pattern: Pattern) -> Expected:
+    """Look for what was broadcast, whether any client was told or not."""
+
+    def meant(item: Item) -> bool:
+        return isinstance(item, Broadcast) and (item.topic, item.event) == (topic, event)
+
+    return Expected(f"broadcast {event!r}{_with(pattern)} on {topic!r}", meant, lambda item: fit(pattern, item.payload))
+
+
+def show(item: Item, asked: Mapping[Ref, str]) -> str:
+    """Show what came in a line; `asked` knows the client's messages."""
+    match item:
+        case Reply():
+            return (
+                f"reply to {asked.get(item.ref, repr(item.ref))}: {item.status} {brief(item.payload)} on {item.topic!r}"
+            )
+        case Broadcast():
+            return f"broadcast {item.event!r} {brief(item.payload)} on {item.topic!r}"
+        case Message():
+            return f"push {item.event!r} {brief(item.payload)} on {item.topic!r}"
+
+
+def _with(pattern: Pattern) -> str:
+    return "" if pattern is ... else f" with {describe(pattern)}"

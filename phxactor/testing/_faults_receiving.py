@@ -1,0 +1,136 @@
+"""A process that dies with its nth message in its hands, whether it reads its messages or has a port take them.
+
+A process takes a message out of its mailbox, or is given it while it waits, so for as long as a fault is in force
+mailboxes are lists that notice, and so are those who wait; only what comes to an idle port is in neither.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from functools import partial
+from typing import Any, SupportsIndex, final
+from unittest.mock import patch
+
+from phxactor.runtime import KILL, Exit, Mailbox, Pid, Port, Reason, Waiter, current
+from phxactor.runtime.signals import exit_signal
+
+
+def anybody(pid: Pid) -> bool:
+    """Choose every process but the first, which a test is itself."""
+    return pid is not pid.runtime.main
+
+
+@contextmanager
+def dying_at(nth: int, who: Callable[[Pid], bool] = anybody, *, reason: Reason = KILL) -> Iterator[list[Pid]]:
+    """Send a process an exit signal when it has taken its nth message, before it does anything with it.
+
+    Each process that is chosen has a count of its own, from the beginning of the block on: of all messages that it
+    receives, answers to its own calls too, or that its port is given. Chosen are processes of the caller's runtime, and
+    those that start within the block. With another reason than `KILL`, one that traps exits lives on, and takes the
+    signal as a message. The block is given a list of those who have been hit. Raises ValueError if `nth` is below 1.
+    """
+    if nth < 1:
+        raise ValueError(f"the first message is number 1: there is no {nth}")
+    fault = Fault(nth, who, reason)
+    with fault.in_force():
+        yield fault.hit
+
+
+@final
+class Fault:
+    """What is to happen to whom."""
+
+    def __init__(self, nth: int, who: Callable[[Pid], bool], reason: Reason) -> None:
+        self.hit: list[Pid] = []
+        """Who has been sent the signal."""
+        self._nth = nth
+        self._who = who
+        self._reason = reason
+        self._taken: Counter[Pid] = Counter()
+        self._mailboxes: list[Noticing] = []
+
+    def took(self, pid: Pid) -> None:
+        """Take note of a message that a process has in its hands; raises `Exit` in one that ends by the signal."""
+        if not self._who(pid):
+            return
+        self._taken[pid] += 1
+        if self._taken[pid] == self._nth:
+            self.hit.append(pid)
+            exit_signal(pid, pid.runtime.outside, self._reason)
+            if not pid.alive:
+                raise Exit(pid.exit_reason)
+
+    @contextmanager
+    def in_force(self) -> Iterator[None]:
+        """Watch mailboxes and ports while the block lasts."""
+        caller = current.get(None)
+        for pid in [] if caller is None else caller.runtime.processes.values():
+            self._watch(pid)
+        init, run_port, deliver, take = Pid.__init__, Pid._run_port, Pid.deliver, Waiter.take  # noqa: SLF001
+
+        def watched_init(pid: Pid, *args: Any) -> None:  # noqa: ANN401 - those of the method
+            init(pid, *args)
+            self._watch(pid)
+
+        def watched_port(pid: Pid, port: Port, message: object) -> None:
+            run_port(pid, partial(self._hand_over, pid, port), message)
+
+        def watched_deliver(pid: Pid, message: object) -> None:
+            pid.drop_sink()  # it saves time, and does nothing else that the port does not
+            deliver(pid, message)
+
+        def watched_take(waiter: Waiter) -> object:
+            message = take(waiter)
+            mailbox = waiter.mailbox.mailbox
+            if isinstance(mailbox, Noticing) and self in mailbox.faults:
+                self.took(mailbox.pid)
+            return message
+
+        with ExitStack() as stack:
+            stack.enter_context(patch.object(Pid, "__init__", watched_init))
+            stack.enter_context(patch.object(Pid, "_run_port", watched_port))
+            stack.enter_context(patch.object(Pid, "deliver", watched_deliver))
+            stack.enter_context(patch.object(Waiter, "take", watched_take))
+            stack.enter_context(patch.object(Mailbox, "expect_many", _stay))
+            yield
+        for mailbox in self._mailboxes:
+            mailbox.leave(self)
+
+    def _watch(self, pid: Pid) -> None:
+        if not isinstance(pid.mailbox, Noticing):
+            pid.mailbox = Noticing(pid)
+        pid.mailbox.faults.append(self)
+        self._mailboxes.append(pid.mailbox)
+
+    def _hand_over(self, pid: Pid, port: Port, message: object) -> None:
+        self.took(pid)
+        port(message)
+
+
+@final
+class Noticing(list[object]):
+    """A mailbox that tells its faults when a message is taken."""
+
+    def __init__(self, pid: Pid) -> None:
+        """Take the place of the process's mailbox."""
+        super().__init__(pid.mailbox)
+        self.faults: list[Fault] = []
+        self.pid = pid
+
+    def __delitem__(self, index: SupportsIndex | slice) -> None:
+        """Hand a message to the process: what is thrown away is removed in other ways."""
+        super().__delitem__(index)
+        for fault in self.faults:
+            fault.took(self.pid)
+
+    def leave(self, fault: Fault) -> None:
+        """Tell a fault no more; the last one leaves a plain mailbox behind."""
+        self.faults.remove(fault)
+        if not self.faults and self.pid.mailbox is self:
+            self.pid.mailbox = list(self)
+
+
+def _stay(_: Mailbox) -> None:
+    """Leave the mailbox what it is, however long."""

@@ -1,0 +1,211 @@
+"""A trace of what processes do to each other, for people who look for the reason of a failure.
+
+    with tracing() as trace:
+        ...
+    print(trace)
+
+          #PID<2 main> spawns and links #PID<3 Counter.init>
+          #PID<2 main> monitors #PID<3 Counter.init>
+          #PID<3 Counter.init> sends #PID<2 main>: Answer(Ok(...))
+      5 s #PID<3 Counter.init> exits: (ValueError) boom
+
+It costs nothing while nobody traces: what has no event of its own (a message sent, a monitor made, an exit signal) is
+seen by wrapping the methods behind it for as long as the block lasts.
+"""
+
+from __future__ import annotations
+
+import re
+import reprlib
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from typing import Final, TypeAlias
+from unittest.mock import patch
+
+import attrs
+import trio
+
+from phxactor.otp import Call, supervisor_events
+from phxactor.runtime import Down, Exited, Monitor, Pid, Reason, current, events, format_reason, of_this_thread
+from phxactor.telemetry import Event
+
+LINES: Final = 200
+"""Lines that a trace prints at the most: the last ones."""
+
+_NOISE: Final = re.compile(r" at 0x[0-9a-f]+|(?:\w+\.)+<locals>\.")
+"""What is different each time in a text, and in which function a function was defined."""
+WIDTH: Final = 160
+"""Characters that a message may take."""
+_repr: Final = reprlib.Repr()
+_repr.maxstring = WIDTH
+_repr.maxother = 100 * WIDTH  # it is cut below, when it is the same each time
+
+
+@attrs.frozen
+class Happening:
+    """One line of a trace."""
+
+    time: float
+    """Seconds of trio's clock."""
+    by: Pid | None
+    """The process that did it; None outside of any."""
+    verb: str
+    """`spawns`, `sends`, `links`, `unlinks`, `monitors`, `signals`, `is named`, `exits`, `restarts`, `gives up`;
+    `remark` is about no process."""
+    whom: Pid | None
+    what: object
+    """The message, the reason or the name."""
+    text: str
+    """All of it, as it was then: a message may have changed since."""
+
+
+Listener: TypeAlias = Callable[[Happening], object]
+
+
+class Trace:
+    """What has happened, in order."""
+
+    def __init__(self) -> None:
+        """Start empty."""
+        self.happenings: list[Happening] = []
+        self.first = 0
+        """Where printing begins: what is before was only to set the stage."""
+        self.last: int | None = None
+        """Where it ends, but for the end of the first process: what is behind is only how all others were stopped."""
+        self.listeners: list[Listener] = []
+        """Called with each happening in the step in which it happens, after it has; they must not raise."""
+
+    def __str__(self) -> str:
+        """Write one line for each, the last `LINES` of them."""
+        shown = self.happenings[self.first : self.last]
+        missing = self.first + max(0, len(shown) - LINES)
+        shown = shown[-LINES:]
+        if self.last is not None:
+            shown += [one for one in self.happenings[self.last :] if one.verb == "exits" and _is_first(one.by)]
+        lines = [f"      ... {missing} before"] if missing else []
+        time = 0.0
+        for happening in shown:
+            column = "" if happening.time == time else f"{happening.time:g} s"
+            time = happening.time
+            lines.append(f"{column:>9} {happening.text}")
+        return "\n".join(lines)
+
+    def of(self, verb: str) -> list[Happening]:
+        """List the happenings of one kind."""
+        return [happening for happening in self.happenings if happening.verb == verb]
+
+    def tell(self, by: Pid | None, verb: str, whom: Pid | None = None, what: object = None, text: str = "") -> None:
+        """Add a line; `text` stands for what is behind the verb."""
+        who = "outside" if by is None else repr(by)
+        self._add(Happening(trio.current_time(), by, verb, whom, what, _NOISE.sub("", f"{who} {verb}{text}")))
+
+    def remark(self, text: str) -> None:
+        """Add a line about what no process did."""
+        self._add(Happening(trio.current_time(), None, "remark", None, None, _NOISE.sub("", f"({text})")))
+
+    def _add(self, happening: Happening) -> None:
+        self.happenings.append(happening)
+        for listener in self.listeners:
+            listener(happening)
+
+    # ------------------------------------------------------------------------------------ what is listened to
+
+    def sent(self, to: Pid, message: object) -> None:
+        """Note a message; the monitor that goes with a call is no line of its own."""
+        last = self.happenings[-1] if self.happenings else None
+        if isinstance(message, Call) and last is not None and last.verb == "monitors" and last.whom is to:
+            self.happenings.pop()
+        self.tell(current.get(None), "sends", to, message, f" {to!r}: {show(message)}")
+
+    def signalled(self, to: Pid, reason: Reason) -> None:
+        """Note an explicit exit signal."""
+        self.tell(current.get(None), "signals", to, reason, f" {to!r} to exit: {format_reason(reason)}")
+
+    def monitored(self, owner: Pid, target: Pid | None, name: object) -> None:
+        """Note a monitor."""
+        self.tell(owner, "monitors", target, name, f" {target if target is not None else name!r}")
+
+    def heard(self, event: Event, fields: Mapping[str, object]) -> None:
+        """Note an event of the runtime or of a supervisor."""
+        if event is events.spawned:
+            self._spawned(_pid(fields, "parent"), _pid(fields, "pid"), linked=bool(fields["linked"]))
+        elif event is events.exited:
+            self.tell(_pid(fields, "pid"), "exits", None, fields["reason"], f": {format_reason(fields['reason'])}")
+        elif event is events.named:
+            self.tell(_pid(fields, "pid"), "is named", None, fields["name"], f" {fields['name']!r}")
+        elif event is supervisor_events.restarted:
+            child = _pid(fields, "pid")
+            identity = getattr(fields["spec"], "id", None)
+            self.tell(_pid(fields, "supervisor"), "restarts", child, identity, f" {identity!r} as {child!r}")
+        elif event is supervisor_events.gave_up:
+            self.tell(_pid(fields, "supervisor"), "gives up")
+        else:
+            other = _pid(fields, "other")
+            self.tell(_pid(fields, "pid"), "links" if event is events.linked else "unlinks", other, None, f" {other!r}")
+
+    def _spawned(self, parent: Pid | None, pid: Pid | None, *, linked: bool) -> None:
+        if linked:
+            self.happenings.pop()  # the link itself, which was told of first
+        self.tell(parent, "spawns", pid, None, f"{' and links' if linked else ''} {pid!r}")
+
+
+_HEARD: Final = (
+    events.spawned,
+    events.exited,
+    events.linked,
+    events.unlinked,
+    events.named,
+    supervisor_events.restarted,
+    supervisor_events.gave_up,
+)
+
+
+def show(message: object) -> str:
+    """Write a message in a line."""
+    if isinstance(message, Down):
+        return f"Down({message.object!r}, {format_reason(message.reason)})"
+    if isinstance(message, Exited):
+        return f"Exited({message.pid!r}, {format_reason(message.reason)})"
+    text = _NOISE.sub("", _repr.repr(message))
+    return text if len(text) <= WIDTH else f"{text[:WIDTH]}..."
+
+
+def _is_first(pid: Pid | None) -> bool:
+    return pid is not None and pid is pid.runtime.main
+
+
+def _pid(fields: Mapping[str, object], name: str) -> Pid | None:
+    pid = fields[name]
+    return pid if isinstance(pid, Pid) else None
+
+
+@contextmanager
+def tracing() -> Iterator[Trace]:
+    """Trace all runtimes of the thread while the block lasts."""
+    trace = Trace()
+    deliver, exit_, make_monitor = Pid.deliver, Pid.exit, Monitor.__init__
+
+    def traced_send(pid: Pid, message: object) -> None:
+        of_this_thread(pid).deliver(message)
+
+    def traced_deliver(pid: Pid, message: object) -> None:
+        trace.sent(pid, message)
+        deliver(pid, message)
+
+    def traced_exit(pid: Pid, reason: Reason) -> None:
+        trace.signalled(of_this_thread(pid), reason)
+        exit_(pid, reason)
+
+    def traced_monitor(monitor: Monitor, owner: Pid, target: Pid | None, name: object = None) -> None:
+        trace.monitored(owner, target, name)
+        make_monitor(monitor, owner, target, name)
+
+    with ExitStack() as stack:
+        stack.enter_context(patch.object(Pid, "send", traced_send))
+        stack.enter_context(patch.object(Pid, "deliver", traced_deliver))
+        stack.enter_context(patch.object(Pid, "exit", traced_exit))
+        stack.enter_context(patch.object(Monitor, "__init__", traced_monitor))
+        for event in _HEARD:
+            event.attach(trace.heard)
+            stack.callback(event.detach, trace.heard)
+        yield trace

@@ -1,0 +1,197 @@
+"""The transport of a test's client: a process with a real multiplexer, and no bytes but those of the serializer.
+
+    Client.push ── FromClient ──▶ port ── decode ──▶ Multiplexer ──▶ channels
+    Client.arrivals ◀── decode ── port ◀── SocketPush of channels and broadcasts
+
+It lives where connections live, below the endpoint's supervisor, and does what they do: `connect` runs in it, and it is
+disconnected, drained and killed as they are.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any, Final, cast, final
+
+import attrs
+import trio
+
+from phxactor.client import decode
+from phxactor.endpoint import Admission, RefusedError
+from phxactor.http import Params
+from phxactor.otp import Call, ChildSpec, Ok
+from phxactor.runtime import NORMAL, Exit, Pid, Reason, receive, self_pid, set_port
+from phxactor.runtime.signals import fatal
+from phxactor.socket import BINARY, TEXT, Broadcast, DecodeError, Drain, Mistyped, Multiplexer, Pool, Socket, SocketPush
+from phxactor.transport import BAD_MESSAGE, DRAINING, SocketOptions, events
+
+
+@attrs.frozen
+class FromClient:
+    """What the client sends: text is JSON."""
+
+    data: str | bytes
+
+
+@final
+class HangUp:
+    """The client goes away."""
+
+
+HANG_UP: Final = HangUp()
+
+
+@attrs.frozen
+class Connected:
+    """The answer to whoever connects: the transport of the client that was let in."""
+
+    transport: MemoryTransport
+
+
+@attrs.frozen
+class Admitted:
+    """A socket as `connect` and `identify` would have made it."""
+
+    id: str | None
+    assigns: Mapping[str, object]
+
+
+@attrs.frozen
+class Knock(Admission):
+    """A client's request, with what the test itself says of the connection."""
+
+    given: Mapping[str, object] = attrs.field(factory=dict, kw_only=True)
+    auth_token: str | None = attrs.field(default=None, kw_only=True, repr=False)
+    admitted: Admitted | None = attrs.field(default=None, kw_only=True)
+    """How the socket is to be, if `connect` is not to be asked."""
+
+    async def decide(self, socket: Socket, params: Params, info: dict[str, object]) -> object:
+        """Have the program decide, unless the test has."""
+        if self.admitted is None:
+            return await Admission.decide(self, socket, params, info)
+        socket.assign(self.admitted.assigns)
+        socket.id = self.admitted.id
+        return Ok()
+
+    def connect_info(self, auth_token: str | None) -> dict[str, object]:
+        """Collect what `connect` is told; what the test gives goes before what the request says."""
+        return {**Admission.connect_info(self, auth_token), **self.given}
+
+
+@final
+class MemoryTransport:
+    """The connection of one client; the output of its multiplexer."""
+
+    def __init__(self, socket: Socket, options: SocketOptions, pool: Pool, peer: str) -> None:
+        self.socket = socket
+        self.pid = socket.transport_pid
+        self.hear: Callable[[Any], None] = _nobody
+        """Takes what comes for the client, and the broadcasts that the test listens to."""
+        self.listening: set[str] = set()
+        """Topics whose broadcasts the test wants to see itself."""
+        self._peer = peer
+        self._multiplexer = Multiplexer(socket, self, pool, options)
+        self._draining = False
+
+    async def run(self) -> None:
+        """Be the process, until the client goes away or is disconnected."""
+        set_port(self._port)
+        try:
+            await trio.sleep_forever()
+        finally:
+            self._multiplexer.end()
+            if events.disconnected.handlers:
+                events.disconnected.emit(
+                    socket=self.socket.handler.__name__,
+                    transport=self.socket.transport,
+                    peer=self._peer,
+                    reason=self.pid.exit_reason,
+                    level=self.socket.log_level,
+                )
+
+    def channel_of(self, topic: str) -> Pid | None:
+        """Return the channel of a topic, from its start on."""
+        return self._multiplexer.channel_of(topic)
+
+    def push(self, push: SocketPush) -> None:
+        """Have the client hear it."""
+        self.hear(decode(push.data.decode() if push.opcode == TEXT else push.data))
+
+    def stop(self, reason: Reason) -> None:
+        """End the connection."""
+        fatal(self.pid, reason)
+
+    def listen(self, topic: str) -> None:
+        """Have the test see the broadcasts of a topic."""
+        if topic not in self.listening:
+            self.listening.add(topic)
+            if topic != self.socket.id:
+                self.socket.pubsub_server.subscribe(topic, pid=self.pid)
+
+    def _port(self, message: object) -> None:
+        # Not `match`, which may ask a message what it is: it may be a program's own.
+        kind = type(message)
+        if kind is SocketPush:
+            self.push(message)  # type: ignore[arg-type]
+        elif kind is FromClient:
+            self._take(message.data)  # type: ignore[attr-defined]
+        elif kind is Broadcast:
+            self._broadcast(message)  # type: ignore[arg-type]
+        elif kind is HangUp:
+            self.stop(NORMAL)
+        elif kind is Drain:
+            self._draining = True
+        else:
+            self._multiplexer.handle_info(message)
+        if self._draining and self._multiplexer.drained():
+            self.stop(DRAINING)
+
+    def _take(self, data: str | bytes) -> None:
+        if self._draining:
+            return
+        opcode, written = (TEXT, data.encode()) if isinstance(data, str) else (BINARY, data)
+        try:
+            message = self.socket.serializer.decode(written, opcode)
+        except Mistyped as mistyped:
+            self._multiplexer.handle_mistyped(mistyped)
+        except DecodeError:
+            self.stop(BAD_MESSAGE)
+        else:
+            self._multiplexer.handle_limited(message)
+
+    def _broadcast(self, broadcast: Broadcast) -> None:
+        if broadcast.topic in self.listening:
+            self.hear(broadcast)
+        if broadcast.topic == self.socket.id:
+            self._multiplexer.handle_info(broadcast)
+
+
+def _nobody(_: object) -> None:
+    """Hear nothing: the client is not there yet."""
+
+
+def transport_spec(knock: Knock) -> ChildSpec:
+    """Say how the endpoint's supervisor starts one; a call `"connect"` then has it decide."""
+    return ChildSpec(id="connection", start=(_start, (knock,), {}), restart="temporary")
+
+
+def _start(knock: Knock) -> Ok[Pid]:
+    return Ok(self_pid().runtime.spawn(_run, knock, link=True, initial_call="MemoryTransport"))
+
+
+async def _run(knock: Knock) -> None:
+    """Be the process: let the client in, and tell the test."""
+    pid = self_pid()
+    began = pid.runtime.now()
+    opening = await receive(lambda message: type(message) is Call)
+    assert type(opening) is Call  # noqa: S101 - it was looked for
+    try:
+        knock.check_origin()
+        socket = await knock.connect_multiplexed(cast("type[Socket]", knock.handler), knock.auth_token)
+    except RefusedError as refused:
+        knock.tell_refused(refused.why)
+        opening.from_.reply(refused)
+        raise Exit(NORMAL) from None
+    knock.tell_connected(pid, began, socket.log_level)
+    transport = MemoryTransport(socket, knock.options, knock.serving.pool_of, str(knock.request.peer))
+    opening.from_.reply(Connected(transport))
+    await transport.run()

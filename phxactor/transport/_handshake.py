@@ -1,0 +1,164 @@
+"""The WebSocket handshake (RFC 6455 section 4.2): from a request and the options to an answer, without I/O.
+
+Extensions are the concern of `websockets`. What Phoenix 1.8.12 does otherwise than most servers: how a sub-protocol is
+chosen, the token that may hide among the sub-protocols, and the status of a refusal.
+"""
+
+from __future__ import annotations
+
+from base64 import b64decode
+from binascii import a2b_base64, b2a_base64
+from collections.abc import Sequence
+from contextlib import suppress
+from hashlib import sha1
+from http import HTTPStatus
+from typing import Final
+
+import attrs
+from websockets.exceptions import InvalidHeaderFormat, NegotiationError
+from websockets.extensions import Extension
+from websockets.extensions.permessage_deflate import ServerPerMessageDeflateFactory
+from websockets.headers import build_extension, parse_extension
+
+from phxactor.http import HeaderPairs, Request, Response
+from phxactor.transport._options import WebSocketOptions
+
+AUTH_TOKEN_PREFIX: Final = "base64url.bearer.phx."  # noqa: S105 - what stands before the secret
+"""A sub-protocol that begins so carries a token: in standard base64 without padding, whatever it says."""
+AUTH_TOKEN_SUBPROTOCOL: Final = "phoenix"  # noqa: S105 - the one that is offered beside the secret
+"""What is answered to a client that offered a token, for a browser wants one of its sub-protocols back."""
+GUID: Final = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
+"""What is added to a client's key (RFC 6455 section 1.3)."""
+KEY_SIZE: Final = 16
+"""Bytes of a client's key."""
+MAX_EXTENSIONS: Final = 1024
+"""Characters of the header that offers extensions: browsers send 60, and to read 60,000 takes 84 ms."""
+VERSION: Final = "13"
+"""The only version of the WebSocket protocol (RFC 6455 section 4.1)."""
+
+_UPGRADE: Final = (("upgrade", "websocket"), ("connection", "upgrade"), ("sec-websocket-version", VERSION))
+
+# Windows of 4 KiB instead of 32 and less memory for zlib: messages are small, connections are many.
+_DEFLATE: Final = ServerPerMessageDeflateFactory(
+    server_max_window_bits=12, client_max_window_bits=12, compress_settings={"memLevel": 5}
+)
+_HEAD: Final = (
+    b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: "
+)
+
+
+@attrs.define(eq=False)
+class Accepted:
+    """A handshake that is completed by sending `head`, and is not until then."""
+
+    head: bytes
+    """The head of the answer, `101 Switching Protocols`."""
+    extensions: Sequence[Extension]
+    """What was negotiated, for the `websockets` protocol object that will read and write frames."""
+    subprotocol: str | None
+    """The sub-protocol of the answer."""
+    auth_token: str | None = attrs.field(repr=False)
+    """The token that came among the sub-protocols."""
+
+
+@attrs.frozen
+class Refused:
+    """A request that does not become a WebSocket."""
+
+    response: Response
+    why: str
+    """For a line in the log."""
+
+
+class _RefusedError(Exception):
+    def __init__(self, status: HTTPStatus, why: str, headers: HeaderPairs = ()) -> None:
+        super().__init__(why)
+        self.refused = Refused(Response.text(f"{why}\n", status=status, headers=headers), why)
+
+
+def handshake(request: Request, options: WebSocketOptions) -> Accepted | Refused:
+    """Decide on a request for a WebSocket; the origin is not looked at.
+
+    A refusal is 400 for another method than GET, and for no or a malformed handshake; 426 for a version that is not 13
+    (RFC 6455 section 4.2.2), 403 when none of the sub-protocols that the client wants is among the options.
+    """
+    try:
+        key = _accept_key(request)
+        extensions, agreed = _extensions(request) if options.compress else ([], None)
+        subprotocol, token = _subprotocol(request, options)
+    except _RefusedError as error:
+        return error.refused
+    head = _HEAD + key
+    if agreed is not None:
+        head += b"\r\nSec-WebSocket-Extensions: " + agreed.encode()
+    if subprotocol is not None:
+        head += b"\r\nSec-WebSocket-Protocol: " + subprotocol.encode("latin-1")
+    return Accepted(head + b"\r\n\r\n", extensions, subprotocol, token)
+
+
+def _accept_key(request: Request) -> bytes:
+    """Check that the request asks for a WebSocket, and answer its key (RFC 6455 section 4.2)."""
+    if request.method != "GET":
+        raise _RefusedError(HTTPStatus.BAD_REQUEST, "a WebSocket begins with GET")
+    if request.http_version < "1.1":
+        raise _RefusedError(HTTPStatus.BAD_REQUEST, "a WebSocket needs HTTP/1.1")
+    asked = request.header("upgrade"), request.header("connection")
+    if not ("websocket" in _tokens(asked[0]) and "upgrade" in _tokens(asked[1])):
+        raise _RefusedError(HTTPStatus.BAD_REQUEST, "this path is a WebSocket's, and no upgrade to one was asked for")
+    key = (request.header("sec-websocket-key") or "").encode("latin-1")
+    try:
+        whole = len(a2b_base64(key, strict_mode=True)) == KEY_SIZE
+    except ValueError:
+        whole = False
+    if not whole:
+        raise _RefusedError(HTTPStatus.BAD_REQUEST, "the header Sec-WebSocket-Key is missing or malformed")
+    if request.header("sec-websocket-version") != VERSION:
+        raise _RefusedError(HTTPStatus.UPGRADE_REQUIRED, f"only WebSocket version {VERSION} is spoken", _UPGRADE)
+    return b2a_base64(sha1(key + GUID, usedforsecurity=False).digest(), newline=False)
+
+
+def _tokens(header: str | None) -> list[str]:
+    return [token.strip() for token in (header or "").lower().split(",")]
+
+
+def _extensions(request: Request) -> tuple[list[Extension], str | None]:
+    """Choose among the extensions that were offered: the first deflate that can be had, and the header that says so."""
+    offered = request.header("sec-websocket-extensions")
+    if offered is None:
+        return [], None
+    if len(offered) > MAX_EXTENSIONS:
+        raise _RefusedError(HTTPStatus.BAD_REQUEST, f"Sec-WebSocket-Extensions is over {MAX_EXTENSIONS} characters")
+    try:
+        for name, parameters in parse_extension(offered):
+            if name == _DEFLATE.name:
+                with suppress(NegotiationError):
+                    agreed, extension = _DEFLATE.process_request_params(parameters, [])
+                    return [extension], build_extension([(name, agreed)])
+    except InvalidHeaderFormat:
+        raise _RefusedError(HTTPStatus.BAD_REQUEST, "the header Sec-WebSocket-Extensions is malformed") from None
+    return [], None
+
+
+def _subprotocol(request: Request, options: WebSocketOptions) -> tuple[str | None, str | None]:
+    """Choose the sub-protocol, and take the token from among those offered."""
+    header = request.header("sec-websocket-protocol") or ""
+    offered = [name for part in header.split(",") if (name := part.strip())]
+    known = options.subprotocols
+    token = None
+    if options.auth_token:
+        known = (AUTH_TOKEN_SUBPROTOCOL, *known)
+        hidden = [name for name in offered if name.startswith(AUTH_TOKEN_PREFIX)]
+        if len(hidden) == 1:
+            offered.remove(hidden[0])
+            token = _decode_token(hidden[0].removeprefix(AUTH_TOKEN_PREFIX))
+    chosen = next((name for name in known if name in offered), None)
+    if chosen is None and known and offered:
+        raise _RefusedError(HTTPStatus.FORBIDDEN, "none of the sub-protocols that were asked for is spoken")
+    return chosen, token
+
+
+def _decode_token(encoded: str) -> str:
+    try:
+        return b64decode(encoded + "=" * (-len(encoded) % 4), validate=True).decode()
+    except ValueError:
+        raise _RefusedError(HTTPStatus.BAD_REQUEST, "the auth token is not the base64 of a text") from None
