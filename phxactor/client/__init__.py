@@ -1,4 +1,4 @@
-"""A Phoenix client for trio: connect, join, push, and stay joined whatever connections do. See README.md."""
+"""A Phoenix client for trio: connect, join, push, and stay joined over new connections. See README.md."""
 
 from phxactor.client._backoff import reconnect_after, rejoin_after
 from phxactor.client._channel import Channel, ChannelStatistics

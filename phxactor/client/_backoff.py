@@ -1,4 +1,4 @@
-"""How long to wait before the next try, as phoenix.js 1.8.16 does. Plain functions of the number of the try, from 1."""
+"""Seconds to wait before the next try, as in phoenix.js 1.8.16. Pure functions of the number of the try, from 1."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ _REJOIN: Final = (1.0, 2.0, 5.0)
 
 
 def reconnect_after(tries: int) -> float:
-    """Say how many seconds lie before this try to connect: 10 ms, more and more, at last 5 seconds."""
+    """Return the seconds to wait before this try to connect: from 10 ms, growing to 5 seconds."""
     return _RECONNECT[tries - 1] if tries <= len(_RECONNECT) else 5.0
 
 
 def rejoin_after(tries: int) -> float:
-    """Say how many seconds lie before this try to join a topic again: 1, 2, 5, at last 10."""
+    """Return the seconds to wait before this try to join a topic again: 1, 2, 5, then always 10."""
     return _REJOIN[tries - 1] if tries <= len(_REJOIN) else 10.0

@@ -1,4 +1,4 @@
-"""A topic that has been joined, as its user sees it."""
+"""The public class of a joined topic."""
 
 from __future__ import annotations
 
@@ -15,28 +15,28 @@ from phxactor.socket import Message
 
 @attrs.frozen
 class ChannelStatistics:
-    """A channel, in numbers."""
+    """The counts of a channel at one moment."""
 
     joined: bool
     joins: int
-    """How many there have been: one, and one more after each crash and each lost connection."""
+    """Successful joins so far: the first, and one more after each crash and each lost connection."""
     queued: int
-    """Messages that wait to be iterated over."""
+    """Messages that the iteration has not taken yet."""
     lost: int
-    """Messages that were dropped because they were not iterated over."""
+    """Messages dropped because the inbox was full."""
     stale: int
-    """Messages that were dropped because they were about an older join."""
+    """Messages dropped because they belong to an earlier join."""
     awaited: int
-    """Replies that are waited for."""
+    """Replies that tasks are waiting for."""
 
 
 @final
 class Channel:
-    """A topic that `Socket.join` has joined. It stays joined, over new connections and after crashes, until it is left.
+    """A topic that `Socket.join` has joined. It is joined again after crashes and lost connections, until it is left.
 
-    Iterate over it for what the server pushes and broadcasts. After a gap in which it was not joined comes a message
-    with the event `phx_join` and the server's new answer. The iteration ends when we have left or the server has closed
-    the channel. It raises `Overflow` where messages were dropped; whoever iterates on gets those that were not.
+    Iterate over it for the server's pushes and broadcasts (`Message`). After each later join, the iteration yields a
+    message with the event `phx_join` and the server's new answer as payload. The iteration ends when the client has
+    left or the server has closed the channel. It raises `Overflow` where messages were dropped, and can go on then.
     """
 
     def __init__(self, membership: Membership) -> None:
@@ -52,29 +52,29 @@ class Channel:
 
     @property
     def response(self) -> Payload:
-        """What the server answered to the last join."""
+        """The payload of the server's answer to the last join."""
         return self._membership.response
 
     async def push(self, event: str, payload: Payload = None, *, timeout: float | None = None) -> Payload:
         """Send an event, and wait for the reply.
 
-        While the topic is not joined, as between two connections, it waits for that too.
+        While the topic is not joined, e.g. between two connections, the push waits until it is joined again.
 
         Args:
-            event: its name.
-            payload: what JSON can hold, or `bytes`; None stands for `{}`.
-            timeout: seconds, for all of it; the socket's unless given.
+            event: the name of the event.
+            payload: a value that JSON can hold, or `bytes`; None is sent as `{}`.
+            timeout: seconds for joining, sending and the reply together; by default the socket's `timeout`.
 
         Returns:
-            The reply's payload.
+            The payload of the reply.
 
         Raises:
-            ReplyError: its status is not `ok`.
-            TimeoutError: there was none in time; says whether it was sent.
-            ConnectionLost: the connection was lost after it was sent. Nobody knows if it has arrived.
-            ChannelCrashed: the channel crashed before it answered.
-            ChannelClosed: it has been left, or closed by the server.
-            EncodeError: the payload cannot be written.
+            ReplyError: the status of the reply is not `ok`.
+            TimeoutError: no reply came in time; the message says whether the event was sent.
+            ConnectionLost: the connection was lost after sending. It is unknown whether the event arrived.
+            ChannelCrashed: the channel crashed before it replied.
+            ChannelClosed: the client has left, or the server has closed the channel.
+            EncodeError: the payload cannot be encoded.
 
         """
         membership = self._membership
@@ -95,17 +95,17 @@ class Channel:
         raise self._not_sent(event, seconds)
 
     async def cast(self, event: str, payload: Payload = None, *, timeout: float | None = None) -> None:
-        """Send an event, and do not wait for a reply. It gets lost if the connection does at this moment.
+        """Send an event without waiting for a reply. If the connection is lost at this moment, the event is lost too.
 
         Args:
-            event: its name.
-            payload: what JSON can hold, or `bytes`; None stands for `{}`.
-            timeout: seconds that it may wait for the topic to be joined; the socket's unless given.
+            event: the name of the event.
+            payload: a value that JSON can hold, or `bytes`; None is sent as `{}`.
+            timeout: seconds to wait for the topic to be joined; by default the socket's `timeout`.
 
         Raises:
-            TimeoutError: it was not joined in time, and nothing was sent.
-            ChannelClosed: it has been left, or closed by the server.
-            EncodeError: the payload cannot be written.
+            TimeoutError: the topic was not joined in time, and nothing was sent.
+            ChannelClosed: the client has left, or the server has closed the channel.
+            EncodeError: the payload cannot be encoded.
 
         """
         membership = self._membership
@@ -116,10 +116,10 @@ class Channel:
         raise self._not_sent(event, seconds)
 
     async def leave(self, *, timeout: float | None = None) -> None:
-        """Leave the topic, and wait until the server has answered; it is left in any case.
+        """Leave the topic, and wait for the server's answer. The topic counts as left even if no answer comes.
 
         Args:
-            timeout: seconds to wait; the socket's unless given.
+            timeout: seconds to wait for the answer; by default the socket's `timeout`.
 
         """
         membership = self._membership
@@ -135,7 +135,7 @@ class Channel:
             raise StopAsyncIteration from None
 
     def statistics(self) -> ChannelStatistics:
-        """Count what there is to count."""
+        """Return the current counts."""
         membership = self._membership
         return ChannelStatistics(
             joined=membership.connection is not None,
@@ -148,5 +148,5 @@ class Channel:
 
     def _not_sent(self, event: str, seconds: float) -> TimeoutError:
         membership = self._membership
-        why = "too much waited to be written" if membership.connection else f"it was not joined ({membership.error})"
+        why = "too many messages are unwritten" if membership.connection else f"it was not joined ({membership.error})"
         return TimeoutError(f"{event!r} on {self.topic!r} was not sent within {seconds:g} s: {why}")

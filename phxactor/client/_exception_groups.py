@@ -1,4 +1,4 @@
-"""Exceptions out of nurseries that the user has not opened."""
+"""Exceptions without the exception groups of nurseries that the client opens internally."""
 
 from __future__ import annotations
 
@@ -6,9 +6,9 @@ from types import TracebackType
 
 
 class unwrapped:  # noqa: N801 - it reads as a function
-    """Raise what comes out of the block as it was before nurseries put it in groups, if it is one exception only.
+    """A context manager: if the block raises a group that holds one exception only, that exception is raised instead.
 
-    It is no generator: the frames of `contextlib` would keep the group, and what is raised keeps these frames.
+    It is a class, not a generator: the frames of `contextlib` would refer to the group, and the traceback to them.
     """
 
     def __enter__(self) -> None:
@@ -17,7 +17,7 @@ class unwrapped:  # noqa: N801 - it reads as a function
     def __exit__(
         self, kind: type[BaseException] | None, group: BaseException | None, trace: TracebackType | None
     ) -> None:
-        """Raise the one, with the context it had: else it would drag the group along, and with it itself."""
+        """Raise the single exception. Its `__context__` is restored, or it would refer to the group: a cycle."""
         error = group
         while isinstance(error, BaseExceptionGroup) and len(error.exceptions) == 1:
             error = error.exceptions[0]

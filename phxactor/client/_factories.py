@@ -1,4 +1,4 @@
-"""Options that may be a function, so that each try has a fresh value: tokens expire."""
+"""Options that may be functions, called for each try, since values such as tokens expire."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from typing import TypeAlias, TypeVar, cast
 T = TypeVar("T")
 
 ValueOrFactory: TypeAlias = T | Callable[[], T | Awaitable[T]]
-"""A value, or a function that makes one, synchronous or not."""
+"""A value, or a synchronous or asynchronous function that returns one."""
 
 
 async def resolve(value: ValueOrFactory[T]) -> T:
-    """Take the value, or have it made."""
+    """Return the value, or the result of the function."""
     made = value() if callable(value) else value
     return cast("T", await made if isawaitable(made) else made)

@@ -1,4 +1,4 @@
-"""From a URL to an open WebSocket: trio-websocket's, and what it leaves open about handshakes that fail."""
+"""Opens a WebSocket for a URL by trio-websocket, and turns each kind of failed handshake into an error."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ from phxactor.client._url import URL, Params, subprotocols
 from phxactor.runtime import Patience, forget_handshake
 
 OpenStream: TypeAlias = Callable[[], Awaitable[trio.abc.Stream]]
-"""What opens the bytes beneath the WebSocket, and beneath TLS if the URL has it."""
+"""A function that opens the byte stream below the WebSocket (and below TLS, for a `wss:` URL)."""
 
 
 @attrs.frozen
 class _Request:
-    """What a handshake asks with."""
+    """The parts of a handshake request that depend on the options."""
 
     target: str
     subprotocols: list[str]
@@ -35,25 +35,25 @@ class _Request:
 
 @attrs.frozen
 class Server:
-    """Where the server is, and what it is shown when it is called."""
+    """The server's URL, and the options of the handshake."""
 
     url: URL
     params: ValueOrFactory[Params]
     auth_token: ValueOrFactory[str | None]
     headers: ValueOrFactory[Mapping[str, str]]
     ssl_context: ssl.SSLContext | None
-    """For a `wss:` URL only."""
+    """None for a `ws:` URL."""
     open_stream: OpenStream | None
     max_message_size: int
 
     @asynccontextmanager
     async def call(self, timeout: float, patience: Patience) -> AsyncIterator[WebSocketConnection]:
-        """Connect, within so many seconds; at the end of the block the connection is cut off, should it still stand.
+        """Connect within `timeout` seconds. At the end of the block, a connection that is still open is cut off.
 
         Raises:
-            ConnectRefused: the server answered, and said no.
-            ConnectionLost: what answered is no WebSocket, or hung up.
-            OSError: nothing answered, or TLS failed; a `TimeoutError` when it all took too long.
+            ConnectRefused: the server answered with an HTTP status other than 101.
+            ConnectionLost: the server does not speak WebSocket, or hung up.
+            OSError: there was no answer, or TLS failed; TimeoutError after `timeout` seconds.
 
         """
         request = await self._request()
@@ -66,13 +66,13 @@ class Server:
                         overheard = HandshakeStream(await self._dial())
                         websocket = await self._shake_hands(nursery, overheard, request)
                     if websocket is None:
-                        raise TimeoutError(f"{self.url} has not let us in within {timeout:g} s")
+                        raise TimeoutError(f"{self.url} did not complete the handshake within {timeout:g} s")
                     yield websocket
                     nursery.cancel_scope.cancel()
         except ConnectionRejected as rejected:
             raise ConnectRefused(str(self.url), rejected.status_code, rejected.body or b"") from None
         except (h11.LocalProtocolError, wsproto.utilities.LocalProtocolError) as error:
-            # How trio-websocket ends when it answers what it cannot, but also when it is given a bad header.
+            # trio-websocket raises these for an answer that it cannot read, and also for an invalid header option.
             if overheard is None or not overheard.answer:
                 raise
             raise overheard.no_websocket(error) from error
@@ -99,7 +99,7 @@ class Server:
             await tls.do_handshake()
         except BaseException as error:
             await trio.aclose_forcefully(tls)
-            if isinstance(error.__cause__, ssl.SSLError):  # trio speaks of a broken resource; this says why it broke
+            if isinstance(error.__cause__, ssl.SSLError):  # more telling than trio's BrokenResourceError
                 raise error.__cause__ from None
             raise
         finally:

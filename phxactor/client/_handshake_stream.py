@@ -1,6 +1,7 @@
-"""A stream that is overheard while hands are shaken.
+"""A wrapper around the byte stream of a WebSocket handshake, which records the server's answer and notices its end.
 
-trio-websocket waits for ever when a server hangs up in the middle of its answer, and reads a refusal to its end.
+It is needed because trio-websocket waits for ever if the server hangs up in the middle of its answer, and reads the
+body of a refusal without a limit.
 """
 
 from __future__ import annotations
@@ -13,13 +14,13 @@ import trio
 from phxactor.client._errors import ABNORMAL, PROTOCOL_ERROR, ConnectionLost, ConnectRefused
 
 MAX_ANSWER: Final = 65536
-"""Bytes that are read of an answer which opens no WebSocket."""
+"""Maximum bytes read of an answer that opens no WebSocket."""
 _STATUS: Final = re.compile(rb"HTTP/1\.[01] (\d{3}).*?\r\n\r\n(.*)", re.DOTALL)
 
 
 @final
 class HandshakeStream(trio.abc.Stream):
-    """A stream whose end is noticed, and whose first bytes are kept until `is_open` is set."""
+    """A stream that keeps all received bytes in `answer` until `is_open` is set, and notices the end of the stream."""
 
     def __init__(self, stream: trio.abc.Stream) -> None:
         self._stream = stream
@@ -28,12 +29,12 @@ class HandshakeStream(trio.abc.Stream):
         self._ended = trio.Event()
 
     async def cancel_at_end(self, scope: trio.CancelScope) -> None:
-        """Wait until nothing more comes."""
+        """Cancel `scope` when the stream has ended."""
         await self._ended.wait()
         scope.cancel()
 
     def refusal(self, url: str) -> ConnectRefused | ConnectionLost:
-        """Say what became of a handshake that has ended without success."""
+        """Return the error for a handshake that ended without success."""
         match = _STATUS.match(self.answer)
         if match is not None and match[1] != b"101":
             return ConnectRefused(url, int(match[1]), match[2])
@@ -42,11 +43,11 @@ class HandshakeStream(trio.abc.Stream):
         return ConnectionLost(ABNORMAL, "the server hung up instead of completing the handshake")
 
     def no_websocket(self, error: Exception | None = None) -> ConnectionLost:
-        """Say that what answered does not speak the protocol, or not any more."""
+        """Return the error for a server that does not speak WebSocket, or that broke the protocol later."""
         return ConnectionLost(PROTOCOL_ERROR, str(error) if self.is_open else f"no WebSocket: {self.answer[:80]!r}")
 
     async def receive_some(self, max_bytes: int | None = None) -> bytes | bytearray:
-        """Read."""
+        """Receive bytes; end of stream (b"") after `MAX_ANSWER` bytes while not `is_open`."""
         data: bytes | bytearray = b""
         try:
             if self.is_open or len(self.answer) < MAX_ANSWER:
@@ -59,7 +60,7 @@ class HandshakeStream(trio.abc.Stream):
         return data
 
     async def send_all(self, data: bytes | bytearray | memoryview) -> None:
-        """Write."""
+        """Send bytes. A broken stream counts as ended."""
         try:
             await self._stream.send_all(data)
         except trio.BrokenResourceError:
@@ -67,10 +68,10 @@ class HandshakeStream(trio.abc.Stream):
             raise
 
     async def wait_send_all_might_not_block(self) -> None:
-        """Wait."""
+        """Wait as the wrapped stream does."""
         await self._stream.wait_send_all_might_not_block()
 
     async def aclose(self) -> None:
-        """Close."""
+        """Close the wrapped stream."""
         self._ended.set()
         await self._stream.aclose()

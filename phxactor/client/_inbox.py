@@ -1,4 +1,4 @@
-"""What has come on a topic, and has not been taken yet."""
+"""The messages of a topic that the user has not taken yet."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from phxactor.socket import Message
 
 @final
 class Inbox:
-    """A bounded queue that keeps the newest: the oldest is dropped for what does not fit, and the taker is told.
+    """A bounded queue that keeps the newest messages. A full queue drops its oldest message, and `take` reports that.
 
-    Whoever reads the connection never waits here: the reply that a slow taker may be waiting for comes the same way.
+    The task that reads the connection never waits here, since a reply that the user waits for comes by the same task.
     """
 
     __slots__ = ("_incoming", "_lost", "_outgoing", "_topic", "lost")
@@ -24,13 +24,13 @@ class Inbox:
         self._incoming, self._outgoing = trio.open_memory_channel[Message](size)
         self._lost = 0
         self.lost = 0
-        """All that were ever dropped."""
+        """Messages dropped so far."""
 
     def __len__(self) -> int:
         return self._outgoing.statistics().current_buffer_used
 
     def put(self, message: Message) -> None:
-        """Queue a message."""
+        """Queue a message; if the queue is full, drop its oldest."""
         try:
             self._incoming.send_nowait(message)
         except trio.WouldBlock:
@@ -43,8 +43,8 @@ class Inbox:
         """Wait for the next message.
 
         Raises:
-            Overflow: messages before it were dropped; the next call goes on.
-            trio.EndOfChannel: it was the last.
+            Overflow: messages were dropped since the last call; the next call returns a message.
+            trio.EndOfChannel: the inbox is closed and empty.
 
         """
         if self._lost:
@@ -53,5 +53,5 @@ class Inbox:
         return await self._outgoing.receive()
 
     def close(self) -> None:
-        """Let nothing more in; what is there can be taken."""
+        """Accept no more messages; the queued ones can still be taken."""
         self._incoming.close()

@@ -1,4 +1,4 @@
-"""The line to a server: one connection after another, and who is to hear what comes over them."""
+"""The line to a server: one connection after another, and the topics that get their messages."""
 
 from __future__ import annotations
 
@@ -18,26 +18,26 @@ from phxactor.socket import Message, Reply
 
 
 class Member(Protocol):
-    """One who listens on a topic."""
+    """A topic of a line."""
 
     def receive(self, message: Message | Reply) -> None:
-        """Take what has come."""
+        """Handle a message of the topic."""
 
     def fall(self, error: ConnectionLost) -> None:
-        """Take note that the connection is lost."""
+        """Handle the loss of the connection."""
 
     def end(self) -> None:
-        """Leave, and be no member any more."""
+        """Leave the topic without waiting, and remove it from the line's members."""
 
 
 @attrs.frozen
 class LineOptions:
-    """How a line is kept."""
+    """The options of a line; `connect` documents them."""
 
     timeout: float
     """Seconds that a try to connect may take."""
     heartbeat: float
-    """Seconds between heartbeats, and until an answer to one is missed."""
+    """Seconds between heartbeats, and seconds to wait for the answer to one."""
     reconnect_after: Callable[[int], float]
     rejoin_after: Callable[[int], float]
     gives_up: Callable[[ConnectRefused], bool]
@@ -46,19 +46,19 @@ class LineOptions:
 
 @final
 class Line:
-    """Keeps a connection to a server while `run` does."""
+    """Keeps a connection to a server while `run` runs."""
 
     def __init__(self, server: Server, options: LineOptions) -> None:
         self.options: Final = options
         self.members: Final[dict[str, Member]] = {}
-        """By topic."""
+        """The members by topic."""
         self.connection: Connection | None = None
-        """The one that stands; None between two."""
+        """The current connection; None between two connections."""
         self.connections = 0
-        """How many there have been."""
+        """Connections opened so far."""
         self._server = server
         self.patience: Final = Patience(trio.current_time)
-        """By which the server is judged."""
+        """The clock for the server's time-outs."""
         self._refs = count(1)
         self._tries = 0
         self._connected = trio.lowlevel.ParkingLot()
@@ -73,7 +73,7 @@ class Line:
         """Wait for a connection.
 
         Raises:
-            trio.ClosedResourceError: there will be none any more.
+            trio.ClosedResourceError: the line is closed.
 
         """
         while not self._closing:
@@ -83,13 +83,13 @@ class Line:
         raise trio.ClosedResourceError("this socket is closed: the block of its connect() has been left")
 
     async def run(self) -> None:
-        """Connect, and again whenever the connection is lost, until `close`.
+        """Connect, and connect again whenever the connection is lost, until `close`.
 
-        Once there has been a connection it is shielded, and `close` alone ends it: a program that is cancelled says
-        goodbye too.
+        From the first connection on, the task is shielded, and only `close` ends it. So a cancelled program still
+        leaves its topics and closes the connection.
 
         Raises:
-            Exception: the first try has failed, or the server has refused a later one for good; or from `on_status`.
+            Exception: the first try failed, `gives_up` made a later refusal final, or `on_status` raised.
 
         """
         with self._scope:
@@ -126,7 +126,7 @@ class Line:
                 await connection.run()
             finally:
                 self.connection = None
-                if connection.heard:  # else a server that hangs up at once would be called a hundred times a second
+                if connection.heard:  # else the back-off would restart with each connection that ends at once
                     self._tries = 0
                 lost = connection.lose(ABNORMAL, "given up")
                 for member in list(self.members.values()):
@@ -135,9 +135,9 @@ class Line:
     def _is_fatal(self, error: Exception, *, connected: bool) -> bool:
         if self.connections == 0:
             return True
-        if connected:  # all that can go wrong with a connection is that it is lost
+        if connected:  # a connection ends with ConnectionLost; any other error comes from `on_status`
             return not isinstance(error, ConnectionLost)
-        # A function that makes the params may raise anything: that is one more try that has failed.
+        # The functions that make params, token or headers may raise anything: that counts as a failed try.
         return isinstance(error, ConnectRefused) and self.options.gives_up(error)
 
     async def _pause(self, error: Exception) -> None:

@@ -3,7 +3,7 @@
     joining ─ok─▶ joined ─phx_error, connection lost─▶ errored ─a new connection, or after a while─▶ joining
        leave(), phx_close, the end of the socket, or a first join that fails ─▶ closed, for good
 
-Each join has a ref of its own. What carries another is about a join that is over, and is dropped.
+Each join has a join ref of its own. A message with another join ref belongs to an earlier join, and is dropped.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from phxactor.socket import Message, Reply
 
 @final
 class Membership:
-    """One topic of a line. What comes is handled synchronously, so that it takes effect in the order of its coming."""
+    """One topic of a line. Messages are handled synchronously, so that they take effect in the order of arrival."""
 
     def __init__(self, line: Line, topic: str, payload: ValueOrFactory[Payload], timeout: float, inbox: Inbox) -> None:
         self.line: Final = line
@@ -35,16 +35,16 @@ class Membership:
         self.inbox: Final = inbox
         self.replies: Final = Replies()
         self.connection: Connection | None = None
-        """The one that it is joined over; None while it is not joined."""
+        """The connection over which the topic is joined; None while it is not joined."""
         self.closed = False
         self.response: Payload = None
-        """What the server answered to the last join."""
+        """The payload of the server's answer to the last join."""
         self.error: Exception = ChannelClosed(topic)
-        """Why it is not joined."""
+        """Why the topic is not joined."""
         self.joins = 0
-        """How many there have been."""
+        """Successful joins so far."""
         self.stale = 0
-        """Messages that were dropped, because they were about an older join."""
+        """Messages dropped because they belong to an earlier join."""
         self._payload = payload
         self._timeout = timeout
         self._join_ref: str | None = None
@@ -56,11 +56,11 @@ class Membership:
     # ------------------------------------------------------------------------------------------- joining
 
     async def join(self) -> None:
-        """Join for the first time, on another connection when one is lost in the middle of it.
+        """Join for the first time. If the connection is lost meanwhile, try again on the next one.
 
         Raises:
-            JoinError: the server did not let us in.
-            ChannelCrashed: the channel did not survive its join.
+            JoinError: the server refused the join.
+            ChannelCrashed: the channel crashed during the join.
             TimeoutError: the server did not answer in time.
 
         """
@@ -72,9 +72,10 @@ class Membership:
         raise self._unanswered()
 
     async def keep(self) -> None:
-        """Join again whenever it is not joined, until it is closed.
+        """Join again whenever the topic is not joined, until it is closed.
 
-        On a new connection at once; on one on which the channel has crashed or has been refused, after a while.
+        On a new connection it joins at once. On a connection where the channel crashed or the join was refused, it
+        waits `rejoin_after` seconds.
         """
         tries = 0
         with self._keeper:
@@ -93,14 +94,14 @@ class Membership:
                     continue
                 try:
                     await self._try_in_time(connection)
-                # A function that makes the payload may raise anything: that is one more try that has failed.
+                # A function that makes the payload may raise anything: that counts as a failed try.
                 except Exception as error:  # noqa: BLE001
                     self._tried, self.error = connection, error
                 else:
                     tries = 0
 
     async def _pause(self, tries: int, connection: Connection) -> bool:
-        """Wait before another try; returns whether the connection still stands."""
+        """Wait before another try. Return whether the connection is still open."""
         seconds = self.line.options.rejoin_after(tries)
         self.line.options.on_status(Errored(self.topic, self.error, seconds))
         with trio.move_on_after(seconds):
@@ -130,7 +131,7 @@ class Membership:
             try:
                 reply = await answer.wait()
             except trio.Cancelled:
-                if self._join_ref == ref:  # the server may be about to let us in
+                if self._join_ref == ref:  # the server may still accept this join
                     self._say_leave(connection)
                     self._forget_join()
                 raise
@@ -140,7 +141,7 @@ class Membership:
     # --------------------------------------------------------------------------------------- what comes
 
     def receive(self, message: Message | Reply) -> None:
-        """Take a message on this topic."""
+        """Handle a message of this topic."""
         if message.join_ref is not None and message.join_ref != self._join_ref:
             self.stale += 1
         elif isinstance(message, Reply):
@@ -155,7 +156,7 @@ class Membership:
             self.inbox.put(message)
 
     def fall(self, error: ChannelCrashed | ConnectionLost) -> None:
-        """Be joined no more, and have nothing answered that was sent."""
+        """Be not joined any more, and raise `error` in all tasks that wait for replies."""
         self.error = error
         self._forget_join()
         self.replies.fail(error)
@@ -176,10 +177,10 @@ class Membership:
     # ----------------------------------------------------------------------------------------- what goes
 
     async def ready(self) -> Connection:
-        """Wait until it is joined, and there is room for a message.
+        """Wait until the topic is joined and its connection has room for a message; return the connection.
 
         Raises:
-            ChannelClosed: it never will be.
+            ChannelClosed: the topic is closed.
 
         """
         while not self.closed:
@@ -197,13 +198,13 @@ class Membership:
         return None if self.closed or connection is None or connection.lost is not None else connection
 
     def send(self, connection: Connection, event: str, payload: Payload, ref: str) -> None:
-        """Send a message, over what `ready` returned."""
+        """Send a message over the connection that `ready` returned."""
         connection.send(Message(self.topic, event, {} if payload is None else payload, ref, self._join_ref))
 
     # ------------------------------------------------------------------------------------------- the end
 
     async def leave(self, timeout: float) -> None:
-        """Leave, and wait until the server knows, at most so long."""
+        """Leave, and wait at most `timeout` seconds for the server's answer."""
         if self.closed:
             return
         connection = self.connection

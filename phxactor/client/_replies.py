@@ -1,4 +1,4 @@
-"""Replies that somebody waits for."""
+"""Replies that tasks wait for."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from phxactor.socket import Ref, Reply
 
 @final
 class Awaited:
-    """One reply: it comes, or something else happens that makes it impossible."""
+    """One awaited reply: it is settled by the reply, or by the error that makes a reply impossible."""
 
     __slots__ = ("_outcome", "_settled")
 
@@ -24,23 +24,23 @@ class Awaited:
         self._outcome: Reply | ClientError | None = None
 
     def settle(self, outcome: Reply | ClientError) -> None:
-        """Wake who waits; what comes second is dropped."""
+        """Set the outcome and wake the waiting task. Further outcomes are dropped."""
         if self._outcome is None:
             self._outcome = outcome
             self._settled.set()
 
     async def wait(self) -> Reply:
-        """Wait for the reply; raises what came instead."""
+        """Wait for the reply, and return it or raise the error."""
         await self._settled.wait()
         assert self._outcome is not None  # noqa: S101 - for mypy
         if isinstance(self._outcome, ClientError):
-            raise copy(self._outcome)  # a traceback knows this frame, and with it what is kept
+            raise copy(self._outcome)  # the traceback of the raised object refers to this frame
         return self._outcome
 
 
 @final
 class Replies:
-    """All that are awaited, by ref."""
+    """All awaited replies, by ref."""
 
     __slots__ = ("_awaited",)
 
@@ -52,7 +52,7 @@ class Replies:
 
     @contextmanager
     def expect(self, ref: Ref) -> Iterator[Awaited]:
-        """Expect a reply while the block lasts; one that comes later is dropped."""
+        """Expect a reply while the block lasts. A later reply is dropped."""
         awaited = self._awaited[ref] = Awaited()
         try:
             yield awaited
@@ -60,12 +60,12 @@ class Replies:
             del self._awaited[ref]
 
     def answer(self, reply: Reply) -> None:
-        """Hand a reply to who waits for it; dropped when nobody does."""
+        """Hand a reply to the task that waits for its ref. A reply that no task waits for is dropped."""
         awaited = self._awaited.get(reply.ref)
         if awaited is not None:
             awaited.settle(reply)
 
     def fail(self, error: ClientError) -> None:
-        """Raise an error where a reply is waited for, each time one of its own: a traceback belongs to one task."""
+        """Raise a copy of an error in each task that waits for a reply, since a traceback belongs to one task."""
         for awaited in self._awaited.values():
             awaited.settle(copy(error))

@@ -29,15 +29,15 @@ _NOTHING: Final[Mapping[str, str]] = MappingProxyType({})
 
 @attrs.frozen
 class SocketStatistics:
-    """A socket, in numbers."""
+    """The counts of a socket at one moment."""
 
     connected: bool
     connections: int
-    """How many there have been."""
+    """Connections opened so far."""
     topics: int
-    """That are joined, or are to be."""
+    """Topics that are joined, or waiting to be joined."""
     unwritten: int
-    """Messages that wait to be written."""
+    """Messages not yet written to the connection."""
 
 
 def _ignore(_: Status) -> None:
@@ -62,40 +62,40 @@ def connect(
 ) -> AbstractAsyncContextManager[Socket]:
     """Connect to a Phoenix socket, and stay connected while the block lasts.
 
-    At its end all topics are left, the connection is closed with 1000 and every task is gone; that takes at most 2
-    seconds, also when the block is cancelled. `params`, `auth_token` and `headers` may be functions, synchronous or
-    not: they are called anew for each connection.
+    At the end of the block, the client leaves all topics, closes the connection with 1000, and ends all its tasks. This
+    takes at most 2 seconds, also when the block is cancelled. `params`, `auth_token` and `headers` may be functions,
+    synchronous or asynchronous; they are called for each connection.
 
     Args:
-        url: the WebSocket's, `wss://example.com/socket/websocket`.
-        params: what the socket's `connect` gets, by way of the query.
-        auth_token: what it gets as `auth_token`, by way of a sub-protocol.
-        headers: more headers of the handshake.
-        ssl_context: for a `wss:` URL; one that trusts what the system trusts unless given.
-        open_stream: what to speak over instead of TCP, as a Unix socket or a proxy's tunnel.
-        timeout: seconds for a try to connect, and for each join, push and leave that is given none.
-        heartbeat: seconds between heartbeats; one that is not answered before the next is due ends the connection.
-        reconnect_after: seconds before a try to connect again, from its number; 1 is the first.
-        rejoin_after: seconds before a try to join a topic again, from its number.
-        gives_up: whether a refusal, when connecting again, is to be raised out of the block; unless given, a 4xx is,
-            but for 408, 425 and 429.
-        on_status: is told of each connection and each join, as they come and go; it must not wait.
-        max_message_size: bytes of a message; a larger one ends the connection.
+        url: the URL of the WebSocket, e.g. `wss://example.com/socket/websocket`.
+        params: the params for the server's `connect`, sent in the query.
+        auth_token: the token for the server's `connect` (`connect_info["auth_token"]`), sent as a sub-protocol.
+        headers: further headers of the handshake.
+        ssl_context: for a `wss:` URL; by default one that trusts the system's certificates.
+        open_stream: a function that opens the stream to use instead of TCP, e.g. a Unix socket or a proxy's tunnel.
+        timeout: seconds for a try to connect; also the default for each join, push and leave.
+        heartbeat: seconds between heartbeats. One that is not answered in this time ends the connection.
+        reconnect_after: a function from the number of the try to connect again (from 1) to the seconds before it.
+        rejoin_after: a function from the number of the try to join a topic again (from 1) to the seconds before it.
+        gives_up: a function that decides whether a refusal of a later connection is raised out of the block; by
+            default a 4xx status is, except 408, 425 and 429.
+        on_status: a function called with each `Status`; it must not block.
+        max_message_size: maximum bytes of a received message; a larger one ends the connection.
 
     Raises:
-        ConnectRefused: when it is entered, and the server does not let us in; or see `gives_up`.
-        OSError: when it is entered, and the server cannot be reached (`TimeoutError` and `ConnectionLost` are such).
-        ValueError: an option is wrong.
+        ConnectRefused: on entering the block, if the server refuses the handshake; later, if `gives_up` says so.
+        OSError: on entering the block, if the server cannot be reached (includes TimeoutError and ConnectionLost).
+        ValueError: an option is not valid.
 
     """
     where = URL.parse(url)
     if ssl_context is None and where.secure:
         ssl_context = ssl.create_default_context()
     elif ssl_context is not None and not where.secure:
-        raise ValueError(f"an ssl_context is for wss:// URLs, and this is {where}")
+        raise ValueError(f"an ssl_context needs a wss:// URL, not {where}")
     for name, value in {"timeout": timeout, "heartbeat": heartbeat, "max_message_size": max_message_size}.items():
         if not value > 0:
-            raise ValueError(f"{name} is to be more than 0, not {value!r}")
+            raise ValueError(f"{name} must be more than 0, not {value!r}")
     server = Server(where, params, auth_token, headers, ssl_context, open_stream, max_message_size)
     return _connected(Line(server, LineOptions(timeout, heartbeat, reconnect_after, rejoin_after, gives_up, on_status)))
 
@@ -116,7 +116,7 @@ async def _connected(line: Line) -> AsyncIterator[Socket]:
 
 @final
 class Socket:
-    """A connection to a server that comes back when it is lost, and the topics that are joined over it."""
+    """A connection to a server, which is opened again when it is lost, and the topics joined over it."""
 
     def __init__(self, line: Line, nursery: trio.Nursery) -> None:
         self._line = line
@@ -133,21 +133,21 @@ class Socket:
         """Join a topic.
 
         Args:
-            topic: as in `room:lobby`.
-            payload: what the channel's `join` gets, or a function that makes it anew for each join.
-            timeout: seconds; the socket's unless given.
-            max_queued: messages that may wait to be iterated over; when more come, the oldest are dropped.
+            topic: the topic, e.g. `room:lobby`.
+            payload: the payload for the channel's `join`, or a function that is called for each join.
+            timeout: seconds for each join of this topic; by default the socket's `timeout`.
+            max_queued: messages that may wait for the iteration; if more come, the oldest are dropped.
 
         Raises:
-            JoinError: the server did not let us in.
-            ChannelCrashed: the channel did not survive its join.
-            TimeoutError: it took too long.
-            ValueError: the topic has been joined already.
+            JoinError: the server refused the join.
+            ChannelCrashed: the channel crashed during the join.
+            TimeoutError: the server did not answer in time.
+            ValueError: the topic is joined already over this socket, or `max_queued` is less than 1.
             trio.ClosedResourceError: the block of `connect` has been left.
 
         """
         if max_queued < 1:
-            raise ValueError(f"max_queued is to be at least 1, not {max_queued}")
+            raise ValueError(f"max_queued must be at least 1, not {max_queued}")
         if topic in self._line.members:
             raise ValueError(f"{topic!r} has been joined already over this socket; leave it first")
         seconds = self._line.options.timeout if timeout is None else timeout
@@ -163,7 +163,7 @@ class Socket:
         return Channel(membership)
 
     def statistics(self) -> SocketStatistics:
-        """Count what there is to count."""
+        """Return the current counts."""
         connection = self._line.connection
         return SocketStatistics(
             connected=connection is not None,

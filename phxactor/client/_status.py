@@ -1,4 +1,4 @@
-"""What a socket tells `on_status` of all that happens behind its user's back."""
+"""The values that a socket gives to `on_status`: changes of its connection and of its topics."""
 
 from __future__ import annotations
 
@@ -9,22 +9,22 @@ import attrs
 
 @attrs.frozen
 class Connecting:
-    """The server is being called."""
+    """The client tries to connect."""
 
 
 @attrs.frozen
 class Connected:
-    """There is a connection; topics are joined over it."""
+    """There is a connection; the client joins its topics over it."""
 
 
 @attrs.frozen
 class Disconnected:
-    """The connection was lost, or could not be had; all topics wait for the next."""
+    """The connection was lost, or a try to connect failed. All topics wait for the next connection."""
 
     error: Exception
     """`ConnectionLost` has the close code, `ConnectRefused` the HTTP status."""
     retry_after: float
-    """Seconds."""
+    """Seconds until the next try to connect."""
 
 
 @attrs.frozen
@@ -36,13 +36,13 @@ class Joined:
 
 @attrs.frozen
 class Errored:
-    """A topic on a connection that stands is not joined: its channel crashed, or did not let us in again."""
+    """A topic is not joined although there is a connection: its channel crashed, or a later join was refused."""
 
     topic: str
     error: Exception
     retry_after: float
-    """Seconds; a new connection in the meantime makes it at once."""
+    """Seconds until the next join; over a new connection the client joins at once."""
 
 
 Status: TypeAlias = Connecting | Connected | Disconnected | Joined | Errored
-"""In the order of a life: a connection's first, a topic's last."""
+"""All values for `on_status`: first those of a connection, then those of a topic."""

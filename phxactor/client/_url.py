@@ -1,4 +1,4 @@
-"""The address of a socket: what is dialled, and what is asked for there."""
+"""The URL of a socket: the address to connect to, and the target of the handshake request."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from urllib.parse import quote, urlsplit
 import attrs
 
 Param: TypeAlias = "str | int | float | Sequence[Param] | Mapping[str, Param]"
-"""A value in `params`; a list holds no maps and no lists, for a query has no way to write them."""
+"""A value in `params`. A list must not hold maps or lists, since a query cannot express them."""
 Params: TypeAlias = Mapping[str, Param]
 
 VSN: Final = "2.0.0"
-"""The version of Phoenix's protocol that we speak."""
-AUTH_TOKEN_PREFIX: Final = "base64url.bearer.phx."  # noqa: S105 - what stands before the secret
+"""The version of Phoenix's protocol that the client speaks."""
+AUTH_TOKEN_PREFIX: Final = "base64url.bearer.phx."  # noqa: S105 - the prefix of the secret
 _PORTS: Final = {"ws": 80, "wss": 443}
 _IN_PATHS: Final = "/%:@!$&'()*+,;=~"
 
@@ -28,21 +28,21 @@ class URL:
     host: str
     port: int
     netloc: str
-    """What stands in the header Host."""
+    """The value of the Host header."""
     path: str
     query: str
 
     @classmethod
     def parse(cls, url: str) -> Self:
-        """Take a URL apart.
+        """Split a URL into its parts.
 
         Raises:
-            ValueError: it is no WebSocket's; says what is wrong.
+            ValueError: the URL is no `ws:` or `wss:` URL, or has no host, or has a user or password.
 
         """
         parts = urlsplit(url)
         if parts.scheme not in _PORTS:
-            raise ValueError(f"a socket's URL begins with ws:// or wss://, not as {url!r} does")
+            raise ValueError(f"a socket's URL begins with ws:// or wss://, unlike {url!r}")
         if not parts.hostname:
             raise ValueError(f"there is no host in {url!r}")
         if parts.username is not None or parts.password is not None:
@@ -58,17 +58,17 @@ class URL:
         )
 
     def __str__(self) -> str:
-        """Write it without its query, in which there may be a secret."""
+        """Return the URL without its query, which may hold a secret."""
         return f"{'wss' if self.secure else 'ws'}://{self.netloc}{self.path}"
 
     def target(self, params: Params) -> str:
-        """Write what the handshake asks for: the path, the query that was in the URL, the params and our version."""
+        """Return the target of the handshake request: path, query of the URL, params and protocol version."""
         pairs = [f"{quote(key, safe='')}={quote(value, safe='')}" for key, value in _flat(params)]
         return f"{self.path}?{'&'.join([*filter(None, [self.query]), *pairs, f'vsn={VSN}'])}"
 
 
 def subprotocols(auth_token: str | None) -> list[str]:
-    """Hide a token among the sub-protocols, as phoenix.js does: in standard base64, whatever the prefix says."""
+    """Return the sub-protocols that carry a token, as in phoenix.js: in standard base64, despite the prefix's name."""
     if auth_token is None:
         return []
     return ["phoenix", AUTH_TOKEN_PREFIX + b64encode(auth_token.encode()).decode().rstrip("=")]

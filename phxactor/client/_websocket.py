@@ -1,4 +1,4 @@
-"""One connection, from an open WebSocket to its end. A lost one is never mended: another takes its place."""
+"""One connection, from an open WebSocket to its end. A lost connection is not reused: `Line` opens a new one."""
 
 from __future__ import annotations
 
@@ -19,16 +19,16 @@ from phxactor.runtime import Patience
 from phxactor.socket import DecodeError, Message, Reply
 
 WAITING: Final = 64
-"""Messages that may wait to be written before those who push wait too."""
+"""Unwritten messages at which pushes wait (`room`)."""
 CLOSES_WITHIN: Final = 2.0
-"""Seconds that the last messages and the closing handshake may take."""
+"""Seconds for writing the last messages and the closing handshake (RFC 6455 section 7)."""
 
 
 @final
 class Connection:
-    """A connection that stands, or has stood: three tasks that read, write and send heartbeats.
+    """A connection, open or ended: three tasks that read, write and send heartbeats.
 
-    Writing is a task of its own, so that a push that is cancelled never leaves half a frame behind.
+    Writing is a task of its own, so that a cancelled push never leaves a partial frame.
     """
 
     def __init__(
@@ -50,16 +50,16 @@ class Connection:
         self._scope = trio.CancelScope()
         self._closing = False
         self.lost: ConnectionLost | None = None
-        """Why it has ended; None while it stands."""
+        """Why the connection has ended; None while it is open."""
         self.ended = trio.Event()
         self.heard = False
-        """Whether anything has come over it."""
+        """Whether the server has sent at least one message."""
 
     async def run(self) -> NoReturn:
-        """Read and write until the connection is lost.
+        """Read and write until the connection ends.
 
         Raises:
-            ConnectionLost: it always is, at last.
+            ConnectionLost: always, since `run` only ends when the connection does.
 
         """
         try:
@@ -72,13 +72,13 @@ class Connection:
             self.lose(ABNORMAL, "given up")
             self.ended.set()
         assert self.lost is not None  # noqa: S101 - for mypy
-        raise copy(self.lost)  # a traceback knows this frame, and with it what is kept
+        raise copy(self.lost)  # the traceback of the raised object refers to this frame: `self.lost` must not have one
 
     def send(self, message: Message) -> None:
-        """Have a message written; one that comes too late is dropped.
+        """Queue a message for writing. If the connection is closing or lost, the message is dropped.
 
         Raises:
-            EncodeError: the payload cannot be written.
+            EncodeError: the payload cannot be encoded.
 
         """
         data = encode(message)
@@ -87,23 +87,23 @@ class Connection:
 
     @property
     def waiting(self) -> int:
-        """How many messages wait to be written."""
+        """The number of unwritten messages."""
         return self._to_write.statistics().current_buffer_used
 
     async def room(self) -> None:
-        """Wait while too many messages wait to be written, or until the connection is lost."""
+        """Wait while `WAITING` or more messages are unwritten, at most until the connection is lost."""
         while self.waiting >= WAITING and self.lost is None:
             await self._written.park()
 
     async def close(self) -> None:
-        """Write what waits, and close with 1000; within 2 seconds, or it is left as it is."""
+        """Write the queued messages and close with 1000. Give up after `CLOSES_WITHIN` seconds."""
         self._closing = True
         self._unwritten.close()
         with trio.move_on_after(CLOSES_WITHIN, shield=True):
             await self.ended.wait()
 
     def lose(self, code: int, reason: str) -> ConnectionLost:
-        """End it without a word, unless it has ended; returns why it has."""
+        """End the connection without a closing handshake, unless it has ended. Return why it has ended."""
         if self.lost is None:
             self.lost = ConnectionLost(code, reason)
             self._scope.cancel()
@@ -121,7 +121,7 @@ class Connection:
                     self._receive(message)
         except ConnectionClosed as closed:
             if self._closing:
-                return  # the writer waits for the server's close
+                return  # `_write` waits for the server's close frame
             if closed.reason is None:
                 self.lose(PROTOCOL_ERROR, "the server broke the WebSocket protocol")
             else:
@@ -137,8 +137,8 @@ class Connection:
             await self._websocket.aclose()
         except (ConnectionClosed, LocalProtocolError):
             if not self._closing:
-                return  # the reader says why
-        self.lose(NORMAL, "closed by us")
+                return  # `_read` sets the reason
+        self.lose(NORMAL, "closed by the client")
 
     async def _beat(self) -> None:
         while True:

@@ -1,6 +1,6 @@
-"""Phoenix's protocol 2.0.0 from the client's side. Text is the same both ways; binary messages are not.
+"""Phoenix's protocol 2.0.0 from the client's side. Text messages are the same both ways; binary messages differ.
 
-A binary message is one byte for its kind, one byte each for the lengths of its fields, the fields, the payload:
+A binary message consists of one byte for its kind, one byte for the length of each field, the fields, and the payload:
 
 - to the server, 0: join_ref, ref, topic, event
 - push from the server, 0: join_ref, topic, event
@@ -15,15 +15,15 @@ from typing import Final
 from phxactor.socket import TEXT, DecodeError, EncodeError, Message, Ref, Reply, V2JSONSerializer
 
 MAX_FIELD: Final = 255
-"""Bytes of a field in a binary message: its length is one byte."""
+"""Maximum bytes of a field in a binary message, since its length is one byte."""
 _TEXT: Final = V2JSONSerializer()
 
 
 def encode(message: Message) -> str | bytes:
-    """Write a message to the server: binary when its payload is `bytes`.
+    """Encode a message to the server: as binary (bytes) if its payload is `bytes`, else as text (str).
 
     Raises:
-        EncodeError: the payload is no JSON, or a field of a binary message is longer than 255 bytes.
+        EncodeError: JSON cannot hold the payload, or a field of a binary message is longer than 255 bytes.
 
     """
     if not isinstance(message.payload, bytes):
@@ -38,10 +38,10 @@ def encode(message: Message) -> str | bytes:
 
 
 def decode(data: str | bytes) -> Message | Reply:
-    """Read a message of the server.
+    """Decode a message from the server.
 
     Raises:
-        DecodeError: it is none.
+        DecodeError: the data is not a message of the protocol.
 
     """
     if isinstance(data, bytes):
@@ -59,18 +59,18 @@ def decode(data: str | bytes) -> Message | Reply:
 def _decode_binary(data: bytes) -> Message | Reply:
     match data[:1]:
         case b"\0":
-            (join_ref, topic, event), payload = _taken_apart(data, 3)
+            (join_ref, topic, event), payload = _split(data, 3)
             return Message(topic, event, payload, join_ref=join_ref or None)
         case b"\1":
-            (join_ref, ref, topic, status), payload = _taken_apart(data, 4)
+            (join_ref, ref, topic, status), payload = _split(data, 4)
             return Reply(topic, status, payload, ref or None, join_ref or None)
         case b"\2":
-            (topic, event), payload = _taken_apart(data, 2)
+            (topic, event), payload = _split(data, 2)
             return Message(topic, event, payload)
     raise DecodeError("a binary message of an unknown kind", data)
 
 
-def _taken_apart(data: bytes, count: int) -> tuple[list[str], bytes]:
+def _split(data: bytes, count: int) -> tuple[list[str], bytes]:
     start = 1 + count
     fields = []
     try:

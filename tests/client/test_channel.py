@@ -95,7 +95,7 @@ async def test_a_topic_is_joined_once(autojump_clock: MockClock) -> None:
         room = await socket.join("room:1")
         with pytest.raises(ValueError, match="'room:1' has been joined already over this socket; leave it first"):
             await socket.join("room:1")
-        with pytest.raises(ValueError, match="max_queued is to be at least 1, not 0"):
+        with pytest.raises(ValueError, match="max_queued must be at least 1, not 0"):
             await socket.join("room:2", max_queued=0)
         await room.leave()
         await socket.join("room:1")

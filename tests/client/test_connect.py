@@ -146,7 +146,7 @@ async def test_a_server_that_resets_the_connection_at_once(autojump_clock: MockC
 async def test_a_server_that_does_not_answer(autojump_clock: MockClock) -> None:
     async with open_network() as network:
         network.answers.append(lambda stream: stream.receive_some())
-        with pytest.raises(TimeoutError, match=f"{URL} has not let us in within 10 s"):
+        with pytest.raises(TimeoutError, match=f"{URL} did not complete the handshake within 10 s"):
             async with call(network):
                 pytest.fail("was let in")
         assert trio.current_time() == pytest.approx(10)
@@ -199,11 +199,11 @@ async def test_a_header_that_is_none_is_the_callers_error(autojump_clock: MockCl
     ("url", "options", "why"),
     [
         ("http://h/", {}, "ws://"),
-        (URL, {"ssl_context": ssl.create_default_context()}, "an ssl_context is for wss:// URLs"),
-        (URL, {"timeout": 0}, "timeout is to be more than 0, not 0"),
-        (URL, {"heartbeat": -1}, "heartbeat is to be"),
-        (URL, {"heartbeat": float("nan")}, "heartbeat is to be"),
-        (URL, {"max_message_size": 0}, "max_message_size is to be"),
+        (URL, {"ssl_context": ssl.create_default_context()}, "an ssl_context needs a wss:// URL"),
+        (URL, {"timeout": 0}, "timeout must be more than 0, not 0"),
+        (URL, {"heartbeat": -1}, "heartbeat must be"),
+        (URL, {"heartbeat": float("nan")}, "heartbeat must be"),
+        (URL, {"max_message_size": 0}, "max_message_size must be"),
     ],
 )
 def test_a_wrong_option_is_refused_when_it_is_given(url: str, options: dict[str, Any], why: str) -> None:
