@@ -1,4 +1,4 @@
-"""`python -m phxactor.cli`, where the program `phxactor` is not on PATH."""
+"""`python -m phxactor.cli`: the command line, for when the program `phxactor` is not on PATH."""
 
 from __future__ import annotations
 

@@ -38,7 +38,7 @@ def main() -> None:
     """Run the command line."""
     try:
         app()
-    except Exit as end:  # the tree has come down, and what its reports said is in the log
+    except Exit as end:  # the supervision tree has ended; its reports are in the log
         raise SystemExit(f"the program ended: {end}") from None
 
 
@@ -53,9 +53,9 @@ def demo(
     """Run a demo until it ends, or until Ctrl-C.
 
     Args:
-        name: which one; `--list` names them.
-        host: where the chat listens: 127.0.0.1 unless given.
-        port: where the chat listens: 4000 unless given; 0 is any that is free.
+        name: the demo; `--list` shows all names.
+        host: the address on which the chat listens; by default 127.0.0.1.
+        port: the port on which the chat listens; by default 4000; 0 for any free port.
         show: list the demos.
     """
     if show:
@@ -87,10 +87,10 @@ def serve(
 
     Args:
         target: `module:name` of an Endpoint, such as `chat:endpoint` for the one in chat.py.
-        host: where to listen, if not where the endpoint says.
-        port: where to listen; 0 is any that is free.
-        log_level: what is logged.
-        collector: who sets the garbage collector: phxactor, for many processes, or nobody but Python.
+        host: the address to listen on; by default the endpoint's.
+        port: the port to listen on; by default the endpoint's; 0 for any free port.
+        log_level: the lowest level that is logged.
+        collector: how the garbage collector is set: by phxactor, for many processes, or as Python sets it.
     """
     endpoint = find_endpoint(target)
     log_to_stderr(log_level)
@@ -108,15 +108,15 @@ def top(
     """Show the processes of a running program as a tree, until Ctrl-C.
 
     Args:
-        target: a port of this machine, or a URL, where the program has mounted `observer_routes()`.
-        interval: seconds between two pictures.
-        once: show one picture and end, as when the output is no terminal.
+        target: a port of this machine, or a URL, on which the program has mounted `observer_routes()`.
+        interval: seconds between two refreshes.
+        once: show the processes once and end; also done if the output is no terminal.
     """
     watch(target, interval=interval, once=once or not sys.stdout.isatty())
 
 
 def find_endpoint(target: str) -> Endpoint:
-    """Import what `module:name` names; modules of the working directory count. Raises SystemExit if it is none."""
+    """Import the endpoint `module:name`, also from the working directory. Raises SystemExit if there is none."""
     module_name, _, name = target.partition(":")
     if not module_name or not name:
         raise SystemExit(f"give module:name, such as chat:endpoint for the one in chat.py, not {target!r}")
@@ -135,7 +135,10 @@ def find_endpoint(target: str) -> Endpoint:
 
 
 def log_to_stderr(level: LogLevel) -> None:
-    """Log with time and level; until the endpoint listens, why it could not start is for the last line to say."""
+    """Log to standard error with time and level.
+
+    Until the endpoint listens, start errors are not logged: the program's last line says why it could not start.
+    """
     logging.basicConfig(
         level=level.upper(),
         format="%(asctime)s %(levelname)-7s %(message)s",

@@ -1,4 +1,4 @@
-"""Where a secret comes from: a file, the environment or the terminal. Arguments are seen by everybody in `ps`."""
+"""Reads a secret from a file, the environment or the terminal; not from arguments, which `ps` shows to all users."""
 
 from __future__ import annotations
 
@@ -11,7 +11,10 @@ from phxactor.token import MIN_SECRET
 
 
 def find_secret(file: Path | None, variable: str) -> str:
-    """Read it from a file, without the line break at its end, or from a variable, or ask. Raises SystemExit."""
+    """Read the secret from `file` (without its last line break), else from the environment `variable`, else ask for it.
+
+    Raises SystemExit if there is none, if the file cannot be read, or if the secret is too short.
+    """
     if file is not None:
         secret, where = _read(file), str(file)
     elif os.environ.get(variable):

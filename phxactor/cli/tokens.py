@@ -1,4 +1,4 @@
-"""`phxactor token`: tokens made and read by hand, of a server of one's own or of a Phoenix application."""
+"""`phxactor token`: makes and reads tokens of a phxactor server or of a Phoenix application."""
 
 from __future__ import annotations
 
@@ -32,56 +32,56 @@ app = App(name="token", help="Make and read tokens as Phoenix.Token does.")
 @Parameter(name="*")
 @attrs.frozen
 class Key:
-    """What a token is made and read with; the same for both."""
+    """The options of the key, the same for making and reading a token."""
 
     secret_file: Annotated[Path | None, Parameter(help="A file with the secret.")] = None
     secret_env: Annotated[
         str, Parameter(help="The environment variable with the secret; without it, you are asked for the secret.")
     ] = "SECRET_KEY_BASE"  # noqa: S105 - its name is no secret
     key_iterations: Annotated[int, Parameter(help="Rounds of the derivation of the key.")] = 1000
-    key_length: Annotated[int, Parameter(help="Bytes of the key; 32 for what is encrypted.")] = 32
-    key_digest: Annotated[KeyDigest, Parameter(help="The hash that the key is derived with.")] = "sha256"
+    key_length: Annotated[int, Parameter(help="Bytes of the key; must be 32 for encryption.")] = 32
+    key_digest: Annotated[KeyDigest, Parameter(help="The hash of the key derivation.")] = "sha256"
 
 
 PHOENIX: Final = Key()
-"""As Phoenix has it."""
+"""The defaults of Phoenix.Token."""
 
-Salt: TypeAlias = Annotated[str, Parameter(help='What the token is for, such as "user socket".')]
+Salt: TypeAlias = Annotated[str, Parameter(help='The purpose of the token, such as "user socket".')]
 Data: TypeAlias = Annotated[
-    str, Parameter(help="What it carries, as JSON: 42, '\"a text\"', '{\"id\": 42}'; unless given, a line of input.")
+    str, Parameter(help="The data as JSON: 42, '\"a text\"', '{\"id\": 42}'; by default a line of input.")
 ]
-Shown: TypeAlias = Annotated[str, Parameter(help="The token; unless given, a line of input.")]
-Lifetime: TypeAlias = Annotated[float, Parameter(help="Seconds that it is good for; inf for ever.")]
+Shown: TypeAlias = Annotated[str, Parameter(help="The token; by default a line of input.")]
+Lifetime: TypeAlias = Annotated[float, Parameter(help="Seconds until the token expires; inf for never.")]
 Age: TypeAlias = Annotated[
     float | None,
-    Parameter(help="Seconds since it was made within which it is good: what it says itself, unless given."),
+    Parameter(help="Seconds after signing at which the token expires; by default the token's own value."),
 ]
 AsTerm: TypeAlias = Annotated[
-    bool, Parameter(name="--term", negative="", help="Show the data as Python has it, with atoms, tuples and bytes.")
+    bool, Parameter(name="--term", negative="", help="Show the data as a Python value, with atoms, tuples and bytes.")
 ]
 
 
 @app.command
 def sign(salt: Salt, data: Data = STDIN, *, max_age: Lifetime = DAY, key: Key = PHOENIX) -> None:
-    """Make a signed token: its data can be read by whoever has it, and changed by nobody."""
+    """Make a signed token. Anybody who has the token can read its data; nobody can change it."""
     _make(phxactor.token.sign, salt, data, max_age, key)
 
 
 @app.command
 def encrypt(salt: Salt, data: Data = STDIN, *, max_age: Lifetime = DAY, key: Key = PHOENIX) -> None:
-    """Make an encrypted token: its data can be neither read nor changed. Needs the extra `encryption`."""
+    """Make an encrypted token. Without the secret, its data can be neither read nor changed. Needs `encryption`."""
     _make(phxactor.token.encrypt, salt, data, max_age, key)
 
 
 @app.command
 def verify(salt: Salt, token: Shown = STDIN, *, max_age: Age = None, term: AsTerm = False, key: Key = PHOENIX) -> None:
-    """Show the data of a signed token; one that is no good is exit code 1, and a line that says why."""
+    """Show the data of a signed token. If the token is not valid, say why and exit with code 1."""
     _read(phxactor.token.verify, salt, token, max_age, key, term=term)
 
 
 @app.command
 def decrypt(salt: Salt, token: Shown = STDIN, *, max_age: Age = None, term: AsTerm = False, key: Key = PHOENIX) -> None:
-    """Show the data of an encrypted token; one that is no good is exit code 1, and a line that says why."""
+    """Show the data of an encrypted token. If the token is not valid, say why and exit with code 1."""
     _read(phxactor.token.decrypt, salt, token, max_age, key, term=term)
 
 
@@ -108,7 +108,7 @@ def _call(function: Callable[..., Result], key: Key, *arguments: object, max_age
     options = {name: value for name, value in attrs.asdict(key).items() if name.startswith("key_")}
     try:
         return function(secret, *arguments, max_age=max_age, **options)
-    except (ValueError, ImportError) as error:  # an option or data that cannot be; or PyNaCl is missing
+    except (ValueError, ImportError) as error:  # an invalid option or data, or PyNaCl is missing
         raise SystemExit(str(error)) from None
 
 
@@ -121,12 +121,12 @@ def _given(argument: str, what: str) -> str:
 
 
 def _seconds(given: float) -> float:
-    """Write a whole number as one, as Phoenix does."""
+    """Turn a whole number into an int, as Phoenix writes it."""
     return int(given) if float(given).is_integer() else given
 
 
 def _json(term: Term) -> str:
-    """Write a term as Elixir's JSON libraries do, and a tuple as an array. Raises SystemExit for what has no JSON."""
+    """Write a term as JSON as Elixir's libraries do, and tuples as arrays. Raises SystemExit if JSON cannot hold it."""
     try:
         return json.dumps(_plain(term), ensure_ascii=False)
     except TypeError as error:

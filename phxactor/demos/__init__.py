@@ -1,4 +1,4 @@
-"""Programs worth watching: `phxactor demo NAME`. See README.md in this folder."""
+"""Small programs to watch: `phxactor demo NAME`. See README.md in this folder."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ class Demo:
     """One demo."""
 
     summary: str
-    """What one sees, in a line."""
+    """What the demo shows, in one line."""
     run: Callable[..., None]
-    """Runs it to its end; one that serves takes a host and a port."""
+    """Runs the demo to its end. If `serves`, it is called with a host and a port."""
     serves: bool = False
 
 

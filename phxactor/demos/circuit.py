@@ -1,4 +1,4 @@
-"""A circuit of links: five processes in a ring, each linked to the next, and what the end of one does to the others.
+"""A ring of five processes, each linked to the next: shows what the end of one process does to the others.
 
 a ── b ── c
 └─ e ── d ┘
@@ -14,11 +14,11 @@ from phxactor.runtime import format_reason
 
 NAMES: Final = "abcde"
 PAUSE: Final = 1.0
-"""Seconds in which nothing may happen before a round is over."""
+"""Seconds without an event after which a round is over."""
 
 
 async def member(owner: Pid, traps: str) -> None:
-    """Be one of the five; tells its owner what it hears of others' ends."""
+    """Run one of the five processes. If it traps exits, it reports the exit signals that it gets to its owner."""
     trap_exit(bool(traps))
     while True:
         match await receive():
@@ -32,7 +32,7 @@ async def member(owner: Pid, traps: str) -> None:
 
 
 async def ring(trapping: str = "") -> dict[str, Pid]:
-    """Make a ring, by name; those named in `trapping` trap exits."""
+    """Spawn a ring, and return its processes by name. Those named in `trapping` trap exits."""
     circuit = {name: spawn(member, self_pid(), name if name in trapping else "") for name in NAMES}
     for name, before in zip(NAMES, NAMES[-1] + NAMES, strict=False):
         circuit[name].send(("link", circuit[before]))
@@ -42,7 +42,7 @@ async def ring(trapping: str = "") -> dict[str, Pid]:
 
 
 async def aftermath(story: Story, circuit: dict[str, Pid]) -> None:
-    """Wait until nothing happens any more, and tell what did; its order within an instant is the scheduler's."""
+    """Wait until nothing more happens, and print what happened, sorted: events of one instant have no fixed order."""
     names = {pid: name for name, pid in circuit.items()}
     lines = []
     while True:

@@ -1,9 +1,9 @@
-"""A supervisor that gives up and escalates: starting again only helps if it helps.
+"""A supervisor that gives up, and so escalates the failure to the supervisor above it.
 
     top (1 restart) ── unit (2 restarts) ── sensor, which always fails
 
-The unit stands two failures of its sensor. At the third it gives up and ends, which is a failure in the eyes of the
-top: it starts the whole unit again, with fresh patience. When the second unit gives up too, so does the top.
+The unit restarts its sensor twice. At the third failure it gives up and ends. The top then restarts the whole unit,
+which counts its restarts from zero. When the unit gives up again, the top gives up too.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ LIFETIME: Final = 0.5
 
 
 class Sensor(GenServer):
-    """Works for a moment."""
+    """Fails after `LIFETIME` seconds."""
 
     async def init(self) -> Timeout:
         return Timeout(LIFETIME)
@@ -30,7 +30,7 @@ class Sensor(GenServer):
 
 
 async def main() -> None:
-    """Watch the tree come down."""
+    """Start the tree and wait for its end."""
     trap_exit()
     with Story() as story:
         sensor = ChildSpec(id="sensor", start=(Sensor.start_link, (), {"name": "sensor"}))

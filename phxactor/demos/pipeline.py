@@ -1,9 +1,9 @@
-"""A pipeline under rest_for_one: who comes later in the list depends on those before, and is started again with them.
+"""A pipeline under rest_for_one: each child depends on those before it in the list, and is restarted with them.
 
 writer <── parser <── reader
 
-The parser fails at a line that is no number. It and the reader, which feeds it, start again; the writer does not
-notice, and keeps what it has.
+The parser fails at a line that is not a number. The supervisor restarts it and the reader, which comes after it. The
+writer is not restarted, and keeps its numbers.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ class Writer(GenServer):
 
 
 class Parser(GenServer):
-    """Makes numbers of lines."""
+    """Turns lines into numbers."""
 
     async def init(self, story: Story) -> None:
         self.story = story
@@ -47,7 +47,7 @@ class Parser(GenServer):
 
 
 class Reader(GenServer):
-    """Reads the lines, each once, whoever the reader is: as from a network."""
+    """Reads the lines, each only once, also after a restart: like lines from a network."""
 
     async def init(self, story: Story, lines: Iterator[str], owner: Pid) -> Timeout:
         self.story, self.lines, self.owner = story, lines, owner
@@ -64,7 +64,7 @@ class Reader(GenServer):
 
 
 async def main() -> None:
-    """Run the pipeline until all is read."""
+    """Run the pipeline until all lines are read."""
     with Story() as story:
         lines = iter(LINES)
         stages = [

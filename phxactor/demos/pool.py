@@ -1,7 +1,7 @@
-"""A pool that loses workers: three of them do jobs, some jobs take their worker down, and yet all jobs get settled.
+"""A pool that loses workers: three workers do jobs, some jobs crash their worker, and yet all jobs get settled.
 
-The supervisor starts a new worker for each that is lost. The office, which hands out the jobs, monitors the workers:
-a job whose worker was lost is given to another, but not for ever.
+The supervisor restarts each crashed worker. The office, which hands out the jobs, monitors the workers. It gives a job
+whose worker crashed to another worker, at most `ATTEMPTS` times in all.
 """
 
 from __future__ import annotations
@@ -18,12 +18,12 @@ from phxactor.runtime import format_reason
 
 WORKERS: Final = 3
 ATTEMPTS: Final = 2
-"""How often a job is handed out before it is given up."""
+"""The number of times that a job is handed out before it is given up."""
 
 
 @attrs.define(eq=False)
 class Job:
-    """A job; each of its first `failures` attempts takes the worker down."""
+    """A job. Each of its first `failures` attempts crashes its worker."""
 
     number: int
     seconds: float
@@ -32,14 +32,14 @@ class Job:
 
 
 def jobs() -> deque[Job]:
-    """List the jobs: 3 fails once, 5 always."""
+    """Return the jobs: number 3 fails once, number 5 always."""
     seconds = (0.7, 1.1, 0.6, 1.0, 0.8, 1.3, 0.5)
     failures = {3: 1, 5: ATTEMPTS}
     return deque(Job(number, time, failures.get(number, 0)) for number, time in enumerate(seconds, 1))
 
 
 class Worker(GenServer):
-    """Says that it is there, and does one job after the other."""
+    """Reports to the office that it is ready, and does one job after the other."""
 
     async def init(self, office: Pid) -> None:
         self.office = office
@@ -55,7 +55,7 @@ class Worker(GenServer):
 
 
 class Office:
-    """Who hands out the jobs; runs in the main process."""
+    """Hands out the jobs; runs in the main process."""
 
     def __init__(self, story: Story) -> None:
         self.story = story
@@ -65,7 +65,7 @@ class Office:
         self.hired = self.lost = 0
 
     async def work(self) -> None:
-        """Hand out jobs until all are settled, and the pool is complete again."""
+        """Hand out jobs until all are settled and all workers run again."""
         while self.waiting or self.doing or self.hired - self.lost < WORKERS:
             match await receive():
                 case ("ready", Pid() as worker):
@@ -91,7 +91,7 @@ class Office:
         worker.send(job)
 
     def take_back(self, job: Job) -> None:
-        """Take a job back whose worker is gone."""
+        """Queue a job again whose worker has crashed, or give it up."""
         if job.attempts < ATTEMPTS:
             self.story.tell(f"  job {job.number} waits for another worker")
             self.waiting.append(job)

@@ -1,4 +1,4 @@
-"""Telling what happens in a tree of processes while it happens: what the demos for a terminal have in common."""
+"""Prints the events of a tree of processes as they happen: the common part of the demos for a terminal."""
 
 from __future__ import annotations
 
@@ -31,14 +31,15 @@ def perform(main: Callable[[], Awaitable[None]]) -> None:
 
 
 def called(pid: Pid) -> str:
-    """Name a process, with its number."""
+    """Return the name of a process, with its number."""
     return f"{pid.name or pid.initial_call} <{pid.number}>"
 
 
 class Story:
-    """Prints lines with the time since it began; as a context manager, by itself, what becomes of all `processes`.
+    """Prints lines with the seconds since it began.
 
-    The logs, which tell the same in a program's words, are silent meanwhile.
+    As a context manager it also prints the starts and ends of processes, if `processes`. Meanwhile the log is off,
+    since it would report the same events.
     """
 
     def __init__(self, *, processes: bool = True) -> None:
@@ -68,16 +69,16 @@ class Story:
         self.logger.setLevel(self.level)
 
     def on_exited(self, _: Event, fields: Mapping[str, object]) -> None:
-        """Tell of the end of a process."""
+        """Print the end of a process."""
         if isinstance(pid := fields["pid"], Pid):
             self.tell(f"- {called(pid)} ended: {format_reason(fields['reason'])}")
 
     def on_child_started(self, _: Event, fields: Mapping[str, object]) -> None:
-        """Tell of a start."""
+        """Print the start of a child."""
         if isinstance(pid := fields["pid"], Pid):
             self.tell(f"+ {called(pid)} started")
 
     def on_gave_up(self, _: Event, fields: Mapping[str, object]) -> None:
-        """Tell of a supervisor that ran out of patience."""
+        """Print that a supervisor gave up."""
         if isinstance(pid := fields["supervisor"], Pid):
             self.tell(f"! {called(pid)} gives up: too many restarts")

@@ -1,4 +1,4 @@
-"""A chat in the browser, and beside it the processes that it runs on."""
+"""A chat in the browser, which shows the tree of its processes beside it."""
 
 from phxactor.demos.chat.app import run
 

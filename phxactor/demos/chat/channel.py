@@ -18,7 +18,7 @@ MAX_BODY: Final = 500
 
 
 def stripped(limit: int) -> str:
-    """Declare a text from 1 to `limit` characters, without the blanks around it."""
+    """Declare a field for a text of 1 to `limit` characters; blanks at its ends are removed."""
     text: str = attrs.field(converter=str.strip, validator=[min_len(1), max_len(limit)])
     return text
 
@@ -38,7 +38,7 @@ class Rename:
 
 
 class ChatChannel(Channel):
-    """Says to all what one says, and what becomes of whom."""
+    """Broadcasts what its client says, and notices when the client joins, is renamed, leaves or crashes."""
 
     async def join(self, topic: str, payload: Payload) -> JoinResult:
         match payload:
@@ -81,7 +81,7 @@ class ChatChannel(Channel):
             self.broadcast_from("notice", {"text": f"{self.assigns.name}{fate}"})
 
     def as_seen_here(self, said: Said) -> Payload:
-        """Write what was said for this client, who must not learn who the others are, only which words are his."""
+        """Return a message for this client. It must not learn the others' secrets, only which messages are its own."""
         return {
             "id": said.id,
             "name": said.name,
@@ -91,5 +91,5 @@ class ChatChannel(Channel):
         }
 
     def show_name(self) -> None:
-        """Have the tree say whose channel this is."""
+        """Label this process with the topic and the client's name, for the tree."""
         set_label(f"{self.topic} as {self.assigns.name}")

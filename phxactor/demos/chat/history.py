@@ -1,4 +1,4 @@
-"""What was said lately: kept by a process of its own, so that channels may crash."""
+"""The recent messages, kept by a process of its own, so that they survive crashes of channels."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from phxactor import From, GenServer
 from phxactor.otp import Reply, TypedRequest
 
 LENGTH: Final = 50
-"""Messages that are kept."""
+"""The number of messages kept."""
 NAME: Final = "history"
 """The registered name of the process."""
 
@@ -28,18 +28,18 @@ class Said:
     """Seconds since 1970."""
     name: str
     user: str
-    """A secret of the browser tab that said it, by which it knows its own messages."""
+    """A secret of the browser tab that sent the message, by which its channel recognises its own messages."""
     body: str
 
 
 @attrs.frozen
 class Recent(TypedRequest[tuple[Said, ...]]):
-    """Asks what was said lately, oldest first."""
+    """Asks for the recent messages, oldest first."""
 
 
 @attrs.frozen
 class Keep(TypedRequest[Said]):
-    """Asks to keep a message; the answer is what it has become."""
+    """Asks to keep a message. The answer is the message as it is kept."""
 
     name: str
     user: str
@@ -51,7 +51,7 @@ class History(GenServer):
 
     async def init(self) -> None:
         self.messages: deque[Said] = deque(maxlen=LENGTH)
-        self.ids = count(time.time_ns() // 1_000_000)  # so that they go on counting up after a restart
+        self.ids = count(time.time_ns() // 1_000_000)  # from the clock, so that ids keep growing after a restart
 
     async def handle_call(self, request: Recent | Keep, from_: From) -> Reply:
         match request:
