@@ -1,10 +1,11 @@
-"""Agent: a server that only keeps a value; others read and change it by functions (docs/otp-semantics.md, section 5.5).
+"""Agent: a server that keeps one value, which others read and change by functions (docs/otp-semantics.md, section 5.5).
 
     counter = (await Agent.start_link(lambda: 0)).unwrap()
     await Agent.update(counter, lambda n: n + 1)
     await Agent.get(counter, lambda n: n)
 
-The functions run in the agent: one that raises ends it, and its caller exits with that reason (A1).
+The functions run in the agent's process. A function that raises ends the agent, and the caller exits with that reason
+(A1).
 """
 
 from __future__ import annotations
@@ -24,12 +25,12 @@ from phxactor.runtime import From
 T = TypeVar("T")
 
 Function: TypeAlias = Callable[..., Any]
-"""Takes the value, and then the arguments that were given along."""
+"""Takes the value, and then the further arguments of the request."""
 
 
 @attrs.frozen
 class Get:
-    """Answer what the function makes of the value."""
+    """Answer the result of the function."""
 
     function: Function
     args: tuple[object, ...]
@@ -37,7 +38,7 @@ class Get:
 
 @attrs.frozen
 class Update:
-    """Keep what the function makes of the value."""
+    """Make the result of the function the new value."""
 
     function: Function
     args: tuple[object, ...]
@@ -45,22 +46,22 @@ class Update:
 
 @attrs.frozen
 class GetAndUpdate:
-    """Answer the first and keep the second of what the function makes of the value."""
+    """Answer the first item of the function's result, a pair, and make the second the new value."""
 
     function: Function
     args: tuple[object, ...]
 
 
 class Agent(GenServer):
-    """Starts with `Agent.start_link(function, *args)`, and keeps what that returns."""
+    """Starts with `Agent.start_link(function, *args)`; its first value is the result of that function."""
 
     async def init(self, function: Function, *args: object) -> None:
         """Make the first value; if the function raises, the agent does not start (A3)."""
         self.value = function(*args)
 
     async def handle_call(self, request: object, from_: From) -> Reply | NoReply | Stop | None:
-        """Run one function."""
-        # Not `match`, which may ask a request what it is: it may be a program's own.
+        """Run the function of a request, and answer."""
+        # Not `match`, which may run code of the request: its class may be a program's own.
         if type(request) is Get:
             return Reply(request.function(self.value, *request.args))
         if type(request) is Update:
@@ -75,31 +76,31 @@ class Agent(GenServer):
         return await super().handle_call(request, from_)
 
     async def handle_cast(self, request: object) -> NoReply | Stop | None:
-        """Run one function, for nobody."""
+        """Run the function of an `Update`, without an answer."""
         if type(request) is Update:
             self.value = request.function(self.value, *request.args)
             return None
         return await super().handle_cast(request)
 
     def system_get_state(self) -> object:
-        """Show the value itself."""
+        """Return the value itself."""
         return self.value
 
     def system_replace_state(self, state: object) -> None:
-        """Keep another value."""
+        """Replace the value."""
         self.value = state
 
     # ----------------------------------------------------------------------------------------- from others
 
     @staticmethod
     async def get(agent: Server, function: Callable[..., T], *args: object, timeout: float | None = CALL_TIMEOUT) -> T:
-        """Return `function(value, *args)`."""
+        """Return `function(value, *args)`; raises as `call`, whose `timeout` in seconds this is."""
         answer: T = await call_server(agent, Get(function, args), timeout)
         return answer
 
     @staticmethod
     async def update(agent: Server, function: Function, *args: object, timeout: float | None = CALL_TIMEOUT) -> None:
-        """Make `function(value, *args)` the value, and wait until it is."""
+        """Make `function(value, *args)` the value, and wait until that is done; raises as `call`."""
         await call_server(agent, Update(function, args), timeout)
 
     @staticmethod
@@ -109,9 +110,9 @@ class Agent(GenServer):
         *args: object,
         timeout: float | None = CALL_TIMEOUT,
     ) -> T:
-        """Return the first, and keep the second, of the pair `function(value, *args)`.
+        """Return the first item of the pair `function(value, *args)`, and make the second the value; raises as `call`.
 
-        Anything but a pair ends the agent with `("bad_return_value", result)` (A2).
+        A result that is no pair ends the agent with `("bad_return_value", result)` (A2).
         """
         answer: T = await call_server(agent, GetAndUpdate(function, args), timeout)
         return answer

@@ -1,11 +1,11 @@
-"""async_stream: a function over many inputs, each in a task, a bounded number of them at once (T24 to T29).
+"""async_stream: runs a function over many inputs, each in a task, a bounded number at a time (T24 to T29).
 
     async with async_stream(urls, fetch, max_concurrency=10) as pages:
         async for page in pages:
             ...
 
-Nothing starts before the first result is asked for, nor while nobody asks. One process, the conductor, starts and
-watches the tasks, so that they end with whoever iterates, and that his mailbox gets nothing but results:
+Tasks start only while the caller waits for a result. One process, the conductor, starts and watches the tasks. So they
+end when the caller ends, and the caller's mailbox gets nothing but results:
 
     the caller ──link, monitor── conductor ──link, monitor── tasks
 """
@@ -62,13 +62,14 @@ def async_stream(
     on_timeout: OnTimeout = "exit",
     zip_input_on_exit: bool = False,
 ) -> TaskStream[T]:
-    """Run `function(input, *args)` in a task for each input; iterate, in an `async with`, over what they come to.
+    """Run `function(input, *args)` in a task for each input; iterate over the results in an `async with`.
 
-    That is `Ok(value)`, or `Error(reason)` of a task that failed, with `zip_input_on_exit` `Error((input, reason))`
-    (T27); unless this process does not trap exits: then it ends with that reason (T25). At most `max_concurrency`
-    tasks run at once, by default one for each core. The order is that of the inputs, or, not `ordered`, that in which
-    tasks end. A task that takes more than `timeout` seconds makes this process raise `Exit(("timeout", Called(...)))`,
-    or, with an `on_timeout` of kill_task, is killed and is `Error("timeout")` (T26).
+    A result is `Ok(value)`, or `Error(reason)` of a failed task; with `zip_input_on_exit` it is
+    `Error((input, reason))` (T27). If a task fails and this process does not trap exits, this process ends with that
+    reason instead (T25). At most `max_concurrency` tasks run at once, by default one for each core. Results come in the
+    order of the inputs, or, if not `ordered`, in the order in which tasks end. If a task takes more than `timeout`
+    seconds, the iteration raises `Exit(("timeout", Called(...)))`; or, if `on_timeout` is `"kill_task"`, the task is
+    killed and its result is `Error("timeout")` (T26). Raises ValueError for a wrong option.
     """
     return stream(
         inputs,
@@ -104,9 +105,9 @@ def stream(
     """Check the options and make the stream; `start` starts one task."""
     concurrency = (os.cpu_count() or 1) if max_concurrency is None else max_concurrency
     if type(concurrency) is not int or concurrency < 1:
-        raise ValueError(f"max_concurrency is a whole number from 1, not {max_concurrency!r}")
+        raise ValueError(f"max_concurrency must be a whole number of at least 1, not {max_concurrency!r}")
     if on_timeout not in ("exit", "kill_task"):
-        raise ValueError(f"on_timeout is exit or kill_task, not {on_timeout!r}")
+        raise ValueError(f"on_timeout must be 'exit' or 'kill_task', not {on_timeout!r}")
     checked_timeout(timeout)
     options = Options(function, args, start, linked, timeout, on_timeout == "kill_task", zip_input_on_exit)
     return TaskStream(iter(inputs), options, concurrency, ordered=ordered)
@@ -116,7 +117,7 @@ class TaskStream(Generic[T]):
     """The results of an `async_stream`."""
 
     def __init__(self, inputs: Iterator[object], options: Options, concurrency: int, *, ordered: bool) -> None:
-        """Made by `async_stream`; starts nothing."""
+        """Make the stream for `async_stream`; starts nothing."""
         self._inputs = inputs
         self._options = options
         self._concurrency = concurrency
@@ -124,9 +125,9 @@ class TaskStream(Generic[T]):
         self._exhausted = False
         self._running = 0
         self._given = 0
-        """Inputs that have become tasks."""
+        """Number of inputs that have been given to the conductor."""
         self._taken = 0
-        """Results that have been taken."""
+        """Number of results that have been returned in order."""
         self._results: dict[int, Outcome[T]] = {}
         self._arrived: deque[int] = deque()
         self._owner: Pid | None = None
@@ -134,14 +135,14 @@ class TaskStream(Generic[T]):
         self._ref: Monitor
 
     async def __aenter__(self) -> Self:
-        """Belong to the current process from now on."""
+        """Make the current process the owner of the stream."""
         self._owner = self_pid()
         return self
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        """Have the tasks that still run killed, and leave nothing in the mailbox (T28)."""
+        """Kill the tasks that still run, and remove their messages from the mailbox (T28)."""
         me, conductor = self._owner, self._conductor
         self._owner = None
         if me is None or conductor is None:
@@ -157,11 +158,11 @@ class TaskStream(Generic[T]):
             forget(me, self._ref)
 
     def __aiter__(self) -> Self:
-        """Iterate over the results, once."""
+        """Return the stream itself; it can be iterated once."""
         return self
 
     async def __anext__(self) -> Outcome[T]:
-        """Start tasks while fewer than allowed run, and wait for the next result."""
+        """Start tasks while fewer than `max_concurrency` run, and wait for the next result."""
         me = self._owner
         if me is None or me is not self_pid():
             raise RuntimeError("iterate over an async_stream within `async with`, in the same process")
@@ -214,7 +215,7 @@ class TaskStream(Generic[T]):
                 try:
                     raise error
                 finally:
-                    del message, said, error  # it knows this frame by its traceback
+                    del message, said, error  # the traceback of the error keeps this frame
             case TimedOut():
                 raise Exit(("timeout", self._called()))
 

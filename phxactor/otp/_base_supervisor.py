@@ -1,4 +1,4 @@
-"""What Supervisor and DynamicSupervisor have in common for those who start and ask them."""
+"""The functions that Supervisor and DynamicSupervisor share: starting one, and asking it about its children."""
 
 from __future__ import annotations
 
@@ -22,16 +22,16 @@ from phxactor.runtime import NOPROC, Exit, Pid, self_pid
 
 
 class BaseSupervisor(GenServer):
-    """A server whose process supervises.
+    """A server whose process supervises children.
 
-    All calls wait as long as the supervisor is busy with starting or stopping a child (S85), unless they are given a
-    `timeout` in seconds: then they raise `Exit(("timeout", Called(...)))`.
+    Each call waits while the supervisor is busy with starting or stopping a child (S85). If a call has a `timeout` in
+    seconds, it raises `Exit(("timeout", Called(...)))` after that time.
     """
 
     process: ClassVar[type[SupervisingProcess[Any]]]
 
     async def init(self, *args: Any, **kwargs: Any) -> Flags | Ignore:  # noqa: ANN401
-        """Return what to supervise and how, or `IGNORE` (S7)."""
+        """Return the children and the rules for them (`Flags`), or `IGNORE` (S7)."""
         return cast("Flags", args[0])
 
     @classmethod
@@ -42,10 +42,10 @@ class BaseSupervisor(GenServer):
         timeout: float | None = None,
         **kwargs: Any,  # noqa: ANN401
     ) -> Ok[Pid] | Error | Ignore:
-        """Start one, linked to the caller, and wait until its children have started, if there are any.
+        """Start a supervisor linked to the caller, and wait until its children have started.
 
-        A class without an `init` of its own takes what its flags take (`Supervise`, `SuperviseDynamically`), and raises
-        as they do; another takes what its `init` takes. If a child fails, the answer is
+        A class with its own `init` takes the arguments of that `init`. Any other class takes the arguments of its flags
+        (`Supervise`, `SuperviseDynamically`), and raises as they do. If a child does not start, this returns
         `Error(Shutdown(("failed_to_start_child", id, reason)))` (S12).
         """
         if cls.init is BaseSupervisor.init:
@@ -54,17 +54,17 @@ class BaseSupervisor(GenServer):
 
     @classmethod
     def child_spec(cls, *args: object, **kwargs: object) -> ChildSpec:
-        """Say how a supervisor above starts one: it is a supervisor, with all the time it needs to end (S1)."""
+        """Make the child specification: of type supervisor, so with no time limit for its end (S1)."""
         return ChildSpec(id=cls.__name__, start=(cls.start_link, args, kwargs), type="supervisor")
 
     # ---------------------------------------------------------------------------------------- for the system
 
     def system_get_state(self) -> object:
-        """Show what `statistics` shows (Y9)."""
+        """Return what `statistics` returns (Y9)."""
         return self.statistics(self_pid())
 
     def system_replace_state(self, state: object) -> None:
-        """Refuse: the state of a supervisor are its children."""
+        """Raise TypeError: the state of a supervisor consists of its children."""
         raise TypeError("the state of a supervisor cannot be replaced: start and terminate its children instead")
 
     # -------------------------------------------------------------------------------------------- admin calls
@@ -78,7 +78,7 @@ class BaseSupervisor(GenServer):
 
     @staticmethod
     async def which_children(supervisor: Server, *, timeout: float | None = None) -> list[ChildInfo]:
-        """List the children: a Supervisor's last started first (S75), others in no particular order (D13)."""
+        """List the children: of a Supervisor, last started first (S75); of others, in no particular order (D13)."""
         return cast("list[ChildInfo]", await ask("which_children", supervisor, WhichChildren, None, timeout))
 
     @staticmethod
@@ -88,9 +88,9 @@ class BaseSupervisor(GenServer):
 
     @staticmethod
     def statistics(supervisor: Server) -> SupervisorStatistics:
-        """Look at a supervisor of any kind, without a message: at once, even if it is busy (Y11, Y12).
+        """Return a snapshot of a supervisor of any kind, at once and without a message, even if it is busy (Y11, Y12).
 
-        Raises `Exit(("noproc", Called(...)))` if it is no supervisor that runs.
+        Raises `Exit(("noproc", Called(...)))` if `supervisor` is no running supervisor.
         """
         pid = locate(supervisor)
         process = (pid.dictionary or {}).get(SupervisingProcess) if pid is not None else None
@@ -100,5 +100,5 @@ class BaseSupervisor(GenServer):
 
 
 async def ask(function: str, supervisor: Server, make: type[Call], request: object, timeout: float | None) -> object:
-    """Send one of the requests, and wait for its answer."""
+    """Send a request of class `make` to a supervisor, and wait for the answer."""
     return await request_reply(f"Supervisor.{function}", supervisor, request, make, timeout)

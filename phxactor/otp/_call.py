@@ -1,4 +1,4 @@
-"""Calls: ask a server and wait for its answer; the addresses of servers (docs/otp-semantics.md, section 5.2)."""
+"""Calls: send a request to a server and wait for its answer (docs/otp-semantics.md, section 5.2)."""
 
 from __future__ import annotations
 
@@ -37,18 +37,18 @@ A = TypeVar("A")
 R = TypeVar("R")
 
 CALL_TIMEOUT = 5.0
-"""Seconds that a call waits, unless told otherwise (G23)."""
+"""Seconds that a call waits by default (G23)."""
 
 
 @runtime_checkable
 class Via(Protocol):
-    """A name that is kept somewhere else than in the runtime's table, such as a Registry's key."""
+    """A name that is kept outside of the runtime's table, such as a key of a Registry."""
 
     def register(self, pid: Pid) -> None:
-        """Take the name for a process; raises NameTakenError."""
+        """Register the name for a process; raises NameTakenError."""
 
     def unregister(self, pid: Pid) -> None:
-        """Give the name back."""
+        """Free the name."""
 
     def whereis(self) -> Pid | None:
         """Return the owner, or None."""
@@ -56,16 +56,16 @@ class Via(Protocol):
 
 Name: TypeAlias = "str | Via"
 Server: TypeAlias = "Pid | str | Via"
-"""Whom to call: a pid, a registered name, or a name kept elsewhere."""
+"""The address of a server: a pid, a registered name, or a `Via`."""
 
 
 class Call:
-    """A request on its way; answer it with `from_.reply(value)`."""
+    """The message that carries a request to a server; `from_.reply(value)` answers it."""
 
     __slots__ = ("from_", "request")
 
     def __init__(self, request: object, from_: From) -> None:
-        """Keep both."""
+        """Store both."""
         self.request = request
         self.from_ = from_
 
@@ -75,12 +75,12 @@ class Call:
 
 
 class Cast:
-    """A request that nobody waits for."""
+    """The message that carries a request without an answer."""
 
     __slots__ = ("request",)
 
     def __init__(self, request: object) -> None:
-        """Keep it."""
+        """Store the request."""
         self.request = request
 
     def __repr__(self) -> str:
@@ -91,24 +91,24 @@ class Cast:
 class SystemRequest:
     """A request to the process of a server itself, not to its callbacks (docs/otp-semantics.md, section 12).
 
-    `request(process, from_)` runs in the server's process; what it returns is the answer, what it raises fails the
-    one who asked, and an `Exit` ends the server.
+    `request(process, from_)` runs in the server's process. Its result is the answer. An exception from it is raised in
+    the caller, but an `Exit` ends the server.
     """
 
     __slots__ = ("from_", "request")
 
     def __init__(self, request: Callable[[ServerProcess, From], object], from_: From) -> None:
-        """Keep both."""
+        """Store both."""
         self.request = request
         self.from_ = from_
 
     def run(self, process: ServerProcess) -> None:
-        """Do it, in the server's process."""
+        """Run the request in the server's process, and answer."""
         try:
             answer: Ok[object] | Crash = Ok(self.request(process, self.from_))
         except Exit:
             raise
-        except BaseException as error:  # noqa: BLE001 - it is the asker's function: he gets it (Y2)
+        except BaseException as error:  # noqa: BLE001 - the function is the caller's, so the caller gets it (Y2)
             answer = Crash(without_our_frame(error))
             forget_frames(answer)
         self.from_.reply(answer)
@@ -122,15 +122,15 @@ def locate(server: Server) -> Pid | None:
 
 
 class TypedRequest(Generic[A_co]):
-    """A request that says what its answer is, to type checkers only. Subclass it; any other value is a request too.
+    """A base class for requests that tells type checkers the type of the answer. Other values are requests too.
 
         @attrs.frozen
         class Pop(TypedRequest[int]): ...
 
         number = await call(stack, Pop())  # an int
 
-    The answer is not checked: the server has to keep the promise. Write no type beside the name that takes the
-    answer: for `text: str = await call(stack, Pop())` mypy falls back on what any other request may answer.
+    The answer is not checked at run time: the server must answer with that type. Do not annotate the variable for the
+    answer: with `text: str = await call(stack, Pop())` mypy falls back to `Any`, the answer of an untyped request.
     """
 
     __slots__ = ()
@@ -141,13 +141,13 @@ async def call(server: Server, request: TypedRequest[A], timeout: float | None =
 @overload
 async def call(server: Server, request: object, timeout: float | None = CALL_TIMEOUT) -> Any: ...  # noqa: ANN401 - the server knows
 async def call(server: Server, request: object, timeout: float | None = CALL_TIMEOUT) -> object:
-    """Ask, and wait for the answer; `timeout` in seconds, None to wait for ever.
+    """Send a request and wait for the answer; `timeout` is in seconds, None means for ever.
 
-    The answer of a `TypedRequest` has its type.
+    To type checkers, the answer of a `TypedRequest[A]` is an `A`.
 
-    Raises `Exit((reason, Called(...)))`, which may be caught, when the server is not there (`"noproc"`), ends before it
-    answers (its reason), is the caller (`"calling_self"`), or does not answer in time (`"timeout"`). ValueError for a
-    negative timeout (G26).
+    Raises `Exit((reason, Called(...)))`, which may be caught, if the server does not exist (`"noproc"`), ends before it
+    answers (its exit reason), is the caller (`"calling_self"`), or does not answer in time (`"timeout"`). Raises
+    ValueError for a negative timeout (G26), WrongThreadError if the server lives in another thread.
     """
     return await request_reply("GenServer.call", server, request, Call, timeout)
 
@@ -159,7 +159,7 @@ async def request_reply(
     make: Callable[[R, From], object],
     timeout: float | None,
 ) -> object:
-    """Send `make(request, from_)` and wait for its answer: the common way of `call` and of the system requests."""
+    """Send `make(request, from_)` and wait for its answer. `call` and the system requests use this."""
     checked_timeout(timeout)
     me = self_pid()
     pid = locate(server)
@@ -170,7 +170,7 @@ async def request_reply(
     if pid.thread != me.thread:
         raise not_here(pid)
     seen = len(me.mailbox)
-    ref = monitor(me, pid)  # one fresh monitor a call, made before the request is sent (G32)
+    ref = monitor(me, pid)  # one new monitor for each call, made before the request is sent (G32)
     if pid.state is not DEAD:
         pid.deliver(make(request, ref))
     try:
@@ -189,33 +189,33 @@ async def request_reply(
 
 
 def checked_timeout(timeout: float | None) -> None:
-    """Raise ValueError for what is no time-out (G26)."""
+    """Raise ValueError for an invalid timeout (G26)."""
     if timeout is not None and not 0 <= timeout <= math.inf:
-        raise ValueError(f"a timeout is a number of seconds from 0, or None, not {timeout!r}")
+        raise ValueError(f"a timeout must be a number of seconds of at least 0, or None, not {timeout!r}")
 
 
 def forget(me: Pid, ref: Monitor) -> None:
-    """Leave neither `Down` nor answer of a call that is given up (G24, TM26)."""
+    """Drop the monitor of an abandoned call, and its `Down` or answer from the mailbox (G24, TM26)."""
     demonitor(ref)
     while me.flush(lambda message: ref_of(message) is ref) is not None:
         pass
 
 
 def cast(server: Server, request: object) -> None:
-    """Tell without waiting; never raises, whatever has become of the server (G35).
+    """Send a request without waiting. A server that does not exist is no error (G35).
 
-    But outside of a process a name leads nowhere: NotAProcessError. In another thread: WrongThreadError.
+    Raises NotAProcessError for a name outside of processes, and WrongThreadError in another thread.
     """
     try:
         pid = locate(server)
     except NotAProcessError:
         raise
-    except (Exception, Exit):  # noqa: BLE001 - whatever an address kept elsewhere raises: an unknown registry, a partition
+    except (Exception, Exit):  # noqa: BLE001 - a `Via` may raise anything, such as for an unknown registry
         return
     if pid is not None:
         pid.send(Cast(request))
 
 
 def reply(from_: From, value: object) -> None:
-    """Answer a call, from any process and at any time; dropped when nobody waits any more (G27)."""
+    """Answer a call, from any process and at any time; dropped if the caller no longer waits (G27)."""
     from_.reply(value)

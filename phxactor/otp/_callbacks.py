@@ -1,4 +1,4 @@
-"""Callbacks that are written in a way in which they could never be called: refused when their class is made."""
+"""Checks the signatures of callbacks when their class is defined."""
 
 from __future__ import annotations
 
@@ -9,13 +9,14 @@ from types import FunctionType
 from typing import Final
 
 ANY: Final = None
-"""Any arguments."""
+"""The parameters of a callback that may take any arguments."""
 
 
 def check_async(cls: type, callbacks: Mapping[str, tuple[str, ...] | None]) -> None:
-    """Raise TypeError for a callback that is no `async def`, or does not take the arguments that it is called with.
+    """Raise TypeError for a callback that is no `async def`, or that does not take the arguments of its call.
 
-    `callbacks` names these, `ANY` for any. What is no plain function, or wraps an `async def`, is left alone.
+    `callbacks` maps each name to the parameters of its call, or to `ANY`. The parameters of a callback that is no plain
+    function are not checked, nor is the result of a callable object whose class is not written in Python.
     """
     for name, parameters in callbacks.items():
         function = _function(cls, name)
@@ -29,11 +30,13 @@ def check_async(cls: type, callbacks: Mapping[str, tuple[str, ...] | None]) -> N
             try:
                 inspect.signature(function).bind(*range(bound + len(parameters)))
             except TypeError as error:
-                raise TypeError(f"{cls.__name__}.{name} is called otherwise ({error}): write it as `{right}`") from None
+                raise TypeError(
+                    f"{cls.__name__}.{name} does not take the arguments of its call ({error}): write it as `{right}`"
+                ) from None
 
 
 def check_sync(cls: type, *callbacks: str) -> None:
-    """Raise TypeError for a callback that is an `async def`, where it is not awaited."""
+    """Raise TypeError for a callback that is an `async def`, although its result is not awaited."""
     for name in callbacks:
         function = _function(cls, name)
         if inspect.iscoroutinefunction(function) or inspect.isasyncgenfunction(function):
@@ -41,7 +44,7 @@ def check_sync(cls: type, *callbacks: str) -> None:
 
 
 def is_async(function: object) -> bool:
-    """Tell whether the result of calling it can be awaited, as far as that can be seen."""
+    """Return whether calling a function gives an awaitable; true if that cannot be determined."""
     if not callable(function):
         return False
     unwrapped = inspect.unwrap(function)
@@ -53,7 +56,7 @@ def is_async(function: object) -> bool:
         return True
     if inspect.isroutine(unwrapped):  # a function, or a method of one
         return False
-    call = getattr(type(unwrapped), "__call__", None)  # noqa: B004 - it is looked at, not for
+    call = getattr(type(unwrapped), "__call__", None)  # noqa: B004 - the method is inspected, not tested for
     return not isinstance(call, FunctionType) or inspect.iscoroutinefunction(call)
 
 

@@ -1,4 +1,4 @@
-"""Which call failed: what stands beside the reason in the exit of a caller."""
+"""The description of a failed call, beside the reason in the exit of the caller."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from phxactor.runtime import Pid
 
 @attrs.frozen
 class _Mention:
-    """A process that an exit reason speaks of without keeping it: the process may end for that very reason."""
+    """A weak reference to a process in an exit reason; a strong one is a cycle if the process ends with that reason."""
 
     pid: ref[Pid]
     text: str = attrs.field(eq=False)
@@ -33,7 +33,7 @@ def _mentioned(server: object) -> _Kept:
 
 @attrs.frozen(match_args=False, repr=False)
 class Called:
-    """Which call failed: stands beside the reason in the exit of the caller (G20 to G23)."""
+    """The failed call; it stands beside the reason in the exit of the caller (G20 to G23)."""
 
     function: str
     _server: _Kept = attrs.field(converter=_mentioned)
@@ -44,9 +44,9 @@ class Called:
 
     @property
     def server(self) -> object:
-        """Whom it was for: an address, or of tasks their pids.
+        """The address of the server, or a list of the pids of tasks.
 
-        It does not keep a process: when nobody else has the pid any more, it is the text that it was shown as.
+        It holds a pid only weakly: if nothing else refers to the pid any more, it is the pid's `repr` instead.
         """
         kept = self._server
         if isinstance(kept, list):
@@ -54,7 +54,7 @@ class Called:
         return kept.resolve() if isinstance(kept, _Mention) else kept
 
     def __repr__(self) -> str:
-        """Show all of it."""
+        """Show all fields."""
         server = self.server
         shown = server if isinstance(self._server, _Mention) and isinstance(server, str) else repr(server)
         return f"Called(function={self.function!r}, server={shown}, request={self.request!r}, timeout={self.timeout!r})"

@@ -13,13 +13,13 @@ from phxactor.runtime import Pid
 
 Started: TypeAlias = "Ok[Pid] | Error | Ignore"
 StartFunction: TypeAlias = Callable[..., "Started | Awaitable[Started]"]
-"""Starts a process linked to the caller and says how that went; it may answer at once or be awaited (S11)."""
+"""Starts a process linked to the caller, and returns the result or an awaitable of it (S11)."""
 
 Restart: TypeAlias = Literal["permanent", "transient", "temporary"]
 ChildType: TypeAlias = Literal["worker", "supervisor"]
 BRUTAL_KILL: Final = "brutal_kill"
 WORKER_SHUTDOWN: Final = 5.0
-"""Seconds that a worker has to end, by default; a supervisor has for ever (S1)."""
+"""Seconds that a worker has to end by default; a supervisor has no limit (S1)."""
 
 _RESTARTS: Final = frozenset(get_args(Restart))
 _TYPES: Final = frozenset(get_args(ChildType))
@@ -27,14 +27,14 @@ _TYPES: Final = frozenset(get_args(ChildType))
 
 @attrs.frozen(kw_only=True)
 class ChildSpec:
-    """What a supervisor knows of a child.
+    """How a supervisor starts, restarts and stops a child.
 
-    `start` is `(function, args, kwargs)`; `restart` one of permanent, transient, temporary (S20 to S22); `shutdown` the
-    seconds between "please end" and the kill, `math.inf` for no kill, or `"brutal_kill"`; None for the default of the
-    `type`. `significant` children can end their supervisor (S90 to S94). `modules` are what the child's code is, for
-    humans; None for what `start` belongs to.
+    `start` is `(function, args, kwargs)`. `restart` is permanent, transient or temporary (S20 to S22). `shutdown` is
+    the number of seconds between the exit signal `SHUTDOWN` and the kill, `math.inf` for no kill, `"brutal_kill"` for a
+    kill at once, or None for the default of the `type`. `significant` children can end their supervisor (S90 to S94).
+    `modules` names the child's code, for humans; None means the class or function of `start`.
 
-    Raises ValueError when a field cannot be meant so (S4): a specification that exists is a legal one.
+    Raises ValueError if a field has a wrong value, so every specification that exists is valid (S4).
     """
 
     id: object
@@ -46,37 +46,37 @@ class ChildSpec:
     modules: tuple[object, ...] | None = None
 
     def __attrs_post_init__(self) -> None:
-        """Refuse what no supervisor could obey."""
+        """Raise ValueError for a field with a wrong value."""
         shutdown = self.shutdown
         if not _is_one_of(_RESTARTS, self.restart):
             raise self._wrong("restart", "one of permanent, transient and temporary")
         if not _is_one_of(_TYPES, self.type):
             raise self._wrong("type", "worker or supervisor")
         if not (shutdown is None or _is_seconds(shutdown) or (isinstance(shutdown, str) and shutdown == BRUTAL_KILL)):
-            raise self._wrong("shutdown", "seconds from 0 to infinity, brutal_kill, or None")
+            raise self._wrong("shutdown", "a number of seconds of at least 0, brutal_kill, or None")
         if not isinstance(self.significant, bool):
             raise self._wrong("significant", "True or False")
         if not _is_start(self.start):
             raise self._wrong("start", "(function, args, kwargs), such as (Worker.start_link, (1,), {})")
 
     def _wrong(self, field: str, right: str) -> ValueError:
-        return ValueError(f"{field} of the child {self.id!r} is {getattr(self, field)!r}; it can be {right}")
+        return ValueError(f"{field} of the child {self.id!r} is {getattr(self, field)!r}; it must be {right}")
 
     def grace(self) -> float:
-        """Return the seconds that the child has to end; 0 for `brutal_kill`, infinity for never killed."""
+        """Return the seconds that the child has to end; 0 for `brutal_kill`, `math.inf` for no kill."""
         if self.shutdown is None:
             return math.inf if self.type == "supervisor" else WORKER_SHUTDOWN
         return 0.0 if self.shutdown == BRUTAL_KILL else float(self.shutdown)
 
     def normalised(self) -> ChildSpec:
-        """Fill all defaults in (S84)."""
+        """Return a copy with all defaults filled in (S84)."""
         shutdown = self.grace() if self.shutdown is None else self.shutdown
         return attrs.evolve(self, shutdown=shutdown, modules=self.callback_modules())
 
     def without_arguments(self, like: ChildSpec | None) -> ChildSpec:
-        """Copy all but the start arguments: those of a child that never starts again need not be kept alive.
+        """Return a copy without the start arguments, which a child that never restarts does not need.
 
-        Returns `like`, an earlier copy, where it would be the same: of a thousand connections there is one copy.
+        Returns `like`, an earlier copy, if the copy would equal it: so a thousand connections share one copy.
         """
         if like is not None and like.start[0] == self.start[0] and like.id == self.id and self._is_like(like):
             return like
@@ -93,7 +93,7 @@ class ChildSpec:
         )
 
     def callback_modules(self) -> tuple[object, ...]:
-        """Return `modules`, by default the class whose method `start` is, else the function."""
+        """Return `modules`, by default the class if `start` is a class method, else the start function."""
         if self.modules is not None:
             return self.modules
         function = self.start[0]
@@ -117,20 +117,20 @@ def _is_start(start: object) -> bool:
 
 @runtime_checkable
 class HasChildSpec(Protocol):
-    """A class that says itself how it is supervised."""
+    """A class that makes its own child specification."""
 
     def child_spec(self, *args: Any, **kwargs: Any) -> ChildSpec:  # noqa: ANN401
         """Make the specification for these start arguments."""
 
 
 Child: TypeAlias = "ChildSpec | HasChildSpec | tuple[HasChildSpec, *tuple[object, ...]]"
-"""How a child may be given: a specification, a class, or a class and its start arguments in a tuple (S2)."""
+"""A child: a specification, a class, or a tuple of a class and its start arguments (S2)."""
 
 
 def child_spec(child: Child, **overrides: Any) -> ChildSpec:  # noqa: ANN401
     """Make the specification of a child, with some of its fields changed (S3).
 
-    Raises TypeError if it is no child, or if there is no such field; ValueError for values that cannot be meant so.
+    Raises TypeError if `child` is no child, or a field does not exist; ValueError for a field with a wrong value.
     """
     if type(child) is ChildSpec:
         return attrs.evolve(child, **overrides) if overrides else child

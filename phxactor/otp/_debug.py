@@ -1,6 +1,6 @@
-"""What `system.trace`, `log`, `install` and `statistics` switch on in a server (docs/otp-semantics.md, section 12).
+"""Observation of a server by `system.trace`, `log`, `install` and `statistics` (docs/otp-semantics.md, section 12).
 
-A server that nobody watches pays one attribute test for a message.
+In a server that is not observed, this costs one attribute test for each message.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 @attrs.frozen
 class In:
-    """The server takes a message, or a time-out of its own."""
+    """The server takes a message, or one of its time-outs fires."""
 
     message: object
 
@@ -36,7 +36,7 @@ class Out:
 
 @attrs.frozen
 class NoAnswer:
-    """A callback has returned, and answers nobody."""
+    """A callback has returned without an answer to a call."""
 
     state: object
 
@@ -57,57 +57,57 @@ class Done:
 
 
 DONE: Final = Done()
-"""Returned by a debug function that wants to be removed."""
+"""The result of a debug function that is to be removed."""
 
 DebugFunction: TypeAlias = Callable[[DebugEvent], object]
-"""Called in the server at each event; one that returns `DONE` or raises is removed (Y6)."""
+"""A function that the server calls at each event. If it returns `DONE` or raises, the server removes it (Y6)."""
 
 
 @attrs.frozen
 class ServerStatistics:
-    """What a server did since its statistics were switched on (Y7)."""
+    """The counts of a server since its statistics were switched on (Y7)."""
 
     start_time: float
-    """When they were, by the runtime's clock."""
+    """The time when they were switched on, in seconds of the runtime's clock."""
     current_time: float
-    """Now, by the same clock."""
+    """The time of this snapshot, by the same clock."""
     work: int
-    """Callbacks that were run for messages, time-outs and continues."""
+    """Number of callbacks that ran for messages, time-outs and continues."""
     messages_in: int
-    """Messages and time-outs that were taken."""
+    """Number of messages and time-outs that the server took."""
     messages_out: int
-    """Calls that were answered by the value of their callback."""
+    """Number of calls that a callback answered by its result."""
 
 
 class Debug:
-    """Who watches one server."""
+    """The observers of one server."""
 
     __slots__ = ("answered", "counts", "functions", "log", "process", "since", "traced")
 
     def __init__(self, process: ServerProcess) -> None:
-        """Watch nothing yet."""
+        """Start without observers."""
         self.process = process
         self.functions: dict[object, DebugFunction] = {}
         self.log: deque[DebugEvent] | None = None
-        """The last events."""
+        """The last events, oldest first; None if they are not kept."""
         self.traced = False
         self.since: float | None = None
-        """When the statistics were switched on."""
+        """The time when the statistics were switched on, in seconds of the runtime's clock; None while off."""
         self.counts = {In: 0, Out: 0, NoAnswer: 0, Continued: 0}
         self.answered = False
-        """Whether the callback that runs has answered its call."""
+        """Whether the last event was an answer to a call."""
 
     def watching(self) -> bool:
-        """Tell whether there is anything to do."""
+        """Return whether anything observes the server."""
         return bool(self.functions) or self.log is not None or self.traced or self.since is not None
 
     def options(self) -> tuple[str, ...]:
-        """Name what is on, for `get_status` (Y5)."""
+        """Return the names of the observations that are on, for `get_status` (Y5)."""
         on = {"log": self.log is not None, "trace": self.traced, "statistics": self.since is not None}
         return (*(name for name, is_on in on.items() if is_on), *("install" for _ in self.functions))
 
     def tell(self, event: DebugEvent) -> None:
-        """Let all who watch know."""
+        """Pass an event to all observers."""
         self.counts[type(event)] += 1
         self.answered = isinstance(event, Out)
         if self.log is not None:
@@ -117,38 +117,38 @@ class Debug:
         for key, function in list(self.functions.items()):
             try:
                 done = function(event)
-            except BaseException:  # noqa: BLE001 - a watcher must not hurt whom it watches
+            except BaseException:  # noqa: BLE001 - an observer must not harm the server
                 done = DONE
             if done is DONE:
                 del self.functions[key]
 
     def took(self, message: object) -> None:
-        """Tell of a message, before its callback runs."""
+        """Record a message, before its callback runs."""
         self.tell(In(message))
 
     def answers(self, value: object, to: Pid) -> None:
-        """Tell of the answer that a callback returned."""
+        """Record the answer that a callback returned."""
         self.tell(Out(value, to, self.state()))
 
     def returned(self) -> None:
-        """Tell that a callback has returned, unless it answered a call."""
+        """Record that a callback has returned, unless it answered a call."""
         if not self.answered:
             self.tell(NoAnswer(self.state()))
 
     def state(self) -> object:
-        """Return the server's state, or why it cannot be had."""
+        """Return the server's state, or the exception that `system_get_state` raised."""
         try:
             return self.process.server.system_get_state()
-        except BaseException as error:  # noqa: BLE001 - a watcher must not hurt whom it watches
+        except BaseException as error:  # noqa: BLE001 - an observer must not harm the server
             return error
 
     def count(self, *, on: bool) -> None:
-        """Switch the statistics on, from zero, or off."""
+        """Switch the statistics on or off, and reset the counts."""
         self.since = self.process.pid.runtime.now() if on else None
         self.counts = dict.fromkeys(self.counts, 0)
 
     def statistics(self) -> ServerStatistics | None:
-        """Return the counts, or None if they are not switched on."""
+        """Return the counts, or None if the statistics are off."""
         if self.since is None:
             return None
         return ServerStatistics(

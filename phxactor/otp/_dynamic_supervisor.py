@@ -1,9 +1,9 @@
-"""DynamicSupervisor: children that come and go, any number of them, each for itself.
+"""DynamicSupervisor: any number of independent children that start and end at any time.
 
     pool = (await DynamicSupervisor.start_link(max_children=1000)).unwrap()
     room = (await DynamicSupervisor.start_child(pool, (Room, "lobby"))).unwrap()
 
-Starting a child is made to be cheap: it is paid once for each connection, and once for each channel that is joined.
+Starting a child must be cheap, since each connection and each joined channel starts one.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from phxactor.runtime import From, Pid, of_this_thread
 
 
 class DynamicSupervisor(BaseSupervisor):
-    """Supervises children that are started with `start_child`; subclass it for start arguments of its own."""
+    """Supervises children that `start_child` starts; subclass it to give it an `init` with other arguments."""
 
     process: ClassVar[type[DynamicSupervisorProcess]] = DynamicSupervisorProcess
 
@@ -28,27 +28,28 @@ class DynamicSupervisor(BaseSupervisor):
     async def start_child(supervisor: Server, child: Child, *, timeout: float | None = None) -> Started:
         """Start a child, and wait until it has started; the caller is not linked to it (D15).
 
-        Answers `Ok(pid)`, `IGNORE`, `Error("max_children")` or `Error(reason)` (D3, D4). The child's id is of no
-        meaning: the same specification can be started many times (D2).
+        Returns `Ok(pid)`, `IGNORE`, `Error("max_children")` or `Error(reason)` (D3, D4). The child's id has no
+        meaning: the same specification can be started many times (D2). Raises as `call`; by default without a timeout.
         """
         return cast("Started", await ask("start_child", supervisor, StartChild, child_spec(child), timeout))
 
     @staticmethod
     def request_child(supervisor: Pid, child: Child, from_: From, *arguments: object) -> None:
-        """Ask for a child without waiting, for code that cannot, such as a port.
+        """Ask for a child without waiting, for code that cannot wait, such as a port.
 
-        `arguments` follow those of the specification's start function, so that many children can be started from one;
-        it must be temporary then, or ValueError is raised: with what would one be started again?
+        `arguments` follow the specification's own arguments of the start function, so that many children can share one
+        specification. It must be temporary then, since the arguments are not kept for a restart; else ValueError.
 
-        What `start_child` would have answered comes as `Answer(from_, result)` to `from_.owner`. Nothing comes if the
-        supervisor is gone or ends before: have a `Monitor` of it as `from_`, and its `Down` tells.
+        `from_.owner` gets `Answer(from_, result)`, with the result of `start_child`. No answer comes if the supervisor
+        has ended or ends before that: give a `Monitor` of the supervisor as `from_` to get a `Down` then. Raises
+        WrongThreadError in another thread.
         """
         spec = child if type(child) is ChildSpec else child_spec(child)
         if arguments and spec.restart != "temporary":
-            raise ValueError(f"the child {spec.id!r} is {spec.restart}; only a temporary one has arguments of its own")
+            raise ValueError(f"the child {spec.id!r} is {spec.restart}; only a temporary child takes extra arguments")
         of_this_thread(supervisor).deliver(StartChild(spec, from_, arguments))
 
     @staticmethod
     async def terminate_child(supervisor: Server, pid: Pid, *, timeout: float | None = None) -> Ok[None] | Error:
-        """Shut a child down; `Error("not_found")` if it is none, or gone already (D8)."""
+        """Shut a child down; `Error("not_found")` if `pid` is no child, or has already ended (D8)."""
         return cast("Ok[None] | Error", await ask("terminate_child", supervisor, TerminateChild, pid, timeout))

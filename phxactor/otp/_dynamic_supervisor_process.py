@@ -33,7 +33,7 @@ from phxactor.runtime.signals import monitor
 
 
 class DynamicSupervisorProcess(SupervisingProcess[SuperviseDynamically]):
-    """One dynamic supervisor."""
+    """The loop of a DynamicSupervisor."""
 
     __slots__ = ("bare", "children", "extra_arguments", "max_children")
     flags = SuperviseDynamically
@@ -41,15 +41,15 @@ class DynamicSupervisorProcess(SupervisingProcess[SuperviseDynamically]):
     def __init__(
         self, server: GenServer, args: tuple[object, ...], kwargs: dict[str, object], name: Name | None
     ) -> None:
-        """Prepare; `run` is the body of the process."""
+        """Prepare the process; `run` is its body."""
         super().__init__(server, args, kwargs, name)
         self.children: dict[Pid, SupervisedChild] = {}
-        """By pid, of one that is restarting by its last pid (D9)."""
+        """The children by pid; a child that is restarting by its last pid (D9)."""
         self.bare: ChildSpec | None = None
-        """What is kept of the specification of the last temporary child."""
+        """The specification of the last temporary child, without start arguments; equal children share it."""
 
     def statistics(self) -> SupervisorStatistics:
-        """Look at it without being a message in its mailbox."""
+        """Return a snapshot, without a message to the supervisor."""
         children = [
             ChildStatistics(None, RESTARTING if child.restarting else pid, child.spec.type, child.restarts)
             for pid, child in self.children.items()
@@ -64,7 +64,7 @@ class DynamicSupervisorProcess(SupervisingProcess[SuperviseDynamically]):
         self.intensity = Intensity(flags.max_restarts, flags.max_seconds)
 
     async def on_start_child(self, message: StartChild) -> None:
-        """Start one more; nothing is kept of one that does not start (D3 to D6)."""
+        """Start one more child; a child that does not start leaves no record (D3 to D6)."""
         spec: ChildSpec = message.request  # type: ignore[assignment]
         started: Started
         if len(self.children) >= self.max_children:
@@ -74,13 +74,13 @@ class DynamicSupervisorProcess(SupervisingProcess[SuperviseDynamically]):
         else:
             started = await self.start_process(spec, self.extra_arguments, message.arguments)
             if type(started) is Ok:
-                if spec.restart == "temporary" and not message.arguments:  # else many share it, as it is
+                if spec.restart == "temporary" and not message.arguments:  # else the children share it already
                     spec = self.bare = spec.without_arguments(self.bare)
                 self.children[started.value] = SupervisedChild(spec, started.value)
         self.answer_call(message, started)
 
     async def on_child_exited(self, message: Exited) -> None:
-        """Start a child again that ended, or forget it (D5)."""
+        """Restart a child that has ended, or forget it (D5)."""
         child = self.children.pop(message.pid, None)
         if child is None:
             return
@@ -91,7 +91,7 @@ class DynamicSupervisorProcess(SupervisingProcess[SuperviseDynamically]):
             await self.restart(message.pid, child)
 
     async def restart(self, old: Pid, child: SupervisedChild) -> None:
-        """Start a child again; one that fails stays under its old pid and is tried again (D9)."""
+        """Restart a child. If its start fails, it stays under its old pid, and is tried again (D9)."""
         self.count_restart(child.spec)
         started = await self.start_process(child.spec, self.extra_arguments)
         if isinstance(started, Ok):
@@ -104,7 +104,7 @@ class DynamicSupervisorProcess(SupervisingProcess[SuperviseDynamically]):
             self.pid.send(Retry(child))
 
     async def on_retry(self, message: Retry) -> None:
-        """Try the start of a child again, unless it was terminated meanwhile."""
+        """Retry the start of a child, unless it was terminated meanwhile."""
         child = message.child
         old = child.pid
         if old is not None and self.children.get(old) is child:
@@ -112,7 +112,7 @@ class DynamicSupervisorProcess(SupervisingProcess[SuperviseDynamically]):
             await self.restart(old, child)
 
     async def shut_all_down(self) -> None:
-        """Tell all children to end at once, and wait until all have, each with its own time (D11)."""
+        """Tell all children at once to end, and wait until all have ended, each within its own grace time (D11)."""
         me = self.pid
         children, self.children = self.children, {}
         waiting: dict[Monitor, Pid] = {}
@@ -130,7 +130,7 @@ class DynamicSupervisorProcess(SupervisingProcess[SuperviseDynamically]):
         try:
             while waiting:
                 message = await me.receive()
-                if type(message) is Exited:  # comes before the `Down`, and knows the reason of one that had ended
+                if type(message) is Exited:  # comes before the `Down`, and has the reason of a child that had ended
                     reasons[message.pid] = message.reason
                 elif type(message) is Down and message.ref in waiting:
                     pid = waiting.pop(message.ref)
@@ -153,7 +153,7 @@ class DynamicSupervisorProcess(SupervisingProcess[SuperviseDynamically]):
         self.answer_call(message, Ok())
 
     async def on_get_child_spec(self, message: Call) -> None:
-        """Show the specification that a child was started with, of a temporary one without the arguments."""
+        """Answer the specification of a child; of a temporary child, without the start arguments."""
         pid = message.request
         child = self.children.get(pid) if isinstance(pid, Pid) else None
         self.answer_call(message, Error("not_found") if child is None else Ok(child.spec.normalised()))
@@ -181,7 +181,7 @@ class DynamicSupervisorProcess(SupervisingProcess[SuperviseDynamically]):
         )
 
     async def on_cast(self, message: Cast) -> None:
-        """Ignore a cast, and tell: none is known (S70)."""
+        """Report a cast to `handle_info` as an unexpected message: the supervisor handles none (S70)."""
         await self.server.handle_info(message)
 
     handlers: ClassVar[Mapping[type, Handler]] = {
@@ -197,6 +197,6 @@ class DynamicSupervisorProcess(SupervisingProcess[SuperviseDynamically]):
 
 
 def _kill(pids: list[Pid]) -> None:
-    """Kill children that have not ended in time."""
+    """Kill children that have not ended within their grace time."""
     for pid in pids:
         pid.exit(KILL)

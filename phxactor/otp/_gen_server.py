@@ -17,7 +17,7 @@
     stack = (await Stack.start_link([1, 2])).unwrap()
     await call(stack, "pop")
 
-State lives in `self`. The life of a server, all of it in `ServerProcess`:
+The state of a server is in `self`. `ServerProcess` runs its life:
 
     started ── init ──▶ loop: continue, then one message after the other ── stop, exception, parent's exit ──▶ terminate
 """
@@ -50,21 +50,21 @@ _CALLBACKS: Final = {
     "handle_continue": ("argument",),
     "terminate": ("reason",),
 }
-"""What is awaited, and with which arguments."""
+"""The callbacks that are awaited, and the arguments of their calls."""
 
 
 class GenServer:
-    """Subclass it and write the callbacks that are wanted.
+    """The base class of servers: a subclass writes the callbacks that it needs.
 
-    Every callback runs in the server's process. One that raises ends the server: `terminate` is called with the
-    `Crash`, and so is one that raises `Exit` (G51, G52).
+    Every callback runs in the server's process. A callback that raises ends the server: `terminate` is called with a
+    `Crash` of the exception, or with the reason of an `Exit` (G51, G52).
     """
 
     process: ClassVar[type[ServerProcess]] = ServerProcess
-    """The loop that runs it."""
+    """The class of the loop that runs the server."""
 
     def __init_subclass__(cls, **kwargs: object) -> None:
-        """Refuse callbacks that could not be called. Raises TypeError."""
+        """Raise TypeError for callbacks that could not be called."""
         super().__init_subclass__(**kwargs)
         check_async(cls, _CALLBACKS)
         check_sync(cls, "format_status", "system_get_state", "system_replace_state")
@@ -73,52 +73,55 @@ class GenServer:
 
     async def init(
         self,
-        *args: Any,  # noqa: ANN401 - what a server starts with is its own
+        *args: Any,  # noqa: ANN401 - each server has its own start arguments
         **kwargs: Any,  # noqa: ANN401 - the same
     ) -> Continue | Timeout | Hibernate | Stop | Error | Ignore | Flags | None:
-        """Set the state up; the starter waits for it. `Stop`, `Error` and `IGNORE` mean: not started (G1 to G9)."""
+        """Set up the state, while `start_link` waits. `Stop`, `Error` and `IGNORE` mean "not started" (G1 to G9)."""
 
     async def handle_call(self, request: Any, from_: From) -> Reply | NoReply | Stop | None:  # noqa: ANN401 - a server knows its own messages, and may say their types
         """Answer a `call` with `Reply(value)`, or return `NoReply()` and answer with `from_.reply(value)` (G27, G28).
 
-        None is an error, so that a `match` without a matching case ends the server, as in Elixir.
+        A result of None is an error, so that a `match` without a matching case ends the server, as in Elixir.
         """
-        raise NotImplementedError(f"{type(self).__qualname__} handles no call, and got {events.brief(request)}")
+        raise NotImplementedError(f"{type(self).__qualname__} does not handle the call {events.brief(request)}")
 
     async def handle_cast(self, request: Any) -> NoReply | Stop | None:  # noqa: ANN401 - a server knows its own messages, and may say their types
-        """Take a `cast`."""
-        raise NotImplementedError(f"{type(self).__qualname__} handles no cast, and got {events.brief(request)}")
+        """Handle the request of a `cast`."""
+        raise NotImplementedError(f"{type(self).__qualname__} does not handle the cast {events.brief(request)}")
 
     async def handle_info(self, message: Any) -> NoReply | Stop | None:  # noqa: ANN401 - a server knows its own messages, and may say their types
-        """Take any other message; by default it is told to `phxactor.server.unexpected` and dropped (G37)."""
+        """Handle any other message; by default, emit `phxactor.server.unexpected` and drop the message (G37)."""
         if events.unexpected.handlers:
             events.unexpected.emit(pid=self_pid(), server=type(self).__qualname__, message=message)
         return None
 
     async def handle_continue(self, argument: Any) -> NoReply | Stop | None:  # noqa: ANN401 - a server knows its own messages, and may say their types
-        """Go on after a callback that said `then=Continue(argument)` (G15, G16)."""
-        raise NotImplementedError(f"{type(self).__qualname__} handles no continue, and got {events.brief(argument)}")
+        """Continue after a callback that returned `then=Continue(argument)` (G15, G16)."""
+        raise NotImplementedError(f"{type(self).__qualname__} does not handle the continue {events.brief(argument)}")
 
     async def terminate(self, reason: Reason) -> None:
-        """Clean up. Called when the server ends by its own callbacks, `stop`, or, if it traps exits, its parent (5.4).
+        """Clean up before the server ends (docs/otp-semantics.md, section 5.4).
 
-        Not called for an exit signal to a server that does not trap exits, nor for a kill.
+        It is called if the server ends by its own callbacks or by `stop`, or with its parent if it traps exits. It is
+        not called after an exit signal to a server that does not trap exits, nor after a kill.
         """
 
     # ------------------------------------------------------------------------------------- for the system
 
     def format_status(self, status: Status) -> Status:
-        """Hide what reports and `system.get_status` must not show: return `attrs.evolve(status, state=...)` (L13)."""
+        """Hide secrets from reports and `system.get_status`, by returning `attrs.evolve(status, state=...)` (L13)."""
         return status
 
     def system_get_state(self) -> object:
-        """Return what `system.get_state` shows: by default a dict of the attributes."""
+        """Return the answer of `system.get_state`: by default a dict of the attributes."""
         return dict(vars(self))
 
     def system_replace_state(self, state: object) -> None:
-        """Take what `system.replace_state` made of that."""
+        """Take a new state from `system.replace_state`; raises TypeError if it is no dict."""
         if not isinstance(state, dict):
-            raise TypeError(f"the state of {type(self).__qualname__} is a dict of its attributes, not {state!r:.200}")
+            raise TypeError(
+                f"the state of {type(self).__qualname__} must be a dict of its attributes, not {state!r:.200}"
+            )
         vars(self).clear()
         vars(self).update(state)
 
@@ -128,10 +131,11 @@ class GenServer:
     async def start_link(
         cls, *args: object, name: Name | None = None, timeout: float | None = None, **kwargs: object
     ) -> Ok[Pid] | Error | Ignore:
-        """Start one, linked to the caller, and wait for its `init`.
+        """Start a server linked to the caller, and wait for its `init`.
 
-        `timeout` seconds after which it is killed (G10). Answers `Error(("already_started", pid))` if the name is
-        taken (G12).
+        Returns `Ok(pid)`, or what `init` returned if it did not start. If `init` takes longer than `timeout` seconds,
+        the process is killed, and this returns `Error("timeout")` (G10). Returns `Error(("already_started", pid))` if
+        the name is taken (G12).
         """
         return await start(cls.process(cls(), args, kwargs, name), link=True, timeout=timeout)
 
@@ -139,17 +143,17 @@ class GenServer:
     async def start(
         cls, *args: object, name: Name | None = None, timeout: float | None = None, **kwargs: object
     ) -> Ok[Pid] | Error | Ignore:
-        """Start one without a link: it is its own parent (G18)."""
+        """Start a server without a link, which is its own parent (G18)."""
         return await start(cls.process(cls(), args, kwargs, name), link=False, timeout=timeout)
 
     @classmethod
     def child_spec(cls, *args: object, **kwargs: object) -> ChildSpec:
-        """Say how a supervisor starts one; `attrs.evolve` changes it (G75)."""
+        """Make the child specification for a supervisor; `attrs.evolve` changes it (G75)."""
         return ChildSpec(id=cls.__name__, start=(cls.start_link, args, kwargs))
 
     # ----------------------------------------------------------------------------------------- from others
 
-    if TYPE_CHECKING:  # the type of `staticmethod(call)` would have the first way of calling it only
+    if TYPE_CHECKING:  # the type of `staticmethod(call)` would have only the first overload
 
         @overload
         @staticmethod

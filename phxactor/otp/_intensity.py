@@ -1,4 +1,4 @@
-"""Restart intensity: after how many restarts a supervisor gives up. Pure (docs/otp-semantics.md, section 6.4)."""
+"""Restart intensity: when a supervisor gives up. Pure code without processes (docs/otp-semantics.md, section 6.4)."""
 
 from __future__ import annotations
 
@@ -6,31 +6,31 @@ from collections import deque
 
 
 class Intensity:
-    """Counts the restarts of one supervisor, whichever child they were for (S43).
+    """Counts the restarts of one supervisor, over all its children (S43).
 
-    More than `max_restarts` within `max_seconds` are too many (S40). Seconds are whole ones, as on the BEAM: a restart
-    counts while the second it fell in lies at most `max_seconds` back, up to one second longer than stated (S44).
+    More than `max_restarts` within `max_seconds` are too many (S40). Times are rounded down to whole seconds, as on the
+    BEAM. So a restart may count for up to one second longer than `max_seconds` (S44).
     """
 
     __slots__ = ("_seconds", "max_restarts", "max_seconds")
 
     def __init__(self, max_restarts: int, max_seconds: int) -> None:
-        """Start with none. Raises ValueError unless both are whole, and not negative or positive respectively (S5)."""
+        """Start without restarts. Raises ValueError unless both are ints, from 0 and from 1 respectively (S5)."""
         if type(max_restarts) is not int or max_restarts < 0:
-            raise ValueError(f"max_restarts is a whole number from 0, not {max_restarts!r}")
+            raise ValueError(f"max_restarts must be a whole number of at least 0, not {max_restarts!r}")
         if type(max_seconds) is not int or max_seconds < 1:
-            raise ValueError(f"max_seconds is a whole number from 1, not {max_seconds!r}")
+            raise ValueError(f"max_seconds must be a whole number of at least 1, not {max_seconds!r}")
         self.max_restarts = max_restarts
         self.max_seconds = max_seconds
         self._seconds: deque[int] = deque()
 
     def restart(self, now: float) -> bool:
-        """Count one restart; false when it is one too many and must not be carried out."""
+        """Count one restart; return False if it is one too many, so that the supervisor must give up."""
         self._seconds.append(int(now))
         return self.used(now) <= self.max_restarts
 
     def used(self, now: float) -> int:
-        """Count the restarts that matter still."""
+        """Return the number of restarts within the last `max_seconds`."""
         seconds, oldest = self._seconds, int(now) - self.max_seconds
         while seconds and seconds[0] < oldest:
             seconds.popleft()

@@ -1,4 +1,4 @@
-"""Labels: free text on a process, for humans and viewers (L12). Nothing looks processes up by them."""
+"""Labels: descriptions of processes, for humans and viewers (L12). A label is no address."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from phxactor.runtime import Pid, self_pid
 
 
 def set_label(label: object) -> None:
-    """Label the current process."""
+    """Set the label of the current process."""
     pid = self_pid()
     pid.label = label
     if events.labelled.handlers:

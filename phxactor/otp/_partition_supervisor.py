@@ -1,4 +1,4 @@
-"""PartitionSupervisor: several children of one kind, and a key that says which of them is meant.
+"""PartitionSupervisor: several children of one kind; a key selects one of them.
 
     await PartitionSupervisor.start_link(DynamicSupervisor, name="rooms")
     pool = PartitionSupervisor.child("rooms", room_id)
@@ -27,9 +27,9 @@ from phxactor.runtime import NOPROC, Exit, NameTakenError, Pid, Reason, self_pid
 
 
 def slot(key: Hashable, partitions: int) -> int:
-    """Return which of the partitions a key belongs to: `abs(key) % partitions` for an int, else by a hash (PS4).
+    """Return the number of a key's partition: `abs(key) % partitions` for an int, else by a hash (PS4).
 
-    The same for all time for int, str and bytes; as long as the program runs for other keys.
+    For int, str and bytes it is the same in every run; for other keys only within one run of the program.
     """
     if type(key) is int:
         return abs(key) % partitions
@@ -46,24 +46,24 @@ def slot(key: Hashable, partitions: int) -> int:
 
 
 class Partitions:
-    """Who runs in which slot: what lookups read, without asking the supervisor."""
+    """The pid of each partition. Lookups read it without a message to the supervisor."""
 
     __slots__ = ("active", "pids")
 
     def __init__(self, partitions: int) -> None:
-        """Start with nobody in any slot."""
+        """Start with empty slots."""
         self.active = partitions
         self.pids: list[Pid | None] = [None] * partitions
 
     @classmethod
     def of(cls, supervisor: Server) -> Partitions:
-        """Return those of a supervisor; raises `Exit(("noproc", Called(...)))` if there is no such supervisor."""
+        """Return the table of a supervisor; raises `Exit(("noproc", Called(...)))` if it does not exist."""
         return _table(supervisor)
 
     def at(self, number: int) -> Pid:
-        """Return the child that a number from 0 belongs to, at once: `PartitionSupervisor.child` for who looks often.
+        """Return the child for a number from 0: a faster `PartitionSupervisor.child`, for frequent lookups.
 
-        Also of a supervisor that has ended: the dead one. Raises `Exit("noproc")` if no partition is left.
+        If the supervisor has ended, this returns the dead child. Raises `Exit("noproc")` if no partition is left.
         """
         pid = self.pids[number % self.active] if self.active else None
         if pid is None:
@@ -71,7 +71,7 @@ class Partitions:
         return pid
 
     async def start(self, index: int, spec: ChildSpec) -> Started:
-        """Start the child of a slot and enter it: the start function of the children."""
+        """Start the child of a slot, and enter its pid: the start function of all children."""
         function, args, kwargs = spec.start
         started = function(*args, **kwargs)
         if isawaitable(started):
@@ -83,28 +83,30 @@ class Partitions:
 
 @attrs.frozen
 class PartitionName:
-    """The address of a key's partition, wherever a name is accepted; for addressing only (PS7)."""
+    """The address of a key's partition, usable wherever a name is accepted, but not to register (PS7)."""
 
     supervisor: Server
     key: Hashable
 
     def whereis(self) -> Pid | None:
-        """Return the child of the key's slot; between its end and its restart, the dead one (PS5)."""
+        """Return the child of the key's slot; between its end and its restart, the dead child (PS5)."""
         return PartitionSupervisor.child(self.supervisor, self.key)
 
     def register(self, pid: Pid) -> None:
-        """Refuse: the slot belongs to a child of the supervisor."""
-        raise NameTakenError(f"{pid!r} cannot take the partition of {self.key!r} of {self.supervisor!r}")
+        """Raise NameTakenError: the slot belongs to a child of the supervisor."""
+        raise NameTakenError(
+            f"{pid!r} cannot register as the partition of {self.key!r}: it belongs to a child of {self.supervisor!r}"
+        )
 
     def unregister(self, pid: Pid) -> None:
-        """Do nothing: it cannot have been registered."""
+        """Do nothing: no process can have registered."""
 
 
 class PartitionSupervisor(Supervisor):
-    """Supervises `partitions` children that are all started from one specification."""
+    """Supervises `partitions` children, all from one specification."""
 
     async def init(self, supervise: Supervise, partitions: Partitions) -> Supervise:
-        """Let lookups find the partitions."""
+        """Put the table where lookups find it."""
         self_pid().dictionary = {Partitions: partitions}
         return supervise
 
@@ -121,14 +123,14 @@ class PartitionSupervisor(Supervisor):
         max_seconds: int = MAX_SECONDS,
         timeout: float | None = None,
     ) -> Ok[Pid] | Error | Ignore:
-        """Start one, linked to the caller, with as many `partitions` as there are cores.
+        """Start a supervisor linked to the caller; by default with one partition for each core.
 
-        `with_arguments(args, partition)` returns the start arguments of a partition, once for each (PS3). Raises
-        ValueError or TypeError for what cannot be meant so (PS1).
+        `with_arguments(args, partition)` is called once for each partition, and returns its start arguments (PS3).
+        Raises ValueError or TypeError for a wrong option (PS1).
         """
         count = (os.cpu_count() or 1) if partitions is None else partitions
         if type(count) is not int or count < 1:
-            raise ValueError(f"partitions is a whole number from 1, not {partitions!r}")
+            raise ValueError(f"partitions must be a whole number of at least 1, not {partitions!r}")
         table, spec = Partitions(count), child_spec(child)
         supervise = Supervise(
             [_partition(table, spec, index, with_arguments) for index in range(count)],
@@ -145,9 +147,9 @@ class PartitionSupervisor(Supervisor):
 
     @staticmethod
     def child(supervisor: Server, key: Hashable) -> Pid:
-        """Return the child that a key belongs to; between its end and its restart, the dead one (PS5).
+        """Return the child that a key belongs to; between its end and its restart, the dead child (PS5).
 
-        Raises `Exit(("noproc", Called(...)))` if there is no such supervisor, or none of its partitions is left.
+        Raises `Exit(("noproc", Called(...)))` if the supervisor does not exist, or none of its partitions is left.
         """
         table = _table(supervisor)
         pid = table.pids[slot(key, table.active)] if table.active else None
@@ -157,19 +159,19 @@ class PartitionSupervisor(Supervisor):
 
     @staticmethod
     def partitions(supervisor: Server) -> int:
-        """Count the partitions; raises `Exit(("noproc", Called(...)))` if there is no such supervisor (PS6)."""
+        """Count the partitions; raises `Exit(("noproc", Called(...)))` if the supervisor does not exist (PS6)."""
         return _table(supervisor).active
 
     @classmethod
     async def resize(cls, supervisor: Server, partitions: int) -> None:
-        """Shut the last partitions down, or start them again (PS9).
+        """Shut the last partitions down, or start them again, until `partitions` run (PS9).
 
-        Raises ValueError unless it is a number from 0 to that of the partitions at the start.
+        Raises ValueError unless `partitions` is from 0 to the number of partitions at the start.
         """
         self_pid()
         table = _table(supervisor)
         if not 0 <= partitions <= len(table.pids):
-            raise ValueError(f"partitions is a number from 0 to {len(table.pids)} here, not {partitions!r}")
+            raise ValueError(f"partitions must be a number from 0 to {len(table.pids)} here, not {partitions!r}")
         before, table.active = table.active, min(partitions, table.active)
         for index in reversed(range(partitions, before)):
             await cls.terminate_child(supervisor, index)
@@ -188,7 +190,7 @@ def _partition(
     if with_arguments is not None:
         changed = with_arguments(args, index)
         if not isinstance(changed, list | tuple):
-            raise TypeError(f"with_arguments returns a list or tuple of start arguments, not {changed!r}")
+            raise TypeError(f"with_arguments must return a list or tuple of start arguments, not {changed!r}")
         args = tuple(changed)
     own = attrs.evolve(spec, start=(function, args, kwargs), modules=spec.callback_modules())
     return attrs.evolve(own, id=index, start=(table.start, (index, own), {}))

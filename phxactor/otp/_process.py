@@ -1,4 +1,4 @@
-"""The process of a server: starts it, feeds it messages, ends it. Behaviours with messages of their own extend it."""
+"""The process of a server: starts it, hands it messages, ends it. Behaviours with their own messages extend it."""
 
 from __future__ import annotations
 
@@ -32,11 +32,11 @@ if TYPE_CHECKING:
 
 Outcome: TypeAlias = "Reply | NoReply | Stop | None"
 Handler: TypeAlias = "Callable[..., Awaitable[Outcome]]"
-"""A method of a `ServerProcess` (unbound: the table is the class's, not each process's) that takes one message."""
+"""An unbound method of a `ServerProcess` that handles one message; unbound, since the table belongs to the class."""
 
 
 class ServerProcess:
-    """One server's loop. `handlers` says what takes a message of which type; all others go to `handle_info`."""
+    """The loop of one server. `handlers` maps message types to methods; other messages go to `handle_info`."""
 
     __slots__ = (
         "answer",
@@ -57,27 +57,27 @@ class ServerProcess:
     def __init__(
         self, server: GenServer, args: tuple[object, ...], kwargs: dict[str, object], name: Name | None
     ) -> None:
-        """Prepare; `run` is the body of the process."""
+        """Prepare the process; `run` is its body."""
         self.server = server
         self.args = args
         self.kwargs = kwargs
         self.name = name
         self.started: From | None = None
-        """Who waits for `init`."""
+        """The return address of the process that waits for `init`."""
         self.failure: Error | Ignore | None = None
-        """Why it did not start, for the one who waits."""
+        """The result for that process if the server did not start, unless it is the exit reason."""
         self.parent: Pid | None = None
-        """Whose exit ends it: the process that spawned it, if they are linked, else this one itself (G18)."""
+        """The process whose exit ends the server: its spawner if they are linked, else the server itself (G18)."""
         self.wait: Timeout | None = None
         self.interrupted: tuple[Timeout, float] | None = None
-        """The `Timeout` during which a system message came, and when it would be due (G42, G45)."""
+        """The `Timeout` that a system message has interrupted, and its deadline in seconds (G42, G45)."""
         self.suspended = False
         self.debug: Debug | None = None
         self.answer: tuple[From, object] | None = None
-        """A reply that is sent once `terminate` has run."""
+        """The address and the value of a reply to send once `terminate` has run."""
 
     async def run(self) -> None:
-        """Be the process."""
+        """Run the server from its start to its end: the body of the process."""
         self.pid = pid = self_pid()
         self.parent = pid.parent if pid.links and pid.parent in pid.links else pid
         try:
@@ -97,7 +97,7 @@ class ServerProcess:
     # -------------------------------------------------------------------------------------------- starting
 
     async def init(self) -> Then:
-        """Take the name, then run the callback (G13); ends the process if that does not say "started"."""
+        """Register the name, then run the callback `init` (G13); raises `Exit` if the server is not to start."""
         self.register()
         result = await self.server.init(*self.args, **self.kwargs)
         self.args, self.kwargs = (), {}
@@ -112,7 +112,7 @@ class ServerProcess:
         raise Exit(("bad_return_value", result))
 
     def register(self) -> None:
-        """Take the name given at the start; a taken one means "not started" (G12)."""
+        """Register the name given at the start; raises `Exit` if the name is taken (G12)."""
         name, pid = self.name, self.pid
         if name is None:
             return
@@ -130,7 +130,7 @@ class ServerProcess:
     # ------------------------------------------------------------------------------------------------ loop
 
     async def loop(self, then: Then) -> None:
-        """Handle messages until something ends the server; always raises `Exit`, or lets a signal's end pass."""
+        """Handle messages until the server ends. Always raises: `Exit`, or the cancellation by an exit signal."""
         pid, handlers = self.pid, self.handlers
         receive, server = pid.receive, self.server
         message: object = None
@@ -138,7 +138,7 @@ class ServerProcess:
             if then is not None:
                 await self.proceed(then)
             while True:
-                message = None  # while it waits for the next, it has none
+                message = None  # a waiting server must not keep the last message
                 if self.wait is None:
                     message = await receive()
                 else:
@@ -150,17 +150,17 @@ class ServerProcess:
                     outcome = await (server.handle_info(message) if handler is None else handler(self, message))
                 if outcome is not None:
                     await self.act(outcome)
-                message = None  # nothing of it stays while the next one is waited for
+                message = None  # a waiting server must not keep the last message
         except BaseException as error:
             if pid.state is not State.ALIVE:
-                raise  # ended by a signal: no terminate (G56, G57)
+                raise  # ended by an exit signal: `terminate` is not called (G56, G57)
             await self.end(error, message)
 
     async def receive_or_time_out(self, wait: Timeout) -> object:
-        """Take a message, or the time-out's own; either spends the time-out (G40), but for a system message (G42)."""
+        """Take a message, or that of the time-out. Either ends the time-out (G40), except a system message (G42)."""
         self.wait = None
         pid, own_message = self.pid, wait.message is not UNSET
-        if own_message and wait.seconds <= 0:  # ahead of what waits in the mailbox (G45)
+        if own_message and wait.seconds <= 0:  # ahead of the messages in the mailbox (G45)
             await checkpoint()
             return wait.message
         deadline = pid.runtime.now() + wait.seconds
@@ -173,7 +173,7 @@ class ServerProcess:
         return message
 
     async def watched(self, debug: Debug, handler: Handler | None, message: object) -> Outcome:
-        """Handle a message and tell who watches the server (Y6)."""
+        """Handle a message, and report it to the observers of the server (Y6)."""
         if type(message) is not SystemRequest:
             debug.took(message)
         outcome = await (self.server.handle_info(message) if handler is None else handler(self, message))
@@ -182,7 +182,7 @@ class ServerProcess:
         return outcome
 
     async def act(self, outcome: Outcome) -> None:
-        """Do what a callback other than `handle_call` said (G38)."""
+        """Carry out the result of a callback that is not None (G38)."""
         if isinstance(outcome, NoReply):
             await self.proceed(outcome.then)
         elif isinstance(outcome, Stop):
@@ -191,7 +191,7 @@ class ServerProcess:
             raise Exit(("bad_return_value", outcome))
 
     async def proceed(self, then: Then) -> None:
-        """Do what comes before the next message."""
+        """Carry out what a callback wants before the next message: `handle_continue`, or a time-out."""
         while isinstance(then, Continue):
             if self.debug is not None:
                 self.debug.tell(Continued(then.argument))
@@ -201,7 +201,7 @@ class ServerProcess:
             if not isinstance(outcome, NoReply):
                 await self.act(outcome)
             then = outcome.then if isinstance(outcome, NoReply) else None
-            await checkpoint()  # a server that always continues must not keep others from running, nor outlive a kill
+            await checkpoint()  # so that a server that always continues lets others run, and can be killed
         self.wait = then if isinstance(then, Timeout) else None
 
     # -------------------------------------------------------------------------------------------- messages
@@ -214,10 +214,10 @@ class ServerProcess:
                 self.debug.answers(outcome.value, message.from_.owner)
             message.from_.reply(outcome.value)
             return None if outcome.then is None else NoReply(outcome.then)
-        if outcome is None:  # most likely a `match` without a matching case: whoever asked should not wait in vain
+        if outcome is None:  # most likely a `match` without a matching case: the caller must not wait in vain
             raise NotImplementedError(
                 f"{type(self.server).__qualname__}.handle_call returned None for {brief(message.request)}: "
-                "it returns Reply(...), Stop(...), or NoReply() to answer later"
+                "it must return Reply(...), Stop(...), or NoReply() to answer later"
             )
         if isinstance(outcome, Stop) and outcome.reply is not UNSET:
             self.answer = message.from_, outcome.reply
@@ -228,13 +228,13 @@ class ServerProcess:
         return await self.server.handle_cast(message.request)
 
     async def on_exited(self, message: Exited) -> Outcome:
-        """End with the parent (G54, G61); anybody else's end is a message (G55)."""
+        """End with the parent (G54, G61); the end of any other process is a message for `handle_info` (G55)."""
         if message.pid is self.parent:
             raise Exit(message.reason)
         return await self.server.handle_info(message)
 
     async def on_system(self, message: SystemRequest) -> Outcome:
-        """Do what `phxactor.otp.system` asks for; while suspended, take nothing else but the parent's end (Y3)."""
+        """Run a system request; while suspended, take only system requests and the parent's end (Y3)."""
         interrupted, self.interrupted = self.interrupted, None
         message.run(self)
         while self.suspended:
@@ -251,13 +251,13 @@ class ServerProcess:
         return NoReply(wait)
 
     def overtakes(self, message: object) -> bool:
-        """Tell whether a suspended server takes this message."""
+        """Return whether a suspended server takes this message."""
         return type(message) is SystemRequest or (type(message) is Exited and message.pid is self.parent)
 
     # ------------------------------------------------------------------------------------------------- end
 
     async def end(self, error: BaseException, message: object) -> None:
-        """Run `terminate`, report an abnormal end, send an answer that was promised (G29), and exit."""
+        """Run `terminate`, report an abnormal end, send the answer of a `Stop` (G29), and raise `Exit`."""
         reason, failure = reason_of_failure(error)
         try:
             await self.server.terminate(reason)
@@ -272,7 +272,7 @@ class ServerProcess:
         raise Exit(reason) from None
 
     def report_end(self, reason: Reason, message: object, failure: BaseException | None) -> None:
-        """Tell of an abnormal end by the server's own callbacks (L2); `message` is the last one it took."""
+        """Report an abnormal end by the server's own callbacks (L2); `message` is the last message it took."""
         crash_report(self.pid, terminate_report(self, message, reason), told=True)
 
     handlers: ClassVar[Mapping[type, Handler]] = {

@@ -1,4 +1,4 @@
-"""Registry: any hashable key leads to processes, which register themselves and vanish from it when they end.
+"""Registry: finds processes by any hashable key. A process registers itself, and its entries go when it ends.
 
     await Registry.start_link(name="rooms", keys="unique")
     Registry.register("rooms", "lobby", {"members": 0})
@@ -7,8 +7,8 @@
     await Room.start_link(name=Registry.via("rooms", "lobby"))
     await call(Registry.via("rooms", "lobby"), "who")
 
-A registry is a supervisor over partitions (see `registry_partition`). All that is not `async` here runs in the caller,
-at once. An unknown registry is a LookupError (RG20).
+A registry is a supervisor over partitions (see `registry_partition`). Functions that are not `async` run in the caller,
+at once. All functions raise LookupError for an unknown registry (RG20).
 """
 
 from __future__ import annotations
@@ -28,16 +28,19 @@ from phxactor.runtime import NoProcessError, Pid, self_pid
 
 Keys: TypeAlias = Literal["unique", "duplicate"] | tuple[Literal["duplicate"], Literal["pid", "key"]]
 Match: TypeAlias = Callable[[object], bool]
-"""Tells whether a value is meant."""
+"""Returns whether a value matches."""
 Select: TypeAlias = Callable[[Hashable, Pid, object], bool]
-"""Tells whether an entry (key, process, value) is meant."""
+"""Returns whether an entry (key, process, value) is selected."""
 
 
 class Registry(Supervisor):
-    """The functions of a registry, and its supervisor; never made by hand."""
+    """The supervisor of a registry, and the functions on it; programs make no instances."""
 
     async def init(self, directory: Directory) -> Supervise:
-        """Let lookups find the directory; unique keys are spread over all partitions, so those fall together (RG21)."""
+        """Put the directory where lookups find it, and supervise the partitions.
+
+        If keys select the partitions, an end of one partition restarts all of them (RG21).
+        """
         pid = self_pid()
         pid.dictionary = {**(pid.dictionary or {}), Directory: directory}
         children = [
@@ -57,12 +60,12 @@ class Registry(Supervisor):
         meta: Meta | None = None,
         timeout: float | None = None,
     ) -> Ok[Pid] | Error | Ignore:
-        """Start one, linked to the caller.
+        """Start a registry linked to the caller.
 
-        `keys`: "unique", or "duplicate" for many processes, and many entries of one, under one key. `partitions` are
-        chosen by key if unique, else by process, or by key with ("duplicate", "key"). `listeners` are names of
-        processes that are sent `("register", registry, key, pid, value)` and `("unregister", registry, key, pid)`
-        (RG16). Raises TypeError or ValueError for what cannot be meant so (RG1).
+        `keys` is `"unique"`, or `"duplicate"` for any number of entries under one key. An entry's partition is selected
+        by its key if keys are unique or `("duplicate", "key")`, else by its process. `listeners` are registered names;
+        their processes get `("register", registry, key, pid, value)` and `("unregister", registry, key, pid)` (RG16).
+        Raises TypeError or ValueError for a wrong option (RG1).
         """
         _check(name, keys, partitions, listeners, meta)
         directory = Directory(
@@ -79,22 +82,23 @@ class Registry(Supervisor):
 
     @staticmethod
     def register(registry: str, key: Hashable, value: object = None) -> Ok[Pid] | Error:
-        """Register the current process, and answer `Ok(pid of the partition)`, which it is linked to from now on (RG2).
+        """Register the current process, and link it to the partition's process (RG2).
 
-        Unique keys: `Error(("already_registered", pid))` if a living process has it, this one too (RG3).
+        Returns `Ok(pid)` with the pid of the partition's process. If keys are unique and a living process has the key,
+        even this one, returns `Error(("already_registered", pid))` (RG3).
         """
         return directory_of(registry).add(self_pid(), key, value)
 
     @staticmethod
     def unregister(registry: str, key: Hashable) -> None:
-        """Remove all that the current process has under the key; no error if that is nothing (RG6)."""
+        """Remove all entries of the current process under the key; it is no error if there are none (RG6)."""
         directory, me = directory_of(registry), self_pid()
         directory.partition(key, me).remove(me, key)
         directory.tell("unregister", key, me)
 
     @staticmethod
     def unregister_match(registry: str, key: Hashable, match: Match) -> None:
-        """Remove those of the current process's entries under the key whose value matches (RG7), and tell (RG16)."""
+        """Remove the current process's entries under the key whose values match (RG7), and tell listeners (RG16)."""
         directory, me = directory_of(registry), self_pid()
         directory.partition(key, me).remove(me, key, match)
         directory.tell("unregister", key, me)
@@ -103,7 +107,10 @@ class Registry(Supervisor):
     def update_value(
         registry: str, key: Hashable, function: Callable[[object], object]
     ) -> Ok[tuple[object, object]] | Error:
-        """Make `function(value)` the value of the current process's own unique key; answer `Ok((new, old))` (RG14)."""
+        """Set the value of the current process's unique key to `function(value)`; return `Ok((new, old))` (RG14).
+
+        Returns `Error("not_found")` if this process does not have the key. Raises ValueError if keys are not unique.
+        """
         me = self_pid()
         values = unique_directory_of(registry).partition(key, me).entries.get(key, {}).get(me)
         if values is None:
@@ -116,12 +123,12 @@ class Registry(Supervisor):
 
     @staticmethod
     def lookup(registry: str, key: Hashable) -> Entries:
-        """List `(pid, value)` of the key; at most one, who is alive, if keys are unique (RG13)."""
+        """List the entries `(pid, value)` of the key; if keys are unique, at most one, of a living process (RG13)."""
         return [entry for entries in directory_of(registry).lookup(key) for entry in entries]
 
     @staticmethod
     def keys(registry: str, pid: Pid) -> list[Hashable]:
-        """List the keys of a process, each as often as it has entries."""
+        """List the keys of a process, each once for every entry under it."""
         return [
             key
             for partition in directory_of(registry).partitions.values()
@@ -141,35 +148,35 @@ class Registry(Supervisor):
 
     @staticmethod
     def match(registry: str, key: Hashable, match: Match) -> Entries:
-        """List `(pid, value)` of the key where the value matches."""
+        """List the entries `(pid, value)` of the key whose values match."""
         return [(pid, value) for pid, value in Registry.lookup(registry, key) if match(value)]
 
     @staticmethod
     def count_match(registry: str, key: Hashable, match: Match) -> int:
-        """Count what `match` would list."""
+        """Count the entries that `match` would list."""
         return len(Registry.match(registry, key, match))
 
     @staticmethod
     def select(registry: str, select: Select) -> list[tuple[Hashable, Pid, object]]:
-        """List all entries `(key, pid, value)` that are meant."""
+        """List all entries `(key, pid, value)` for which `select` is true."""
         partitions = directory_of(registry).partitions.values()
         return [entry for partition in partitions for entry in partition.all() if select(*entry)]
 
     @staticmethod
     def count_select(registry: str, select: Select) -> int:
-        """Count what `select` would list."""
+        """Count the entries that `select` would list."""
         return len(Registry.select(registry, select))
 
     # ------------------------------------------------------------------------------------------ addressing
 
     @staticmethod
     def via(registry: str, key: Hashable, value: object = None) -> RegisteredName:
-        """Name a process by a unique key; `value` is stored when it registers (RG10)."""
+        """Make a process name from a unique key; `value` is stored when a process registers it (RG10)."""
         return RegisteredName(registry, key, value)
 
     @staticmethod
     def send(registry: str, key: Hashable, message: object) -> None:
-        """Send to who has the unique key; raises NoProcessError if nobody has (RG12)."""
+        """Send to the process with the unique key; raises NoProcessError if there is none (RG12)."""
         pid = RegisteredName(registry, key).whereis()
         if pid is None:
             raise NoProcessError(f"no process has the key {key!r} of registry {registry!r}")
@@ -177,49 +184,51 @@ class Registry(Supervisor):
 
     @staticmethod
     def dispatch(registry: str, key: Hashable, function: Callable[[Entries], object]) -> None:
-        """Call `function([(pid, value), ...])` here, once for each partition that has the key (RG15)."""
+        """Call `function([(pid, value), ...])` in the caller, once for each partition that has the key (RG15)."""
         for entries in directory_of(registry).lookup(key):
             function(entries)
 
     @staticmethod
     async def dispatch_parallel(registry: str, key: Hashable, function: Callable[[Entries], object]) -> None:
-        """Do as `dispatch`, with an `async def` or a function, in a task for each partition (RG15)."""
+        """Do as `dispatch`, but in a task for each partition; `function` may be an `async def` (RG15)."""
         found = directory_of(registry).lookup(key)
         await Task.await_many([Task.async_(function, entries) for entries in found], timeout=None)
 
     @staticmethod
     def lock(registry: str, key: Hashable) -> KeyLock:
-        """Be alone under a lock of this key, which needs no entry: `async with Registry.lock(...)` (RG22)."""
+        """Return the lock of a key, for `async with Registry.lock(...)`; the key needs no entry (RG22)."""
         return KeyLock(directory_of(registry).locks, key)
 
     # ------------------------------------------------------------------------------------------------ meta
 
     @staticmethod
     def meta(registry: str, key: Hashable) -> Ok[object] | Error:
-        """Return what is kept with the registry under a key of its own; `Error("not_found")` (RG18)."""
+        """Return `Ok(value)` for a key of the registry's metadata, or `Error("not_found")` (RG18)."""
         meta = directory_of(registry).meta
         return Ok(meta[key]) if key in meta else Error("not_found")
 
     @staticmethod
     def put_meta(registry: str, key: Hashable, value: object) -> None:
-        """Keep a value with the registry."""
+        """Set a value in the registry's metadata."""
         directory_of(registry).meta[key] = value
 
     @staticmethod
     def delete_meta(registry: str, key: Hashable) -> None:
-        """Forget a value that was kept with the registry, if it was."""
+        """Delete a key from the registry's metadata, if it exists."""
         directory_of(registry).meta.pop(key, None)
 
 
 def _check(name: object, keys: object, partitions: object, listeners: object, meta: object) -> None:
-    """Refuse options that cannot be meant so (RG1)."""
+    """Raise TypeError or ValueError for a wrong option (RG1)."""
     if not isinstance(name, str) or not name:
-        raise TypeError(f"the name of a registry is a text, not {name!r}")
+        raise TypeError(f"the name of a registry must be a str that is not empty, not {name!r}")
     if keys not in ("unique", "duplicate", ("duplicate", "pid"), ("duplicate", "key")):
-        raise ValueError(f"keys are unique, duplicate, ('duplicate', 'pid') or ('duplicate', 'key'), not {keys!r}")
+        raise ValueError(
+            f"keys must be 'unique', 'duplicate', ('duplicate', 'pid') or ('duplicate', 'key'), not {keys!r}"
+        )
     if type(partitions) is not int or partitions < 1:
-        raise ValueError(f"partitions is a whole number from 1, not {partitions!r}")
+        raise ValueError(f"partitions must be a whole number of at least 1, not {partitions!r}")
     if not isinstance(listeners, list | tuple) or not all(isinstance(listener, str) for listener in listeners):
-        raise TypeError(f"listeners are registered names in a list or tuple, not {listeners!r}")
+        raise TypeError(f"listeners must be a list or tuple of registered names, not {listeners!r}")
     if not isinstance(meta, Mapping | None):
-        raise TypeError(f"meta is a mapping, not {meta!r}")
+        raise TypeError(f"meta must be a mapping, not {meta!r}")

@@ -9,21 +9,21 @@ from typing import TypeAlias
 import trio
 
 Locks: TypeAlias = dict[Hashable, trio.Lock]
-"""The keys that are locked, or waited for."""
+"""The locks of the keys that are locked or waited for."""
 
 
 class KeyLock:
-    """Held within an `async with`; given back however that is left, also by the end of the process."""
+    """A lock that is held within an `async with`, and released however the block is left, even by a kill."""
 
     __slots__ = ("_key", "_locks")
 
     def __init__(self, locks: Locks, key: Hashable) -> None:
-        """Made by `Registry.lock`."""
+        """Make the lock for `Registry.lock`."""
         self._locks = locks
         self._key = key
 
     async def __aenter__(self) -> None:
-        """Wait for those who came before."""
+        """Acquire the lock, after the processes that asked before."""
         lock = self._locks.setdefault(self._key, trio.Lock())
         try:
             await lock.acquire()
@@ -34,12 +34,12 @@ class KeyLock:
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        """Let the next one in."""
+        """Release the lock to the next waiting process."""
         lock = self._locks[self._key]
         lock.release()
         self._forget(lock)
 
     def _forget(self, lock: trio.Lock) -> None:
-        """Keep no lock that nobody has or waits for: a release hands it to who waits."""
+        """Delete the lock if no process holds it. A release hands it over, so no process waits then either."""
         if not lock.locked():
             self._locks.pop(self._key, None)

@@ -1,8 +1,8 @@
 """One partition of a registry: its entries, and the process that owns them (docs/otp-semantics.md, section 9).
 
-Entries are read and written by whoever runs, without a message. They go with their process before anybody hears of its
-end, which is stricter than on the BEAM, where lookups may name the dead for a while (RG8); and with the partition's
-process, which takes all who are registered through it along, unless they trap exits (RG19).
+Any process reads and writes entries directly, without a message. Entries go when their process ends, before any other
+process hears of its end. That is stricter than on the BEAM, where lookups may return dead processes for a while (RG8).
+When the partition's process ends, its entries go too, and so do the registered processes that do not trap exits (RG19).
 """
 
 from __future__ import annotations
@@ -24,11 +24,11 @@ class Partition:
         self.owner = owner
         self.entries: dict[Hashable, dict[Pid, list[object]]] = {}
         self.keys: dict[Pid, dict[Hashable, None]] = {}
-        """The keys of each process."""
+        """The keys of each process, in the order of registration."""
 
     def add(self, pid: Pid, key: Hashable, value: object) -> None:
-        """Enter a process, and link it to the owner; raises NoProcessError if that is gone."""
-        pids = self.entries.get(key)  # raises for what cannot be a key, before anything is changed
+        """Enter a process, and link it to the owner; raises NoProcessError if the owner has ended."""
+        pids = self.entries.get(key)  # raises TypeError for an unhashable key, before anything is changed
         keys = self.keys.get(pid)
         if keys is None:
             signals.link(pid, self.owner)
@@ -40,7 +40,10 @@ class Partition:
         pids.setdefault(pid, []).append(value)
 
     def remove(self, pid: Pid, key: Hashable, match: Callable[[object], bool] | None = None) -> None:
-        """Remove what a process has under a key, or of that the values that match; the last one unlinks it (RG6)."""
+        """Remove the values of a process under a key, or only those that match.
+
+        Without any entry left, the process is unlinked from the owner (RG6).
+        """
         pids = self.entries.get(key)
         values = None if pids is None else pids.get(pid)
         if pids is None or values is None:
@@ -58,25 +61,25 @@ class Partition:
             self.forget(pid)
 
     def release(self, pid: Pid) -> None:
-        """Remove all entries of a process, which ends."""
+        """Remove all entries of a process that ends."""
         for key in list(self.keys.get(pid, ())):
             self.remove(pid, key)
 
     def forget(self, pid: Pid) -> None:
-        """Have nothing more to do with a process."""
+        """Unlink a process that has no entries left."""
         del self.keys[pid]
         disown(pid, self.release)
         signals.unlink(pid, self.owner)
 
     def close(self, _: Pid) -> None:
-        """Drop everything: the owner ends. Its links stay, to take the processes along."""
+        """Drop all entries, since the owner ends. Its links stay, so that they end the registered processes."""
         for pid in self.keys:
             disown(pid, self.release)
         self.entries.clear()
         self.keys.clear()
 
     def all(self) -> Iterator[tuple[Hashable, Pid, object]]:
-        """Go through all entries."""
+        """Iterate over all entries `(key, pid, value)`."""
         for key, pids in self.entries.items():
             for pid, values in pids.items():
                 for value in values:
@@ -84,14 +87,14 @@ class Partition:
 
 
 class RegistryPartition(GenServer):
-    """The process of a partition: links tell the registered processes of its end."""
+    """The process of a partition. Links tell the registered processes of its end."""
 
     async def init(self, partitions: dict[int, Partition], index: int) -> None:
-        """Take the place of the partition that was there before, with no entries."""
+        """Replace the previous partition at this index by an empty one."""
         trap_exit()
         partition = partitions[index] = Partition(self_pid())
         own(self_pid(), partition.close)
 
     async def handle_info(self, message: object) -> NoReply | Stop | None:
-        """Ignore the ends of registered processes: their entries are gone already."""
+        """Ignore the exits of registered processes: their entries are gone already."""
         return None if type(message) is Exited else await super().handle_info(message)

@@ -1,9 +1,10 @@
 """The two reports of a process that ends abnormally by its own code (docs/otp-semantics.md, section 11).
 
-    terminate report   what the behaviour knows: last message, state, who asked
+    terminate report   what the behaviour knows: last message, state, the calling process
     crash report       what the runtime knows of the process: ancestors, links, mailbox, dictionary
 
-A process that ends by an exit signal, or benignly, makes none (L1, L3); one whose `init` failed makes the second (L5).
+A process that ends by an exit signal, or benignly, makes no report (L1, L3). A server whose `init` failed makes only
+the crash report (L5).
 """
 
 from __future__ import annotations
@@ -23,31 +24,31 @@ if TYPE_CHECKING:
 
 @attrs.frozen
 class Status:
-    """What reports and `system.get_status` show of a server; its `format_status` may hide some of it (L13)."""
+    """The part of a server that reports and `system.get_status` show; `format_status` may hide some of it (L13)."""
 
     state: object
     message: object
-    """The last message that it took; None in a `get_status`."""
+    """The last message that the server took; None in a `get_status`."""
     reason: Reason
-    """Why it ends; None in a `get_status`."""
+    """The exit reason; None in a `get_status`."""
     log: tuple[DebugEvent, ...]
-    """The last events, where `system.log` is on."""
+    """The last debug events, if `system.log` is on; else empty."""
 
 
 def status(process: ServerProcess, message: object = None, reason: Reason = None) -> Status:
-    """Ask the server what may be shown of it; nothing is, if its `format_status` fails."""
+    """Make the status of a server by its `format_status`; if that fails, the status shows nothing of the server."""
     server, debug = process.server, process.debug
     log = () if debug is None or debug.log is None else tuple(debug.log)
     try:
         shown: object = server.format_status(Status(server.system_get_state(), message, reason, log))
         why = f"returned a {type(shown).__name__}"
-    except BaseException as error:  # noqa: BLE001 - a report must not fail, and must not show what was to be hidden
+    except BaseException as error:  # noqa: BLE001 - a report must not fail, nor show what should be hidden
         shown, why = None, f"raised {type(error).__name__}"
     return shown if type(shown) is Status else Status(f"format_status {why}", f"format_status {why}", reason, ())
 
 
 def terminate_report(process: ServerProcess, message: object, reason: Reason) -> Reason:
-    """Tell of a server that ends by its own callbacks (L2); returns the reason as it may be shown."""
+    """Report a server that ends by its own callbacks (L2); return the reason as `format_status` left it."""
     shown = status(process, message, reason)
     if events.terminated.handlers:
         pid = process.pid
@@ -67,7 +68,7 @@ def terminate_report(process: ServerProcess, message: object, reason: Reason) ->
 
 
 def crash_report(pid: Pid, reason: Reason, *, told: bool) -> None:
-    """Tell what the runtime knows of a process that ends abnormally; `told` if another report has the traceback."""
+    """Report a process that ends abnormally (L2); `told` means that another report has the exception."""
     if not events.crash_report.handlers:
         return
     links = tuple(pid.links or ())

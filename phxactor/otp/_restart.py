@@ -1,4 +1,4 @@
-"""What a supervisor decides when a child ends. Pure functions (docs/otp-semantics.md, sections 6.3 to 6.8)."""
+"""The decisions of a supervisor when a child ends: pure functions (docs/otp-semantics.md, sections 6.3 to 6.8)."""
 
 from __future__ import annotations
 
@@ -14,19 +14,19 @@ Id = TypeVar("Id")
 
 
 def restarts(restart: Restart, reason: Reason) -> bool:
-    """Tell whether a child that ended so is started again (S20 to S22)."""
+    """Return whether a child that ended with `reason` is restarted (S20 to S22)."""
     return restart == "permanent" or (restart == "transient" and not is_benign(reason))
 
 
 def reported(restart: Restart, reason: Reason) -> bool:
-    """Tell whether the end of a child is worth a report: permanent ones never should, others if abnormal (L7)."""
+    """Return whether the end of a child is reported: always of a permanent child, else if it is abnormal (L7)."""
     return restart == "permanent" or not is_benign(reason)
 
 
 def affected(strategy: Strategy, ids: Sequence[Id], failed: Id) -> Sequence[Id]:
-    """Return the children that start again when `failed` does, in start order; they stop in the reverse (S25 to S27).
+    """Return the children that restart with `failed`, in start order; they stop in reverse order (S25 to S27).
 
-    `ids` are all children in start order. Those that are down are started too (S28); temporary ones only stop (S29).
+    `ids` are all children in start order. Children that are down start too (S28); temporary children only stop (S29).
     """
     if strategy == "one_for_one":
         return (failed,)
@@ -34,7 +34,7 @@ def affected(strategy: Strategy, ids: Sequence[Id], failed: Id) -> Sequence[Id]:
 
 
 def shuts_down(auto_shutdown: AutoShutdown, *, significant: bool, others_left: bool) -> bool:
-    """Tell whether a supervisor ends with a child that ended for good (S91, S92).
+    """Return whether a supervisor shuts down after a child has ended and is not restarted (S91, S92).
 
     `others_left` says whether another significant child runs or is being restarted.
     """
@@ -44,7 +44,7 @@ def shuts_down(auto_shutdown: AutoShutdown, *, significant: bool, others_left: b
 
 
 def obeyed(spec: ChildSpec, reason: Reason, *, dynamic: bool = False) -> bool:
-    """Tell whether a child that was shut down ended as it should; else it is reported (S56, D12)."""
+    """Return whether a child that was shut down ended as expected; else its end is reported (S56, D12)."""
     permanent = spec.restart == "permanent"
     if spec.shutdown == BRUTAL_KILL:
         return is_atom(reason, KILLED) or (not dynamic and not permanent and is_benign(reason))

@@ -1,4 +1,4 @@
-"""What callbacks return, and what starting a process answers: Elixir's tagged tuples as small named values."""
+"""The results of callbacks and of starting a process: Elixir's tagged tuples as small named values."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ T_co = TypeVar("T_co", covariant=True)
 
 @final
 class Unset:
-    """The type of `UNSET`, which tells "nothing was given" from None."""
+    """The type of `UNSET`, which means that no value was given, not even None."""
 
     def __repr__(self) -> str:
-        """Show it as what it says."""
+        """Show the name of the constant."""
         return "UNSET"
 
 
@@ -24,7 +24,7 @@ UNSET: Final = Unset()
 
 
 class StartError(RuntimeError):
-    """A process did not start; `reason` says why."""
+    """A process did not start; `reason` is the reason."""
 
     def __init__(self, reason: Reason) -> None:
         """Keep the reason."""
@@ -46,12 +46,12 @@ class Ok(Generic[T_co]):
 
 @attrs.frozen
 class Error:
-    """`{:error, reason}`: no success, and why; a channel's error answer."""
+    """`{:error, reason}`: a failure and its reason, or a channel's error answer."""
 
     reason: Reason = None
 
     def unwrap(self) -> NoReturn:
-        """Raise StartError."""
+        """Raise StartError with the reason."""
         raise StartError(self.reason)
 
 
@@ -64,7 +64,7 @@ class Ignore:
         return ":ignore"
 
     def unwrap(self) -> NoReturn:
-        """Raise StartError."""
+        """Raise StartError with the reason `"ignore"`."""
         raise StartError("ignore")
 
 
@@ -73,17 +73,17 @@ IGNORE: Final = Ignore()
 
 @attrs.frozen
 class Continue:
-    """Run `handle_continue(argument)` before any message is taken (G15, G16)."""
+    """Run `handle_continue(argument)` before the server takes any message (G15, G16)."""
 
     argument: object = None
 
 
 @attrs.frozen
 class Timeout:
-    """Hand `"timeout"` to `handle_info` if no message comes within `seconds`; any message cancels it (G39 to G43).
+    """Pass `"timeout"` to `handle_info` if no message comes within `seconds`; any message cancels this (G39 to G43).
 
-    With a `message` of its own it is OTP's newer time-out: that message is handed over, for 0 seconds even before any
-    that waits, and a system message does not start it anew (G45).
+    With a `message` it is OTP's newer time-out: `handle_info` gets that message instead. With 0 seconds it comes even
+    before waiting messages, and a system message does not restart the time (G45).
     """
 
     seconds: float
@@ -96,13 +96,13 @@ class Hibernate:
 
 
 HIBERNATE: Final = Hibernate()
-"""Accepted wherever Elixir takes `:hibernate`; without a meaning here (G44)."""
+"""Accepted wherever Elixir takes `:hibernate`; it has no effect here (G44)."""
 
 Then = Continue | Timeout | Hibernate | None
-"""What a server does before it takes the next message."""
+"""The action of a server before it takes the next message."""
 
 
-@attrs.define  # not frozen: one is made for each call, and frozen attrs classes cost twice as much to make
+@attrs.define  # not frozen: each call makes one, and instances of frozen attrs classes cost more
 class Reply:
     """`{:reply, value, state, then}`: answer the call."""
 
@@ -112,20 +112,20 @@ class Reply:
 
 @attrs.define
 class NoReply:
-    """`{:noreply, state, then}`; None alone says the same without a `then`."""
+    """`{:noreply, state, then}`; a callback may also return None, which is a `NoReply` without a `then`."""
 
     then: Then = None
 
 
 @attrs.frozen
 class Stop:
-    """`{:stop, reason, state}`, with `reply` `{:stop, reason, reply, state}`: end this process (G29, G30, G50)."""
+    """`{:stop, reason, state}`, or with `reply` `{:stop, reason, reply, state}`: end the server (G29, G30, G50)."""
 
     reason: Reason = NORMAL
     reply: object = UNSET
 
 
 class Flags:
-    """What `init` of a supervisor returns, see `supervisor_flags`; of no other server."""
+    """The base class of what a supervisor's `init` returns (see `supervisor_flags`); no other server returns it."""
 
     __slots__ = ()

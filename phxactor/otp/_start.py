@@ -1,4 +1,4 @@
-"""Starting a server and waiting for its `init`, and stopping one (docs/otp-semantics.md, sections 5.1 and 5.4)."""
+"""Starts a server and waits for its `init`, and stops a server (docs/otp-semantics.md, sections 5.1 and 5.4)."""
 
 from __future__ import annotations
 
@@ -27,15 +27,16 @@ from phxactor.runtime.signals import demonitor, monitor
 
 
 async def start(process: ServerProcess, *, link: bool, timeout: float | None) -> Ok[Pid] | Error | Ignore:
-    """Spawn the process and wait until its `init` has returned, or until it is wholly gone (G1, G5, G11).
+    """Spawn the process and wait until its `init` has returned, or until it has wholly ended (G1, G5, G11).
 
-    With `link`, a caller that does not trap exits dies with a server that does not start (G4).
+    With `link`, a caller that does not trap exits ends with a server that does not start (G4). Raises TypeError for a
+    wrong name, ValueError for a negative timeout in seconds.
     """
     checked_timeout(timeout)
     name = process.name
     if not (name is None or isinstance(name, str | Via)):
-        raise TypeError(f"a name is a text, or a name kept elsewhere such as Registry.via(...), not {name!r}")
-    taken = None if name is None else locate(name)  # raises in the caller, for an address that cannot be (RG11)
+        raise TypeError(f"a name must be a str, or a Via such as Registry.via(...), not {name!r}")
+    taken = None if name is None else locate(name)  # raises in the caller, for an impossible address (RG11)
     if taken is not None:
         return Error(("already_started", taken))
     me = self_pid()
@@ -52,7 +53,7 @@ async def start(process: ServerProcess, *, link: bool, timeout: float | None) ->
             forget(me, ref)
         return Error("timeout")
     except BaseException:
-        if me.alive:  # cancelled by its own code, so that nobody would know of the process
+        if me.alive:  # cancelled by the caller's own code, so that no process would know of the server
             _abandon(process, pid)
             forget(me, ref)
         raise
@@ -67,17 +68,17 @@ async def start(process: ServerProcess, *, link: bool, timeout: float | None) ->
 
 
 def _abandon(process: ServerProcess, pid: Pid) -> None:
-    """Kill a process that has not started, without any trace in the mailbox; it has nobody to answer any more."""
+    """Kill a process that has not started, and leave no message of it in the caller's mailbox."""
     process.started = None
     unlink(pid, flush=True)
     pid.exit(KILL)
 
 
 async def stop(server: Server, reason: Reason = NORMAL, timeout: float | None = None) -> None:
-    """Ask a server to end with `reason`, after what waits in its mailbox, and wait until it has (G70 to G74).
+    """Ask a server to end with `reason`, after the messages in its mailbox, and wait for its end (G70 to G74).
 
-    Raises `Exit((reason, Called(...)))` if it ends with another reason, is not there, is the caller, or takes more than
-    `timeout` seconds: then it is not killed, and goes on ending.
+    Raises `Exit((reason, Called(...)))` if the server ends with another reason, does not exist, is the caller, or takes
+    more than `timeout` seconds; in the last case it is not killed.
     """
     checked_timeout(timeout)
     called = Called("GenServer.stop", server, reason, timeout)
@@ -101,7 +102,7 @@ async def stop(server: Server, reason: Reason = NORMAL, timeout: float | None = 
 
 
 def _exit_with(reason: Reason) -> Callable[[ServerProcess, From], object]:
-    """Make the request behind `stop`: nobody answers it, whoever asked sees the end by a monitor (G58)."""
+    """Make the request of `stop`. It has no answer: the caller sees the end of the server by a monitor (G58)."""
 
     def request(_: ServerProcess, __: From) -> object:
         raise Exit(reason)

@@ -1,4 +1,4 @@
-"""The process between an `async_stream` and its tasks (T29): starts them, watches them, and tells what they come to."""
+"""The process between an `async_stream` and its tasks (T29): it starts and watches them, and reports their results."""
 
 from __future__ import annotations
 
@@ -19,23 +19,23 @@ Starter: TypeAlias = Callable[[Work], Awaitable[Task[object]]]
 
 @attrs.frozen
 class Options:
-    """What holds for all tasks of a stream."""
+    """The options of all tasks of a stream."""
 
     function: Function[object]
     args: tuple[object, ...]
     start: Starter
     linked: bool
-    """Whether the caller ends with a task that fails, unless it traps exits."""
+    """Whether the caller ends when a task fails, unless the caller traps exits."""
     timeout: float | None
-    """Seconds for each task."""
+    """Seconds that each task may take; None for no limit."""
     kill_late: bool
-    """Whether a task that takes longer is killed, instead of the caller being told to exit."""
+    """Whether a task that takes longer is killed; else the caller exits."""
     zip_input: bool
 
 
 @attrs.frozen
 class Input:
-    """Caller to conductor: start a task."""
+    """Caller to conductor: start a task for this input."""
 
     position: int
     value: object
@@ -47,12 +47,12 @@ class Stop:
 
 
 STOP: Final = Stop()
-"""Caller to conductor: kill what runs, and end."""
+"""Caller to conductor: kill the running tasks, and end."""
 
 
 @attrs.frozen
 class Finished:
-    """Conductor to caller: what a task came to."""
+    """Conductor to caller: the result of a task."""
 
     position: int
     outcome: Outcome[Any]
@@ -67,12 +67,12 @@ class StartFailed:
 
 @attrs.frozen
 class TimedOut:
-    """Conductor to caller: exit, as a task takes too long."""
+    """Conductor to caller: exit, since a task takes too long."""
 
 
 @attrs.frozen(eq=False)
 class Running:
-    """A task that runs."""
+    """A running task; `deadline` is in seconds of the runtime's clock."""
 
     input: Input
     task: Task[object]
@@ -80,19 +80,19 @@ class Running:
 
 
 class Conductor:
-    """One stream's."""
+    """The conductor of one stream."""
 
     def __init__(self, caller: Pid, options: Options) -> None:
-        """Prepare; `run` is the body of the process."""
+        """Prepare the process; `run` is its body."""
         self.caller = caller
         self.options = options
         self.tell: From
         self.running: dict[Ref, Running] = {}
-        """In start order, which is that of their deadlines."""
+        """The running tasks in start order, which is the order of their deadlines."""
         self.timed_out = False
 
     async def run(self) -> None:
-        """Be the process. The first message is the address for results."""
+        """Serve the stream until it ends: the body of the process. The first message is the address for results."""
         trap_exit()
         first = await receive(lambda message: type(message) is Monitor)
         assert type(first) is Monitor  # noqa: S101 - for mypy
@@ -122,14 +122,14 @@ class Conductor:
         work = Work.of(caller, options.function, (given.value, *options.args))
         try:
             task = await options.start(work)
-        except Exception as error:  # noqa: BLE001 - the caller gets it
+        except Exception as error:  # noqa: BLE001 - raised in the caller
             self.tell.reply(StartFailed(error))
             return
         deadline = math.inf if options.timeout is None else self.caller.runtime.now() + options.timeout
         self.running[task.ref] = Running(given, task, deadline)
 
     def finish(self, ref: Ref, outcome: Outcome[Any]) -> None:
-        """Tell the caller what a task came to, the first time that it is known."""
+        """Send the caller the result of a task, unless it has been sent already."""
         done = self.running.pop(ref, None)
         if done is None:
             return
@@ -139,20 +139,20 @@ class Conductor:
         self.tell.reply(Finished(done.input.position, outcome))
 
     def fail(self, ref: Ref, reason: Reason) -> None:
-        """Tell of a failure, or end with it and so end the caller (T25)."""
+        """Send the caller a failure; or end with its reason, which ends a linked caller (T25)."""
         if self.options.linked and ref in self.running and not self.caller.trapping:
             raise Exit(reason)
         self.finish(ref, Error(reason))
 
     def seconds_left(self) -> float | None:
-        """Return how long the oldest task may still take; None for any time."""
+        """Return the seconds that the oldest task may still take; None for no limit."""
         oldest = next(iter(self.running.values()), None)
         if oldest is None or oldest.deadline == math.inf or self.timed_out:
             return None
         return max(0.0, oldest.deadline - self.caller.runtime.now())
 
     async def late(self) -> None:
-        """Do what is to be done about a task that takes too long (T26)."""
+        """Kill a task that takes too long, or tell the caller to exit (T26)."""
         ref, oldest = next(iter(self.running.items()))
         if self.options.kill_late:
             await self.kill(oldest)
@@ -162,7 +162,7 @@ class Conductor:
             self.tell.reply(TimedOut())
 
     async def kill_all(self) -> None:
-        """Kill every task, and wait until they are gone."""
+        """Kill every task, and wait until all have ended."""
         for running in list(self.running.values()):
             if running.task.pid is not None:
                 running.task.pid.exit(KILL)
@@ -170,5 +170,5 @@ class Conductor:
             await self.kill(running)
 
     async def kill(self, running: Running) -> None:
-        """Kill a task, and wait until it is gone."""
+        """Kill a task, and wait until it has ended."""
         await running.task.shutdown("brutal_kill")

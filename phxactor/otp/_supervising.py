@@ -1,8 +1,8 @@
-"""What the processes of all kinds of supervisors do alike: trap exits, start a child, shut one down, count restarts.
+"""The common part of all supervisor processes: trap exits, start and shut down a child, count restarts.
 
     started ── init: children, in order ──▶ loop: ends of children, retries, admin calls ──▶ end: children, then itself
 
-The loop is a server's (`ServerProcess`): the rules of servers hold for supervisors (docs/otp-semantics.md, section 6).
+The loop is that of a server (`ServerProcess`), so supervisors follow its rules too (docs/otp-semantics.md, section 6).
 """
 
 from __future__ import annotations
@@ -43,54 +43,54 @@ F = TypeVar("F", bound=Flags)
 
 
 class SupervisedChild:
-    """A child as its supervisor knows it."""
+    """A supervisor's record of a child."""
 
     __slots__ = ("pid", "restarting", "restarts", "spec")
 
     def __init__(self, spec: ChildSpec, pid: Pid | None = None) -> None:
-        """Make the record, of a child that runs if there is a pid."""
+        """Make the record; `pid` is None for a child that does not run."""
         self.spec = spec
         self.pid = pid
         self.restarting = False
-        """Whether its start failed when it was to be started again: that is tried until it works (S32)."""
+        """Whether the child's restart failed, and is retried until it succeeds (S32)."""
         self.restarts = 0
 
 
 class Retry:
-    """What a supervisor sends itself to try the start of a child again, after what waits in its mailbox (S32)."""
+    """A supervisor's message to itself: retry the start of a child, after the messages in the mailbox (S32)."""
 
     __slots__ = ("child",)
 
     def __init__(self, child: SupervisedChild) -> None:
-        """Keep the child."""
+        """Store the child."""
         self.child = child
 
 
 class SupervisingProcess(ServerProcess, Generic[F]):
-    """The loop of a supervisor; what `init` of its class returns are its flags."""
+    """The loop of a supervisor; the `init` of its class returns its flags."""
 
     __slots__ = ("intensity",)
 
     intensity: Intensity
     flags: ClassVar[type[Flags]]
-    """The type of what `init` of its class returns."""
+    """The class of the flags that the `init` of its class must return."""
 
-    # -------------------------------------------------------------------------------------- what they differ in
+    # -------------------------------------------------------------------------------------- differs by kind
 
     def statistics(self) -> SupervisorStatistics:
-        """Look at it without being a message in its mailbox."""
+        """Return a snapshot, without a message to the supervisor."""
         raise NotImplementedError
 
     async def supervise(self, flags: F) -> None:
-        """Start what is to be started from the beginning."""
+        """Apply the flags, and start the first children."""
         raise NotImplementedError
 
     async def on_child_exited(self, message: Exited) -> None:
-        """Do what the end of a child asks for; of a stranger, nothing (S66, S67)."""
+        """Handle the exit of a child; ignore the exit of any other process (S66, S67)."""
         raise NotImplementedError
 
     async def on_retry(self, message: Retry) -> Outcome:
-        """Start a child again whose last start failed, if that is still wanted."""
+        """Retry the start of a child whose last start failed, unless it was terminated meanwhile."""
         raise NotImplementedError
 
     async def shut_all_down(self) -> None:
@@ -100,7 +100,7 @@ class SupervisingProcess(ServerProcess, Generic[F]):
     # ------------------------------------------------------------------------------------------------- life
 
     async def init(self) -> None:
-        """Trap exits, take the name, ask the class for flags and children (S7), and start those."""
+        """Trap exits, register the name, get the flags from the class's `init` (S7), and start the children."""
         self.pid.trapping = True
         self.register()
         flags = await self.server.init(*self.args, **self.kwargs)
@@ -114,14 +114,14 @@ class SupervisingProcess(ServerProcess, Generic[F]):
         await self.supervise(cast("F", flags))
 
     async def on_exited(self, message: Exited) -> Outcome:
-        """End with the parent, in order (S65); take care of a child."""
+        """End in order with the parent (S65); handle the exit of a child."""
         if message.pid is self.parent:
             raise Exit(message.reason)
         await self.on_child_exited(message)
         return None
 
     async def end(self, error: BaseException, message: object) -> None:
-        """Shut all children down (S50), then end as any server."""
+        """Shut all children down (S50), then end as any server does."""
         await self.shut_all_down()
         await super().end(error, message)
 
@@ -136,9 +136,9 @@ class SupervisingProcess(ServerProcess, Generic[F]):
     async def start_process(
         self, spec: ChildSpec, prepended: tuple[object, ...] = (), appended: tuple[object, ...] = ()
     ) -> Started:
-        """Run the start function of a child and make an answer of whatever it does (S11, D4).
+        """Run the start function of a child, and turn its result or exception into a `Started` (S11, D4).
 
-        Does not wait for anything itself: only a start function that is asynchronous does.
+        It awaits only the result of an asynchronous start function.
         """
         function, args, kwargs = spec.start
         try:
@@ -152,7 +152,7 @@ class SupervisingProcess(ServerProcess, Generic[F]):
         if type(started) is Ok and issubclass(type(started.value), Pid):
             if events.child_started.handlers:
                 events.child_started.emit(supervisor=self.pid, spec=spec, pid=started.value)
-        elif not issubclass(type(started), Ignore):  # `isinstance` may ask it, and it may be anything
+        elif not issubclass(type(started), Ignore):  # `isinstance` may run code of the value, which may be anything
             if type(started) is not Error:
                 started = Error(started)
             if events.start_error.handlers and not _runs_already(started.reason):
@@ -161,10 +161,10 @@ class SupervisingProcess(ServerProcess, Generic[F]):
         return started
 
     async def shut_down(self, pid: Pid, spec: ChildSpec) -> None:
-        """Tell a process to end, and wait until it is wholly gone; kill it if it takes too long (S51 to S55).
+        """Tell a process to end, and wait until it has wholly ended; kill it if it takes too long (S51 to S55).
 
-        Waits on a monitor, as the child may have unlinked itself (S58), and takes its exit signal out of the mailbox
-        (S59).
+        This waits on a monitor, since the child may have unlinked itself (S58), and removes the child's exit signal
+        from the mailbox (S59).
         """
         me = self.pid
         gone: Reason = NOPROC
@@ -185,26 +185,26 @@ class SupervisingProcess(ServerProcess, Generic[F]):
         self.report_shutdown(pid, spec, self.forget(pid, gone), dynamic=False)
 
     def forget(self, pid: Pid, reason: Reason) -> Reason:
-        """Unlink a child that is gone; return the reason of the exit signal that it left, else `reason`."""
+        """Unlink a child that has ended; return the reason of its exit signal in the mailbox, else `reason`."""
         me = self.pid
         unlink(me, pid)
         left = me.flush(lambda message: type(message) is Exited and message.pid is pid)
         return left.reason if type(left) is Exited else reason
 
     def report_shutdown(self, pid: Pid, spec: ChildSpec, reason: Reason, *, dynamic: bool) -> None:
-        """Tell of a child that was shut down and ended in another way than it should (S56, S57)."""
+        """Report a child that was shut down, but ended in an unexpected way (S56, S57)."""
         if not obeyed(spec, reason, dynamic=dynamic) and events.shutdown_error.handlers:
             events.shutdown_error.emit(supervisor=self.pid, spec=spec, pid=pid, reason=reason)
 
     def count_restart(self, spec: ChildSpec) -> None:
-        """Count one restart; ends the supervisor when it is one too many (S40)."""
+        """Count one restart; raises `Exit`, which ends the supervisor, if it is one too many (S40)."""
         if not self.intensity.restart(self.pid.runtime.now()):
             if events.gave_up.handlers:
                 events.gave_up.emit(supervisor=self.pid, spec=spec)
             raise Exit(SHUTDOWN)
 
     def report_restart(self, child: SupervisedChild, pid: Pid) -> None:
-        """Count that a child was started again, and tell."""
+        """Count the restart of a child, and report it."""
         child.restarts += 1
         if events.restarted.handlers:
             events.restarted.emit(supervisor=self.pid, spec=child.spec, pid=pid, restarts=child.restarts)
@@ -213,5 +213,5 @@ class SupervisingProcess(ServerProcess, Generic[F]):
 
 
 def _runs_already(reason: Reason) -> bool:
-    """Tell whether a child was not started since its name is taken: whoever asked is answered, and nobody else told."""
+    """Return whether a child did not start since its name is taken, which is a result for the caller, but no event."""
     return type(reason) is tuple and len(reason) == 2 and is_atom(reason[0], "already_started")  # noqa: PLR2004 - and the pid

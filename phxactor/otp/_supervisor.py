@@ -1,14 +1,14 @@
-"""Supervisor: starts children in order, starts them again when they fail, stops them in the reverse order.
+"""Supervisor: starts children in order, restarts them when they fail, and stops them in reverse order.
 
     supervisor = (await Supervisor.start_link([Store, (Cache, 1000)], strategy="rest_for_one")).unwrap()
 
-or, with a class of its own, whose `init` runs in the supervisor's process:
+or, with a subclass, whose `init` runs in the supervisor's process:
 
     class Tree(Supervisor):
         async def init(self, size):
             return Supervise([Store, (Cache, size)], strategy="rest_for_one")
 
-A supervisor is a server that always traps exits; what it does with whose end stands in `supervisor_process`.
+A supervisor is a server that always traps exits; `supervisor_process` handles the exits of children.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from phxactor.runtime import Pid
 
 
 class Supervisor(BaseSupervisor):
-    """Supervises children; subclass it to have a supervisor with a name and start arguments of its own."""
+    """Supervises a list of children; subclass it to give it an `init` with other arguments."""
 
     process: ClassVar[type[SupervisorProcess]] = SupervisorProcess
 
@@ -33,8 +33,8 @@ class Supervisor(BaseSupervisor):
     async def start_child(supervisor: Server, child: Child, *, timeout: float | None = None) -> Ok[Pid | None] | Error:
         """Start one more child, the last in start order (S77 to S80).
 
-        Answers `Ok(pid)`, `Ok(None)` if it does not want to start, `Error(("already_started", pid))`,
-        `Error("already_present")` or `Error((reason, spec))`.
+        Returns `Ok(pid)`, `Ok(None)` if the start function returned `IGNORE`, `Error(("already_started", pid))` or
+        `Error("already_present")` if the id is known, or `Error((reason, spec))` if the start failed.
         """
         answer = await ask("start_child", supervisor, StartChild, child_spec(child), timeout)
         return cast("Ok[Pid | None] | Error", answer)
@@ -43,17 +43,17 @@ class Supervisor(BaseSupervisor):
     async def terminate_child(
         supervisor: Server, child_id: object, *, timeout: float | None = None
     ) -> Ok[None] | Error:
-        """Shut a child down; its specification stays, unless it is temporary (S81)."""
+        """Shut a child down, and keep its specification unless it is temporary; else `Error("not_found")` (S81)."""
         return cast("Ok[None] | Error", await ask("terminate_child", supervisor, TerminateChild, child_id, timeout))
 
     @staticmethod
     async def restart_child(
         supervisor: Server, child_id: object, *, timeout: float | None = None
     ) -> Ok[Pid | None] | Error:
-        """Start a child again that is down; else `Error` with running, restarting or not_found (S82)."""
+        """Start a child that is down; else `Error` with `"running"`, `"restarting"` or `"not_found"` (S82)."""
         return cast("Ok[Pid | None] | Error", await ask("restart_child", supervisor, RestartChild, child_id, timeout))
 
     @staticmethod
     async def delete_child(supervisor: Server, child_id: object, *, timeout: float | None = None) -> Ok[None] | Error:
-        """Forget a child that is down; else `Error` with running, restarting or not_found (S83)."""
+        """Delete a child that is down; else `Error` with `"running"`, `"restarting"` or `"not_found"` (S83)."""
         return cast("Ok[None] | Error", await ask("delete_child", supervisor, DeleteChild, child_id, timeout))

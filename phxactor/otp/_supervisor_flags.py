@@ -1,4 +1,4 @@
-"""What `init` of a supervisor returns: its children and the rules for them."""
+"""The flags that a supervisor's `init` returns: its children and the rules for them."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from phxactor.otp._results import Flags
 
 MAX_RESTARTS = 3
 MAX_SECONDS = 5
-"""Elixir's; plain OTP allows 1 restart (S8)."""
+"""Elixir's defaults: at most 3 restarts in 5 seconds; plain OTP allows 1 restart (S8)."""
 
 
 def _specs(children: Iterable[Child]) -> tuple[ChildSpec, ...]:
@@ -24,13 +24,14 @@ def _specs(children: Iterable[Child]) -> tuple[ChildSpec, ...]:
 
 @attrs.frozen
 class Supervise(Flags):
-    """Supervise these children, which are started in this order.
+    """Supervise these children, started in this order.
 
-    `strategy` says who is started again with a child that ended: itself (one_for_one), all (one_for_all), itself and
-    those after it (rest_for_one). More than `max_restarts` within `max_seconds` end the supervisor (S40); so do
-    significant children that end well, with an `auto_shutdown` of any_significant or all_significant (S90 to S94).
+    `strategy` selects the children that restart when a child has ended: this child (`"one_for_one"`), all children
+    (`"one_for_all"`), or this child and those started after it (`"rest_for_one"`). More than `max_restarts` within
+    `max_seconds` end the supervisor (S40). With an `auto_shutdown` of `"any_significant"` or `"all_significant"`, ends
+    of significant children that are not restarted also end the supervisor (S90 to S94).
 
-    Raises ValueError or TypeError for what cannot be meant so (S2, S5).
+    Raises ValueError or TypeError for wrong values (S2, S5).
     """
 
     children: tuple[ChildSpec, ...] = attrs.field(converter=_specs)
@@ -44,16 +45,17 @@ class Supervise(Flags):
     )
 
     def __attrs_post_init__(self) -> None:
-        """Refuse numbers that no supervisor could obey."""
+        """Raise ValueError for wrong numbers."""
         Intensity(self.max_restarts, self.max_seconds)
 
 
 @attrs.frozen(kw_only=True)
 class SuperviseDynamically(Flags):
-    """Supervise children that are started later, each for itself (D1).
+    """Supervise independent children that are started later (D1).
 
-    At most `max_children` at a time (D6), whose start functions get `extra_arguments` before their own (D7). The rest
-    as in `Supervise`.
+    There are at most `max_children` at a time (D6). Their start functions get `extra_arguments` before their own
+    arguments (D7). More than `max_restarts` within `max_seconds` end the supervisor (S40). Raises ValueError for wrong
+    numbers.
     """
 
     max_children: float = math.inf
@@ -62,7 +64,7 @@ class SuperviseDynamically(Flags):
     extra_arguments: tuple[object, ...] = attrs.field(default=(), converter=tuple)
 
     def __attrs_post_init__(self) -> None:
-        """Refuse numbers that no supervisor could obey."""
+        """Raise ValueError for wrong numbers."""
         if not self.max_children >= 0:
-            raise ValueError(f"max_children is a number from 0, or math.inf, not {self.max_children!r}")
+            raise ValueError(f"max_children must be a number of at least 0, or math.inf, not {self.max_children!r}")
         Intensity(self.max_restarts, self.max_seconds)

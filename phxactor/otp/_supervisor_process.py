@@ -35,7 +35,7 @@ from phxactor.runtime import SHUTDOWN, Exit, Exited, Pid, Reason, Shutdown
 
 
 class SupervisorProcess(SupervisingProcess[Supervise]):
-    """One supervisor."""
+    """The loop of a Supervisor."""
 
     __slots__ = ("auto_shutdown", "children", "pids", "strategy")
     flags = Supervise
@@ -43,16 +43,16 @@ class SupervisorProcess(SupervisingProcess[Supervise]):
     def __init__(
         self, server: GenServer, args: tuple[object, ...], kwargs: dict[str, object], name: Name | None
     ) -> None:
-        """Prepare; `run` is the body of the process."""
+        """Prepare the process; `run` is its body."""
         super().__init__(server, args, kwargs, name)
         self.children: dict[object, SupervisedChild] = {}
-        """By id, in start order."""
+        """The children by id, in start order."""
         self.pids: dict[Pid, SupervisedChild] = {}
         self.strategy: Strategy
         self.auto_shutdown: AutoShutdown
 
     def statistics(self) -> SupervisorStatistics:
-        """Look at it without being a message in its mailbox."""
+        """Return a snapshot, without a message to the supervisor."""
         children = [
             ChildStatistics(child.spec.id, state(child), child.spec.type, child.restarts)
             for child in self.children.values()
@@ -62,7 +62,7 @@ class SupervisorProcess(SupervisingProcess[Supervise]):
     # ------------------------------------------------------------------------------------------- life
 
     async def supervise(self, flags: Supervise) -> None:
-        """Start the children one after the other; if one fails, shut the others down and end with it (S10, S12)."""
+        """Start the children one by one; if one fails, shut the others down and raise `Exit` (S10, S12)."""
         self.strategy, self.auto_shutdown = flags.strategy, flags.auto_shutdown
         self.intensity = Intensity(flags.max_restarts, flags.max_seconds)
         for spec in flags.children:
@@ -78,7 +78,7 @@ class SupervisorProcess(SupervisingProcess[Supervise]):
             raise Exit(Shutdown(("failed_to_start_child", child.spec.id, reason)))
 
     def refused(self, spec: ChildSpec) -> Reason:
-        """Return what is wrong with a specification under these flags, or None (S90); its id comes second (S4, S78)."""
+        """Return the error of a specification under these flags, or None (S90). Checked before its id (S4, S78)."""
         if spec.significant and self.auto_shutdown == "never":
             return ("bad_combination", (("auto_shutdown", "never"), ("significant", True)))
         if spec.significant and spec.restart == "permanent":
@@ -92,7 +92,7 @@ class SupervisorProcess(SupervisingProcess[Supervise]):
     # ---------------------------------------------------------------------------------------- children
 
     async def start_child(self, child: SupervisedChild) -> Ok[Pid] | Error | Ignore:
-        """Start one; a temporary one that does not want to is forgotten (S14)."""
+        """Start a child; a temporary child whose start function returns `IGNORE` is forgotten (S14)."""
         child.restarting = False
         started = await self.start_process(child.spec)
         if isinstance(started, Ok):
@@ -103,7 +103,7 @@ class SupervisorProcess(SupervisingProcess[Supervise]):
         return started
 
     async def start_children(self, children: list[SupervisedChild]) -> tuple[SupervisedChild, Reason] | None:
-        """Start one after the other; return the one that fails, and why: those behind it are not started."""
+        """Start children one by one, up to the first that fails; return that child and its reason, or None."""
         for child in children:
             started = await self.start_child(child)
             if isinstance(started, Error):
@@ -111,7 +111,7 @@ class SupervisorProcess(SupervisingProcess[Supervise]):
         return None
 
     async def stop_child(self, child: SupervisedChild) -> None:
-        """Shut one down if it runs, and forget it if it is temporary."""
+        """Shut a child down if it runs, and forget it if it is temporary."""
         pid, child.pid, child.restarting = child.pid, None, False
         if pid is not None:
             await self.shut_down(pid, child.spec)
@@ -120,12 +120,12 @@ class SupervisorProcess(SupervisingProcess[Supervise]):
             self.children.pop(child.spec.id, None)
 
     async def stop_children(self, children: Iterable[SupervisedChild]) -> None:
-        """Shut down one by one, in the reverse of the order given."""
+        """Shut children down one by one, in reverse order."""
         for child in reversed(list(children)):
             await self.stop_child(child)
 
     async def on_child_exited(self, message: Exited) -> None:
-        """Start a child again that ended, with those that its end concerns, or leave it (S20 to S31)."""
+        """Restart a child that has ended, and the children that its end affects, or leave it down (S20 to S31)."""
         child = self.pids.pop(message.pid, None)
         if child is None:
             return
@@ -144,7 +144,7 @@ class SupervisorProcess(SupervisingProcess[Supervise]):
             raise Exit(SHUTDOWN)
 
     async def restart(self, failed: SupervisedChild) -> None:
-        """Shut down the children that the strategy names, and start them again, as one restart (S43)."""
+        """Shut down the children that the strategy selects, and start them again; this counts as one restart (S43)."""
         failed.restarting = False
         self.count_restart(failed.spec)
         group = affected(self.strategy, list(self.children.values()), failed)
@@ -159,7 +159,7 @@ class SupervisorProcess(SupervisingProcess[Supervise]):
             self.pid.send(Retry(unable[0]))
 
     async def on_retry(self, message: Retry) -> None:
-        """Try the restart again, of the child whose start failed (S32, S33)."""
+        """Retry the restart of the child whose start failed (S32, S33)."""
         if message.child.restarting:
             await self.restart(message.child)
 
@@ -171,7 +171,7 @@ class SupervisorProcess(SupervisingProcess[Supervise]):
         self.answer_call(message, await self.add_child(spec))
 
     async def add_child(self, spec: ChildSpec) -> Ok[Pid | None] | Error:
-        """Start one more child and keep it, unless that fails."""
+        """Start one more child, and keep its record unless the start fails."""
         error = self.refused(spec)
         if error is not None:
             return Error(error)
@@ -206,7 +206,7 @@ class SupervisorProcess(SupervisingProcess[Supervise]):
         self.answer_call(message, Ok(None) if isinstance(started, Ignore) else started)
 
     async def on_delete_child(self, message: Call) -> None:
-        """Forget a child that is down (S83)."""
+        """Delete a child that is down (S83)."""
         child = self.children.get(message.request)
         if child is None or child.pid is not None or child.restarting:
             self.answer_call(message, not_down(child))
@@ -215,7 +215,7 @@ class SupervisorProcess(SupervisingProcess[Supervise]):
         self.answer_call(message, Ok())
 
     async def on_get_child_spec(self, message: Call) -> None:
-        """Show a specification, by id or by pid (S84)."""
+        """Answer a specification, by id or by pid (S84)."""
         key = message.request
         child = self.pids.get(key) if isinstance(key, Pid) else None
         child = child or self.children.get(key)
@@ -232,7 +232,7 @@ class SupervisorProcess(SupervisingProcess[Supervise]):
         )
 
     async def on_count_children(self, message: Call) -> None:
-        """Count the children; those whose end was not noticed (S15) are not active (S76)."""
+        """Count the children; a dead child whose end the supervisor has not noticed (S15) is not active (S76)."""
         children = self.children.values()
         active = sum(child.pid is not None and child.pid.alive for child in children)
         self.answer_call(message, count([child.spec for child in children], active))
@@ -251,12 +251,12 @@ class SupervisorProcess(SupervisingProcess[Supervise]):
 
 
 def state(child: SupervisedChild) -> ChildState:
-    """Return what `which_children` shows as its pid."""
+    """Return what `which_children` shows as the child's pid."""
     return RESTARTING if child.restarting else child.pid
 
 
 def not_down(child: SupervisedChild | None) -> Error:
-    """Return why a child cannot be restarted or deleted by hand."""
+    """Return the error for a child that cannot be restarted or deleted by hand, since it is not down."""
     if child is None:
         return Error("not_found")
     return Error("restarting" if child.restarting else "running")

@@ -1,4 +1,4 @@
-"""What a supervisor can be asked, and what it answers (docs/otp-semantics.md, section 6.7)."""
+"""The requests to a supervisor, and its answers (docs/otp-semantics.md, section 6.7)."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from phxactor.runtime import From, Pid
 
 RESTARTING: Final = "restarting"
 ChildState: TypeAlias = "Pid | Literal['restarting'] | None"
-"""The pid of a child that runs; `RESTARTING` while its start is tried again; None when it is down."""
+"""The pid of a running child; `RESTARTING` while its start is retried; None if it is down."""
 
 
 @attrs.frozen
 class ChildInfo:
-    """A child in the answer of `which_children`; of a DynamicSupervisor, `id` is None (S75, D13)."""
+    """A child in the answer of `which_children`; its `id` is None in a DynamicSupervisor (S75, D13)."""
 
     id: object
     pid: ChildState
@@ -31,71 +31,71 @@ class ChildCount:
     """The answer of `count_children` (S76, D14)."""
 
     specs: int
-    """Children that are known, whether they run or not."""
+    """Number of children, running or not."""
     active: int
-    """Children that run."""
+    """Number of running children."""
     supervisors: int
-    """Children whose type is supervisor, whether they run or not."""
+    """Number of children of type supervisor, running or not."""
     workers: int
-    """The others."""
+    """Number of children of type worker, running or not."""
 
 
 @attrs.frozen
 class ChildStatistics:
-    """A child at one moment."""
+    """A snapshot of a child."""
 
     id: object
     pid: ChildState
     type: ChildType
     restarts: int
-    """How often it was started again."""
+    """Number of restarts of this child so far."""
 
 
 @attrs.frozen
 class SupervisorStatistics:
-    """A supervisor at one moment."""
+    """A snapshot of a supervisor."""
 
     strategy: str
     max_restarts: int
-    """Restarts that it stands within `max_seconds`."""
+    """Number of restarts that it allows within `max_seconds`."""
     max_seconds: int
     restarts: int
-    """Restarts within the last `max_seconds`."""
+    """Number of restarts within the last `max_seconds`."""
     children: tuple[ChildStatistics, ...]
-    """In start order; of a DynamicSupervisor, in no particular order."""
+    """The children: of a Supervisor in start order, of a DynamicSupervisor in no particular order."""
 
 
 class StartChild(Call):
-    """Start the child of this specification; `arguments` follow those that its start function is given there."""
+    """Start the child of this specification; `arguments` follow its own arguments of the start function."""
 
     __slots__ = ("arguments",)
 
     def __init__(self, request: object, from_: From, arguments: tuple[object, ...] = ()) -> None:
-        """Keep all."""
+        """Store all."""
         super().__init__(request, from_)
         self.arguments = arguments
 
 
 class TerminateChild(Call):
-    """Shut the child of this id, or of this pid, down."""
+    """Shut down the child with this id, or in a DynamicSupervisor with this pid."""
 
     __slots__ = ()
 
 
 class RestartChild(Call):
-    """Start the child of this id, which is down."""
+    """Start the child with this id, which is down."""
 
     __slots__ = ()
 
 
 class DeleteChild(Call):
-    """Forget the child of this id, which is down."""
+    """Delete the child with this id, which is down."""
 
     __slots__ = ()
 
 
 class GetChildSpec(Call):
-    """Show the specification of the child of this id, or of this pid."""
+    """Answer the specification of the child with this id or this pid."""
 
     __slots__ = ()
 
@@ -121,7 +121,7 @@ def count(specs: list[ChildSpec], active: int) -> ChildCount:
 def statistics(
     strategy: str, intensity: Intensity, now: float, children: list[ChildStatistics]
 ) -> SupervisorStatistics:
-    """Make the picture of a supervisor."""
+    """Make the snapshot of a supervisor; `now` is in seconds of the runtime's clock."""
     return SupervisorStatistics(
         strategy=strategy,
         max_restarts=intensity.max_restarts,

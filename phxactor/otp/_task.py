@@ -1,4 +1,4 @@
-"""Task: one function in a process of its own, and its value when it is wanted (docs/otp-semantics.md, section 10).
+"""Task: runs one function in its own process, and returns its value later (docs/otp-semantics.md, section 10).
 
     task = Task.async_(fetch, url)
     ...
@@ -42,23 +42,23 @@ T = TypeVar("T")
 T_co = TypeVar("T_co", covariant=True)
 
 Outcome: TypeAlias = "Ok[T_co] | Error"
-"""`Ok(value)`, or `Error(reason)` of a task that ended without one."""
+"""The result of a task: `Ok(value)`, or `Error(reason)` if it ended without a value."""
 OnTimeout: TypeAlias = Literal["nothing", "ignore", "kill_task"]
 
 SHUTDOWN_TIMEOUT: Final = 5.0
-"""Seconds that a task has to end when it is told to (T9)."""
+"""Seconds that a task has to end by default when it is told to (T9)."""
 
 
 @attrs.frozen(eq=False)
 class Task(Generic[T_co]):
-    """A task as its owner knows it, and the type of its value.
+    """The owner's handle of a task, typed by its value.
 
-    The owner gets `Answer(ref, value)`, then `Down(ref, ...)`, unless it awaits (T1). Only the
-    owner may wait for it; others raise ValueError (T7).
+    If the owner does not await the task, it gets `Answer(ref, value)` and `Down(ref, ...)` as messages (T1). Only the
+    owner may wait for the task; in other processes this raises ValueError (T7).
     """
 
     pid: Pid | None
-    """None for one that was `completed` from the beginning."""
+    """The process of the task; None for a task that `completed` made."""
     ref: Monitor
     owner: Pid
 
@@ -72,19 +72,19 @@ class Task(Generic[T_co]):
     def async_(function: Callable[..., T], *args: object) -> Task[T]: ...
     @staticmethod
     def async_(function: Function[T], *args: object) -> Task[T]:
-        """Run `function(*args)` in a process that is linked to this one and monitored by it (T1)."""
+        """Run `function(*args)` in a new process that this process is linked to and monitors (T1)."""
         return cast("Task[T]", Task.for_work(Work.of(self_pid(), function, args)))
 
     @staticmethod
     def for_work(work: Work) -> Task[Any]:
-        """Start a task for work that may have been asked for by another process."""
+        """Start a task for work that another process may have asked for."""
         me, pid = self_pid(), work.spawn(link=True)
         ref = work.answer = monitor(me, pid)
         return Task(pid, ref, me)
 
     @staticmethod
     def completed(value: T) -> Task[T]:
-        """Make a task without a process, which has its value (T16)."""
+        """Make a task without a process, which has its value already (T16)."""
         me = self_pid()
         ref = Monitor(me, None)
         ref.reply(value)
@@ -92,26 +92,26 @@ class Task(Generic[T_co]):
 
     @staticmethod
     def start(function: Function[object], *args: object) -> Ok[Pid]:
-        """Run `function(*args)` in a process; its value is dropped (T17)."""
+        """Run `function(*args)` in a new process; its value is dropped (T17)."""
         return Ok(Work.of(self_pid(), function, args).spawn(link=False))
 
     @staticmethod
     def start_link(function: Function[object], *args: object) -> Ok[Pid]:
-        """Run `function(*args)` in a process that is linked to this one; its value is dropped (T17)."""
+        """Run `function(*args)` in a new process linked to this one; its value is dropped (T17)."""
         return Ok(Work.of(self_pid(), function, args).spawn(link=True))
 
     @staticmethod
     def child_spec(function: Function[object], *args: object) -> ChildSpec:
-        """Say how a supervisor starts one: unlike all others it is temporary (T18)."""
+        """Make the child specification: unlike that of other behaviours it is temporary (T18)."""
         return ChildSpec(id="Task", start=(Task.start_link, (function, *args), {}), restart="temporary")
 
     # -------------------------------------------------------------------------------------------- waiting
 
     async def await_(self, timeout: float | None = CALL_TIMEOUT) -> T_co:
-        """Wait for the value, `timeout` seconds or with None for ever (T2).
+        """Wait for the value, for `timeout` seconds, or with None for ever (T2).
 
-        Raises `Exit((reason, Called(...)))` when the task ended without one, and with the reason `"timeout"` when it
-        takes too long: then it goes on, and its value is dropped (T6).
+        Raises `Exit((reason, Called(...)))` if the task ends without a value, with its exit reason. If the task takes
+        too long, the reason is `"timeout"`, the task goes on, and its value is dropped (T6).
         """
         me = self.mine()
         try:
@@ -125,11 +125,11 @@ class Task(Generic[T_co]):
         return outcome.value
 
     def __await__(self) -> Generator[Any, Any, T_co]:
-        """Do as `await_`."""
+        """Do as `await_` with its default timeout."""
         return self.await_().__await__()
 
     async def yield_(self, timeout: float | None = CALL_TIMEOUT) -> Outcome[T_co] | None:
-        """Wait for the value; None when it takes too long: then it may be asked again (T8)."""
+        """Wait `timeout` seconds for the result; return None if it takes longer. It may be called again then (T8)."""
         me = self.mine()
         try:
             return self.outcome(await me.receive_ref(self.ref, 0, _limit(timeout)))
@@ -137,10 +137,10 @@ class Task(Generic[T_co]):
             return None
 
     async def shutdown(self, timeout: float | Literal["brutal_kill"] | None = SHUTDOWN_TIMEOUT) -> Outcome[T_co] | None:
-        """Tell the task to end, and wait until it has; kill it after `timeout` seconds, or at once (T9, T10).
+        """Tell the task to end, and wait for its end; kill it after `timeout` seconds, or at once (T9, T10).
 
-        Answers None if it ended as told, `Ok(value)` if it had the value already, else `Error(reason)`. Raises
-        ValueError for a completed task, which has no process (T16).
+        Returns None if the task ended as told, `Ok(value)` if it had sent its value already, else `Error(reason)`.
+        Raises ValueError for a task that `completed` made, which has no process (T16).
         """
         me, pid = self.mine(), self._process()
         brutal = timeout == BRUTAL_KILL
@@ -167,9 +167,9 @@ class Task(Generic[T_co]):
         return None if is_atom(reason, KILLED if brutal else SHUTDOWN) else Error(reason)
 
     def ignore(self) -> Outcome[T_co] | None:
-        """Let the task run on and have nothing more to do with it; answers what it has sent already (T12).
+        """Let the task go on, without its owner; return the result if it has come already, else None (T12).
 
-        Raises ValueError for a completed task, which has no process (T16).
+        Raises ValueError for a task that `completed` made, which has no process (T16).
         """
         me, pid = self.mine(), self._process()
         message = self._waiting()
@@ -181,7 +181,7 @@ class Task(Generic[T_co]):
 
     @staticmethod
     async def await_many(tasks: Iterable[Task[T]], timeout: float | None = CALL_TIMEOUT) -> list[T]:
-        """Wait for the values of all, in the order of the tasks (T14); raises as `await_`, at the first failure."""
+        """Return the values of all tasks, in the order of the tasks (T14); raises as `await_`, at the first failure."""
         wanted = _all_mine(tasks)
         failure: object = "timeout"
         try:
@@ -200,9 +200,10 @@ class Task(Generic[T_co]):
     async def yield_many(
         tasks: Iterable[Task[T]], timeout: float | None = CALL_TIMEOUT, *, on_timeout: OnTimeout = "nothing"
     ) -> list[tuple[Task[T], Outcome[T] | None]]:
-        """Wait for all and answer what each came to, None for those that take too long (T15).
+        """Wait for all tasks, and return the result of each, None for tasks that take too long (T15).
 
-        These go on, and may be asked again, are ignored, or killed, as `on_timeout` says.
+        `on_timeout` says what happens to these: with `"nothing"` they go on and this may be called again, with
+        `"ignore"` they go on without their owner, with `"kill_task"` they are killed.
         """
         wanted = _all_mine(tasks)
         outcomes, _ = await _wait_for_all(wanted, timeout, until_error=False)
@@ -227,15 +228,15 @@ class Task(Generic[T_co]):
 
     def _process(self) -> Pid:
         if self.pid is None:
-            raise ValueError(f"{self!r} was completed from the start: there is no process to have an effect on")
+            raise ValueError(f"{self!r} has no process to end or ignore: Task.completed made it")
         return self.pid
 
     def _waiting(self) -> object:
-        """Look for what the task has sent already."""
+        """Find the message that the task has sent already, or None."""
         return next((message for message in self.owner.mailbox if ref_of(message) is self.ref), None)
 
     def outcome(self, message: object) -> Outcome[T_co]:
-        """Read what the task sent, and leave nothing else of it in the mailbox."""
+        """Turn a message of the task into its result, and remove its other messages from the mailbox."""
         if type(message) is Answer:
             forget(self.owner, self.ref)
             return Ok(message.value)
@@ -245,7 +246,7 @@ class Task(Generic[T_co]):
 async def _wait_for_all(
     tasks: list[Task[T]], timeout: float | None, *, until_error: bool
 ) -> tuple[dict[Task[T], Outcome[T]], bool]:
-    """Collect what tasks come to, until the first failure if `until_error`; True if the time-out for all passed."""
+    """Collect the results of tasks, up to the first failure if `until_error`; also return whether time ran out."""
     limit, me = _limit(timeout), self_pid()
     outcomes: dict[Task[T], Outcome[T]] = {}
     left: dict[Ref | None, Task[T]] = {task.ref: task for task in tasks}

@@ -1,4 +1,4 @@
-"""The process of a task: it runs one function, hands the value to who wants it, and reports a failure (L6)."""
+"""The process of a task: it runs one function, sends the value to its owner, and reports a failure (L6)."""
 
 from __future__ import annotations
 
@@ -29,33 +29,33 @@ from phxactor.runtime import (
 T = TypeVar("T")
 
 Function: TypeAlias = "Callable[..., Awaitable[T] | T]"
-"""What a task runs: an `async def`, or a function that answers at once."""
+"""The function of a task: an `async def`, or a function that returns the value."""
 
 
 @attrs.define(eq=False)
 class Work:
-    """What a task has to do, and for whom; as a message it hands that over to a supervised task."""
+    """The function that a task runs, and the processes that it runs for; a supervised task gets it as a message."""
 
     function: Function[object]
     args: tuple[object, ...]
     owner: Pid
-    """Who started it."""
+    """The process that started the task."""
     callers: tuple[Pid, ...]
-    """Who asked for it, who asked for that, and so on (L10)."""
+    """The processes that asked for it: the owner, the process that asked for the owner, and so on (L10)."""
     answer: From | None = None
-    """What takes the value; whoever spawns the process has time to enter it, as it does not run at once."""
+    """The return address for the value; set after the spawn, before the process first runs."""
 
     @classmethod
     def of(cls, owner: Pid, function: Function[object], args: tuple[object, ...]) -> Work:
-        """Make the work that a process asks for."""
+        """Make the work for an owner."""
         return cls(function, args, owner, (owner, *owner.callers))
 
     def spawn(self, *, link: bool) -> Pid:
-        """Start the process that does it."""
+        """Start a process that does the work."""
         return self_pid().runtime.spawn(self.run, link=link, initial_call=name_of(self.function))
 
     async def run(self) -> None:
-        """Do it; an abnormal end is reported, and is the end of the process."""
+        """Run the function and send its value; report a failure, and raise `Exit`."""
         me = self_pid()
         me.callers = self.callers
         me.initial_call = name_of(self.function)
@@ -74,7 +74,7 @@ class Work:
             self.answer.reply(value)
 
     def report(self, pid: Pid, reason: Reason) -> None:
-        """Tell of an abnormal end by the task's own code."""
+        """Report an abnormal end by the task's own code."""
         if events.task_terminated.handlers:
             events.task_terminated.emit(
                 pid=pid,
@@ -91,7 +91,7 @@ class Work:
 
 
 async def wait_for_work(owner: Pid) -> None:
-    """Be a supervised task: do what the owner hands over, or end with an owner that ends before that (T22)."""
+    """Wait for the work that the owner sends, and do it; end if the owner ends before that (T22)."""
     watch = monitor(owner)
     message = await receive(lambda m: type(m) is Work or (type(m) is Down and m.ref is watch))
     if type(message) is Down:
@@ -102,5 +102,5 @@ async def wait_for_work(owner: Pid) -> None:
 
 
 def name_of(function: Function[object]) -> str:
-    """Name a function, for humans."""
+    """Return the name of a function, for humans."""
     return str(getattr(function, "__qualname__", function))

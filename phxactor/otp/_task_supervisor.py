@@ -28,7 +28,7 @@ T = TypeVar("T")
 
 
 class TaskSupervisor(DynamicSupervisor):
-    """Supervises tasks; started as a DynamicSupervisor (T19)."""
+    """Supervises tasks; it is started like a DynamicSupervisor (T19)."""
 
     @staticmethod
     async def start_child(  # type: ignore[override]
@@ -38,9 +38,9 @@ class TaskSupervisor(DynamicSupervisor):
         restart: Restart = "temporary",
         shutdown: float | Literal["brutal_kill"] = SHUTDOWN_TIMEOUT,
     ) -> Started:
-        """Run `function(*args)` as a child; its value is dropped. `Error("max_children")` if there are too many (T23).
+        """Run `function(*args)` as a child; its value is dropped. Returns `Error("max_children")` at the limit (T23).
 
-        A task that is not temporary is started again as `restart` says, with the same arguments.
+        A task that is not temporary is restarted as `restart` says, with the same arguments. `shutdown` is in seconds.
         """
         work = Work.of(self_pid(), function, args)
         spec = ChildSpec(id="Task", start=(_start, (work,), {}), restart=restart, shutdown=shutdown)
@@ -69,7 +69,7 @@ class TaskSupervisor(DynamicSupervisor):
         *args: object,
         shutdown: float | Literal["brutal_kill"] = SHUTDOWN_TIMEOUT,
     ) -> Task[T]:
-        """Start a task that is linked to the supervisor and to this process (T20); RuntimeError if it cannot start."""
+        """Start a task linked to the supervisor and to this process (T20); raises RuntimeError if it cannot start."""
         return cast(
             "Task[T]", await start_task(supervisor, Work.of(self_pid(), function, args), link=True, shutdown=shutdown)
         )
@@ -97,7 +97,7 @@ class TaskSupervisor(DynamicSupervisor):
         *args: object,
         shutdown: float | Literal["brutal_kill"] = SHUTDOWN_TIMEOUT,
     ) -> Task[T]:
-        """Start a task that may fail without this process (T21); RuntimeError if it cannot start."""
+        """Start a task whose failure does not end this process (T21); raises RuntimeError if it cannot start."""
         return cast(
             "Task[T]", await start_task(supervisor, Work.of(self_pid(), function, args), link=False, shutdown=shutdown)
         )
@@ -115,7 +115,7 @@ class TaskSupervisor(DynamicSupervisor):
         on_timeout: Literal["exit", "kill_task"] = "exit",
         zip_input_on_exit: bool = False,
     ) -> TaskStream[Any]:
-        """Do as the function `async_stream`, under a supervisor; without `link`, failures are results only."""
+        """Do as the function `async_stream`, under a supervisor; without `link`, failures are always results."""
 
         async def start(work: Work) -> Task[Any]:
             return await start_task(supervisor, work, link=link)
@@ -135,13 +135,13 @@ class TaskSupervisor(DynamicSupervisor):
 
     @staticmethod
     async def children(supervisor: Server) -> list[Pid]:
-        """List the tasks that run."""
+        """List the running tasks."""
         children = await DynamicSupervisor.which_children(supervisor)
         return [child.pid for child in children if isinstance(child.pid, Pid)]
 
 
 class _Offer:
-    """A supervised task to be: who withdraws it before he knows the process leaves none behind."""
+    """The start of a supervised task; the owner can withdraw it even before it knows the pid."""
 
     __slots__ = ("owner", "pid", "withdrawn")
 
@@ -151,14 +151,14 @@ class _Offer:
         self.withdrawn = False
 
     def start(self) -> Started:
-        """Spawn the process, in the supervisor: the start function of the child."""
+        """Spawn the process: the start function of the child, which runs in the supervisor."""
         if self.withdrawn:
             return IGNORE
         self.pid = self_pid().runtime.spawn(wait_for_work, self.owner, link=True)
         return Ok(self.pid)
 
     def withdraw(self) -> None:
-        """End the process, or do not start it."""
+        """Kill the process, or keep it from starting."""
         self.withdrawn = True
         if self.pid is not None:
             self.pid.exit(KILL)
@@ -167,7 +167,7 @@ class _Offer:
 async def start_task(
     supervisor: Server, work: Work, *, link: bool, shutdown: float | Literal["brutal_kill"] = SHUTDOWN_TIMEOUT
 ) -> Task[Any]:
-    """Start a task of the current process under a supervisor, and hand the work over (T22)."""
+    """Start a task of the current process under a supervisor, and send it the work (T22)."""
     me = self_pid()
     offer = _Offer(me)
     spec = ChildSpec(id="Task", start=(offer.start, (), {}), restart="temporary", shutdown=shutdown)
@@ -177,11 +177,11 @@ async def start_task(
         offer.withdraw()
         raise
     if isinstance(started, Error | Ignore):
-        raise RuntimeError(f"the supervisor {supervisor!r} started no task: {started!r}")  # noqa: TRY004 - T23
+        raise RuntimeError(f"the supervisor {supervisor!r} did not start the task: {started!r}")  # noqa: TRY004 - T23
     pid = started.value
     ref = work.answer = monitor(me, of_this_thread(pid))
     if link:
-        with suppress(NoProcessError):  # if it was killed meanwhile, the monitor tells
+        with suppress(NoProcessError):  # if the task was killed meanwhile, the monitor reports it
             link_processes(me, pid)
     pid.send(work)
     return Task(pid, ref, me)

@@ -1,4 +1,4 @@
-"""What behaviours tell: the reports of docs/otp-semantics.md, section 11."""
+"""The telemetry events of behaviours: the reports of docs/otp-semantics.md, section 11."""
 
 from __future__ import annotations
 
@@ -14,23 +14,24 @@ from phxactor.telemetry.log import log
 terminated: Final = Event(
     "phxactor.server.terminated",
     "A server ended abnormally by its own callbacks (L2): pid, name, server (its class), label, reason, message (the "
-    "last one), state, client (who waits for the answer to it, or None), log (the last debug events), exception.",
+    "last one), state, client (the process that waits for its answer, or None), log (the last debug events), "
+    "exception.",
 )
 crash_report: Final = Event(
     "phxactor.process.crash_report",
     "The process of a server or task ended abnormally by its own code (L2): pid, name, label, initial_call, ancestors, "
     "callers, reason, messages (that wait), links, neighbours (links that do not trap exits), dictionary, trapping, "
-    "exception (None if another report had it).",
+    "exception (None if another report has it).",
 )
 task_terminated: Final = Event(
     "phxactor.task.terminated",
-    "A task ended abnormally by its own code (L6): pid, name, label, owner (who started it), callers, function, args, "
-    "reason, exception.",
+    "A task ended abnormally by its own code (L6): pid, name, label, owner (the process that started it), callers, "
+    "function, args, reason, exception.",
 )
-traced: Final = Event("phxactor.server.traced", "What a server does for which `system.trace` is on: pid, event.")
+traced: Final = Event("phxactor.server.traced", "A debug event of a server with `system.trace` on: pid, event.")
 labelled: Final = Event("phxactor.process.labelled", "A process was given a label (L12): pid, label.")
 unexpected: Final = Event(
-    "phxactor.server.unexpected", "A message came that no callback takes (G37): pid, server, message."
+    "phxactor.server.unexpected", "A server got a message that it does not handle (G37): pid, server, message."
 )
 
 
@@ -44,10 +45,10 @@ _shorten.maxstring = _shorten.maxother = 200
 
 
 def brief(value: object) -> str:
-    """Show any value in a few hundred characters, also one that is huge or whose repr raises."""
+    """Show any value in a few hundred characters, even if it is huge or its `__repr__` raises."""
     try:
         return _shorten.repr(value)
-    except BaseException:  # noqa: BLE001 - of somebody's __repr__
+    except BaseException:  # noqa: BLE001 - the __repr__ of a program's value may raise anything
         return object.__repr__(value)
 
 

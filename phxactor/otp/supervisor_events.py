@@ -1,6 +1,6 @@
-"""What supervisors tell: every start, end and restart of a child, and when they give up (L7).
+"""The telemetry events of supervisors: starts, ends and restarts of children, and when a supervisor gives up (L7).
 
-Logged by default: what went wrong as an error, a restart as information, progress for debugging only.
+Failures are logged at ERROR, restarts at INFO, and starts at DEBUG.
 """
 
 from __future__ import annotations
@@ -30,11 +30,11 @@ restarted: Final = Event(
 )
 gave_up: Final = Event(
     "phxactor.supervisor.gave_up",
-    "There were more restarts than the supervisor allows: supervisor, spec (the last one).",
+    "There were more restarts than the supervisor allows: supervisor, spec (of the last child to fail).",
 )
 shutdown_error: Final = Event(
     "phxactor.supervisor.shutdown_error",
-    "A child that was told to end ended in another way: supervisor, spec, pid, reason.",
+    "A child that was told to end ended in an unexpected way: supervisor, spec, pid, reason.",
 )
 
 

@@ -1,11 +1,12 @@
-"""Requests to the process of a server, whatever its callbacks are: Erlang's `sys` (docs/otp-semantics.md, section 12).
+"""Requests to the process of any server, as Erlang's `sys` (docs/otp-semantics.md, section 12).
 
     from phxactor.otp import system
 
     await system.get_state(server)
 
-Each goes through the mailbox in order, and waits `timeout` seconds for the answer. A process that is no server never
-answers. A viewer reads `Pid.statistics()` and the runtime's tables instead: that is no message (Y12).
+Each request goes through the server's mailbox in order, and waits `timeout` seconds for the answer; it raises as
+`call`. A process that is no server never answers. Viewers read `Pid.statistics()` and the runtime's tables instead,
+without a message (Y12).
 """
 
 from __future__ import annotations
@@ -45,12 +46,12 @@ T = TypeVar("T")
 
 
 class RequestError(RuntimeError):
-    """What the server was asked to do raised, with the exception as `__cause__`; the server lives on (Y2)."""
+    """A request raised in the server; the exception is the `__cause__`, and the server goes on (Y2)."""
 
 
 @attrs.frozen
 class ServerStatus:
-    """A server at one moment (Y5)."""
+    """A snapshot of a server (Y5)."""
 
     pid: Pid
     module: type
@@ -61,20 +62,23 @@ class ServerStatus:
     """The process dictionary."""
     suspended: bool
     parent: Pid
-    """Whose exit ends it; itself, if it was started without a link (G18)."""
+    """The process whose exit ends the server; the server itself if it was started without a link (G18)."""
     debug: tuple[str, ...]
-    """What watches it: log, trace, statistics, and install for each function."""
+    """The observations that are on: log, trace, statistics, and install once for each function."""
     status: Status
-    """State and log, as `format_status` lets them be seen."""
+    """The state and the log, as `format_status` returned them."""
 
 
 async def get_state(server: Server, timeout: float | None = CALL_TIMEOUT) -> Any:  # noqa: ANN401 - the program knows
-    """Return the server's state: a dict of its attributes, or what its `system_get_state` makes of them (Y2)."""
+    """Return the server's state: a dict of its attributes, or the result of its own `system_get_state` (Y2)."""
     return await _request("get_state", server, lambda process: process.server.system_get_state(), timeout)
 
 
 async def replace_state(server: Server, function: Callable[[Any], T], timeout: float | None = CALL_TIMEOUT) -> T:
-    """Make `function(state)` the server's state, in its process, and return it; if it raises, the state stays (Y2)."""
+    """Make `function(state)` the server's state, and return it; the function runs in the server.
+
+    If it raises, the state stays, and this raises RequestError (Y2).
+    """
 
     def replace(process: ServerProcess) -> T:
         state = function(process.server.system_get_state())
@@ -85,22 +89,22 @@ async def replace_state(server: Server, function: Callable[[Any], T], timeout: f
 
 
 async def suspend(server: Server, timeout: float | None = CALL_TIMEOUT) -> None:
-    """Have the server take nothing but system messages and its parent's end, until `resume` (Y3, Y4)."""
+    """Make the server take only system messages and its parent's exit, until `resume` (Y3, Y4)."""
     await _request("suspend", server, lambda process: _set_suspended(process, suspended=True), timeout)
 
 
 async def resume(server: Server, timeout: float | None = CALL_TIMEOUT) -> None:
-    """Let a suspended server go on with what waits in its mailbox, in order (Y3)."""
+    """Let a suspended server continue with the messages in its mailbox, in order (Y3)."""
     await _request("resume", server, lambda process: _set_suspended(process, suspended=False), timeout)
 
 
 async def get_status(server: Server, timeout: float | None = CALL_TIMEOUT) -> ServerStatus:
-    """Return what there is to know about the server (Y5)."""
+    """Return a snapshot of the server (Y5)."""
     return await _request("get_status", server, _status, timeout)
 
 
 async def terminate(server: Server, reason: Reason = NORMAL, timeout: float | None = CALL_TIMEOUT) -> None:
-    """Have the server end as by `stop`, and return before it has (Y8)."""
+    """Make the server end as by `stop`, but return before it has ended (Y8)."""
 
     def end(_: ServerProcess, from_: From) -> object:
         from_.reply(Ok())
@@ -113,7 +117,7 @@ async def terminate(server: Server, reason: Reason = NORMAL, timeout: float | No
 
 
 async def trace(server: Server, *, on: bool = True, timeout: float | None = CALL_TIMEOUT) -> None:
-    """Tell each event to `phxactor.server.traced`, which logs it at INFO (Y6)."""
+    """Emit each debug event of the server as `phxactor.server.traced`, which is logged at INFO (Y6)."""
 
     def change(debug: Debug) -> None:
         debug.traced = on
@@ -122,7 +126,7 @@ async def trace(server: Server, *, on: bool = True, timeout: float | None = CALL
 
 
 async def log(server: Server, length: int = 10, timeout: float | None = CALL_TIMEOUT) -> None:
-    """Keep the last `length` events, for `get_log` and for reports; 0 for none (Y6)."""
+    """Keep the last `length` debug events, for `get_log` and for reports; 0 switches this off (Y6)."""
 
     def change(debug: Debug) -> None:
         debug.log = deque(debug.log or (), maxlen=length) if length else None
@@ -131,16 +135,16 @@ async def log(server: Server, length: int = 10, timeout: float | None = CALL_TIM
 
 
 async def get_log(server: Server, timeout: float | None = CALL_TIMEOUT) -> tuple[DebugEvent, ...]:
-    """Return the events that `log` has kept, oldest first."""
+    """Return the debug events that `log` has kept, oldest first."""
     return await _watch("get_log", server, lambda debug: tuple(debug.log or ()), timeout)
 
 
 async def install(
     server: Server, function: DebugFunction, key: object = None, timeout: float | None = CALL_TIMEOUT
 ) -> None:
-    """Call `function(event)` in the server at each event, until it returns `DONE` or raises (Y6).
+    """Call `function(event)` in the server at each debug event, until it returns `DONE` or raises (Y6).
 
-    `key` is for `remove`, by default the function; a key that is in use keeps its function.
+    `key` is the key for `remove`, by default the function itself. A key that is in use keeps its function.
     """
 
     def change(debug: Debug) -> None:
@@ -150,7 +154,7 @@ async def install(
 
 
 async def remove(server: Server, key: object, timeout: float | None = CALL_TIMEOUT) -> None:
-    """Remove an installed function."""
+    """Remove the function installed under `key`; an unknown key is no error."""
 
     def change(debug: Debug) -> None:
         debug.functions.pop(key, None)
@@ -161,7 +165,7 @@ async def remove(server: Server, key: object, timeout: float | None = CALL_TIMEO
 async def statistics(
     server: Server, *, on: bool | None = None, timeout: float | None = CALL_TIMEOUT
 ) -> ServerStatistics | None:
-    """Switch the counting on or off, and return the counts, or None while it is off (Y7)."""
+    """Switch the counting on or off, unless `on` is None; return the counts, or None while it is off (Y7)."""
 
     def change(debug: Debug) -> ServerStatistics | None:
         if on is not None:
@@ -186,7 +190,7 @@ async def _request(function: str, server: Server, request: Callable[[ServerProce
 
 
 async def _watch(function: str, server: Server, change: Callable[[Debug], T], timeout: float | None) -> T:
-    """Change or ask who watches the server; one that nobody watches any more goes at full speed again."""
+    """Change or read the observers of a server; a server without observers drops its `Debug`."""
 
     def request(process: ServerProcess) -> T:
         debug = process.debug or Debug(process)

@@ -1,7 +1,7 @@
 """CPython's garbage collector, tuned for programs of many small, long-lived processes: `collector="processes"`.
 
 By default CPython looks for cycles after every 700 new objects. As a program grows, it traverses all objects again and
-again, and stops everything meanwhile (figures: docs/benchmarks.md). So while a program runs:
+again, and stops everything meanwhile (figures: docs/garbage.md). So while a program runs:
 
 - A young collection traverses each new object once. It is skipped when at least one process per `YOUNG` new objects has
   started since the last one: the objects are theirs, and alive.

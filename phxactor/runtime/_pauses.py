@@ -1,7 +1,7 @@
-"""Pauses of the program, for who counts what others do in a second: what was sent meanwhile is read all at once.
+"""Pauses of the program, for rate limits: messages that came during a pause are read all at once after it.
 
-A program that was stopped (SIGSTOP, a virtual machine that paused, a handler that computes) finds in its sockets what
-its clients have sent in time. A task that wakes up every `SLICE` seconds shows that the program goes on.
+When a stopped program (SIGSTOP, a paused virtual machine, a handler that computes) goes on, its sockets hold what its
+clients have sent meanwhile, each at its permitted rate. A task that wakes every `SLICE` seconds detects such pauses.
 """
 
 from __future__ import annotations
@@ -13,45 +13,45 @@ from typing import Final, final
 import trio
 
 SLICE: Final = 0.5
-"""Seconds between two signs that the program goes on."""
+"""Seconds between two wake-ups of the task."""
 LATE: Final = 0.1
-"""Seconds by which a sign may be late, and the program has not paused: it was only busy."""
+"""Seconds by which a wake-up may be late in a program that is busy; beyond that the program has paused."""
 MOST: Final = 10.0
-"""Seconds of a pause that count, at the most."""
+"""Seconds of a pause that count, at most."""
 CATCH_UP: Final = 5.0
-"""Seconds after a pause in which what was sent meanwhile is read."""
+"""Seconds after a pause in which data from the pause may still be read."""
 
 
 @final
 class Pauses:
-    """When the program last paused."""
+    """Records when the program last paused."""
 
     __slots__ = ("_began", "_now", "_seen", "_until")
 
     def __init__(self, now: Callable[[], float]) -> None:
-        """Start without one; `run` must be running for any to be seen. `now` reads the clock."""
+        """Start without a pause. `now` reads the clock. Pauses are detected only while `run` runs."""
         self._now = now
         self._seen = now()
         self._began = 0.0
         self._until = -inf
-        """When the last pause has been caught up with."""
+        """The time in seconds, by `now`, when the data of the last pause counts as read."""
 
     async def run(self) -> None:
-        """Look again and again: the body of a task."""
+        """Call `look` every `SLICE` seconds: the body of a task."""
         while True:
             await trio.sleep(SLICE)
             self.look()
 
     def look(self) -> None:
-        """Note that the program goes on."""
+        """Record that the program runs, and detect a pause before that."""
         now = self._now()
         self.sent_since(now)
         self._seen = now
 
     def sent_since(self, now: float) -> float:
-        """Return from when on what is read now may have been sent: `now`, or after a pause its beginning."""
+        """Return the earliest time when data that is read now may have been sent: `now`, or the start of a pause."""
         if now - self._seen > SLICE + LATE:
-            if self._until <= now:  # else it pauses again, before all was read that waits since the first time
+            if self._until <= now:  # else this is a second pause before the data of the first one was read
                 self._began = self._seen
             self._until = now + CATCH_UP
             self._seen = now

@@ -4,7 +4,7 @@
 
                      ALIVE       EXITING                               DEAD
     alive            yes         no, at once (P12)                     no
-    name, links      kept        kept (P11, P13)                       gone, before anybody hears of it (P14)
+    name, links      kept        kept (P11, P13)                       gone, before others hear of it (P14)
     messages         taken       not taken any more (TM13)             dropped (P16)
     exit signals     obeyed      ignored, the first one stands (P15)   ignored (P17)
     new monitors     watch       will answer `NOPROC` at the end (M4)  answer `NOPROC` (M2)

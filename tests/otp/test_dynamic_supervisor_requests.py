@@ -86,7 +86,7 @@ async def test_many_children_can_be_requested_of_one_specification_with_argument
 @pytest.mark.parametrize("restart", ["permanent", "transient"])
 async def test_a_child_that_may_start_again_has_no_arguments_of_its_own(log: Log, restart: Restart) -> None:
     async with pool() as supervisor:
-        with pytest.raises(ValueError, match="only a temporary one"):
+        with pytest.raises(ValueError, match="only a temporary child"):
             DynamicSupervisor.request_child(supervisor, worker(log, "a", restart=restart), From(self_pid()), 1)
 
 

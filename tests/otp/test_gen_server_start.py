@@ -179,7 +179,7 @@ async def test_G13_init_finds_its_own_name(autojump_clock: MockClock) -> None:
 async def test_G14_a_name_of_a_wrong_type_raises_in_the_caller(autojump_clock: MockClock) -> None:
     async with open_runtime() as runtime:
         before = len(runtime.processes)
-        with pytest.raises(TypeError, match="a name is"):
+        with pytest.raises(TypeError, match="a name must be"):
             await Kit.start_link(name=7)  # type: ignore[arg-type]
         assert len(runtime.processes) == before
 

@@ -58,7 +58,7 @@ async def test_PS1_there_are_as_many_partitions_as_cores() -> None:
 @pytest.mark.parametrize("number", [0, -1, 1.5, True])
 async def test_PS1_partitions_are_a_whole_number_from_1(number: Any) -> None:  # noqa: ANN401
     async with open_runtime():
-        with pytest.raises(ValueError, match="partitions is a whole number from 1"):
+        with pytest.raises(ValueError, match="partitions must be a whole number of at least 1"):
             await PartitionSupervisor.start_link(Echo, "echo", partitions=number)
 
 
@@ -108,7 +108,7 @@ async def test_PS3_with_arguments_makes_the_arguments_of_each_partition_once() -
 
 async def test_PS3_with_arguments_that_returns_no_list_raises_in_the_caller() -> None:
     async with open_runtime():
-        with pytest.raises(TypeError, match="with_arguments returns a list"):
+        with pytest.raises(TypeError, match="with_arguments must return a list"):
             await PartitionSupervisor.start_link(Echo, "echo", with_arguments=lambda _, __: 1)  # type: ignore[arg-type, return-value]
 
 
