@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 async def run_process(
     runtime: Runtime, pid: Pid, body: Callable[..., Awaitable[object]], args: tuple[object, ...]
 ) -> None:
-    """Run a body to its end, then bury the process."""
+    """Run a body to its end, then finish the process."""
     current.set(pid)
     reason: Reason = NORMAL
     failure: BaseException | None = None

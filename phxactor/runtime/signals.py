@@ -3,7 +3,7 @@
 Two functions move a process through its life (`state`):
 
     fatal     sets the exit reason (the first one stands, P15) and cancels the task
-    bury      frees the name and resources of the process, drops its monitors, tells its links and then its watchers
+    finish    frees the name and resources of the process, drops its monitors, tells its links and then its watchers
 
 Nothing here recurses through a chain of links: a signal only marks and cancels, and each process ends in its own task.
 """
