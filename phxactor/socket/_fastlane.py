@@ -92,6 +92,11 @@ class Broadcaster:
 
     pubsub: PubSub
 
+    @property
+    def secret_key_base(self) -> str | None:
+        """The secret of the endpoint, for tokens; None where there is no endpoint."""
+        return None
+
     def broadcast(self, topic: str, event: str, payload: object) -> None:
         """Send an event to everybody on a topic, on all nodes."""
         self.pubsub.broadcast(topic, Broadcast(topic, event, payload), dispatch)

@@ -17,11 +17,11 @@ import sys
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from types import CodeType
-from typing import Final, Self, TypeAlias, cast
+from typing import Any, Final, Self, TypeAlias, cast
 
 from phxactor.telemetry._log_line import write
 
-Handler: TypeAlias = Callable[["Event", Mapping[str, object]], None]
+Handler: TypeAlias = Callable[["Event", Mapping[str, Any]], object]
 """Called with the event and its fields, synchronously, in the process that emits."""
 
 _logger = logging.getLogger("phxactor.telemetry")

@@ -1,0 +1,36 @@
+"""The code of the pages needs no cast and no `type: ignore`: mypy reads it as it stands."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+CODE = re.compile(r"^```python\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+
+
+@pytest.mark.slow
+def test_mypy_accepts_the_code_of_all_pages(tmp_path: Path) -> None:
+    programs = []
+    for page in [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]:
+        code = "\n".join(CODE.findall(page.read_text()))
+        assert "type: ignore" not in code
+        assert "typing import cast" not in code
+        if code and page.name != "README.md":  # the README's blocks are programs of their own
+            programs.append(tmp_path / f"page_{page.stem.replace('-', '_')}.py")
+            programs[-1].write_text(code)
+    assert len(programs) > 5
+    command = ["mypy", "--check-untyped-defs", "--config-file=", f"--cache-dir={tmp_path}"]
+    codes = ["--disable-error-code=top-level-await"]  # a page is a program whose blocks may wait
+    found = subprocess.run(
+        [sys.executable, "-m", *command, *codes, *map(str, programs)],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (found.stdout.splitlines()[-1][:7], found.returncode) == ("Success", 0), found.stdout
