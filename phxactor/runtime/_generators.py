@@ -51,7 +51,7 @@ CancelStatus: Final[type] = private(
 ).CancelStatus
 """Trio's class for one level of a task's scope stack. `left_open` and `process` use the names in this list too."""
 
-_EVERYBODYS: Final = (ModuleType, FunctionType, type, trio.lowlevel.Task, CancelStatus)
+_NOT_FOLLOWED: Final = (ModuleType, FunctionType, type, trio.lowlevel.Task, CancelStatus)
 """Types that the search does not follow: through them it would reach the whole program."""
 
 
@@ -167,4 +167,4 @@ def open_scopes(generator: AsyncGenerator[Any, Any]) -> set[trio.CancelScope] | 
 
 def _may_hold(part: object) -> bool:
     kind = type(part)  # not `isinstance`, which may run code of the object
-    return gc.is_tracked(part) and not issubclass(kind, _EVERYBODYS) and not kind.__module__.startswith("phxactor.")
+    return gc.is_tracked(part) and not issubclass(kind, _NOT_FOLLOWED) and not kind.__module__.startswith("phxactor.")

@@ -18,7 +18,7 @@ from phxactor.runtime._countdown import LATE, SLICE
 
 LAST: Final = 1.0
 """Seconds between the kill of all processes and the forced end, for their `finally` blocks."""
-_TELL: Final = 1.0
+_REPORT_TIMEOUT: Final = 1.0
 """Seconds that the last message may take: the reader of standard error may have stopped reading."""
 
 
@@ -47,9 +47,9 @@ class HardStop:
 
     def now(self, why: str) -> NoReturn:
         """End the program with exit code 1; print why, and the failure."""
-        teller = threading.Thread(target=self._tell, args=(why,), daemon=True)
-        teller.start()
-        teller.join(_TELL)
+        reporter = threading.Thread(target=self._report, args=(why,), daemon=True)
+        reporter.start()
+        reporter.join(_REPORT_TIMEOUT)
         os._exit(1)
 
     def _wait(self, seconds: float, number: int | None) -> None:
@@ -67,7 +67,7 @@ class HardStop:
         stack = "".join(traceback.format_stack(sys._current_frames().get(self._program)))  # noqa: SLF001 - documented
         self.now(f"it has not ended {seconds:g} s after it was told to; it is here:\n{stack}")
 
-    def _tell(self, why: str) -> None:
+    def _report(self, why: str) -> None:
         if self.failure is not None:
             traceback.print_exception(self.failure)
         print(f"phxactor: the program is ended by force: {why.rstrip()}", file=sys.stderr, flush=True)  # noqa: T201 - the last words

@@ -15,7 +15,7 @@ from phxactor.runtime._here import opened
 from phxactor.runtime._host import Host
 from phxactor.runtime._left_open import close_left_open, end_lost_tasks
 from phxactor.runtime._pid import current
-from phxactor.runtime._process import blame_what_was_left, is_cancellation, reason_of_failure
+from phxactor.runtime._process import failure_with_leftovers, is_cancellation, reason_of_failure
 from phxactor.runtime._reasons import NORMAL, SHUTDOWN, Reason, exception_of, is_benign
 from phxactor.runtime._runtime import Runtime
 from phxactor.runtime._state import ALIVE
@@ -64,7 +64,7 @@ async def open_runtime(*, stop_timeout: float = STOP_TIMEOUT, kill_grace: float 
                 reason = SHUTDOWN if is_cancellation(error) else reason_of_failure(error)[0]
             finally:
                 current.reset(before)
-            if left and (failure := blame_what_was_left(main, reason, failure, left)) is not None:
+            if left and (failure := failure_with_leftovers(main, reason, failure, left)) is not None:
                 reason = reason_of_failure(failure)[0]
             if main.state is not ALIVE:
                 reason = main.exit_reason

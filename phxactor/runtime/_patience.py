@@ -43,12 +43,12 @@ class Patience(Timers):
                 await quiet()
             taken = 0
             while (entry := self._next_due(now, made_later)) is not None:
-                self._judge(entry[0], entry[2], now)
+                self._fire_or_extend(entry[0], entry[2], now)
                 taken += 1
                 if taken % AT_ONCE == 0:
                     await checkpoint()
 
-    def _judge(self, deadline: float, timer: Timer, now: float) -> None:
+    def _fire_or_extend(self, deadline: float, timer: Timer, now: float) -> None:
         """Fire a timer, or extend it once. A function of its own, so that no variable of `run` keeps the last timer."""
         late = now - timer.deadline
         if late > LATE and deadline == timer.deadline:  # else it has been extended already

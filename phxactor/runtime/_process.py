@@ -45,10 +45,10 @@ async def run_process(
         if task._cancel_status is not scope._cancel_status or task._child_nurseries or pid.generators or complained:
             left = await close_left_open(pid, scope, complained=complained)
             if left:
-                failure = blame_what_was_left(pid, reason, failure, left)
+                failure = failure_with_leftovers(pid, reason, failure, left)
             del left
     if failure is not None:
-        reason = tell_of(pid, failure)
+        reason = report_failure(pid, failure)
     if pid.state is not ALIVE:
         if pid.state is DEAD:
             runtime.zombies.given_up.discard(pid)
@@ -58,7 +58,7 @@ async def run_process(
     del pid, body, args, reason, failure, scope, task
 
 
-def tell_of(pid: Pid, failure: BaseException) -> Reason:
+def report_failure(pid: Pid, failure: BaseException) -> Reason:
     """Report the exception of a body or a port, drop its frames, and return the exit reason of the process."""
     reason, told = reason_of_failure(without_our_frame(failure))
     if pid.state is ALIVE:
@@ -74,7 +74,7 @@ def tell_of(pid: Pid, failure: BaseException) -> Reason:
     return pid.exit_reason
 
 
-def blame_what_was_left(
+def failure_with_leftovers(
     pid: Pid, reason: Reason, failure: BaseException | None, left: list[BaseException]
 ) -> BaseException | None:
     """Return the failure of a process, given the exceptions raised while closing what it had left open (`left`).

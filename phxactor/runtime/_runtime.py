@@ -28,13 +28,13 @@ from phxactor.runtime._names import Names
 from phxactor.runtime._patience import Patience
 from phxactor.runtime._pauses import Pauses
 from phxactor.runtime._pid import Pid, current, of_this_thread, silenced
-from phxactor.runtime._process import run_process, tell_of
+from phxactor.runtime._process import report_failure, run_process
 from phxactor.runtime._reasons import KILL, NORMAL, SHUTDOWN, Reason
 from phxactor.runtime._state import ALIVE, DEAD, EXITING
 from phxactor.runtime._timers import Timer, Timers
 from phxactor.runtime._zombies import Zombies
 
-HEARING: Final = 4
+PASSES_WITHOUT_EXIT: Final = 4
 """Number of scheduler passes without an exit after which a stopping runtime kills the remaining processes."""
 
 
@@ -190,7 +190,7 @@ class Runtime:
 
     def port_failed(self, pid: Pid, error: BaseException) -> None:
         """End a process whose port raised; the sender of the message does not see the exception."""
-        signals.fatal(pid, tell_of(pid, error))
+        signals.fatal(pid, report_failure(pid, error))
 
     def run_soon(self, function: Callable[[], object]) -> None:
         """Call a synchronous function in the next pass of the scheduler; from any thread (TM34).
@@ -236,7 +236,7 @@ class Runtime:
                 if pid.parent is main:
                     signals.exit_signal(pid, main, SHUTDOWN)
                     await self.ended(pid)
-        await self._let_hear()
+        await self._let_processes_end()
         if len(self.processes) > 1 and events.stray.handlers:
             events.stray.emit(pids=self.others())
         while left := self.others():
@@ -259,10 +259,10 @@ class Runtime:
         signals.finish(self, self.main, reason)
         self.thread = 0
 
-    async def _let_hear(self) -> None:
-        """Let processes run that have just heard of an end, until no process has ended for `HEARING` passes."""
+    async def _let_processes_end(self) -> None:
+        """Let processes run that have just heard of an end, until `PASSES_WITHOUT_EXIT` passes go by without one."""
         fewest, passes = len(self.processes), 0
-        while fewest > 1 and passes < HEARING:
+        while fewest > 1 and passes < PASSES_WITHOUT_EXIT:
             await trio.lowlevel.checkpoint()
             passes += 1
             if len(self.processes) < fewest:
