@@ -1,10 +1,10 @@
-"""The pytest plugin of phxactor: fixtures, which do nothing until a test asks for them.
+"""The pytest plugin of phxactor: fixtures, which do nothing until a test uses them.
 
-pytest imports it wherever phxactor is installed, also where no test uses it. So it stands beside the package, and
-imports nothing of it before a fixture runs.
+pytest imports the plugin wherever phxactor is installed, even if no test uses it. So it is outside of the package, and
+imports nothing of the package before a fixture runs.
 
-The option `phxactor_no_leaks = true` of pytest's configuration asks for `no_leaks` in the name of all tests; the marker
-`allow_leaks("why")` excepts one.
+The option `phxactor_no_leaks = true` of pytest's configuration applies `no_leaks` to all tests. The marker
+`allow_leaks("why")` exempts a test.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ FAILED = pytest.StashKey[bool]()
 
 
 class Everywhere:
-    """A plugin that asks for `no_leaks` in the name of all tests."""
+    """A plugin that applies `no_leaks` to all tests."""
 
     @pytest.fixture(autouse=True)
     def _phxactor_no_leaks(self, no_leaks: None) -> None:
@@ -31,12 +31,12 @@ class Everywhere:
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    """Offer the option."""
+    """Add the option `phxactor_no_leaks`."""
     parser.addini("phxactor_no_leaks", "fail tests that leave processes, sockets or the like behind", "bool", False)  # noqa: FBT003
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Offer the marker, and see whether all tests are to be watched."""
+    """Add the marker `allow_leaks`; apply `no_leaks` to all tests if the option says so."""
     config.addinivalue_line("markers", "allow_leaks(reason): what this test leaves behind is its subject")
     if config.getini("phxactor_no_leaks"):
         config.pluginmanager.register(Everywhere(), "phxactor_no_leaks")
@@ -44,7 +44,7 @@ def pytest_configure(config: pytest.Config) -> None:
 
 @pytest.hookimpl(wrapper=True)
 def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> Generator[None, object, object]:
-    """Take note of a test that fails: what it leaves behind is no news."""
+    """Mark a failed test: `no_leaks` does not report its leaks."""
     try:
         return (yield)
     except BaseException:
@@ -54,10 +54,10 @@ def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> Generator[None, object, o
 
 @pytest.fixture
 def virtual_time() -> MockClock:
-    """A clock that jumps to the next deadline when nothing else is left to do: hours pass in no time.
+    """A mock clock that jumps to the next deadline when all tasks wait, so that hours pass in no time.
 
-    Under pytest-trio, name it among the arguments of the test, as its own `autojump_clock`, which is the same. Under
-    anyio's plugin, give it to the backend: `return "trio", {"clock": virtual_time}` from a fixture `anyio_backend`.
+    Under pytest-trio, name it among the arguments of the test, in place of `autojump_clock`. Under anyio's plugin, give
+    it to the backend: return `"trio", {"clock": virtual_time}` from a fixture `anyio_backend`.
     """
     from trio.testing import MockClock
 
@@ -66,7 +66,7 @@ def virtual_time() -> MockClock:
 
 @pytest.fixture
 async def phx_runtime() -> AsyncIterator[Runtime]:
-    """A runtime of which the test is the first process, `main`; under pytest-trio and anyio's plugin."""
+    """A runtime whose first process, `main`, is the test. Works under pytest-trio and anyio's plugin."""
     from phxactor.runtime import open_runtime
 
     async with open_runtime() as runtime:
@@ -75,7 +75,7 @@ async def phx_runtime() -> AsyncIterator[Runtime]:
 
 @pytest.fixture
 def no_leaks(request: pytest.FixtureRequest) -> Iterator[None]:
-    """Fail the test if it leaves something behind, and say who made it; `phxactor.testing.leaks` says what that is."""
+    """Fail the test if it leaves one of the things listed in `phxactor.testing.leaks` behind; say what created it."""
     from phxactor.testing.leaks import watching
 
     if request.node.get_closest_marker("allow_leaks") is not None:

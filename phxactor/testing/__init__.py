@@ -1,4 +1,4 @@
-"""The test kit: channels without ports, virtual time, and what a test leaves behind. Needs pytest and trio."""
+"""The test kit: clients and channels without network ports, virtual time, leak checks. Needs pytest and trio."""
 
 from phxactor.testing._channel import ClientChannel
 from phxactor.testing._client import Client

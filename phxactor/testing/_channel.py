@@ -1,4 +1,4 @@
-"""A topic that a client of a test has joined, and what can be asserted of it."""
+"""A topic that a test's client has joined, with assertions."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ T = TypeVar("T")
 
 
 class ClientChannel:
-    """A channel as its client sees it: a `Channel` or a custom one. `Client.join` and its like make it.
+    """A channel (a `Channel` or a custom one) as its client sees it. `Client.join` and `begin_join` return it.
 
-    All assertions raise AssertionError, and say what came instead. What they look for is waited for until nothing
-    happens any more (`settle`), and then for `within` seconds of the clock; what has not come by then does not come.
-    Each thing that came satisfies one assertion. For the patterns of payloads see `phxactor.testing._patterns`; an
-    assertion returns the payload, made what the pattern asks for if that is a type.
+    All assertions raise AssertionError, with the messages that came instead. An assertion waits until nothing more
+    happens (`settle`), then up to `within` seconds of the test's clock. Each received message satisfies one assertion.
+    Payload patterns: `...`, maps, lists, types, predicates, `exactly` and plain values (docs/testing.md). An assertion
+    returns the payload; if the pattern is a type, structured into that type.
     """
 
     def __init__(self, client: Client, topic: str, join_ref: str) -> None:
@@ -35,7 +35,7 @@ class ClientChannel:
         self.topic = topic
         self.join_ref = join_ref
         self.response: Any = None
-        """What its join was answered."""
+        """The payload of the answer to its join."""
         self._pid: Pid | None = None
         self._joined = False
 
@@ -45,14 +45,14 @@ class ClientChannel:
 
     @property
     def pid(self) -> Pid:
-        """The channel's process; raises LookupError if it has not been joined."""
+        """The channel's process. Raises LookupError if the topic has not been joined."""
         self.look()
         if self._pid is None:
             raise LookupError(f"{self.topic!r} is not joined")
         return self._pid
 
     def look(self) -> None:
-        """See which process the channel is, if that is not known yet."""
+        """Ask the transport for the channel's process, if it is not known yet."""
         if self._pid is None:
             self._pid = self.client.transport.channel_of(self.topic)
 
@@ -61,7 +61,7 @@ class ClientChannel:
     def push(self, event: str, payload: object = None) -> str:
         """Send an event to the channel, and return its ref, for `assert_reply`.
 
-        Raises EncodeError for a payload that is not JSON, and not `bytes`.
+        Raises EncodeError if the payload is not `bytes` and JSON cannot hold it.
         """
         ref = self.client.next_ref()
         self.client.send(Message(self.topic, event, {} if payload is None else payload, ref, self.join_ref))
@@ -76,11 +76,11 @@ class ClientChannel:
         return item
 
     def leave(self) -> str:
-        """Leave the topic, and return the message's ref: `assert_reply(ref)`, `assert_left()`."""
+        """Leave the topic, and return the message's ref. Check by `assert_reply(ref)` and `assert_left()`."""
         return self.push("phx_leave")
 
     def broadcast_from(self, event: str, payload: object) -> None:
-        """Broadcast on the topic as somebody else would: all its clients hear it, but not this test's subscription."""
+        """Broadcast on the topic: all clients of the topic get the event, but not this test's own subscription."""
         self.client.endpoint.broadcast_from(self.client.transport_pid, self.topic, event, payload)
 
     # ------------------------------------------------------------------------------------------- assertions
@@ -90,12 +90,12 @@ class ClientChannel:
     @overload
     async def assert_push(self, event: str, pattern: Pattern = ..., *, within: float = 0.0) -> Any: ...  # noqa: ANN401
     async def assert_push(self, event: str, pattern: Pattern = ..., *, within: float = 0.0) -> Any:
-        """See that the client is sent an event: a push, or a broadcast that reaches it."""
+        """Assert that the client receives an event, by a push or by a broadcast. Return the payload."""
         __tracebackhide__ = True
         return (await self._take(self.client.inbox, self._push(event, pattern), within))[1]
 
     async def refute_push(self, event: str, pattern: Pattern = ..., *, within: float = 0.0) -> None:
-        """See that the client is not sent such an event."""
+        """Assert that the client does not receive such an event."""
         __tracebackhide__ = True
         await self.client.inbox.refute(self._push(event, pattern), within)
 
@@ -106,14 +106,14 @@ class ClientChannel:
         self, ref: str, status: str = "ok", pattern: Pattern = ..., *, within: float = 0.0
     ) -> Any: ...  # noqa: ANN401
     async def assert_reply(self, ref: str, status: str = "ok", pattern: Pattern = ..., *, within: float = 0.0) -> Any:
-        """See that the message with this ref is answered, with this status."""
+        """Assert that the message with this ref gets a reply with this status. Return the reply's payload."""
         __tracebackhide__ = True
         return (await self._take(self.client.inbox, self._answer(ref, status, pattern), within))[1]
 
     async def refute_reply(
         self, ref: str, status: str | None = None, pattern: Pattern = ..., *, within: float = 0.0
     ) -> None:
-        """See that the message with this ref is not answered, or not with this status and payload."""
+        """Assert that the message with this ref gets no reply, or none with this status and payload."""
         __tracebackhide__ = True
         await self.client.inbox.refute(self._answer(ref, status, pattern), within)
 
@@ -122,22 +122,23 @@ class ClientChannel:
     @overload
     async def assert_broadcast(self, event: str, pattern: Pattern = ..., *, within: float = 0.0) -> Any: ...  # noqa: ANN401
     async def assert_broadcast(self, event: str, pattern: Pattern = ..., *, within: float = 0.0) -> Any:
-        """See that an event is broadcast on the topic, whether it reaches this client or not.
+        """Assert that an event is broadcast on the topic, whether this client receives it or not.
 
-        For a test that is subscribed: by `subscribe_and_join`, or `Client.subscribe`. Raises RuntimeError for others.
+        The test must be subscribed, by `subscribe_and_join` or `Client.subscribe`; else it raises RuntimeError.
         """
         __tracebackhide__ = True
         return (await self._take(self._heard(), expect_broadcast(self.topic, event, pattern), within))[1]
 
     async def refute_broadcast(self, event: str, pattern: Pattern = ..., *, within: float = 0.0) -> None:
-        """See that no such event is broadcast on the topic; for a test that is subscribed."""
+        """Assert that no such event is broadcast on the topic. The test must be subscribed, else RuntimeError."""
         __tracebackhide__ = True
         await self._heard().refute(expect_broadcast(self.topic, event, pattern), within)
 
     async def assert_joined(self, pattern: Pattern = ..., *, within: float | None = None) -> Any:  # noqa: ANN401
-        """See that the join is answered with ok, and that the channel is there; return the answer's payload.
+        """Assert that the join is answered with ok and that the channel runs. Return the answer's payload.
 
-        The answer is waited for as long as a join may take, unless `within` is given. Raises Refused if it is an error.
+        It waits `within` seconds for the answer, by default the socket's `join_timeout`. Raises Refused if the answer
+        is an error.
         """
         __tracebackhide__ = True
         if not self._joined:
@@ -158,17 +159,17 @@ class ClientChannel:
         raise AssertionError("\n".join([f"{self.topic!r} was joined with another answer", *compared]))
 
     async def assert_left(self, *, within: float = 0.0) -> Reason:
-        """See that the channel has ended gracefully: its client is told phx_close. Return the exit reason."""
+        """Assert that the channel has ended gracefully: its client receives phx_close. Return the exit reason."""
         __tracebackhide__ = True
         return await self._assert_ended("phx_close", within)
 
     async def assert_crashed(self, *, within: float = 0.0) -> Reason:
-        """See that the channel has ended in any other way: its client is told phx_error. Return the exit reason."""
+        """Assert that the channel has ended in any other way: its client receives phx_error. Return the exit reason."""
         __tracebackhide__ = True
         return await self._assert_ended("phx_error", within)
 
     async def hear(self) -> list[Message | Reply]:
-        """Take what its client has been told on this topic and no assertion has taken, as `Client.hear` does."""
+        """Return the client's messages on this topic that no assertion has matched, as `Client.hear` does."""
         items = await self.client.inbox.new(lambda item: item.topic == self.topic)
         return [item for item in items if not isinstance(item, Broadcast)]
 
@@ -201,7 +202,7 @@ class ClientChannel:
         return self.client.broadcasts
 
     def _state(self) -> list[str]:
-        """Say what has become of the channel, where that explains why something has not come."""
+        """Return a line that says that the connection or the channel has ended, if it has."""
         transport = self.client.transport_pid
         if not transport.alive:
             return [f"the connection has ended: {format_reason(transport.exit_reason)}"]

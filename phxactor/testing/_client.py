@@ -1,4 +1,4 @@
-"""A client in a test: a connection without a port. The channels that it joins are in `channel`."""
+"""A client in a test: a connection without a network port. Its channels are in `_channel`."""
 
 from __future__ import annotations
 
@@ -22,25 +22,25 @@ if TYPE_CHECKING:
 
 
 class Client:
-    """A connected client; `connect` makes one. It goes away by `close`, or with the runtime."""
+    """A connected client; `connect` returns one. Its connection ends by `close`, or with the runtime."""
 
     def __init__(self, endpoint: Endpoint, transport: MemoryTransport, join_timeout: float) -> None:
         self.endpoint = endpoint
-        """Where it is connected: `client.endpoint.broadcast(...)`."""
+        """The endpoint of the connection, e.g. for `client.endpoint.broadcast(...)`."""
         self.join_timeout = join_timeout
-        """Seconds that a join may take, by the socket's options."""
+        """Seconds that a join may take, from the socket's options."""
         self.transport = transport
         self.asked: dict[Ref, str] = {}
-        """What its messages were, by their refs."""
+        """Descriptions of the sent messages, by ref, for error texts."""
         self.sent: list[Message] = []
-        """Its messages, in order."""
+        """The sent messages, in order."""
         self.inbox = ClientInbox(self._show)
-        """What it has been told."""
+        """The messages that the client has received."""
         self.broadcasts = ClientInbox(self._show)
-        """What has been broadcast on topics that the test is subscribed to."""
+        """The broadcasts on topics that the test is subscribed to."""
         self._refs = count(1)
         self._channels: dict[str, ClientChannel] = {}
-        """The latest of each topic."""
+        """The latest channel of each topic."""
         transport.hear = self._hear
         own(transport.pid, lambda _: self._end())
 
@@ -50,7 +50,7 @@ class Client:
 
     @property
     def transport_pid(self) -> Pid:
-        """The process of the connection."""
+        """The transport process of the connection."""
         return self.transport.pid
 
     @property
@@ -61,39 +61,39 @@ class Client:
     # ---------------------------------------------------------------------------------------------- topics
 
     async def subscribe_and_join(self, topic: str, payload: object = None) -> ClientChannel:
-        """Subscribe the test to a topic's broadcasts, then join it; raises Refused."""
+        """Subscribe the test to a topic's broadcasts, then join the topic. Raises Refused if the join is refused."""
         __tracebackhide__ = True
         self.subscribe(topic)
         return await self.join(topic, payload)
 
     async def join(self, topic: str, payload: object = None) -> ClientChannel:
-        """Join a topic, and wait for the answer as long as a join may take; raises Refused."""
+        """Join a topic, and wait for the answer up to `join_timeout`. Raises Refused if the join is refused."""
         __tracebackhide__ = True
         joining = self.begin_join(topic, payload)
         await joining.assert_joined()
         return joining
 
     def begin_join(self, topic: str, payload: object = None) -> ClientChannel:
-        """Join a topic without waiting: `assert_joined` does."""
+        """Send a join without waiting for its answer; `assert_joined` waits."""
         ref = self.next_ref()
         joining = self._channels[topic] = ClientChannel(self, topic, ref)
         self.send(Message(topic, "phx_join", {} if payload is None else payload, ref, ref))
         return joining
 
     def subscribe(self, topic: str) -> None:
-        """Have the test see a topic's broadcasts, for `assert_broadcast`; twice is once."""
+        """Subscribe the test to a topic's broadcasts, for `assert_broadcast`. Subscribing again changes nothing."""
         self.transport.listen(topic)
 
     # -------------------------------------------------------------------------------------------- messages
 
     def next_ref(self) -> str:
-        """Make a ref that no message of this client has."""
+        """Return a ref that no message of this client has."""
         return str(next(self._refs))
 
     def send(self, message: Message) -> None:
-        """Send any message, with refs of the test's own: for what no decent client says.
+        """Send any message, with the test's own refs: for messages that a correct client does not send.
 
-        Raises EncodeError for a payload that is not JSON, and not `bytes`.
+        Raises EncodeError if the payload is not `bytes` and JSON cannot hold it.
         """
         data = encode(message)
         self.asked[message.ref] = f"{message.event!r} of ref {message.ref!r}"
@@ -102,33 +102,33 @@ class Client:
 
     @property
     def told(self) -> list[Message | Reply]:
-        """All that it has been told so far, in order, whether an assertion has taken it or not: for invariants."""
+        """All messages received so far, in order, whether an assertion has matched them or not; for invariants."""
         items = [arrival.item for arrival in self.inbox.all]
         return [item for item in items if not isinstance(item, Broadcast)]
 
     async def hear(self) -> list[Message | Reply]:
-        """Take all that it has been told since the last time, in order, when nothing happens any more.
+        """Wait until nothing more happens, and return all messages received since the last call, in order.
 
-        What an assertion has taken is not in it.
+        Messages that an assertion has matched are left out.
         """
         return [item for item in await self.inbox.new(lambda _: True) if not isinstance(item, Broadcast)]
 
     # ------------------------------------------------------------------------------------------------- end
 
     async def close(self) -> None:
-        """Go away, as a browser's tab that is closed; returns when nothing happens any more."""
+        """Disconnect, like a closed browser tab, and wait until nothing more happens."""
         self.transport_pid.send(HANG_UP)
         await settle()
 
     @property
     def connected(self) -> bool:
-        """Whether the connection is there."""
+        """Whether the transport process is alive."""
         return self.transport_pid.alive
 
     async def assert_closed(self, code: CloseCode | int | None = None, *, within: float = 0.0) -> Reason:
-        """See that the connection has ended, with this close code if one is given; return the exit reason.
+        """Assert that the connection has ended, with this close code if one is given. Return the exit reason.
 
-        It is waited for as `assert_push` waits. Raises AssertionError.
+        It waits as `assert_push` does. Raises AssertionError.
         """
         __tracebackhide__ = True
         await settle()

@@ -1,4 +1,4 @@
-"""What has come for a client, in order: what tests look through, and what a failed assertion shows."""
+"""The messages that a client has received, in order. Assertions search them, and failed assertions show them."""
 
 from __future__ import annotations
 
@@ -17,18 +17,18 @@ Item: TypeAlias = Message | Reply | Broadcast
 
 INDENT: Final = " " * 6
 NOTABLE: Final = 0.001
-"""Seconds after the first thing that came which are worth telling."""
+"""Seconds after the first message from which the delay is shown."""
 
 
 @attrs.define(eq=False)
 class Arrival:
-    """Something that came."""
+    """A received message."""
 
     item: Item
     at: float
-    """When, by the clock of the test."""
+    """The time of arrival, in seconds of the test's clock."""
     asserted: bool = False
-    """Whether an assertion has taken it: another one needs another of its like."""
+    """Whether an assertion has matched it. Each message matches one assertion only."""
 
 
 @attrs.frozen
@@ -36,15 +36,15 @@ class Expected:
     """What an assertion looks for."""
 
     what: str
-    """In words, such as `push 'shout' with {'body': 'hi'} on 'room:1'`."""
+    """The description for error texts, such as `push 'shout' with {'body': 'hi'} on 'room:1'`."""
     meant: Callable[[Item], bool]
-    """Whether an item is of the kind and the name that is looked for."""
+    """Returns whether an item has the expected kind, topic and name."""
     compare: Callable[[Item], Fit | list[str]]
-    """Whether such an item is the one, or where it differs."""
+    """Returns a Fit if such an item has the expected content, else the differences, one line each."""
 
 
 class ClientInbox:
-    """The list; `describe` shows an item in a line."""
+    """The list of received messages; `describe` returns an item as one line."""
 
     def __init__(self, describe: Callable[[Item], str]) -> None:
         self.all: list[Arrival] = []
@@ -53,20 +53,20 @@ class ClientInbox:
         self._over = False
 
     def add(self, item: Item) -> None:
-        """Take note of something that came."""
+        """Add a received message."""
         self.all.append(Arrival(item, trio.current_time()))
         self._waiting.unpark_all()
 
     def end(self) -> None:
-        """Take note that nothing more comes: nobody needs to wait."""
+        """Stop all waiting: no more messages will come."""
         self._over = True
         self._waiting.unpark_all()
 
     async def take(self, expected: Expected, within: float, explain: Callable[[], list[str]]) -> tuple[Item, Any]:
-        """Return the oldest item that fits, and what of it was looked for; each is found once.
+        """Return the oldest item that fits, and its payload; each item is returned once.
 
-        It is waited for until nothing happens any more, and then for `within` seconds of the clock. Raises
-        AssertionError; `explain` may know more of why.
+        It waits until nothing more happens (`settle`), then up to `within` seconds of the test's clock. Raises
+        AssertionError if no item fits; `explain` returns further lines for the error text.
         """
         __tracebackhide__ = True
         found = self._find(expected)
@@ -90,10 +90,7 @@ class ClientInbox:
         return arrival.item, value
 
     async def refute(self, expected: Expected, within: float) -> None:
-        """See that nothing that fits has come when nothing happens any more, `within` seconds from now.
-
-        Raises AssertionError.
-        """
+        """Wait `within` seconds, then until nothing more happens. Raise AssertionError if a fitting item has come."""
         __tracebackhide__ = True
         if within > 0:
             await trio.sleep(within)
@@ -103,7 +100,7 @@ class ClientInbox:
             raise AssertionError("\n".join([f"unexpected {expected.what}", *self.story(expected, found[0])]))
 
     async def new(self, meant: Callable[[Item], bool]) -> list[Item]:
-        """Take all that has come and that no assertion has taken, when nothing happens any more."""
+        """Wait until nothing more happens; mark as asserted and return all `meant` items that no assertion matched."""
         await settle()
         arrivals = [arrival for arrival in self.all if not arrival.asserted and meant(arrival.item)]
         for arrival in arrivals:
@@ -119,7 +116,7 @@ class ClientInbox:
         return None
 
     def story(self, expected: Expected | None = None, found: Arrival | None = None) -> list[str]:
-        """Tell what came instead, in order, and how what comes closest differs; or which of it was not to come."""
+        """Return the received items as lines, with their differences from `expected`, or with a mark at `found`."""
         lines = ["what came, in order:" if self.all else "nothing came"]
         start = self.all[0].at if self.all else 0.0
         for number, arrival in enumerate(self.all, 1):

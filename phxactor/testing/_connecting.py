@@ -1,4 +1,4 @@
-"""Connecting a client in a test: what a real transport does, from the request to the answer of `connect`."""
+"""Connecting a client in a test, in the steps of a real transport: from the request to the answer of `connect`."""
 
 from __future__ import annotations
 
@@ -22,18 +22,18 @@ from phxactor.transport import ConnectInfoKey, LongPollOptions, SocketOptions, W
 
 HOST: Final = "app.test"
 EVERYTHING: Final[tuple[ConnectInfoKey, ...]] = get_args(ConnectInfoKey)
-"""What `connect` is told of a connection to an endpoint of the kit's own."""
+"""The keys of `connect_info` at an endpoint that the kit makes: all of them."""
 
 
 @attrs.define
 class House:
-    """What the kit keeps for one runtime."""
+    """The kit's endpoints in one runtime."""
 
     lock: trio.Lock = attrs.field(factory=trio.Lock)
     endpoints: dict[type[Socket], Endpoint] = attrs.field(factory=dict)
 
     def endpoint_of(self, socket: type[Socket]) -> Endpoint:
-        """Find the kit's endpoint for a socket class, or make it."""
+        """Return the kit's endpoint for a socket class; make it at the first call."""
         if socket not in self.endpoints:
             websocket = WebSocketOptions(check_origin=False, auth_token=True, connect_info=EVERYTHING)
             longpoll = LongPollOptions(check_origin=False, auth_token=True, connect_info=EVERYTHING)
@@ -47,7 +47,7 @@ _houses: Final[dict[Runtime, House]] = {}
 
 
 def _house() -> House:
-    """Find what is kept for the runtime of the caller, until that is over."""
+    """Return the House of the caller's runtime; it is removed when the runtime's main process ends."""
     try:
         runtime = self_pid().runtime
     except NotAProcessError:
@@ -74,27 +74,27 @@ async def connect(
     auth_token: str | None = None,
     peer: PeerData = IN_MEMORY,
 ) -> Client:
-    """Connect a client to a socket class; for a process, as in the block of `open_runtime()`.
+    """Connect a client to a socket class. The caller must be a process, e.g. in the block of `open_runtime()`.
 
-    It goes the way of a real client: origin check, query, `connect`, `identify`, all in a transport process below the
-    endpoint. The protocol is Phoenix's 2.0.0, whatever serializers the socket has, so payloads are JSON or `bytes`.
+    The steps are those of a real client: origin check, query, `connect`, `identify`, all in a transport process below
+    the endpoint. The protocol is Phoenix's 2.0.0, whatever serializers the socket has: payloads are JSON or `bytes`.
 
     Args:
-        socket: the class; a `RawSocket` is tested over `Endpoint.serve_stream`.
-        params: what stands in the query, so that `connect` gets strings, and maps and lists of them.
-        endpoint: where the class is mounted, with its options; it is started, without a port, if it has not been.
-            Without one, the kit makes one for each class. What it starts is linked to the caller.
-        transport: how the client is said to have connected: by `"websocket"` or `"longpoll"`.
-        connect_info: put over what the options of the endpoint have `connect` told of the connection.
-        headers: of the request.
-        auth_token: phoenix.js's `authToken`.
+        socket: the class. Test a `RawSocket` over `Endpoint.serve_stream` instead.
+        params: the params in the query; `connect` gets strings, and maps and lists of strings.
+        endpoint: the endpoint at which the class is mounted, with its options. If it does not run, it is started,
+            without a network port and linked to the caller. By default the kit makes one endpoint for each class.
+        transport: the transport that the server sees: `"websocket"` or `"longpoll"`.
+        connect_info: values that replace those of the connection in the `connect_info` of `connect`.
+        headers: the headers of the request.
+        auth_token: the token, as phoenix.js's `authToken`.
         peer: the client's address.
 
     Raises:
-        Refused: an AssertionError; see `assert_refused`.
+        Refused: the server refuses the connection. It is an AssertionError; see `assert_refused`.
         LookupError: the class is not mounted at the endpoint, or not for this transport.
-        NotAProcessError: who connects is no process.
-        ValueError: there is no such transport, or the socket takes no `auth_token`.
+        NotAProcessError: the caller is no process.
+        ValueError: there is no such transport, or the socket is mounted without the option `auth_token`.
 
     """
     __tracebackhide__ = True
@@ -118,9 +118,9 @@ async def admitted(
     endpoint: Endpoint | None = None,
     transport: Transport = "websocket",
 ) -> Client:
-    """Connect a client without asking the socket's `connect` and `identify`: with this id and these assigns instead.
+    """Connect a client with this id and these assigns, without calling the socket's `connect` and `identify`.
 
-    For a process, as `connect`, which has the other arguments too. Raises LookupError as it does.
+    The caller must be a process. `endpoint`, `transport` and the errors are those of `connect`.
     """
     __tracebackhide__ = True
     endpoint = await _running(endpoint, socket)
@@ -132,7 +132,7 @@ async def admitted(
 
 
 async def _running(endpoint: Endpoint | None, socket: type[Socket]) -> Endpoint:
-    """Return the endpoint to connect to, which runs."""
+    """Return the endpoint to connect to; start it if it does not run."""
     house = _house()
     async with house.lock:  # a process receives in one task at a time
         if endpoint is None:
@@ -156,7 +156,7 @@ def _request(
 
 
 async def _enter(endpoint: Endpoint, knock: Knock) -> Client:
-    """Have a transport started that lets the client in."""
+    """Start a transport for the client, and wait for its answer. Raises Refused."""
     __tracebackhide__ = True
     async with _house().lock:
         started = await DynamicSupervisor.start_child(knock.serving.supervisor_of(0), transport_spec(knock))
@@ -167,14 +167,14 @@ async def _enter(endpoint: Endpoint, knock: Knock) -> Client:
         why = answer.why if cause is None else f"{answer.why}: {cause!r}"
         refused = f"{knock.handler.__name__} does not let the client in: {why}"
         raise Refused(refused, error) from cause
-    assert isinstance(answer, Connected)  # noqa: S101 - there is nothing else
+    assert isinstance(answer, Connected)  # noqa: S101 - the only other answer
     client = Client(endpoint, answer.transport, knock.options.join_timeout)
     tell_watches(client)
     return client
 
 
 def _options(mounted: Mount, transport: Transport) -> SocketOptions:
-    """Return the options of a mount, but with the serializers that the kit speaks."""
+    """Return the options of a mount, with the default serializers, which the kit uses."""
     options = mounted.websocket if transport == "websocket" else mounted.longpoll
     assert options is not None  # noqa: S101 - it was looked for
     return attrs.evolve(options, serializers=None)

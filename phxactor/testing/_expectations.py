@@ -1,4 +1,4 @@
-"""What assertions look for among what has come, and how items are shown."""
+"""The expectations of assertions, and received messages as text."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from phxactor.testing._patterns import Fit, Pattern, brief, describe, fit
 
 
 def expect_push(topic: str, event: str, pattern: Pattern, join_refs: Container[Ref]) -> Expected:
-    """Look for an event that came without being asked for: a push for one of these joins, or a broadcast (None)."""
+    """Expect an event: a push with one of these join refs, or a broadcast (join ref None)."""
 
     def meant(item: Item) -> bool:
         return isinstance(item, Message) and (item.topic, item.event) == (topic, event) and item.join_ref in join_refs
@@ -19,7 +19,7 @@ def expect_push(topic: str, event: str, pattern: Pattern, join_refs: Container[R
 
 
 def expect_reply(ref: Ref, status: str | None, pattern: Pattern, asked: str) -> Expected:
-    """Look for the answer to a message; `asked` says which that was."""
+    """Expect the reply to the message with this ref; `asked` describes that message in the error text."""
 
     def compare(item: Item) -> Fit | list[str]:
         assert isinstance(item, Reply)  # noqa: S101 - it was meant
@@ -37,7 +37,7 @@ def expect_reply(ref: Ref, status: str | None, pattern: Pattern, asked: str) -> 
 
 
 def expect_broadcast(topic: str, event: str, pattern: Pattern) -> Expected:
-    """Look for what was broadcast, whether any client was told or not."""
+    """Expect a broadcast, whether a client received it or not."""
 
     def meant(item: Item) -> bool:
         return isinstance(item, Broadcast) and (item.topic, item.event) == (topic, event)
@@ -46,7 +46,7 @@ def expect_broadcast(topic: str, event: str, pattern: Pattern) -> Expected:
 
 
 def show(item: Item, asked: Mapping[Ref, str]) -> str:
-    """Show what came in a line; `asked` knows the client's messages."""
+    """Return a received message as one line; `asked` holds descriptions of the client's messages by ref."""
     match item:
         case Reply():
             return (

@@ -1,14 +1,14 @@
-"""Patterns: what a test expects of a payload, and where what came differs.
+"""Patterns: how a test describes a payload that it expects, and the differences of a payload from a pattern.
 
     ...                       anything
-    {"body": "hi"}            a map with at least this, as Elixir matches maps; `{}` is any map
-    [1, ...]                  a list of as many, each as its pattern says
+    {"body": "hi"}            a map with at least these keys, as Elixir matches maps; `{}` is any map
+    [1, ...]                  a list of the same length, each element with its pattern
     NewMessage, list[int]     a type: attrs, dataclass, TypedDict, ..., as a handler's annotation
     lambda payload: ...       a predicate
     exactly({"body": "hi"})   this and nothing else
     "hi", 5, None, b"..."     an equal value; True is not 1
 
-All but types may be nested in one another, and types too, where they stand as a value.
+Patterns may be nested in maps and lists.
 """
 
 from __future__ import annotations
@@ -30,11 +30,11 @@ _brief.maxstring = _brief.maxother = 200
 _brief.maxdict = _brief.maxlist = _brief.maxtuple = 20
 _brief.maxlevel = 8
 brief: Final = _brief.repr
-"""Shows a value in a line."""
+"""Returns a value as one short line."""
 
 
 class _Describer(reprlib.Repr):
-    """Shows patterns within patterns as they are shown by themselves."""
+    """Shows nested patterns as `describe` shows them."""
 
     def repr1(self, x: object, level: int) -> str:
         """Show a part."""
@@ -49,7 +49,7 @@ vars(_describer).update(vars(_brief))
 
 @attrs.frozen
 class Exactly:
-    """A pattern that allows no more keys in maps than it names; `exactly` makes it."""
+    """A pattern for an equal value, without further keys in maps; `exactly` makes it."""
 
     value: object
 
@@ -59,19 +59,19 @@ class Exactly:
 
 
 def exactly(value: object) -> Exactly:
-    """Match this value and nothing else: maps have no other keys."""
+    """Return a pattern that matches only this value: its maps must have no further keys."""
     return Exactly(value)
 
 
 @attrs.frozen
 class Fit:
-    """What came is what was expected; `value` is the payload, made what a type asks for."""
+    """The payload matches the pattern. `value` is the payload, structured if the pattern is a type."""
 
     value: object
 
 
 def fit(pattern: Pattern, payload: object) -> Fit | list[str]:
-    """Compare a payload with a pattern; if it does not fit, say where, one line each."""
+    """Compare a payload with a pattern. Return a Fit, or the differences, one line each."""
     if is_type(pattern):
         return _fit_type(pattern, payload, "payload")
     differences = _differences(pattern, payload, "payload")
@@ -84,7 +84,7 @@ def is_type(pattern: Pattern) -> bool:
 
 
 def describe(pattern: Pattern) -> str:
-    """Show a pattern for a message."""
+    """Return a pattern as text, for an error text."""
     if pattern is ...:
         return "..."
     if isinstance(pattern, type):
@@ -147,11 +147,11 @@ def _differences_of_lists(pattern: list[Pattern] | tuple[Pattern, ...], value: o
 
 
 def _ask(predicate: Callable[[object], object], value: object, where: str) -> list[str]:
-    """Ask a predicate; one that raises does not fit, as a guard that fails in Elixir."""
+    """Call a predicate. If it raises, the payload does not match, as with a failing guard in Elixir."""
     try:
         if predicate(value):
             return []
-    except Exception as error:  # noqa: BLE001 - the test's own, on a payload of another shape
+    except Exception as error:  # noqa: BLE001 - the test's predicate may raise anything for an unexpected payload
         return [f"{describe(predicate)} raised {error!r} for {brief(value)} @ {where}"]
     return [f"{describe(predicate)} says no to {brief(value)} @ {where}"]
 

@@ -1,4 +1,4 @@
-"""A client that is not let in, to a socket or to a topic."""
+"""Refused connections and refused joins."""
 
 from __future__ import annotations
 
@@ -8,7 +8,10 @@ from phxactor.otp import Error
 
 
 class Refused(AssertionError):
-    """`connect` or `join` has refused: `error` is what it returned, or what its client was told."""
+    """A connection or a join was refused.
+
+    `error` is the Error that the socket's `connect` returned, or for a join the payload that the client received.
+    """
 
     def __init__(self, what: str, error: Error) -> None:
         super().__init__(what)
@@ -16,12 +19,13 @@ class Refused(AssertionError):
 
 
 async def assert_refused(attempt: Awaitable[object]) -> Error:
-    """See that a client is not let in, and return why.
+    """Assert that a connection or a join is refused, and return the error.
 
         assert await assert_refused(connect(UserSocket, {"token": "bad"})) == Error("bad token")
         assert await assert_refused(client.join("room:secret")) == Error({"reason": "unauthorized"})
 
-    It is what the program's `connect` returned, and for a topic what its client was told. Raises AssertionError.
+    The error is the one that the program's `connect` returned, or for a topic the payload that its client received.
+    Raises AssertionError if the attempt succeeds.
     """
     __tracebackhide__ = True
     try:

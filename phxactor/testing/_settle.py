@@ -1,4 +1,4 @@
-"""Waiting until nothing happens any more: so that what has not come by then does not come."""
+"""Waiting until nothing more happens: after that, no message is still on its way."""
 
 from __future__ import annotations
 
@@ -8,22 +8,22 @@ from typing import Final
 from trio.testing import active_thread_count, wait_all_tasks_blocked
 
 GLANCE: Final = 0.001
-"""Real seconds between two looks at whether threads are done."""
+"""Real seconds between two checks whether threads have finished."""
 PATIENCE: Final = 5.0
-"""Real seconds that threads may take."""
+"""Real seconds that threads of `trio.to_thread` may take."""
 
 
 async def settle() -> None:
-    """Return when every process is idle: nothing more will happen until time passes, or something comes from outside.
+    """Return when every process is idle: nothing more happens until time passes, or something comes from outside.
 
-    All messages that were sent have been taken, or wait for who does not want them; what ports put off to a later pass
-    has been done; timers that are due have fired; `trio.to_thread` has no thread that still works. The clock stands
-    still meanwhile, also one that jumps when all tasks wait: a time-out of a millisecond is not over.
+    All sent messages have been received, except those that their receiver does not want yet. Ports have done their
+    postponed work, due timers have fired, and no thread of `trio.to_thread` is working. A mock clock does not jump
+    meanwhile, so not even a time-out of a millisecond expires.
 
-    What is on its way through the operating system (a socket, a child process) is not seen.
+    Data on its way through the operating system (a socket, a child process) is not waited for.
 
     Raises:
-        TimeoutError: a thread works on for `PATIENCE` seconds; it may be one that waits for ever.
+        TimeoutError: a thread of `trio.to_thread` still works after `PATIENCE` seconds.
 
     """
     began = monotonic()

@@ -1,10 +1,10 @@
-"""The transport of a test's client: a process with a real multiplexer, and no bytes but those of the serializer.
+"""The transport of a test's client: a process with a real multiplexer, and serialized messages without frames.
 
     Client.push ── FromClient ──▶ port ── decode ──▶ Multiplexer ──▶ channels
     Client.arrivals ◀── decode ── port ◀── SocketPush of channels and broadcasts
 
-It lives where connections live, below the endpoint's supervisor, and does what they do: `connect` runs in it, and it is
-disconnected, drained and killed as they are.
+It runs below the endpoint's supervisor, like every connection. `connect` runs in it, and it is disconnected, drained
+and killed like every connection.
 """
 
 from __future__ import annotations
@@ -27,14 +27,14 @@ from phxactor.transport import BAD_MESSAGE, DRAINING, SocketOptions, events
 
 @attrs.frozen
 class FromClient:
-    """What the client sends: text is JSON."""
+    """A serialized message of the client: str is JSON, bytes a binary message."""
 
     data: str | bytes
 
 
 @final
 class HangUp:
-    """The client goes away."""
+    """The client disconnects."""
 
 
 HANG_UP: Final = HangUp()
@@ -42,14 +42,14 @@ HANG_UP: Final = HangUp()
 
 @attrs.frozen
 class Connected:
-    """The answer to whoever connects: the transport of the client that was let in."""
+    """The answer to an accepted connection: its transport."""
 
     transport: MemoryTransport
 
 
 @attrs.frozen
 class Admitted:
-    """A socket as `connect` and `identify` would have made it."""
+    """The id and assigns of a socket whose `connect` and `identify` are not called."""
 
     id: str | None
     assigns: Mapping[str, object]
@@ -57,15 +57,15 @@ class Admitted:
 
 @attrs.frozen
 class Knock(Admission):
-    """A client's request, with what the test itself says of the connection."""
+    """A client's request, with the values that the test gives for the connection."""
 
     given: Mapping[str, object] = attrs.field(factory=dict, kw_only=True)
     auth_token: str | None = attrs.field(default=None, kw_only=True, repr=False)
     admitted: Admitted | None = attrs.field(default=None, kw_only=True)
-    """How the socket is to be, if `connect` is not to be asked."""
+    """The id and assigns of the socket; if not None, `connect` is not called."""
 
     async def decide(self, socket: Socket, params: Params, info: dict[str, object]) -> object:
-        """Have the program decide, unless the test has."""
+        """Call the socket's `connect`, unless `admitted` is given."""
         if self.admitted is None:
             return await Admission.decide(self, socket, params, info)
         socket.assign(self.admitted.assigns)
@@ -73,7 +73,7 @@ class Knock(Admission):
         return Ok()
 
     def connect_info(self, auth_token: str | None) -> dict[str, object]:
-        """Collect what `connect` is told; what the test gives goes before what the request says."""
+        """Return the `connect_info`; the test's values replace those of the request."""
         return {**Admission.connect_info(self, auth_token), **self.given}
 
 
@@ -85,15 +85,15 @@ class MemoryTransport:
         self.socket = socket
         self.pid = socket.transport_pid
         self.hear: Callable[[Any], None] = _nobody
-        """Takes what comes for the client, and the broadcasts that the test listens to."""
+        """Called with each message for the client, and with each broadcast that the test is subscribed to."""
         self.listening: set[str] = set()
-        """Topics whose broadcasts the test wants to see itself."""
+        """Topics to whose broadcasts the test is subscribed."""
         self._peer = peer
         self._multiplexer = Multiplexer(socket, self, pool, options)
         self._draining = False
 
     async def run(self) -> None:
-        """Be the process, until the client goes away or is disconnected."""
+        """Run the transport process until the client disconnects or is disconnected."""
         set_port(self._port)
         try:
             await trio.sleep_forever()
@@ -109,11 +109,11 @@ class MemoryTransport:
                 )
 
     def channel_of(self, topic: str) -> Pid | None:
-        """Return the channel of a topic, from its start on."""
+        """Return the channel process of a topic, from its start on; None without one."""
         return self._multiplexer.channel_of(topic)
 
     def push(self, push: SocketPush) -> None:
-        """Have the client hear it."""
+        """Decode a message for the client, and hand it to `hear`."""
         self.hear(decode(push.data.decode() if push.opcode == TEXT else push.data))
 
     def stop(self, reason: Reason) -> None:
@@ -121,14 +121,14 @@ class MemoryTransport:
         fatal(self.pid, reason)
 
     def listen(self, topic: str) -> None:
-        """Have the test see the broadcasts of a topic."""
+        """Subscribe the test to the broadcasts of a topic."""
         if topic not in self.listening:
             self.listening.add(topic)
             if topic != self.socket.id:
                 self.socket.pubsub_server.subscribe(topic, pid=self.pid)
 
     def _port(self, message: object) -> None:
-        # Not `match`, which may ask a message what it is: it may be a program's own.
+        # Not `match`: it may read `__class__` of a message, which may be a program's own object.
         kind = type(message)
         if kind is SocketPush:
             self.push(message)  # type: ignore[arg-type]
@@ -166,11 +166,11 @@ class MemoryTransport:
 
 
 def _nobody(_: object) -> None:
-    """Hear nothing: the client is not there yet."""
+    """Drop a message: there is no client yet."""
 
 
 def transport_spec(knock: Knock) -> ChildSpec:
-    """Say how the endpoint's supervisor starts one; a call `"connect"` then has it decide."""
+    """Return the child specification of a transport. After its start, a call `"connect"` gets its decision."""
     return ChildSpec(id="connection", start=(_start, (knock,), {}), restart="temporary")
 
 
@@ -179,7 +179,7 @@ def _start(knock: Knock) -> Ok[Pid]:
 
 
 async def _run(knock: Knock) -> None:
-    """Be the process: let the client in, and tell the test."""
+    """Run the transport process: decide about the client, answer the test, then serve the connection."""
     pid = self_pid()
     began = pid.runtime.now()
     opening = await receive(lambda message: type(message) is Call)

@@ -1,18 +1,19 @@
-"""What a test leaves behind, and who made it: what the fixture `no_leaks` looks for.
+"""The leaks that the fixture `no_leaks` finds, each with the code that created the leaked object.
 
-    process       one that the end of its runtime had to kill: nobody's child, and nobody's watcher
-    task          that of a killed process that does not end
-    name, timer   when the runtime is over; a timer that would send to a name
-    socket        one that is open when the test is over
-    thread        one that runs when the test is over, but for those that event loops and the log keep for the next time
+    process       the runtime had to kill it at its end: it was no supervisor's child
+    task          its process was killed, and the task does not end
+    name, timer   still there when the runtime has ended; a timer that would send to a name
+    socket        still open when the test has ended
+    thread        still running when the test has ended; threads that event loops and the log reuse are exempt
 
-and when all clients of the test have gone, before anything stops (`leavers`):
+and when all clients of the test have disconnected, before the runtime stops (`_client_leaks`):
 
-    channel       one that outlives its client
-    monitor       one that a process has made again and again on another, and not taken back
-    subscription  the same for a topic
+    channel       it outlives its client
+    monitor       a process has made several on the same process, and not removed them
+    subscription  a process has made several to the same topic, and not removed them
 
-A timer that is to send to a process ends with it; subscriptions and monitors end with their owner: these are no leaks.
+A timer that sends to a process ends with that process. Single subscriptions and monitors end with their owner. These
+are no leaks.
 """
 
 from __future__ import annotations
@@ -36,32 +37,32 @@ if TYPE_CHECKING:
     from phxactor.testing._client import Client
 
 KEPT: Final = ("Trio thread ", "asyncio_", NAME)
-"""How the threads are named that event loops keep for the next call, and the log for the next line."""
+"""Prefixes of the names of threads that event loops and the log keep for reuse."""
 
 
 class Watch:
-    """What is made while a test runs, and which of it is left behind."""
+    """Records what is created while a test runs, and what of it is left behind."""
 
     def __init__(self) -> None:
         self.found: list[str] = []
-        """What has been left behind so far, a line each."""
+        """The leaks found so far, one line each."""
         self._origins: WeakKeyDictionary[Pid, Origin] = WeakKeyDictionary()
         self._runtimes: list[Runtime] = []
-        """Those that are over."""
+        """The runtimes that have ended."""
         self._timers: dict[int, Origin] = {}
-        """By the timer's identity: whoever is pending has it still."""
+        """The creation sites of timers, by `id(timer)`; a pending timer keeps its id."""
         self._sockets: WeakKeyDictionary[socket, Origin] = WeakKeyDictionary()
         self._threads = set(threading.enumerate())
         self._leavers: dict[Runtime, Leavers] = {}
 
     def describe(self, pid: Pid) -> str:
-        """Say who a process is and who made it."""
+        """Return a process with its label and its creation site."""
         label = "" if pid.label is None else f" ({pid.label})"
         made = self._origins.get(pid)
         return f"{pid!r}{label}" + ("" if made is None else f", spawned at {made}")
 
     def over(self) -> list[str]:
-        """List all that has been left behind; the test is over."""
+        """Return all leaks, after the end of the test."""
         for runtime in self._runtimes:
             self.found += [f"name: {name!r} of {self.describe(pid)}" for name, pid in runtime.names.all().items()]
             for timer in runtime.pending_timers():
@@ -77,7 +78,7 @@ class Watch:
         return self.found
 
     def hear(self, event: Event, fields: Mapping[str, object]) -> None:
-        """Take note of what runtimes tell."""
+        """Handle an event of a runtime."""
         match event, fields:
             case events.spawned, {"pid": Pid() as pid}:
                 self._origins[pid] = origin()
@@ -87,12 +88,12 @@ class Watch:
                 self.found.append(f"task: {self.describe(pid)}, was killed and does not end")
 
     def hear_socket(self, made: socket) -> None:
-        """Take note of a socket that is being made, unless it is one of an event loop, and lives as long."""
+        """Record a new socket, unless an event loop creates it for itself."""
         if not in_event_loop():
             self._sockets[made] = origin()
 
     def hear_client(self, client: Client) -> None:
-        """Take note of a client of the kit."""
+        """Record a client of the kit."""
         runtime = client.transport_pid.runtime
         if runtime in self._leavers:
             self._leavers[runtime].add(client)
@@ -100,14 +101,14 @@ class Watch:
             self._leavers[runtime] = Leavers(client)
 
     async def hear_stop(self, runtime: Runtime) -> None:
-        """Look at what clients leave behind, when a runtime is about to stop."""
+        """Find the leaks of clients, when a runtime is about to stop."""
         self._runtimes.append(runtime)
         leavers = self._leavers.pop(runtime, None)
         if leavers is not None:
             self.found += await leavers.leave(self.describe)
 
     def hear_timer(self, made: Timer) -> None:
-        """Take note of a timer."""
+        """Record a new timer."""
         self._timers[id(made)] = origin()
 
 
@@ -116,7 +117,7 @@ _watches: Final[list[Watch]] = []
 
 @contextmanager
 def watching() -> Iterator[Watch]:
-    """Take note of all that is made in the block, also by fixtures and in runtimes that it opens."""
+    """Record all that is created in the block, also by fixtures and in runtimes opened there."""
     watch = Watch()
     heard = (events.spawned, events.stray, events.zombie)
     for event in heard:
@@ -136,7 +137,7 @@ def watching() -> Iterator[Watch]:
 
 
 def tell_watches(client: Client) -> None:
-    """Have a client of the kit noted, if somebody watches."""
+    """Record a client of the kit in all active watches."""
     for watch in _watches:
         watch.hear_client(client)
 
@@ -162,7 +163,7 @@ def _telling_stops(watch: Watch, stop: Callable[..., Awaitable[None]]) -> Callab
 
 @cache
 def _hear_sockets() -> None:
-    """Have Python tell of each socket that is made (PEP 578); there is no way to take that back."""
+    """Install an audit hook for new sockets (PEP 578), once: Python cannot remove an audit hook."""
 
     def hear(event: str, arguments: tuple[Any, ...]) -> None:
         if event == "socket.__new__" and isinstance(arguments[0], socket):
