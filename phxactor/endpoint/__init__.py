@@ -1,4 +1,4 @@
-"""What a program mounts and serves. See README.md in this folder."""
+"""Endpoints: the sockets and routes that a program serves. See README.md in this folder."""
 
 from phxactor.endpoint._admission import Admission, RefusedError
 from phxactor.endpoint._endpoint import IN_MEMORY, Endpoint

@@ -1,4 +1,4 @@
-"""Letting a client in, by whatever transport: origin, query, version, `connect`, `identify`, in this order."""
+"""Admission of a client on any transport: origin, query, version, `connect` and `identify`, in this order."""
 
 from __future__ import annotations
 
@@ -25,14 +25,14 @@ FORBIDDEN: Final = Response(HTTPStatus.FORBIDDEN)
 
 
 class RefusedError(Exception):
-    """The client is not let in; carries the answer, and why, for the log."""
+    """The client is refused: carries the HTTP response, and the reason for the log."""
 
     def __init__(self, response: Response, why: str, error: Error | None = None) -> None:
         super().__init__(why)
         self.response = response
         self.why = why
         self.error = error
-        """What `connect` returned, if it was `connect` that refused."""
+        """The `Error` that `connect` returned; None if something else refused the client."""
 
 
 @attrs.define(eq=False)
@@ -47,7 +47,7 @@ class Admission:
     """`"websocket"` or `"longpoll"`."""
     error_handler: ErrorHandler | None = None
     peer: str = attrs.field(init=False)
-    """Where the client is, for the log."""
+    """The address of the client, for the log."""
 
     @peer.default
     def _peer(self) -> str:
@@ -55,11 +55,11 @@ class Admission:
 
     @property
     def endpoint(self) -> EndpointOptions:
-        """What is asked for the socket."""
+        """The options of the endpoint that the socket belongs to."""
         return self.serving.endpoint
 
     def check_origin(self) -> None:
-        """Raise RefusedError for a page that may not connect."""
+        """Raise RefusedError if `check_origin` does not allow the origin of the request, or raises."""
         try:
             allowed = self.options.check_origin.allows(self.request)
         except BaseException as error:
@@ -68,17 +68,22 @@ class Admission:
             raise RefusedError(FORBIDDEN, f"the origin {self.request.header('origin')!r:.200} is not allowed")
 
     async def connect(self, auth_token: str | None) -> Socket | RawSocket:
-        """Make the socket, and have the program decide; runs in the process that will be its transport."""
+        """Create the socket and call the program's `connect`; runs in the process that becomes its transport.
+
+        Raises:
+            RefusedError: the client is refused, or a callback of the program raised.
+
+        """
         if issubclass(self.handler, Socket):
             return await self.connect_multiplexed(self.handler, auth_token)
         return await self.connect_raw(self.handler, auth_token)
 
     async def connect_multiplexed(self, handler: type[Socket], auth_token: str | None) -> Socket:
-        """Do it for a socket with channels."""
+        """Connect a socket with channels, as `connect` does; also subscribe the transport to the socket's id."""
         params = self._params()
         serializer = select(params.get("vsn"), self.options.serializers)
         if serializer is None:
-            raise RefusedError(FORBIDDEN, f"the version {params.get('vsn')!r:.80} of the protocol is not spoken")
+            raise RefusedError(FORBIDDEN, f"no serializer speaks the protocol version {params.get('vsn')!r:.80}")
         socket = handler(
             endpoint=self.endpoint,
             pubsub=self.endpoint.pubsub,
@@ -93,7 +98,7 @@ class Admission:
         return socket
 
     async def connect_raw(self, handler: type[RawSocket], auth_token: str | None) -> RawSocket:
-        """Do it for a socket without channels."""
+        """Connect a socket without channels, as `connect` does."""
         params = self._params()
         info = self.connect_info(auth_token)
         raw = handler(endpoint=self.endpoint, transport=self.transport, transport_pid=self_pid())
@@ -101,18 +106,18 @@ class Admission:
         return raw
 
     async def decide(self, socket: Socket, params: Params, info: dict[str, object]) -> object:
-        """Have the program decide, and name who is let in."""
-        # A connect may be written without connect_info; the class knows.
+        """Return the result of the socket's `connect`; unless it is an `Error`, set the socket's id by `identify`."""
+        # A program may write `connect` without the parameter connect_info; wants_connect_info says which it is.
         result = await socket.connect(*((params, info) if socket.wants_connect_info else (params,)))
         socket.id = None if isinstance(result, Error) else _identified(socket)
         return result
 
     def connect_info(self, auth_token: str | None) -> dict[str, object]:
-        """Collect what `connect` is told of the connection."""
+        """Return the `connect_info` argument of `connect`."""
         return connect_info(self.request, self.options, auth_token, self.endpoint.secret_key_base)
 
     def tell_connected(self, pid: Pid, began: float, level: int | None) -> None:
-        """Tell that the client has connected."""
+        """Emit `events.connected`; `began` is the time of the runtime's clock at which the request came, in seconds."""
         if events.connected.handlers:
             events.connected.emit(
                 socket=self.handler.__name__,
@@ -123,12 +128,12 @@ class Admission:
             )
 
     def tell_refused(self, why: str) -> None:
-        """Tell that the client was not let in."""
+        """Emit `events.refused` with the reason."""
         if events.refused.handlers:
             events.refused.emit(socket=self.handler.__name__, transport=self.transport, peer=self.peer, why=why)
 
     def tell_late(self, seconds: float) -> None:
-        """Tell that `connect` has not answered in time, so that the client is refused."""
+        """Emit `events.late` and `events.refused`: `connect` has not returned within `seconds`."""
         if events.late.handlers:
             events.late.emit(socket=self.handler.__name__, peer=self.peer, callback="connect", seconds=seconds)
         self.tell_refused("connect took too long")
@@ -140,20 +145,20 @@ class Admission:
             raise RefusedError(Response.text(f"{error}\n", status=HTTPStatus.BAD_REQUEST), str(error)) from None
 
     async def _ask(self, connect: Callable[[], Awaitable[object]]) -> None:
-        """Run the program's `connect`; a refusal or a failure of it is the answer to the request."""
+        """Await the program's `connect`; if it refuses or raises, raise RefusedError with the response."""
         try:
             result = await connect()
             lift_shields()
             if result is None or isinstance(result, Ok):
                 return
-            if not isinstance(result, Error):  # a False that was meant to refuse must not let anybody in
-                raise TypeError(f"connect returns Ok(), None or Error(reason), not {brief(result):.200}")  # noqa: TRY301
+            if not isinstance(result, Error):  # for one, a program that returns False to refuse must not admit clients
+                raise TypeError(f"connect must return Ok(), None or Error(reason); got {brief(result):.200}")  # noqa: TRY301
             reason = result.reason
             answer = FORBIDDEN
             if self.error_handler is not None and reason is not None:
                 answer = self.error_handler(self.request, reason)
                 if not isinstance(answer, Response):
-                    raise TypeError(f"an error_handler returns a Response, not {brief(answer):.200}")  # noqa: TRY301
+                    raise TypeError(f"error_handler must return a Response; got {brief(answer):.200}")  # noqa: TRY301
         except BaseException as error:
             if not self_pid().alive:
                 raise
@@ -161,7 +166,7 @@ class Admission:
         raise RefusedError(answer, f"connect refused: {brief(reason):.200}", result)
 
     def _failed(self, error: BaseException) -> RefusedError:
-        """Tell of what a callback of the program has raised, whatever it is; the client is refused."""
+        """Emit `events.connect_failed` for an exception of a program's callback; return the refusal, a 500."""
         fork.leave(error)
         if events.connect_failed.handlers:
             events.connect_failed.emit(
@@ -174,15 +179,15 @@ class Admission:
 
 
 def _identified(socket: Socket) -> str | None:
-    """Ask a socket for its id: the topic that it is disconnected by, so it must be one. Raises TypeError."""
+    """Return the socket's id by `identify`: the topic that disconnects it. Raises TypeError unless text or None."""
     name: object = socket.identify()
     if name is not None and not isinstance(name, str):
-        raise TypeError(f"identify returns text or None, not {brief(name):.200}")
+        raise TypeError(f"identify must return text or None; got {brief(name):.200}")
     return name
 
 
 def tell_answered(options: SocketOptions, request: Request, transport: str, began: float, status: int) -> None:
-    """Tell that a request on a transport's path has been answered, if the option `transport_log` says so."""
+    """Emit `events.answered` for a request on a transport's path, if the option `transport_log` sets a level."""
     level = options.transport_log
     if level is not False and events.answered.handlers:
         events.answered.emit(

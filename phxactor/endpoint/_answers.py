@@ -1,4 +1,4 @@
-"""Which part of an endpoint answers a request that does not ask for a WebSocket: a long poll or a route."""
+"""The part of an endpoint that answers a request without an upgrade: a long poll or a route."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 def answering_of(serving: Serving, request: Request) -> Answering | Response:
-    """Say how such a request is answered, or answer it, by its head."""
+    """Return how to answer a request, judged by its head; or the response itself, if the head is enough."""
     mount = serving.endpoint.longpolls.get(request.path)
     if mount is not None and mount.longpoll is not None:
         return longpoll.answering(serving, mount, mount.longpoll, request)
@@ -24,7 +24,7 @@ def answering_of(serving: Serving, request: Request) -> Answering | Response:
 
 
 def route_of(endpoint: EndpointOptions, request: Request) -> Answering | Response:
-    """Do so by the routes alone, for which nothing has to run."""
+    """Do the same with the routes only; the endpoint need not run."""
     found = endpoint.routes.find(request)
     if isinstance(found, Response):
         return found
@@ -37,7 +37,7 @@ def route_of(endpoint: EndpointOptions, request: Request) -> Answering | Respons
 
 
 async def answer(answering: Answering | Response, request: Request) -> Response:
-    """Answer a request that has come whole; whoever calls this has the response."""
+    """Answer a request that has its whole body already. A long poll's messages count as arrived."""
     if isinstance(answering, Response):
         return answering
     try:

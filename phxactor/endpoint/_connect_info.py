@@ -1,4 +1,4 @@
-"""What a socket's `connect` is told about the connection it decides on."""
+"""The `connect_info` that a socket's `connect` receives."""
 
 from __future__ import annotations
 
@@ -22,18 +22,19 @@ class URI(TypedDict):
 
 
 def connect_info(request: Request, options: SocketOptions, auth_token: str | None, secret: Secret) -> dict[str, object]:
-    """Collect what `options.connect_info` names; with `options.auth_token`, the token too (Phoenix 1.8.12).
+    """Return the values that `options.connect_info` names; with `options.auth_token`, the token too (Phoenix 1.8.12).
 
-    With `options.session`, the session too: `secret` is what it was signed with.
+    With `options.session`, the dictionary has the session too; `secret` is the key that the session is signed with.
 
     - `peer_data`: `{"address": ..., "port": ...}` of the connection, which may be a proxy's;
     - `uri`: see `URI`; the host is empty when the client sent none;
     - `user_agent`: the header, or `None`;
-    - `x_headers`, `sec_websocket_headers`: pairs of name and value of the headers whose names begin so;
+    - `x_headers`, `sec_websocket_headers`: pairs of name and value of the headers whose names begin with `x-`, or
+      with `sec-websocket-`;
     - `trace_context_headers`: the same for `traceparent` and `tracestate`;
-    - `auth_token`: what came with the handshake, or `None`;
-    - `session`: what the application has put into it; `None` without one, and where the client does not show its token
-      against forgery.
+    - `auth_token`: the token that came with the handshake, or `None`;
+    - `session`: the values that the application put into the session; `None` if there is no session, or if the client
+      does not send the session's CSRF token.
     """
     keys = options.connect_info
     if options.auth_token:
@@ -69,7 +70,7 @@ def _pairs(headers: list[tuple[bytes, bytes]]) -> list[tuple[str, str]]:
 
 
 def _without_token(name: str, value: str) -> tuple[str, str]:
-    """Take the token from among the sub-protocols, as Phoenix does: it is told as `auth_token`, if at all."""
+    """Remove the auth token from the list of subprotocols, as Phoenix does: `connect` gets it as `auth_token` only."""
     if name == "sec-websocket-protocol" and AUTH_TOKEN_PREFIX in value:
         offered = [part.strip() for part in value.split(",")]
         value = ", ".join(part for part in offered if not part.startswith(AUTH_TOKEN_PREFIX))

@@ -1,6 +1,6 @@
-"""The process of a connection: HTTP until it becomes a WebSocket, if it does; then that to its end.
+"""The process of a connection: it speaks HTTP, and runs the WebSocket if a request upgrades the connection.
 
-All that belongs to HTTP is let go before the WebSocket begins, since connections live long.
+The process drops all HTTP state before the WebSocket begins: WebSockets live long, and the state would cost memory.
 """
 
 from __future__ import annotations
@@ -52,11 +52,11 @@ T = TypeVar("T")
 WITH_BODY: Final = Response.text("a request for a WebSocket has no body\n", status=HTTPStatus.BAD_REQUEST)
 
 Upgraded: TypeAlias = tuple[MultiplexedWebSocket | RawWebSocket, bytes]
-"""A WebSocket whose handshake is done, and what came behind its request."""
+"""A WebSocket whose handshake is done, and the bytes that followed its request."""
 
 
 def start_connection(serving: Serving, accepted: socket.socket | trio.abc.Stream, peer: PeerData) -> Ok[Pid]:
-    """Start the process: a start function, which cannot wait."""
+    """Start the process of a connection: a supervisor's start function, which must not wait."""
     supervisor = self_pid()
     start = supervisor.runtime.start
     if serving.limits is None:
@@ -68,7 +68,7 @@ def start_connection(serving: Serving, accepted: socket.socket | trio.abc.Stream
 async def _find_place(
     serving: Serving, limits: ConnectionLimits, accepted: socket.socket | trio.abc.Stream, peer: PeerData
 ) -> None:
-    """Be the process of one that has to be counted."""
+    """Run the process of a connection where connections are counted."""
     try:
         with limits.place(peer):
             await _converse(serving, accepted, peer)
@@ -81,7 +81,7 @@ async def _find_place(
 async def _refuse(
     serving: Serving, limits: ConnectionLimits, accepted: socket.socket | trio.abc.Stream, status: HTTPStatus
 ) -> None:
-    """Say no: who would speak TLS is closed without a word, for the handshake is what costs most."""
+    """Refuse a client: with an answer, but under TLS without one, since the handshake is the most costly part."""
     if serving.endpoint.tls is not None and isinstance(accepted, socket.socket):
         accepted.close()
     else:
@@ -89,7 +89,7 @@ async def _refuse(
 
 
 async def _converse(serving: Serving, accepted: socket.socket | trio.abc.Stream, peer: PeerData) -> None:
-    """Be the process: serve a client to the end."""
+    """Run the process of a connection: serve its client until the client leaves."""
     try:
         connection = await _connect(serving, accepted)
     except HandshakeError as error:
@@ -111,7 +111,7 @@ async def _converse(serving: Serving, accepted: socket.socket | trio.abc.Stream,
 
 
 async def _connect(serving: Serving, accepted: socket.socket | trio.abc.Stream) -> BaseConnection:
-    """Make the connection of what was accepted."""
+    """Return the connection object for an accepted socket or stream, after the TLS handshake if there is one."""
     if isinstance(accepted, trio.abc.Stream):
         return StreamConnection(accepted, serving.flusher)
     if serving.endpoint.tls is None:
@@ -120,9 +120,9 @@ async def _connect(serving: Serving, accepted: socket.socket | trio.abc.Stream) 
 
 
 async def _speak_http(serving: Serving, connection: BaseConnection, peer: PeerData) -> Upgraded | None:
-    """Answer requests until there are no more, or one has become a WebSocket."""
+    """Answer requests until the client sends no more (return None), or a request has become a WebSocket."""
     scheme: Literal["http", "https"] = "http" if serving.endpoint.tls is None else "https"
-    # The whole head of a request, nearly always.
+    # `first` nearly always holds the whole head of a request.
     first = b"" if serving.draining else await _while_idle(serving, connection.receive_first(HEAD_TIMEOUT))
     if not first:
         return None
@@ -166,7 +166,7 @@ async def _speak_http(serving: Serving, connection: BaseConnection, peer: PeerDa
 
 
 async def _while_idle(serving: Serving, waiting: Awaitable[T]) -> T:
-    """Wait for the client; meanwhile the drainer may end the connection, and nothing is lost."""
+    """Wait for the client, marked as idle: the drainer may end an idle connection, since no request is lost."""
     pid = self_pid()
     serving.idle.add(pid)
     try:
@@ -178,7 +178,7 @@ async def _while_idle(serving: Serving, waiting: Awaitable[T]) -> T:
 async def _upgrade(
     serving: Serving, connection: BaseConnection, request: Request
 ) -> MultiplexedWebSocket | RawWebSocket | Response | None:
-    """Make a WebSocket of a request, or the answer that refuses it; None where none is mounted."""
+    """Return the WebSocket that a request asked for, or the refusal; None if no WebSocket is mounted at its path."""
     mount = serving.endpoint.websockets.get(request.path)
     if mount is None or mount.websocket is None:
         return None
@@ -186,10 +186,10 @@ async def _upgrade(
 
 
 async def _exchange(serving: Serving, connection: BaseConnection, talk: HTTPConnection, request: Request) -> None:
-    """Answer a request; its body is not read before its head has been looked at."""
+    """Answer a request; its head is judged before its body is read."""
     try:
         answering = answering_of(serving, request)
-    except BaseException as error:  # noqa: BLE001 - of a function that says which origins are allowed
+    except BaseException as error:  # noqa: BLE001 - a program's check_origin function may raise anything
         answering = _failure(request, error)
     if isinstance(answering, Response):
         await talk.respond(answering)
@@ -219,7 +219,7 @@ async def _answer(serving: Serving, connection: BaseConnection, request: Request
 
 
 def _failure(request: Request, error: BaseException) -> Response:
-    """Tell of an error of the program, and answer in the handler's place."""
+    """Emit `events.handler_failed` for an exception of the program; return the 500 that answers the request."""
     fork.leave(error)
     if events.handler_failed.handlers:
         events.handler_failed.emit(method=request.method, path=request.path, exception=error)
@@ -227,9 +227,9 @@ def _failure(request: Request, error: BaseException) -> Response:
 
 
 async def _deliver(serving: Serving, connection: BaseConnection, talk: HTTPConnection, delivery: Delivery) -> None:
-    """Write what a poll brings, and wait until it has arrived, or never will: then nothing more of it is sent.
+    """Write a poll's messages, and wait until they have arrived; if they have not, abort the connection.
 
-    Where the connection goes on, it is waited for what the client does next, for that shows whether it has read it.
+    If the connection stays open, wait for the client's next bytes too: they show that the client has read the answer.
     """
     poll, move_on_after = delivery.poll, self_pid().runtime.patience.move_on_after
     try:
@@ -248,7 +248,7 @@ async def _deliver(serving: Serving, connection: BaseConnection, talk: HTTPConne
 
 
 def _too_late(serving: Serving, connection: BaseConnection, request: Request, seconds: float) -> None:
-    """Answer in the place of a handler that takes too long, while it may go on."""
+    """Answer 503 for a handler that takes too long, and close; the handler itself may still run."""
     connection.write(last_answer(HTTPStatus.SERVICE_UNAVAILABLE))
     serving.flusher.finish(connection)
     if events.handler_late.handlers:

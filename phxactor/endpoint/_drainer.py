@@ -1,11 +1,12 @@
-"""The drainer: the last child of the endpoint, so the first to be told to stop; it empties the house.
+"""The drainer: it lets all clients go when the endpoint stops. It is the endpoint's last child, so the first to stop.
 
-Told to stop, it ends the listener, so that nobody else comes in; then tells the transports to finish, in batches, so
-that not all clients come back to another server at once; and waits until they have, or for its limit. A transport that
-is told reads nothing more, lets its channels answer what was received, and closes with 1012 (Phoenix 1.8, PoolDrainer).
+The drainer ends the listener first, so that no more clients connect. Then it tells the transports to finish, in
+batches, so that not all clients reconnect to another server at once. It waits until all have finished, or until its
+limit. A transport that is told reads nothing more, lets its channels answer the messages it has received, and closes
+with 1012 (Phoenix 1.8, PoolDrainer).
 
-Its supervisor tells it to end in two cases. At a stop, all other children still run. After the crash of one of them,
-those behind it start again, the drainer too: then nothing is drained, so that the endpoint serves again at once.
+The supervisor ends the drainer in two cases. At a stop, all other children still run. After the crash of a child, the
+children behind it restart, the drainer among them: then it drains nothing, so that the endpoint serves again at once.
 """
 
 from __future__ import annotations
@@ -35,29 +36,29 @@ if TYPE_CHECKING:
     from phxactor.endpoint._serving import Serving
 
 SILENCE: Final = 1.0
-"""Seconds after which who watches is told what is waited for."""
+"""Seconds of draining after which `events.drain_waits` says how many transports have not finished."""
 GRACE: Final = 30.0
-"""Seconds that the drainer has to end after its limit; it needs none, unless the whole program was held up."""
+"""Seconds from the drainer's limit until its supervisor kills it; it needs them only if the whole program hangs."""
 
 
 def drainer_spec(serving: Serving) -> ChildSpec:
-    """Say how a supervisor starts it; it keeps its limit by itself."""
+    """Return the child spec of the drainer; the drainer itself keeps the limit of `DrainOptions`."""
     return ChildSpec(id="drainer", start=(_start, (serving,), {}), shutdown=serving.endpoint.drain.limit + GRACE)
 
 
 def _start(serving: Serving) -> Ok[Pid]:
-    serving.draining = False  # it may be a restart
+    serving.draining = False  # True if this is a restart
     return Ok(self_pid().runtime.spawn(_drain, serving, link=True, initial_call="Drainer"))
 
 
 async def _drain(serving: Serving) -> None:
-    """Be the process."""
+    """Run the drainer's process."""
     trap_exit()
     options = serving.endpoint.drain
     told = await receive(lambda message: type(message) is Exited)
     if type(told) is Exited and not is_atom(told.reason, SHUTDOWN):
         raise Exit(told.reason)
-    if serving.has_lost_a_child():  # all that stood behind it starts again, this process too: nothing is waited for
+    if serving.has_lost_a_child():  # a crash, no stop: the children behind it restart, this one too, so drain nothing
         serving.flusher.expect_successor()
         raise Exit(SHUTDOWN)
     left: set[Monitor] = set()
@@ -71,7 +72,7 @@ async def _drain(serving: Serving) -> None:
 
 
 async def _empty(serving: Serving, options: DrainOptions, left: set[Monitor]) -> None:
-    """Let nobody else in, tell who is there, and wait; `left` is those who have not finished yet."""
+    """End the listener, tell all transports to finish, and wait; `left` holds those that have not finished."""
     listener = serving.child("listener")
     if listener is not None:
         gone = monitor(listener)

@@ -1,10 +1,10 @@
-"""Endpoint: what a program declares and serves, and how what runs of it is found again.
+"""Endpoint: the options that a program declares, how to start a server with them, and how to find the running server.
 
     endpoint = Endpoint(sockets=[mount("/socket", UserSocket)])     options, checked and frozen
     run(endpoint)                                                   starts a Serving: the state, and a tree of processes
-    endpoint.broadcast("room:1", "news", {})                        goes to what runs in the runtime of the caller
+    endpoint.broadcast("room:1", "news", {})                        reaches the clients in the caller's runtime
 
-The tree stands in `tree`, the state in `serving`.
+The module `tree` holds the process tree, the module `serving` the state.
 """
 
 from __future__ import annotations
@@ -27,33 +27,35 @@ IN_MEMORY: Final = PeerData("memory", 0)
 
 
 class Endpoint(EndpointOptions):
-    """Sockets, routes and static files on one port, with one PubSub: options that never change.
+    """Sockets, routes and static files on one address, with one PubSub: options that never change.
 
     Args:
-        sockets: made by `mount`.
+        sockets: socket classes with their paths, each made by `mount`.
         routes: plain HTTP handlers, made by `get`, `post`, `route` or `static`.
-        pubsub: one that several endpoints, or other parts of a program, share: `PubSub("name")`. Some supervisor has
-            it among its children, ahead of the endpoint. Unless given, the endpoint has one of its own.
-        secret_key_base: what tokens are signed with, at least 20 bytes; unless given, a new one each time.
-        drain: how it empties itself when it is told to stop.
-        name: what its supervisor is registered as; it tells it from another endpoint in one runtime.
-        host, port: where to listen, unless `start_link` or `child_spec` say otherwise: 127.0.0.1 and 4000, unless
-            given; port 0 is any that is free, host `::` all addresses of this machine.
-        path: a Unix socket to listen on instead. A file that a server left there which was killed is replaced.
-        path_mode: the permissions of its file: the owner's alone, unless given.
-        tls: a server's context, with its certificate: all connections are encrypted then.
-        max_connections: connections that there may be at once, long-poll sessions among them; one more is answered 503,
-            and under TLS closed without a word. None, as here unless given, is as many as the system has descriptors.
-        max_connections_per_address: the same from one address, or the 64 bits of an IPv6 address that are a network's,
-            and 429. A proxy is one address. Unix sockets have none.
-        request_timeout: seconds that the handler of a route may wait, unless the route says otherwise; then 503 is
-            answered, and the handler cancelled. `math.inf` for any number.
-        max_body_bytes: of a request, 10 MiB unless given, unless its route or its mount says otherwise. One with a
-            longer body is answered 413, and its body is not read; nor is that of a request that is refused anyway.
+        pubsub: a `PubSub("name")` that several endpoints, or other parts of a program, share. It must be a child of a
+            supervisor, ahead of the endpoint. By default the endpoint starts a PubSub of its own.
+        secret_key_base: the key that signs tokens, at least 20 bytes. By default, a new random key for each `Endpoint`.
+        drain: how the endpoint lets its clients go when it stops.
+        name: the registered name of the endpoint's supervisor; each endpoint of a runtime needs another one.
+        host, port: the address to listen on, by default 127.0.0.1 and 4000; `start_link` and `child_spec` may override
+            it. Port 0 means any free port, host `::` all addresses of this machine.
+        path: the path of a Unix socket to listen on instead. A socket file without a listener is replaced.
+        path_mode: the permissions of the socket file, by default 0o600: only its owner may connect.
+        tls: an SSL context for a server, with a certificate; with it, all connections are encrypted.
+        max_connections: limit for open connections, long-poll sessions included. A connection over the limit is
+            answered 503; under TLS it is closed without an answer. By default (None) only the system's file
+            descriptors limit the number.
+        max_connections_per_address: the same limit for one IPv4 address, or for the /64 of an IPv6 address; the
+            answer is 429. All clients behind a proxy count as one address. Unix sockets are not counted here.
+        request_timeout: seconds that a route's handler may take, unless the route has its own `timeout`. After that
+            the server answers 503 and cancels the handler. `math.inf` for no limit.
+        max_body_bytes: limit for a request's body in bytes, by default 10 MiB; a route or a mount may set its own. A
+            request with a longer body is answered 413. The body of a request that is refused is not read.
 
     Raises:
-        ValueError: two sockets or routes at one path; a port, a mode or a context that cannot be; a path and a port.
-        TypeError: an option of a wrong type.
+        ValueError: two sockets or two routes have one path; a port, a mode or an SSL context is not usable; both a
+            path and a host or port are given.
+        TypeError: an option has a wrong type.
 
     """
 
@@ -64,9 +66,9 @@ class Endpoint(EndpointOptions):
     def child_spec(
         self, *, host: str | None = None, port: int | None = None, path: Path | None = None, server: bool = True
     ) -> ChildSpec:
-        """Say how a supervisor starts it: `start_link` with the same options.
+        """Return the child spec of the endpoint: it calls `start_link` with the same options.
 
-        A free port that was found for port 0 is kept when the supervisor starts it again.
+        With port 0, a restart by the supervisor listens on the port that the first start has found, if it is free.
         """
         place = self._place(host, port, path) if server else None
         return ChildSpec(id=self.name, start=(self._start_link, (place,), {}), type="supervisor")
@@ -74,13 +76,13 @@ class Endpoint(EndpointOptions):
     async def start_link(
         self, *, host: str | None = None, port: int | None = None, path: Path | None = None, server: bool = True
     ) -> Ok[Pid] | Error | Ignore:
-        """Start the tree, linked to the caller.
+        """Start the endpoint's process tree, linked to the caller.
 
-        With `server=False` it listens nowhere: for tests, and programs whose clients come by `serve_stream` only.
+        With `server=False` the endpoint listens nowhere: for tests, and for programs whose clients all come by
+        `serve_stream`.
 
-        `Error(("already_started", pid))` if an endpoint of this name, or another process, has the name in this runtime;
-        what runs is left alone. Other errors say in words that an address cannot be had, or that a shared PubSub does
-        not run.
+        Returns `Error(("already_started", pid))` if a process has the endpoint's name in this runtime already; that
+        process is left alone. Other errors are texts: the address is not available, or a shared PubSub does not run.
         """
         return await self._start_link(self._place(host, port, path) if server else None)
 
@@ -92,23 +94,23 @@ class Endpoint(EndpointOptions):
         if not self.own_pubsub and not self.pubsub.runs():
             return Error(
                 f"the PubSub {self.pubsub.name!r} of the endpoint {self.name!r} does not run: "
-                "it is a child of a supervisor, ahead of the endpoint"
+                "make it a child of a supervisor, ahead of the endpoint"
             )
         return await EndpointSupervisor.start_link(Serving(self), place, name=self.name)
 
     # --------------------------------------------------------------------------------------- what runs of it
 
     def find(self) -> Serving | None:
-        """Return what runs of this endpoint in the runtime of the caller; None if nothing does.
+        """Return the running server of this endpoint in the caller's runtime; None if the endpoint does not run there.
 
-        Raises NotAProcessError outside of a process, unless just one runtime is open there.
+        Raises NotAProcessError if the caller is no process, unless exactly one runtime is open.
         """
         serving = Serving.found(self.name, current_runtime())
         return serving if serving is not None and serving.endpoint is self else None
 
     @property
     def serving(self) -> Serving:
-        """What runs of this endpoint in the runtime of the caller; raises NoProcessError if nothing does."""
+        """The running server of this endpoint in the caller's runtime. Raises NoProcessError if it does not run."""
         serving = self.find()
         if serving is None:
             raise NoProcessError(
@@ -118,18 +120,18 @@ class Endpoint(EndpointOptions):
 
     @property
     def address(self) -> Address | None:
-        """Where it listens; None if it was started with `server=False`. Raises NoProcessError if it does not run."""
+        """The address it listens on; None if started with `server=False`. Raises NoProcessError if it does not run."""
         return self.serving.address
 
     async def serve_stream(self, stream: trio.abc.Stream, peer: PeerData = IN_MEMORY) -> Ok[Pid] | Error | Ignore:
-        """Serve a client on any of trio's streams, as if it had been accepted: in memory, for tests."""
+        """Serve a client on a trio stream, as if the listener had accepted it: for tests in memory."""
         serving = self.serving
         return await DynamicSupervisor.start_child(serving.supervisor_of(0), connection_spec(serving, stream, peer))
 
     async def answer(self, request: Request) -> Response:
-        """Answer a request that does not ask for a WebSocket, whole, without a connection: for tests.
+        """Answer a request that asks for no WebSocket, body included, without a connection: for tests.
 
-        A route answers though the endpoint does not run; a long poll raises NoProcessError then.
+        A route answers even if the endpoint does not run; a long poll raises NoProcessError then.
         """
         if request.path in self.longpolls:
             return await answers.answer(answers.answering_of(self.serving, request), request)

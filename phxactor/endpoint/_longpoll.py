@@ -1,6 +1,6 @@
-"""Long polling over HTTP: sessions are opened, polled and published to (PROTOCOL of Phoenix.Transports.LongPoll 1.8).
+"""Long polling over HTTP: requests open, poll and publish to sessions (Phoenix.Transports.LongPoll of Phoenix 1.8).
 
-Whatever happens, the status of HTTP is 200 and the real one stands in the body: `{"status", "token", "messages"}`.
+The HTTP status of these answers is 200, and the body has the real status: `{"status", "token", "messages"}`.
 """
 
 from __future__ import annotations
@@ -29,21 +29,21 @@ if TYPE_CHECKING:
     from phxactor.endpoint._sessions import Session
 
 TOKEN_AGE: Final = 14 * 86400
-"""Seconds for which a session's token is good (Phoenix 1.8)."""
+"""Seconds for which a session's token is valid (Phoenix 1.8)."""
 REQUEST_WEIGHT: Final = 16 * 1024
-"""Bytes that a request counts beside its body, while its session keeps it waiting."""
+"""Bytes that a waiting publish request counts for, in addition to its body."""
 SPARE: Final = 1024 * 1024
-"""Bytes of such requests that a session may have beside one with the longest body."""
+"""A session's waiting publish requests may hold the limit for one body plus this many bytes."""
 SALT: Final = "phxactor long-poll session"
 MUCH: Final = 1024
-"""Bytes of a body that is handed to its session in turn: to decode it may be much work."""
+"""A body of more bytes than this waits for a turn before it goes to its session, since decoding may take long."""
 _NAME: Final = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")
-"""Of a header (RFC 9110 section 5.1)."""
+"""A header's name (RFC 9110 section 5.1)."""
 _NDJSON: Final = "application/x-ndjson"
 
 
 def answering(serving: Serving, mount: Mount, options: LongPollOptions, request: Request) -> Answering | Response:
-    """Say how one request on the path of a long poll is answered, or refuse it by its head."""
+    """Return how to answer a request on the path of a long poll, or the response that refuses it by its head."""
     admission = Admission(serving, mount.handler, options, request, "longpoll")
     began = self_pid().runtime.now()
     try:
@@ -85,7 +85,7 @@ def _answering(admission: Admission, mount: Mount, options: LongPollOptions) -> 
 
 
 async def _open(admission: Admission, mount: Mount, options: LongPollOptions) -> Response:
-    """Start a session; whether the client is let in is decided in its process."""
+    """Start a session and answer with its token; the session's process decides whether to admit the client."""
     serving = admission.serving
     auth_token = admission.request.header("x-phoenix-authtoken") if options.auth_token else None
     handler = cast("type[Socket]", mount.handler)
@@ -93,7 +93,7 @@ async def _open(admission: Admission, mount: Mount, options: LongPollOptions) ->
     try:
         started = (await DynamicSupervisor.start_child(serving.sessions_supervisor, spec)).unwrap()
         refused = await _connected(started, admission, options.connect_timeout)
-    except Exit:  # the endpoint stops, or `connect` exited: a status that makes phoenix.js try again
+    except Exit:  # the endpoint stops, or `connect` exited: with this status phoenix.js tries again
         return _status(HTTPStatus.INTERNAL_SERVER_ERROR)
     if isinstance(refused, RefusedError):
         admission.tell_refused(refused.why)
@@ -104,11 +104,14 @@ async def _open(admission: Admission, mount: Mount, options: LongPollOptions) ->
 
 
 async def _connected(session: Pid, admission: Admission, seconds: float) -> object:
-    """Wait until the client has been let in. A session that nobody waits for any more ends. Raises `Exit`."""
+    """Wait for the session to admit the client; return None, or its RefusedError. Raises `Exit` if the session exits.
+
+    If this wait ends early, because the client left or `connect` took too long, the session is ended too.
+    """
     try:
         return await call(session, "connect", timeout=None if seconds == math.inf else seconds)
     except BaseException as error:
-        late = isinstance(error, Exit) and self_pid().alive  # else it is the client who has left, or all ends
+        late = isinstance(error, Exit) and self_pid().alive  # otherwise the client has left, or the endpoint stops
         if late and session.alive:
             admission.tell_late(seconds)
         fatal(session, LATE if late else LEFT)
@@ -116,20 +119,20 @@ async def _connected(session: Pid, admission: Admission, seconds: float) -> obje
 
 
 def _start(admission: Admission, options: LongPollOptions, handler: type[Socket], auth_token: str | None) -> Ok[Pid]:
-    """Start the process of a session: a start function, which cannot wait."""
+    """Start the process of a session: a supervisor's start function, which must not wait."""
     runtime = self_pid().runtime
     return Ok(runtime.spawn(_run, admission, options, handler, auth_token, link=True, initial_call="LongPollSession"))
 
 
 async def _run(admission: Admission, options: LongPollOptions, handler: type[Socket], auth_token: str | None) -> None:
-    """Be the process: let the client in, and tell the request that opened the session."""
+    """Run the process of a session: admit the client, reply to the request that opened the session, and serve it."""
     pid = self_pid()
     began = pid.runtime.now()
     try:
         opening = await pid.receive(options.window)
     except TimeoutError:
-        raise Exit(NORMAL) from None  # who asked for it has gone
-    assert isinstance(opening, Call)  # noqa: S101 - nobody else knows the process yet
+        raise Exit(NORMAL) from None  # the request that opened the session is gone
+    assert isinstance(opening, Call)  # noqa: S101 - no other process knows this one yet
     try:
         _take_place(admission, pid)
         socket = await admission.connect_multiplexed(handler, auth_token)
@@ -143,7 +146,7 @@ async def _run(admission: Admission, options: LongPollOptions, handler: type[Soc
 
 
 def _take_place(admission: Admission, pid: Pid) -> None:
-    """Count the session among the connections. Raises RefusedError when it is one too many."""
+    """Count the session as a connection, until its process ends. Raises RefusedError if that is over a limit."""
     limits = admission.serving.limits
     if limits is None:
         return
@@ -155,7 +158,7 @@ def _take_place(admission: Admission, pid: Pid) -> None:
 
 
 def _resume(serving: Serving, mount: Mount, request: Request) -> Session | None:
-    """Find the session that a request's token names; the header goes before the query."""
+    """Return the session that a request's token names; None without a valid token. The header overrides the query."""
     token = _token(request)
     verified = verify(serving.endpoint.secret_key_base, SALT, token, max_age=TOKEN_AGE) if token else None
     return serving.sessions.find(verified.value, mount) if isinstance(verified, Ok) else None
@@ -198,7 +201,7 @@ async def _poll(session: Pid, poll: Poll, request: Request) -> Response:
 
 
 def _publishing(session: Session, request: Request, most: int, flusher: Flusher) -> Answering | Response:
-    """Take room for a request before its body is read; as many bodies as one client may send do not find it."""
+    """Reserve room for a publish request before its body is read, or answer 429 if the session has no room left."""
     size = most if request.header("transfer-encoding") is not None else int(request.header("content-length") or 0)
     size = min(size, most) + REQUEST_WEIGHT
     if session.waiting and session.waiting + size > most + SPARE:
@@ -237,7 +240,7 @@ def _status(status: int, **fields: object) -> Response:
 
 
 def _preflight(request: Request) -> Response:
-    """Answer a browser that asks whether a page of another origin may (Fetch, CORS-preflight)."""
+    """Answer a browser's CORS preflight request, for a page of another origin (Fetch standard)."""
     return Response(
         HTTPStatus.OK,
         headers=[
@@ -250,5 +253,5 @@ def _preflight(request: Request) -> Response:
 
 
 def _names(header: str | None) -> list[str]:
-    """Read a list of headers' names; what is no name is left out, as nobody could send it."""
+    """Return the names in a list of header names; invalid names are left out."""
     return [name for part in (header or "").split(",") if _NAME.fullmatch(name := part.strip(" \t"))]

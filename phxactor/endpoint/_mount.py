@@ -16,7 +16,7 @@ DEFAULT: Final = WebSocketOptions()
 
 @attrs.frozen
 class Mount:
-    """A socket class at a path, and how clients reach it; `mount` makes one."""
+    """A socket class at a path, with the options of its transports; `mount` makes one."""
 
     path: str
     handler: type[Socket | RawSocket]
@@ -25,12 +25,12 @@ class Mount:
 
     @property
     def websocket_path(self) -> str | None:
-        """The whole path of its WebSocket; None without one."""
+        """The full path of the WebSocket; None if the mount has no WebSocket."""
         return None if self.websocket is None else self.path + self.websocket.path
 
     @property
     def longpoll_path(self) -> str | None:
-        """The whole path of its long poll; None without one."""
+        """The full path of the long poll; None if the mount has no long poll."""
         return None if self.longpoll is None else self.path + self.longpoll.path
 
 
@@ -43,17 +43,21 @@ def mount(
 ) -> Mount:
     """Mount a socket class, as Phoenix's `socket` does: `mount("/socket", UserSocket)`.
 
-    `websocket` and `longpoll` are True for the default options, `WebSocketOptions(...)` and `LongPollOptions(...)`, or
-    False for none. One class may be mounted at several paths. Raises ValueError or TypeError for what cannot be.
+    `websocket` and `longpoll` turn on the transports: True for the default options, `WebSocketOptions(...)` or
+    `LongPollOptions(...)` for others, False for no such transport. One class may be mounted at several paths.
+
+    Raises:
+        ValueError: `path` does not begin with a slash, or ends with one.
+        TypeError: `handler` is no subclass of Socket or RawSocket, or an option does not fit it.
     """
     if not path.startswith("/") or path.endswith("/"):
-        raise ValueError(f"a socket is mounted at a path such as '/socket', not {path!r}")
+        raise ValueError(f"the path of a socket must be like '/socket', with no slash at its end; got {path!r}")
     try:
         fits = issubclass(handler, Socket | RawSocket)
-    except TypeError:  # not even a class
+    except TypeError:  # `handler` is no class at all
         fits = False
     if not fits:
-        raise TypeError(f"what is mounted at {path} is a subclass of Socket or RawSocket, not {handler!r}")
+        raise TypeError(f"the handler at {path} must be a subclass of Socket or RawSocket; got {handler!r}")
     by_websocket = _options(websocket, WebSocketOptions, "websocket")
     by_longpoll = _options(longpoll, LongPollOptions, "longpoll")
     if by_longpoll is not None and not issubclass(handler, Socket):
@@ -69,5 +73,5 @@ def _options(given: Options | bool, kind: type[Options], name: str) -> Options |
     if isinstance(given, bool):
         return kind() if given else None
     if not isinstance(given, kind):
-        raise TypeError(f"{name} is True, False or {kind.__name__}(...), not {given!r}")
+        raise TypeError(f"{name} must be True, False or {kind.__name__}(...); got {given!r}")
     return given

@@ -1,4 +1,4 @@
-"""What a program declares of an endpoint: values that are checked when they are given, and never change."""
+"""The options of an endpoint: values that are checked when they are given, and never change."""
 
 from __future__ import annotations
 
@@ -26,33 +26,33 @@ MAX_MODE: Final = 0o777
 
 @attrs.frozen(kw_only=True)
 class DrainOptions:
-    """How an endpoint empties itself when it is told to stop; the defaults are those of Phoenix 1.8.
+    """How an endpoint lets its clients go when it stops; the defaults are those of Phoenix 1.8.
 
-    Raises ValueError for what is not a number above 0.
+    Raises TypeError for an option that is no number, ValueError for one that is not above 0.
     """
 
     batch_size: int = attrs.field(default=10_000, validator=check.validator(check.whole))
-    """Transports that are told at once."""
+    """Number of transports that are told to finish at once."""
     interval: float = attrs.field(default=2.0, validator=check.validator(check.seconds))
-    """Seconds between two batches; the next one does not wait longer than that for the last."""
+    """Seconds from one batch to the next, at most: the next one begins earlier if all have finished."""
     limit: float = attrs.field(default=30.0, validator=check.validator(check.seconds))
-    """Seconds that all of it may take, `math.inf` for any; whoever is left then is closed at once."""
+    """Seconds that draining may take in all, `math.inf` for no limit; transports left then are closed at once."""
 
 
 @attrs.frozen(eq=False, init=False, repr=False)
 class EndpointOptions(Broadcaster):
-    """The options of an `Endpoint`, which says what each is."""
+    """The options of an `Endpoint`; its docstring describes them."""
 
     name: str
     sockets: tuple[Mount, ...]
     routes: Routes
     own_pubsub: bool
-    """Whether the PubSub is a child of the endpoint's; a shared one is somebody else's."""
+    """Whether the PubSub is a child of the endpoint; a shared PubSub is a child of another supervisor."""
     secret_key_base: str
-    """What tokens are signed and encrypted with."""
+    """The key that signs and encrypts tokens."""
     drain: DrainOptions
     where: Address
-    """Where it listens, unless it is told otherwise when it starts."""
+    """The address to listen on, unless `start_link` or `child_spec` gives another one."""
     path_mode: int
     tls: ssl.SSLContext | None
     max_connections: int | None
@@ -60,9 +60,9 @@ class EndpointOptions(Broadcaster):
     request_timeout: float
     max_body_bytes: int
     websockets: Mapping[str, Mount]
-    """What is mounted at the paths of WebSockets."""
+    """The mounts by the full path of their WebSocket."""
     longpolls: Mapping[str, Mount]
-    """The same for long polls."""
+    """The mounts by the full path of their long poll."""
 
     def __init__(
         self,
@@ -85,11 +85,11 @@ class EndpointOptions(Broadcaster):
     ) -> None:
         mounts = _all("sockets", sockets, Mount, "mount(path, Socket)")
         if type(path_mode) is not int or not 0 <= path_mode <= MAX_MODE:
-            raise ValueError(f"path_mode is 0 to 0o777, such as 0o660 for a group too, not {path_mode!r}")
+            raise ValueError(f"path_mode must be 0 to 0o777, such as 0o660 to let a group connect; got {path_mode!r}")
         check_name(name)
         check_limits(max_connections, max_connections_per_address)
         if pubsub is not None and not isinstance(pubsub, PubSub):
-            raise TypeError(f'pubsub is PubSub("name"), not {pubsub!r:.200}')
+            raise TypeError(f'pubsub must be a PubSub("name"); got {pubsub!r:.200}')
         websockets, longpolls = _by_path(mounts)
         self.__attrs_init__(
             pubsub=PubSub(f"{name}.pubsub") if pubsub is None else pubsub,
@@ -111,22 +111,22 @@ class EndpointOptions(Broadcaster):
         )
 
     def __repr__(self) -> str:
-        """Show the name; what else there is may be secret."""
+        """Show the name only; other options may be secret."""
         return f"<Endpoint {self.name}>"
 
 
 def _all(name: str, given: Sequence[T], kind: type[T], made_by: str) -> tuple[T, ...]:
-    """Return what was given, all of one kind. Raises TypeError."""
+    """Return the given items as a tuple. Raises TypeError if they are no list of `kind`."""
     if isinstance(given, kind | str) or not isinstance(given, Iterable):
-        raise TypeError(f"{name} is a list of what {made_by} makes, not {given!r:.200}")
+        raise TypeError(f"{name} must be a list of items made by {made_by}; got {given!r:.200}")
     for one in given:
         if not isinstance(one, kind):
-            raise TypeError(f"{name} are made by {made_by}, and {one!r:.200} is not")
+            raise TypeError(f"each item of {name} must be made by {made_by}; got {one!r:.200}")
     return tuple(given)
 
 
 def _by_path(mounts: Sequence[Mount]) -> tuple[Mapping[str, Mount], Mapping[str, Mount]]:
-    """Return what is mounted where, for WebSockets and for long polls. Raises ValueError for one path twice."""
+    """Return the mounts by path, of WebSockets and of long polls. Raises ValueError if two have the same path."""
     websockets: dict[str, Mount] = {}
     longpolls: dict[str, Mount] = {}
     for one in mounts:
@@ -139,12 +139,15 @@ def _by_path(mounts: Sequence[Mount]) -> tuple[Mapping[str, Mount], Mapping[str,
 
 
 def _secret(given: str | None, sockets: Sequence[Mount]) -> str:
-    """Check a secret, or make one. Raises ValueError."""
+    """Return the given secret, or a new one. Raises ValueError if it is too short, or if a session needs a given one."""
     if given is None:
         for one in sockets:
             if any(options is not None and options.session is not None for options in (one.websocket, one.longpoll)):
-                raise ValueError(f"the sessions at {one.path} need secret_key_base, the secret of their application")
+                raise ValueError(f"the session option at {one.path} needs secret_key_base, the key of the application")
         return secrets.token_urlsafe(48)
     if len(given.encode()) < MIN_SECRET:
-        raise ValueError(f"secret_key_base has at least {MIN_SECRET} bytes; secrets.token_urlsafe(48) makes a good one")
+        raise ValueError(
+            f"secret_key_base must have at least {MIN_SECRET} bytes; it has {len(given.encode())}. "
+            "secrets.token_urlsafe(48) makes a good one"
+        )
     return given

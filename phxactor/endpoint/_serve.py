@@ -1,4 +1,4 @@
-"""Running a program: an endpoint under a root supervisor, until it is told to stop."""
+"""Run a program: an endpoint under a root supervisor, until the program is told to stop."""
 
 from __future__ import annotations
 
@@ -21,16 +21,25 @@ def run(
     stop_timeout: float | None = None,
     collector: Collector = "processes",
 ) -> None:
-    """Serve an endpoint, or run `await main(*args)` as the first process, until told to stop.
+    """Serve an endpoint, or run `await main(*args)` as the first process, until the program is told to stop.
 
-    SIGTERM and SIGINT stop the tree in order, and this returns; a second one kills, and so does the end of
-    `stop_timeout`: 60 seconds, and as many more as the endpoint has for draining, unless given. `host` and `port`, or
-    `path`, go before those of the endpoint; `children` are started before it, under the same root supervisor
-    (one_for_one). `collector` says who sets Python's garbage collector: "processes", as is best for many of them, or
-    "python", so that it stays as it is.
+    SIGTERM or SIGINT stops the process tree in order, and `run` returns. A second signal kills the processes that are
+    left, and so does the end of `stop_timeout`.
 
-    Raises SystemExit, which says why, when the endpoint cannot be started (a port in use); `Exit` when the root
-    supervisor gives up, or with what `main` exits.
+    Args:
+        main: an endpoint, or an async function.
+        args: the arguments of the function.
+        host: the address to listen on, instead of the endpoint's own.
+        port: the port to listen on, instead of the endpoint's own.
+        path: a Unix socket to listen on, instead of host and port.
+        children: children that start before the endpoint, under the same root supervisor (one_for_one).
+        stop_timeout: seconds that a stop may take; by default 60, plus the endpoint's limit for draining.
+        collector: "processes" tunes Python's garbage collector for many processes; "python" leaves it as it is.
+
+    Raises:
+        SystemExit: the endpoint cannot start; it says why, for example that the address is in use.
+        Exit: the root supervisor gave up, or `main` exited with a reason.
+
     """
     if isinstance(main, Endpoint):
         seconds = STOP_TIMEOUT + main.drain.limit if stop_timeout is None else stop_timeout
@@ -47,7 +56,7 @@ async def serve(
     path: Path | None = None,
     children: Sequence[Child] = (),
 ) -> None:
-    """Be the first process of a program that serves an endpoint: start the root supervisor, and stay."""
+    """Run the first process of a program that serves an endpoint: start the root supervisor, and wait for its end."""
     trap_exit()
     started = await Supervisor.start_link(
         [*children, endpoint.child_spec(host=host, port=port, path=path)], name="root"
@@ -63,7 +72,7 @@ async def serve(
 
 
 def _why(reason: Reason) -> str:
-    """Find the words in the reasons that supervisors wrap around one another (S12)."""
+    """Return the text in nested reasons: each supervisor wraps the reason of its child (S12)."""
     if type(reason) is tuple and reason:
         return _why(reason[-1])
     if type(reason) is runtime.Shutdown:

@@ -1,7 +1,7 @@
-"""Serving: what runs of an endpoint, from one `start_link` to the end of its tree.
+"""Serving: the state of a running endpoint, from one `start_link` to the end of its process tree.
 
-The options stand in the `Endpoint`, which any number of runtimes may start. A `Serving` is made by each start, and
-found in the dictionary of the tree's supervisor, which is registered under the endpoint's name.
+The `Endpoint` holds the options, and any number of runtimes may start it. Each start makes a `Serving`, and keeps it in
+the process dictionary of the tree's supervisor, which is registered under the endpoint's name.
 """
 
 from __future__ import annotations
@@ -25,19 +25,19 @@ if TYPE_CHECKING:
 
 @final
 class Serving:
-    """The state of one start."""
+    """The state of a running endpoint."""
 
     def __init__(self, endpoint: EndpointOptions) -> None:
         self.endpoint = endpoint
-        """What is served."""
+        """The options of the endpoint."""
         self.address: Address | None = None
-        """Where it listens, once it does."""
+        """The address it listens on; None before it listens."""
         self.limits = ConnectionLimits.of(endpoint.max_connections, endpoint.max_connections_per_address)
-        """The connections that are counted, if their number is limited."""
+        """The count of connections; None if the endpoint has no limit for them."""
         self.draining = False
-        """Whether it empties itself, since it has been told to stop."""
+        """Whether the endpoint is stopping and lets its clients go."""
         self.idle: set[Pid] = set()
-        """Connections that wait for a request, and lose nothing when they are ended."""
+        """Processes of connections that wait for a request: the drainer may end them, since no request is lost."""
         self.sessions = Sessions()
         """The long-poll sessions."""
         self.flusher = Flusher()
@@ -48,7 +48,7 @@ class Serving:
 
     @staticmethod
     def found(name: str, runtime: Runtime) -> Serving | None:
-        """Return what runs under the name of an endpoint in a runtime."""
+        """Return the serving of the endpoint with a name in a runtime; None if no endpoint runs under it."""
         supervisor = runtime.names.whereis(name)
         if supervisor is None or supervisor.dictionary is None:
             return None
@@ -58,7 +58,7 @@ class Serving:
     # --------------------------------------------------------------------------------------------- children
 
     def noted(self, spec: ChildSpec) -> ChildSpec:
-        """Have it known which process a child of the tree is."""
+        """Return the child spec with a start function that also records the child's pid, for `child`."""
         return attrs.evolve(spec, start=(self._start, (spec,), {}), modules=spec.callback_modules())
 
     async def _start(self, spec: ChildSpec) -> Ok[Pid] | Error | Ignore:
@@ -70,11 +70,11 @@ class Serving:
         return started
 
     def child(self, name: str) -> Pid | None:
-        """Return the process of a child; None if there is no such child, or it has not been started."""
+        """Return the pid of a child; None if there is no such child, or if it has not started."""
         return self._children.get(name)
 
     def has_lost_a_child(self) -> bool:
-        """Say whether a child of the tree has ended: then it is that, and no stop, which ends those behind it."""
+        """Say whether a child of the tree has ended: if so, the drainer's supervisor handles a crash, not a stop."""
         return not all(pid.alive for pid in self._children.values())
 
     async def start_pool(self, handler: type[Socket]) -> Ok[Pid] | Error | Ignore:
@@ -92,15 +92,15 @@ class Serving:
             self._connections = Partitions.of(started.value)
         return started
 
-    # ---------------------------------------------------------------------------------- for its processes
+    # ---------------------------------------------------------------------------------- pools and transports
 
     def pool_of(self, handler: type[Socket], transport: Pid) -> Pid:
-        """Return the supervisor that a transport's channels are started by."""
+        """Return the supervisor that starts a transport's channels."""
         return self._pools[handler].at(transport.number)
 
     def supervisor_of(self, number: int) -> Pid:
-        """Return the supervisor that the connection with this number is started by."""
-        assert self._connections is not None  # noqa: S101 - who asks stands behind them in the tree
+        """Return the supervisor that starts the connection with this number."""
+        assert self._connections is not None  # noqa: S101 - callers start after the connections' supervisor
         return self._connections.at(number)
 
     @property

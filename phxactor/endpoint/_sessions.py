@@ -1,4 +1,4 @@
-"""The long-poll sessions of one start of an endpoint, by the ids that only their clients know."""
+"""The long-poll sessions of a running endpoint, by ids that only their clients know."""
 
 from __future__ import annotations
 
@@ -15,17 +15,17 @@ if TYPE_CHECKING:
 
 @attrs.define(eq=False)
 class Session:
-    """What the endpoint knows of a session."""
+    """A long-poll session, as the endpoint sees it."""
 
     pid: Pid
     mount: Mount
-    """Where it was opened: it is known nowhere else."""
+    """The mount that opened the session; requests at other mounts cannot use it."""
     waiting: int = 0
-    """Bytes of its requests that are being read, or wait for its channels."""
+    """Bytes of the session's publish requests that are being read, or that wait for its channels."""
 
 
 class Sessions:
-    """The sessions that there are."""
+    """The open sessions of an endpoint."""
 
     def __init__(self) -> None:
         self._known: dict[str, Session] = {}
@@ -35,14 +35,14 @@ class Sessions:
         return len(self._known)
 
     def add(self, pid: Pid, mount: Mount) -> str:
-        """Give a session an id; it is forgotten when the session ends."""
+        """Add a session and return its new id; the entry goes when the session's process ends."""
         name = secrets.token_urlsafe(16)
         self._known[name] = Session(pid, mount)
         own(pid, lambda _: self._forget(name))
         return name
 
     def find(self, name: object, mount: Mount) -> Session | None:
-        """Return the session with an id that was opened there."""
+        """Return the session with this id; None if there is none, or if another mount opened it."""
         session = self._known.get(name) if isinstance(name, str) else None
         return session if session is not None and session.mount is mount else None
 

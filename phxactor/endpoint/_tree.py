@@ -1,14 +1,14 @@
-"""The tree of processes of an endpoint that is served.
+"""The process tree of a running endpoint.
 
 Endpoint (rest_for_one)
-├─ pubsub         the topics, unless the endpoint shares a PubSub that somebody else supervises
+├─ pubsub         the topics, unless the endpoint shares a PubSub of another supervisor
 ├─ UserSocket     PartitionSupervisor: the pool, n DynamicSupervisors over channels
 ├─ flusher        writes to all connections
-├─ reader         reads from those that are plain sockets, where there is epoll
+├─ reader         reads from plain sockets; only where the system has epoll
 ├─ sessions       DynamicSupervisor over long-poll sessions, if a socket has them
 ├─ connections    PartitionSupervisor: n DynamicSupervisors over connections
-├─ listener       accepts, unless it was started with server=False
-└─ drainer        last, so the first to be stopped: empties the house
+├─ listener       accepts connections; none with server=False
+└─ drainer        last, so the first to stop: lets all clients go
 """
 
 from __future__ import annotations
@@ -35,10 +35,10 @@ if TYPE_CHECKING:
 
 
 class EndpointSupervisor(Supervisor):
-    """The root of the tree; the `Serving` is found in its process's dictionary."""
+    """The root of the tree; its process dictionary holds the `Serving`."""
 
     async def init(self, serving: Serving, place: Place | None) -> Supervise:
-        """Let those who know the endpoint's name find the serving."""
+        """Put the serving into the process dictionary, for `Serving.found`, and return the children."""
         pid = self_pid()
         pid.dictionary = {**(pid.dictionary or {}), Serving: serving}
         return Supervise(map(serving.noted, _children(serving, place)), strategy="rest_for_one")
@@ -67,17 +67,17 @@ def _supervisor(name: str, start: StartFunction, *args: object) -> ChildSpec:
 
 
 def _listen(serving: Serving, place: Place) -> Ok[Pid] | Error:
-    """Start the listener, which has a connection served below the endpoint."""
+    """Start the listener; it starts connections in the endpoint's tree."""
     started = listen(place, _start_of(serving))
     serving.address = place.address
     return started
 
 
 def _start_of(serving: Serving) -> Start:
-    """Make the start function of the listener."""
+    """Return the function that the listener calls for each accepted connection."""
     numbers = count()
     spec = connection_spec(serving)
-    nobody = From(self_pid())  # the supervisors' answers are not waited for
+    nobody = From(self_pid())  # an inactive caller: nobody waits for the supervisors' replies
     nobody.active = False
 
     def start(accepted: socket.socket, peer: PeerData) -> None:
@@ -87,5 +87,5 @@ def _start_of(serving: Serving) -> Start:
 
 
 def connection_spec(serving: Serving, *args: trio.abc.Stream | PeerData) -> ChildSpec:
-    """Say how a connection is started; what was accepted, and from where, is added, or given here."""
+    """Return the child spec of a connection; its arguments, the stream and the peer, are given here or added later."""
     return ChildSpec(id="connection", start=(start_connection, (serving, *args), {}), restart="temporary")

@@ -1,4 +1,4 @@
-"""From a request for a WebSocket to the WebSocket, or to the answer that refuses it. The handshake is answered last."""
+"""From an upgrade request to the WebSocket, or to the refusal. The handshake is answered after `connect` has run."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ async def upgrade(
     connection: BaseConnection,
     request: Request,
 ) -> MultiplexedWebSocket | RawWebSocket | Response:
-    """Let the client in and answer its handshake, or return the answer that refuses it."""
+    """Admit the client, answer its handshake and return the WebSocket; or return the response that refuses it."""
     admission = Admission(serving, handler, options, request, "websocket", options.error_handler)
     began = self_pid().runtime.now()
     try:
@@ -60,7 +60,7 @@ async def upgrade(
 
 
 def _too_late(admission: Admission, options: WebSocketOptions, connection: BaseConnection, began: float) -> None:
-    """Refuse a client whose `connect` takes too long, while it may go on."""
+    """Answer 503 for a `connect` that takes too long, and close; `connect` itself may still run."""
     status = HTTPStatus.SERVICE_UNAVAILABLE
     connection.write(last_answer(status))
     admission.serving.flusher.finish(connection)

@@ -1,4 +1,4 @@
-"""What an endpoint tells."""
+"""Telemetry events of an endpoint and of HTTP, and their log lines."""
 
 from __future__ import annotations
 
@@ -8,33 +8,35 @@ from typing import Final
 from phxactor.telemetry import Event
 from phxactor.telemetry.log import log
 
-draining: Final = Event("phxactor.endpoint.draining", "The endpoint stops, and lets its clients go: transports.")
+draining: Final = Event("phxactor.endpoint.draining", "The endpoint stops and drains: transports (told to finish).")
 drain_waits: Final = Event(
     "phxactor.endpoint.drain_waits",
-    "Clients still wait after a second of draining, mostly for busy channels: transports, seconds (at most).",
+    "A second after draining began, transports still run, mostly for busy channels: transports, seconds (limit).",
 )
 undrained: Final = Event(
-    "phxactor.endpoint.undrained", "Clients are closed whose channels are still busy: transports, seconds (waited)."
+    "phxactor.endpoint.undrained", "The drain limit is over, and transports still run: transports, seconds (limit)."
 )
 bad_request: Final = Event("phxactor.http.bad_request", "A client made a mistake in HTTP: peer, status, why.")
 handler_failed: Final = Event(
-    "phxactor.http.handler_failed", "A plain HTTP handler raised, and 500 was answered: method, path, exception."
+    "phxactor.http.handler_failed", "An HTTP handler raised; the client was answered 500: method, path, exception."
 )
 handler_late: Final = Event(
     "phxactor.http.handler_late",
-    "A plain HTTP handler has not returned in time, and 503 was answered: method, path, seconds (that it had).",
+    "An HTTP handler took too long; the client was answered 503: method, path, seconds (limit).",
 )
-handshake_failed: Final = Event("phxactor.endpoint.handshake_failed", "A client did not come to speak TLS: peer, why.")
+handshake_failed: Final = Event(
+    "phxactor.endpoint.handshake_failed", "The TLS handshake with a client failed: peer, why."
+)
 connection_refused: Final = Event(
-    "phxactor.endpoint.connection_refused", "There were too many connections for one more: peer, status, why."
+    "phxactor.endpoint.connection_refused", "A connection was over a limit, and was refused: peer, status, why."
 )
 
-log(draining, logging.INFO, lambda fields: f"stopping; connections that are told: {fields['transports']}")
+log(draining, logging.INFO, lambda fields: f"stopping: draining {fields['transports']} connections")
 log(
     drain_waits,
     logging.INFO,
     lambda fields: (
-        f"connections that wait for busy channels: {fields['transports']}, for at most {fields['seconds']:g} s; "
+        f"draining: {fields['transports']} connections wait for busy channels, for at most {fields['seconds']:g} s; "
         "a second Ctrl-C kills them"
     ),
 )
@@ -42,7 +44,7 @@ log(
     undrained,
     logging.WARNING,
     lambda fields: (
-        f"connections that are closed, with channels still busy after {fields['seconds']:g} s: {fields['transports']}"
+        f"closing {fields['transports']} connections whose channels are still busy after {fields['seconds']:g} s"
     ),
 )
 log(bad_request, logging.WARNING, lambda fields: f"{fields['peer']} was answered {fields['status']}: {fields['why']}")
@@ -52,5 +54,5 @@ log(
     logging.ERROR,
     lambda fields: f"{fields['method']} {fields['path']} was not answered within {fields['seconds']:g} s",
 )
-log(handshake_failed, logging.INFO, lambda fields: f"no TLS with {fields['peer']}: {fields['why']}")
+log(handshake_failed, logging.INFO, lambda fields: f"TLS handshake with {fields['peer']} failed: {fields['why']}")
 log(connection_refused, logging.WARNING, lambda fields: f"refused {fields['peer']}: {fields['why']}")

@@ -1,4 +1,4 @@
-"""How a request is answered that does not ask for a WebSocket: decided by its head, before its body is read."""
+"""The answer to a request that asks for no WebSocket: decided by the request's head, before its body is read."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from phxactor.http._request import Request
 from phxactor.http._response import Response
 
 MAX_BODY: Final = 10 * 1024 * 1024
-"""Bytes of a request's body, unless the endpoint, the route or the mount says otherwise."""
+"""Default limit for a request's body, in bytes; the endpoint, the route or the mount may set another."""
 
 
 def _nothing() -> None:
@@ -20,13 +20,13 @@ def _nothing() -> None:
 
 @attrs.frozen(kw_only=True)
 class Answering:
-    """What is to be done with a request, and what it may cost."""
+    """The function that answers a request, and the limits that it has."""
 
     answer: Callable[[Request], Coroutine[Any, Any, Response]]
-    """Takes the request again, with its body."""
+    """Answers the request; its argument is the same request with its body."""
     seconds: float
-    """How long that may wait; `math.inf` for any time."""
+    """Seconds that `answer` may take; `math.inf` for no limit."""
     max_body_bytes: int
-    """Bytes of the body; a request with a longer one is answered 413."""
+    """Limit for the body in bytes; a request with a longer body is answered 413."""
     end: Callable[[], None] = _nothing
-    """To be called when the response has been written, or never will be."""
+    """The caller calls it once, when the response is written or given up."""

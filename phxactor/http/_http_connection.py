@@ -1,11 +1,11 @@
-"""One connection that speaks HTTP/1.1: requests in, responses out, until one side has enough or it becomes a WebSocket.
+"""The server's side of an HTTP/1.1 connection: requests in, responses out, until a side closes or an upgrade.
 
-The body of a request is read when somebody asks for it, so that who answers looks at the head first. A response to a
-request whose body has not come whole is the last one.
+A request's body is read on demand, so that the caller can judge the head first. A response to a request whose body has
+not arrived whole is the last one on the connection.
 
-The protocol is h11's, from the parsing of heads to when a connection may be used again, and so is what counts as
-malformed (request smuggling among it). What is ours: limits of size and time, and an answer to those who break them.
-A connection that asks for a WebSocket in one plain piece does not come here (`plain_head`).
+h11 does the protocol: it parses heads, refuses malformed ones (request smuggling among them), and decides whether the
+connection may be used again. This module adds limits for size and time, and answers the clients that break them. A
+connection that begins with a plain upgrade request does not need this module (`plain_head`).
 
     idle ──first byte──> head ──(body)──> answer ──> idle
       │ HEAD_TIMEOUT,     │ HEAD_TIMEOUT: 408   │ BODY_TIMEOUT: 408
@@ -33,25 +33,25 @@ from phxactor.http._stream import Stream
 LEFT_OVER: Final = 12 * 1024 * 1024
 """Bytes that a client may still send while it is hung up on: some write a whole body before they read the answer."""
 MAX_HEAD: Final = 64 * 1024
-"""Bytes of a request line and its headers."""
+"""Most bytes of a request line and its headers."""
 MAX_HEADERS: Final = 100
-"""Headers of a request: small ones take forty times their bytes in memory."""
+"""Most headers of a request: small headers take many times their bytes in memory."""
 MUCH: Final = 2048
-"""Bytes that have come of a head when it waits for its turn to be read: 64 KiB of cookies or parameters are 20 ms."""
+"""A head of more received bytes than this waits for a turn before it is parsed, since that takes long."""
 HEAD_TIMEOUT: Final = 10.0
-"""Seconds until the first byte of the first request, and from the first byte of any to the end of its head."""
+"""Seconds to the first byte of the first request; also seconds from the first byte of a request to its head's end."""
 BODY_TIMEOUT: Final = 60.0
-"""Seconds for all of a body."""
+"""Seconds that a client has to send a whole body."""
 KEEP_ALIVE: Final = 60.0
 """Seconds that a connection may be silent between two requests."""
 SEND_TIMEOUT: Final = 30.0
-"""Seconds that a client has to take each 64 KiB of an answer."""
+"""Seconds that a client has to take each 64 KiB of a response."""
 
 _CHUNK: Final = 64 * 1024
 _EMPTY_LINES: Final = re.compile(rb"(?:\r\n)+")
 _UNDECIDED: Final = (b"", b"\r")
 _PIECES: Final = 100
-"""Events of the protocol that are taken without a pause."""
+"""Events of h11 that are taken without a checkpoint."""
 _BODY: Final = frozenset({b"content-length", b"transfer-encoding"})
 _BOTH_DONE: Final = {h11.CLIENT: h11.DONE, h11.SERVER: h11.DONE}
 _LAST: Final = [("connection", "close")]
@@ -61,11 +61,11 @@ T = TypeVar("T")
 
 
 class BadRequest(Exception):
-    """A client's mistake, answered already; all that is left is a line in the log, and to close the connection.
+    """A client's mistake, answered already: the caller has only to log it, and to close the connection.
 
     Args:
-        status: of the answer; there was none if the client was gone.
-        why: what was wrong.
+        status: the HTTP status of the answer; if the client has left, there was no answer.
+        why: the mistake, in words.
 
     """
 
@@ -76,17 +76,17 @@ class BadRequest(Exception):
 
 
 class HTTPConnection:
-    """The server's side of one connection: `next_request` (and `read_body`) and `respond` in turn.
+    """The server's side of one connection. Call `next_request`, `read_body` if wanted, and `respond` in turn.
 
-    Closing the stream is the caller's.
+    The caller closes the stream.
 
     Args:
         stream: a connected stream.
-        peer: where it comes from; every request says so.
-        scheme: `https` when the stream is encrypted, or a proxy says that its client's is.
-        first: what has been received already.
-        move_on_after: ends a block in which the client has taken too long, as trio's does.
-        wait_for_turn: waits until a long head may be read, which is much work.
+        peer: the address of the client, for the requests.
+        scheme: `https` if the stream is encrypted.
+        first: bytes that were received already.
+        move_on_after: a context manager that ends its block after some seconds, like trio's function of this name.
+        wait_for_turn: waits until a long head may be parsed.
 
     """
 
@@ -107,49 +107,49 @@ class HTTPConnection:
         self._scheme = scheme
         self._h11 = _new_h11(first)
         self._received = len(first)
-        """Bytes, of all requests so far."""
+        """Number of bytes received on the connection."""
         self._skipped = 0
         """Bytes of empty lines before the next request."""
         self._silence = HEAD_TIMEOUT
         self._method = ""
         self._body: int | None = 0
-        """Bytes of the last request's body; None if that is not known before it has come."""
+        """Length of the last request's body in bytes; None if its head does not say (chunked)."""
         self.lost = False
-        """Whether the client has gone, or nothing more may be written."""
+        """Whether the client has left, or a write was broken off: then nothing more may be written."""
 
     async def next_request(self) -> Request | None:
-        """Read the head of a request; `None` when there will be no more: the client left, or said nothing for long.
+        """Read the head of the next request; None if there is none: the client left, or was silent for too long.
 
         Raises:
-            BadRequest: the client made a mistake, was too slow, or left halfway. It has had its answer.
-            RuntimeError: the last request has not been responded to.
+            BadRequest: the client made a mistake, was too slow, or left in the middle of a head. It was answered.
+            RuntimeError: `respond` was not called for the last request.
 
         """
         return await self._or_refuse(self._request())
 
     @property
     def has_body(self) -> bool:
-        """Whether the last request has a body; an empty one that is said to be so is none."""
+        """Whether the last request has a body; `content-length: 0` counts as none."""
         return self._body != 0
 
     @property
     def is_idle(self) -> bool:
-        """Whether the next request may come, and nothing of it has."""
+        """Whether the connection waits for the next request, and has received nothing of it."""
         return not self.lost and self._h11.states == _BOTH_DONE and not self._h11.trailing_data[0]
 
     async def read_body(self, most: int) -> bytes:
-        """Read the body of the last request, of `most` bytes at the most; once.
+        """Read the body of the last request; call it once at most.
 
         Raises:
-            BadRequest: it is longer, or as `next_request` does.
+            BadRequest: the body has more than `most` bytes; or the client made a mistake, was too slow, or left.
 
         """
         return await self._or_refuse(self._read_body(most))
 
     async def respond(self, response: Response) -> bool:
-        """Send the answer to the last request; the client may be gone before it has all of it, which is no error.
+        """Send the response to the last request. A client that leaves meanwhile is no error.
 
-        Returns whether the system has taken it whole.
+        Returns whether the stream has taken the whole response.
 
         Raises:
             h11.LocalProtocolError: there is no request to respond to.
@@ -162,7 +162,7 @@ class HTTPConnection:
         return not self.lost
 
     def trailing(self) -> bytes:
-        """Return what was received after the request: the first frames, when it asked for an upgrade."""
+        """Return the bytes received after the request: the first frames, if it was an upgrade request."""
         return self._h11.trailing_data[0]
 
     async def _request(self) -> Request | None:
@@ -174,7 +174,7 @@ class HTTPConnection:
         self._method = head.method.decode()
         if not head.http_version.startswith(b"1."):
             version = head.http_version.decode()
-            raise BadRequest(HTTPStatus.HTTP_VERSION_NOT_SUPPORTED, f"HTTP/1.1 is spoken here, not HTTP/{version}")
+            raise BadRequest(HTTPStatus.HTTP_VERSION_NOT_SUPPORTED, f"this server speaks HTTP/1.1, not HTTP/{version}")
         self._body = _declared(head)
         try:
             return Request(
@@ -189,7 +189,7 @@ class HTTPConnection:
             raise BadRequest(HTTPStatus.BAD_REQUEST, str(error)) from None
 
     def _ready(self) -> bool:
-        """Say whether another request may come, and prepare for it."""
+        """Prepare for another request; return False if the connection cannot have one."""
         states = {self._h11.our_state, self._h11.their_state}
         if self.lost or states & {h11.MUST_CLOSE, h11.CLOSED, h11.ERROR}:
             return False
@@ -198,7 +198,7 @@ class HTTPConnection:
             self._method = ""
             self._skipped = 0
         elif states != {h11.IDLE}:
-            raise RuntimeError("respond to a request before asking for the next one")
+            raise RuntimeError("next_request was called before respond; respond to each request first")
         return True
 
     async def _read_head(self) -> h11.Request | None:
@@ -213,34 +213,37 @@ class HTTPConnection:
         before = self._received - begun
         if begun > MUCH:
             await self._wait_for_turn()
-        event = self._event_at_hand()  # nearly always the head has come whole: a scope costs 7 µs
+        event = self._event_at_hand()  # nearly always the head is whole: this saves a cancel scope
         if event is None:
             with self._move_on_after(HEAD_TIMEOUT):
                 event = await self._event()
         if event is None:
-            raise BadRequest(HTTPStatus.REQUEST_TIMEOUT, f"no whole head within {HEAD_TIMEOUT:g} seconds")
+            raise BadRequest(HTTPStatus.REQUEST_TIMEOUT, f"the head was not complete within {HEAD_TIMEOUT:g} seconds")
         size = self._received - before
-        # h11 has a limit for heads that are not whole; one may come whole with the bytes that go over it.
+        # h11 limits incomplete heads only; the read that completes a head may also take it over the limit.
         if size > MAX_HEAD and size - len(self._h11.trailing_data[0]) > MAX_HEAD:
-            raise BadRequest(HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE, f"a head of more than {MAX_HEAD} bytes")
+            raise BadRequest(HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE, f"the head has more than {MAX_HEAD} bytes")
         if not isinstance(event, h11.Request):
             return None
         if len(event.headers) > MAX_HEADERS:
-            del event  # or the error's traceback would hold it for as long as the refusal takes
-            raise BadRequest(HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE, f"more than {MAX_HEADERS} headers")
+            del event  # else the exception's traceback keeps it in memory until the refusal is sent
+            raise BadRequest(
+                HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE, f"the head has more than {MAX_HEADERS} headers"
+            )
         return event
 
     def _begun(self) -> int | None:
-        """Count the bytes that have come of a head: 0 when there will be none, None when more has to be waited for.
+        """Return the number of received bytes of a head: 0 if the client has closed, None if nothing has arrived yet.
 
-        Empty lines before it are dropped (RFC 9112 section 2.2), so h11, which wants none, begins anew behind them.
+        Empty lines before a request line are skipped (RFC 9112 section 2.2). h11 refuses them, so a new h11 connection
+        begins behind them.
         """
         pending, ended = self._h11.trailing_data
         empty = _EMPTY_LINES.match(pending)
         if empty is not None:
             self._skipped += empty.end()
             if self._skipped > MAX_HEAD:
-                raise BadRequest(HTTPStatus.BAD_REQUEST, "nothing but empty lines")
+                raise BadRequest(HTTPStatus.BAD_REQUEST, f"more than {MAX_HEAD} bytes of empty lines before a request")
             pending = pending[empty.end() :]
             self._h11 = _new_h11(pending)
             if ended:
@@ -251,7 +254,7 @@ class HTTPConnection:
 
     async def _read_body(self, most: int) -> bytes:
         if not self.has_body:
-            return b""  # whoever answers takes its end, which is at hand; one that becomes a WebSocket has none
+            return b""  # `respond` takes h11's end of the message; an upgrade request never gets here
         body, pieces = bytearray(), 0
         expected = self._body or 0
         with self._move_on_after(BODY_TIMEOUT):
@@ -263,13 +266,13 @@ class HTTPConnection:
                     return bytes(body)
                 body += event.data
                 pieces += 1
-                if not pieces % _PIECES:  # a body of very small chunks is many events without a wait
+                if not pieces % _PIECES:  # a body of very small chunks gives many events without waiting
                     await trio.lowlevel.checkpoint()
-            raise BadRequest(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, f"a body of more than {most} bytes")
-        raise BadRequest(HTTPStatus.REQUEST_TIMEOUT, f"no whole body within {BODY_TIMEOUT:g} seconds")
+            raise BadRequest(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, f"the body has more than {most} bytes")
+        raise BadRequest(HTTPStatus.REQUEST_TIMEOUT, f"the body was not complete within {BODY_TIMEOUT:g} seconds")
 
     def _skip_body(self) -> bool:
-        """Drop a body that nobody has asked for; say whether all of it had come, and was not too many pieces."""
+        """Drop a body that was not read; return whether it had arrived whole, in fewer than `_PIECES` events."""
         try:
             for _ in range(_PIECES):
                 event = self._event_at_hand()
@@ -288,7 +291,7 @@ class HTTPConnection:
         try:
             event = self._h11.next_event()
         except h11.RemoteProtocolError as error:
-            error.__traceback__ = None  # a frame of h11's in it knows the error
+            error.__traceback__ = None  # a frame of h11 in it refers to the error: a reference cycle
             raise BadRequest(error.error_status_hint, str(error)) from None
         return event if isinstance(event, h11.Event) else None
 
@@ -312,7 +315,7 @@ class HTTPConnection:
         await self._write(b"".join(parts))
 
     async def _write(self, data: bytes) -> None:
-        lost, self.lost = self.lost, True  # it is, if this is cancelled
+        lost, self.lost = self.lost, True  # a cancelled write leaves `lost` True
         try:
             for start in range(0, len(data), _CHUNK):
                 with self._move_on_after(SEND_TIMEOUT) as scope:
@@ -324,7 +327,7 @@ class HTTPConnection:
         self.lost = lost
 
     async def _or_refuse(self, reading: Awaitable[T]) -> T:
-        """Read, and answer a client's mistake."""
+        """Await `reading`; if the client made a mistake, answer it and raise BadRequest."""
         try:
             return await reading
         except BadRequest as bad:
@@ -338,16 +341,16 @@ class HTTPConnection:
 
 
 def _declared(head: h11.Request) -> int | None:
-    """Return the size of a request's body, None if it is not said before; raises BadRequest if it is said twice."""
+    """Return the size of a request's body in bytes; None if it is chunked. Raises BadRequest for two framings."""
     framing = {name: value for name, value in head.headers if name in _BODY}
-    if len(framing) > 1:  # a proxy may have believed the other one (RFC 9112 section 6.1)
-        raise BadRequest(HTTPStatus.BAD_REQUEST, "both Content-Length and Transfer-Encoding")
+    if len(framing) > 1:  # a proxy may have used the other header: request smuggling (RFC 9112 section 6.1)
+        raise BadRequest(HTTPStatus.BAD_REQUEST, "the head has both Content-Length and Transfer-Encoding")
     return None if b"transfer-encoding" in framing else int(framing.get(b"content-length", 0))
 
 
 def _new_h11(data: bytes) -> h11.Connection:
-    """Begin to read HTTP with what has come already."""
+    """Return a new h11 connection with bytes that were received already."""
     connection = h11.Connection(h11.SERVER, max_incomplete_event_size=MAX_HEAD)
-    if data:  # none would be the end
+    if data:  # h11 takes b"" for the end of the stream
         connection.receive_data(data)
     return connection

@@ -1,4 +1,4 @@
-"""Plain HTTP beside the sockets: which handler answers a method and a path."""
+"""Routes for plain HTTP beside the sockets: which handler answers a method and a path."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from phxactor.http._response import Response
 from phxactor.otp import is_async
 
 Handler: TypeAlias = Callable[[Request], Awaitable[Response]]
-"""Answers a request; what it raises is the server's fault, a 500."""
+"""An async function that answers a request; if it raises, the server answers 500."""
 
 _METHOD: Final = re.compile("[A-Z]+")
 _NAME: Final = re.compile(r"\{(?P<rest>\*?)(?P<name>[A-Za-z_][A-Za-z0-9_]*)\}")
@@ -26,17 +26,19 @@ class Route:
     """A handler for one method on one path; `route`, `get` and `post` make one.
 
     Args:
-        method: in upper case. A `GET` also answers `HEAD`.
-        path: begins with a slash. A segment `{name}` takes any one segment that is not empty, and a last segment
-            `{*name}` all that follows, if anything does; `request.path_params` tells what they took.
-        handler: an async function.
-        timeout: seconds that the handler may wait before 503 is answered in its place, and it is cancelled; None for
-            the endpoint's `request_timeout`, `math.inf` for any number. A client that leaves cancels it at once.
-        max_body_bytes: of a request; one with a longer body is answered 413, and not read. None for the endpoint's.
+        method: the HTTP method in upper case. A `GET` route also answers `HEAD`.
+        path: the path, which begins with a slash. A segment `{name}` matches any one segment that is not empty. A last
+            segment `{*name}` matches the rest of the path, which may be empty. `request.path_params` holds the matched
+            texts.
+        handler: an async function from the request to a `Response`.
+        timeout: seconds that the handler may take; then the server answers 503 and cancels the handler. None for the
+            endpoint's `request_timeout`, `math.inf` for no limit. The handler is also cancelled when the client leaves.
+        max_body_bytes: limit for a request's body in bytes; a request with a longer body is answered 413. None for the
+            endpoint's `max_body_bytes`.
 
     Raises:
-        TypeError: the handler is no async function, the time-out no number.
-        ValueError: the method, the path or the time-out cannot be.
+        TypeError: the handler is no async function, or a limit is no number.
+        ValueError: the method, the path or a limit is not valid.
 
     """
 
@@ -57,29 +59,31 @@ class Route:
         if self.max_body_bytes is not None:
             check.whole("max_body_bytes of a route", self.max_body_bytes)
         if not is_async(self.handler):
-            raise TypeError(f"a handler is an async function of a request, not {self.handler!r}")
+            raise TypeError(f"a route's handler must be an async function of a request; got {self.handler!r}")
         if not _METHOD.fullmatch(self.method):
-            raise ValueError(f"{self.method!r} is no method: give 'GET', 'POST' or another, in upper case")
+            raise ValueError(f"a route's method must be 'GET', 'POST' or another, in upper case; got {self.method!r}")
         if not self.path.startswith("/"):
-            raise ValueError(f"the path of a route begins with a slash: {self.path!r}")
+            raise ValueError(f"a route's path must begin with a slash; got {self.path!r}")
         names = []
         for position, segment in enumerate(self.segments, 1):
             match = _NAME.fullmatch(segment)
             if match is None and ("{" in segment or "}" in segment):
-                raise ValueError(f"a name in a path is a whole segment, '{{name}}' or '{{*name}}': {self.path!r}")
+                raise ValueError(
+                    f"a name must be a whole segment, '{{name}}' or '{{*name}}'; the path is {self.path!r}"
+                )
             if match and match["rest"] and position < len(self.segments):
-                raise ValueError(f"what takes the rest of a path stands last: {self.path!r}")
+                raise ValueError(f"'{{*name}}' must be the last segment of a path; the path is {self.path!r}")
             if match and match["name"] in names:
-                raise ValueError(f"a path has each name once: {self.path!r}")
+                raise ValueError(f"a path must have each name once; {match['name']!r} is twice in {self.path!r}")
             names.extend([match["name"]] if match else [])
 
     @property
     def exact(self) -> bool:
-        """Whether the path has no names in it."""
+        """Whether the path has no `{name}` segments."""
         return "{" not in self.path
 
     def match(self, segments: list[str]) -> dict[str, str] | None:
-        """Return what the names take of a path, or `None` when the path is another."""
+        """Return the texts that the names match in a path; None if the path does not match."""
         taken: dict[str, str] = {}
         for position, segment in enumerate(self.segments):
             name = _NAME.fullmatch(segment)
@@ -102,38 +106,38 @@ def route(
     timeout: float | None = None,
     max_body_bytes: int | None = None,
 ) -> Route:
-    """Have `handler` answer `method` on `path`; see `Route`."""
+    """Return a route: `handler` answers `method` on `path`; see `Route`."""
     return Route(method, path, handler, timeout, max_body_bytes)
 
 
 def get(path: str, handler: Handler, *, timeout: float | None = None) -> Route:
-    """Have `handler` answer `GET` and `HEAD` on `path`; see `Route`."""
+    """Return a route: `handler` answers `GET` and `HEAD` on `path`; see `Route`."""
     return Route("GET", path, handler, timeout)
 
 
 def post(path: str, handler: Handler, *, timeout: float | None = None, max_body_bytes: int | None = None) -> Route:
-    """Have `handler` answer `POST` on `path`; see `Route`."""
+    """Return a route: `handler` answers `POST` on `path`; see `Route`."""
     return Route("POST", path, handler, timeout, max_body_bytes)
 
 
 @attrs.frozen
 class Found:
-    """The route that is meant by a request, and what it takes of its path."""
+    """The route that matches a request, and the texts that its names match in the path."""
 
     route: Route
     path_params: dict[str, str]
 
     async def answer(self, request: Request) -> Response:
-        """Call the handler. Raises TypeError for what is no response."""
+        """Call the handler. Raises TypeError if it does not return a `Response`."""
         taken = self.path_params
         response: object = await self.route.handler(attrs.evolve(request, path_params=taken) if taken else request)
         if not isinstance(response, Response):
-            raise TypeError(f"a handler returns a Response, not {response!r:.200}")
+            raise TypeError(f"a route's handler must return a Response; got {response!r:.200}")
         return response
 
 
 class Routes:
-    """All routes of an endpoint: exact paths first, then those with names, in the order in which they were given.
+    """All routes of an endpoint. Exact paths match first, then paths with names, in the given order.
 
     Raises:
         ValueError: two routes have the same method and path.
@@ -154,12 +158,12 @@ class Routes:
                 self._named.append(one)
 
     async def answer(self, request: Request) -> Response:
-        """Call the handler that is meant; 404 when no route has the path, 405 when none has the method."""
+        """Answer a request by its route; 404 if no route has the path, 405 if no route at the path has the method."""
         found = self.find(request)
         return found if isinstance(found, Response) else await found.answer(request)
 
     def find(self, request: Request) -> Found | Response:
-        """Say which handler is meant, or answer that none is."""
+        """Return the route that matches a request, or the 404 or 405 response."""
         segments = request.path.split("/")[1:]
         found: list[tuple[Route, dict[str, str]]]
         found = [(one, {}) for one in self._exact.get(request.path, {}).values()]

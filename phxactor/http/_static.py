@@ -1,7 +1,7 @@
 """Static files: a folder served below a path.
 
-A file is read whole, in a thread, each time somebody needs it: folders change while one works on them, and a client
-that has a file already is only told so (304).
+The server reads a file whole, in a thread, at each request, since folders change during development. A client that has
+the current version already gets a 304 without the file.
 """
 
 from __future__ import annotations
@@ -20,11 +20,11 @@ from phxactor.http._response import Response
 from phxactor.http._routes import Route, get
 
 MAX_FILE: Final = 8 * 1024 * 1024
-"""Bytes of a file; a larger one is not served but answered with 500."""
+"""Most bytes of a file; a request for a larger one is answered 500."""
 INDEX: Final = "index.html"
-"""What a folder is shown as."""
+"""The file that answers a request for a folder."""
 
-# One of our own, so that a type does not depend on what the machine has installed.
+# A private table, so that a file's type does not depend on the tables that the machine has installed.
 _TYPES: Final = MimeTypes()
 for _suffix, _type in {
     ".js": "text/javascript",  # RFC 9239; Python 3.11 says application/javascript
@@ -41,14 +41,15 @@ _NOT_FOUND: Final = Response.text("not found\n", status=HTTPStatus.NOT_FOUND)
 
 
 def static(path: str, directory: str | PathLike[str]) -> Route:
-    """Serve the files of a folder below `path`, as they are at each request, to anybody.
+    """Return a route that serves the files of a folder below `path` to any client, as they are at each request.
 
-    A folder shows its `index.html`. Files and folders that begin with a dot are hidden, and so is whatever a symbolic
-    link shows of the world outside `directory`. Browsers ask each time whether a file has changed (`no-cache`).
+    A request for a folder gets its `index.html`. Names that begin with a dot are hidden, and so are symbolic links to
+    files outside `directory`. Browsers ask at each request whether a file has changed (`no-cache`).
 
     Args:
-        path: such as `/assets`, or `/` for all that no other route has.
-        directory: an existing folder; `importlib.resources.files("package") / "static"` is one, unless zipped.
+        path: the path of the folder, such as `/assets`; `/` serves all paths that no other route has.
+        directory: an existing folder; for a package's files, `importlib.resources.files("package") / "static"`, unless
+            the package is zipped.
 
     Raises:
         NotADirectoryError: there is no such folder.
@@ -70,7 +71,7 @@ def _answer(root: Path, request: Request) -> Response:
     try:
         path = _resolve(root, below)
         if path.is_dir():
-            if not request.raw_path.endswith("/"):  # or the page's relative links would miss the folder
+            if not request.raw_path.endswith("/"):  # else relative links in the page resolve outside the folder
                 location = request.raw_path + "/" + ("?" + request.query if request.query else "")
                 return Response.text("moved\n", status=HTTPStatus.MOVED_PERMANENTLY, headers=[("location", location)])
             path = _resolve(root, f"{below}{INDEX}")
@@ -82,7 +83,7 @@ def _answer(root: Path, request: Request) -> Response:
 
 
 def _resolve(root: Path, below: str) -> Path:
-    """Find what exists below the root; raises FileNotFoundError when there is nothing, or nothing that may be seen."""
+    """Return an existing path below the root. Raises FileNotFoundError if there is none, or if it is hidden."""
     segments = below.removesuffix("/").split("/") if below else []
     if any(not one or one.startswith(".") or "\0" in one for one in segments):
         raise FileNotFoundError(below)
@@ -108,7 +109,7 @@ def _file(path: Path, request: Request) -> Response:
 
 
 def _has(etag: str, if_none_match: str | None) -> bool:
-    """Compare weakly (RFC 9110 section 13.1.2)."""
+    """Say whether If-None-Match names the tag, by weak comparison (RFC 9110 section 13.1.2)."""
     tags = [tag.strip().removeprefix("W/") for tag in (if_none_match or "").split(",")]
     return etag in tags or tags == ["*"]
 

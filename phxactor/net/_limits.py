@@ -1,7 +1,7 @@
-"""How many connections an endpoint takes: in all, and from one address.
+"""Limits on the number of connections of an endpoint: in all, and per client address.
 
-They are counted by the processes that hold them, each for itself, so that what is refused costs a process for a moment,
-and accepting goes on as fast as ever.
+The process of each connection counts it, not the listener. So a refused connection costs a short-lived process, and
+the listener accepts at full speed.
 """
 
 from __future__ import annotations
@@ -22,15 +22,15 @@ from phxactor.net._base_connection import BaseConnection
 from phxactor.runtime import self_pid
 
 LINGER: Final = 1.0
-"""Seconds that a client who is refused has to read why."""
+"""Seconds that a refused client has to read the refusal before its connection is closed."""
 LINGERING: Final = 64
-"""Clients that have them at once; any other is closed without, so that a flood holds no more than this."""
+"""At most this many refused clients get `LINGER` seconds; others are closed at once. This bounds a flood's cost."""
 PREFIX: Final = 64
-"""Bits of an IPv6 address that stand for one client: it has all of the others."""
+"""Length of the prefix that identifies an IPv6 client, in bits: a client can use every address of its /64."""
 
 
 class TooManyError(Exception):
-    """One connection too many: the status that says so, and why, for the log."""
+    """A connection is over a limit: carries the HTTP status of the refusal, and the reason for the log."""
 
     def __init__(self, status: HTTPStatus, why: str) -> None:
         super().__init__(why)
@@ -39,18 +39,18 @@ class TooManyError(Exception):
 
 
 def check_limits(total: object, per_address: object) -> None:
-    """Raise ValueError or TypeError for what is no number from 1, and not None, which is any number."""
+    """Check that each limit is None (no limit) or a whole number from 1. Raises TypeError or ValueError."""
     for name, value in (("max_connections", total), ("max_connections_per_address", per_address)):
         if value is not None:
             check.whole(name, value)
 
 
 class ConnectionLimits:
-    """The connections that there are, and how many there may be; None for any number (see `check_limits`)."""
+    """The count of open connections and the limits on it; None for no limit (see `check_limits`)."""
 
     @classmethod
     def of(cls, total: int | None, per_address: int | None) -> Self | None:
-        """Return what counts them; None where there is no limit, so that nothing has to be counted."""
+        """Return the limits; None if there is no limit, so that no connection is counted."""
         return None if total is None and per_address is None else cls(total, per_address)
 
     def __init__(self, total: int | None, per_address: int | None) -> None:
@@ -58,13 +58,13 @@ class ConnectionLimits:
         self._total = total
         self._per_address = per_address
         self.count = 0
-        """Connections that there are."""
+        """Number of connections that hold a place."""
         self._by_address: Counter[str] = Counter()
         self._lingering = 0
 
     @contextmanager
     def place(self, peer: PeerData) -> Iterator[None]:
-        """Take a place as long as it lasts. Raises TooManyError."""
+        """Hold a place for the length of the block. Raises TooManyError if no place is free."""
         address = self.enter(peer)
         try:
             yield
@@ -72,13 +72,21 @@ class ConnectionLimits:
             self.leave(address)
 
     def enter(self, peer: PeerData) -> str:
-        """Take a place; returns what `leave` gives it back by. Raises TooManyError: 503, or 429 for an address."""
+        """Take a place; return the key to give to `leave`.
+
+        Raises:
+            TooManyError: with 503 for the limit in all, with 429 for the limit per address.
+
+        """
         if self._total is not None and self.count >= self._total:
-            why = f"there are {self.count} connections, and no more than {self._total} may be"
+            why = f"there are {self.count} connections; max_connections is {self._total}"
             raise TooManyError(HTTPStatus.SERVICE_UNAVAILABLE, why)
         address = "" if self._per_address is None or peer is LOCAL else _client(peer.address)
         if address and self._by_address[address] >= (self._per_address or 0):
-            why = f"there are {self._by_address[address]} connections from {address}, and no more may be"
+            why = (
+                f"there are {self._by_address[address]} connections from {address}; "
+                f"max_connections_per_address is {self._per_address}"
+            )
             raise TooManyError(HTTPStatus.TOO_MANY_REQUESTS, why)
         self.count += 1
         if address:
@@ -86,7 +94,7 @@ class ConnectionLimits:
         return address
 
     def leave(self, address: str) -> None:
-        """Give a place back."""
+        """Give back the place that `enter` returned this key for."""
         self.count -= 1
         if address:
             self._by_address[address] -= 1
@@ -94,7 +102,7 @@ class ConnectionLimits:
                 del self._by_address[address]
 
     async def refuse(self, connection: BaseConnection, status: HTTPStatus) -> None:
-        """Answer a client who has no place, whatever he has asked for, and close."""
+        """Answer a client that has no place with `status`, without reading its request, and close."""
         self._lingering += 1
         try:
             with self_pid().runtime.patience.move_on_after(LINGER), suppress(trio.BrokenResourceError):
@@ -107,7 +115,7 @@ class ConnectionLimits:
 
 
 def _client(address: str) -> str:
-    """Return what an address has in common with all others of its client."""
+    """Return the key of a client: its IPv4 address, or the /64 of its IPv6 address."""
     if ":" not in address:
         return address
     network = int(IPv6Address(address)) >> (128 - PREFIX) << (128 - PREFIX)

@@ -1,4 +1,4 @@
-"""The listener: accepts connections, and hands each to a start function, which has a process started for it."""
+"""The listener: accepts connections, and calls a start function for each, which requests a process for it."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ from phxactor.otp import Error, Ok
 from phxactor.runtime import Pid, own, self_pid
 
 AT_ONCE: Final = 64
-"""Connections that are accepted before others get a turn."""
+"""Connections that the listener accepts in one pass of the scheduler."""
 PAUSE: Final = 0.1
-"""Seconds without accepting, after the system had no file descriptor or no memory left."""
+"""Seconds that the listener pauses when the system has no file descriptor or memory left."""
 
 EXHAUSTED: Final = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM})
-"""What `accept` says when the system has no room for one more; it may have again soon."""
+"""Error numbers of `accept` that mean: the system has no resources now, but may have them again soon."""
 LOST: Final = frozenset(
     getattr(errno, name)
     for name in (
@@ -33,38 +33,38 @@ LOST: Final = frozenset(
     )
     if hasattr(errno, name)
 )
-"""What it says of a connection that has gone before it was accepted, or that a firewall forbids (Linux, accept(2))."""
+"""Error numbers of `accept` for a connection that is gone already, or that a firewall forbids (Linux, accept(2))."""
 
 Start: TypeAlias = Callable[[socket.socket, PeerData], None]
-"""Has a connection that was accepted served; it cannot wait."""
+"""A function that requests a process for an accepted connection; it must not wait."""
 
 
 @attrs.define
 class Place:
-    """Where a listener listens, and what is kept of that when it starts again."""
+    """The address of a listener; it outlives restarts of the listener's process."""
 
     asked: Address
-    """What was asked for; port 0 is any that is free."""
+    """The address that the program asked for; port 0 means any free port."""
     mode: int
     """The permissions of a Unix socket's file."""
     address: Address | None = None
-    """Where it listens, or did last: any port that is free is, after a restart, the one that was."""
+    """The address in use, or the last one: for port 0, a restart takes the same port again if it is free."""
 
 
 def listen(place: Place, start: Start) -> Ok[Pid] | Error:
-    """Open an address and start the process that accepts on it: a start function.
+    """Open an address and start the process that accepts on it: a supervisor's start function.
 
-    `Error` says in words why the address cannot be had.
+    Returns an `Error` with a text that says why the address is not available.
     """
     try:
         sock = _open(place)
     except OSError as error:
-        why = "is in use" if error.errno == errno.EADDRINUSE else f"cannot be had: {error.strerror or error}"
+        why = "is in use" if error.errno == errno.EADDRINUSE else f"is not available: {error.strerror or error}"
         return Error(f"the address {place.asked} {why}")
     sock.settimeout(0)
     where = place.asked
     if where.path is None:
-        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)  # which all that it accepts inherit
+        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)  # accepted sockets inherit it
         where = attrs.evolve(where, port=sock.getsockname()[1])
     place.address = where
     identity = (0, 0) if where.path is None else identify(where.path)
@@ -75,21 +75,21 @@ def listen(place: Place, start: Start) -> Ok[Pid] | Error:
         if where.path is not None:
             remove_unix(where.path, identity)
 
-    own(pid, close)  # it may be killed before it has run
+    own(pid, close)  # not in `_accept`: the process may be killed before it has run
     return Ok(pid)
 
 
 def _open(place: Place) -> socket.socket:
-    """Open it; on the port that it was, if any will do, for clients come back to that. Raises OSError."""
+    """Open the address; with port 0 on the last port if it is free, since clients reconnect to it. Raises OSError."""
     last = place.address
     if last is not None and place.asked.port == 0 and attrs.evolve(last, port=0) == place.asked:
-        with suppress(OSError):  # somebody else may have it by now
+        with suppress(OSError):  # another program may use the port by now
             return open_listening(last, place.mode)
     return open_listening(place.asked, place.mode)
 
 
 async def _accept(where: Address, sock: socket.socket, start: Start) -> None:
-    """Be the process."""
+    """Run the listener's process."""
     if events.listening.handlers:
         events.listening.emit(url=str(where))
     while True:
@@ -103,7 +103,7 @@ async def _accept(where: Address, sock: socket.socket, start: Start) -> None:
                 if error.errno in LOST:
                     continue
                 if error.errno not in EXHAUSTED:
-                    raise  # the socket is not what it was: the supervisor has another one opened
+                    raise  # the listening socket is broken: the process ends, and its supervisor opens another one
                 if events.accept_failed.handlers:
                     events.accept_failed.emit(why=str(error))
                 await trio.sleep(PAUSE)

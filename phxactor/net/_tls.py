@@ -1,4 +1,4 @@
-"""TLS: from an accepted socket to an encrypted connection, within a time."""
+"""TLS: from an accepted socket to an encrypted connection, within a time limit."""
 
 from __future__ import annotations
 
@@ -13,28 +13,31 @@ from phxactor.net._stream_connection import StreamConnection
 from phxactor.runtime import forget_handshake, self_pid
 
 HANDSHAKE_TIMEOUT: Final = 10.0
-"""Seconds that a client has for the handshake."""
+"""Seconds that a client has for the TLS handshake."""
 
 
 class HandshakeError(Exception):
-    """No encrypted connection came about; says why."""
+    """The TLS handshake failed; the text says why."""
 
 
 def check_context(context: object) -> ssl.SSLContext | None:
-    """Return a server's context, or None for none. Raises TypeError, and ValueError for a client's."""
+    """Return the given SSL context or None. Raises TypeError for another type, ValueError for a client's context."""
     if context is None:
         return None
     if not isinstance(context, ssl.SSLContext):
-        raise TypeError(f"tls is an ssl.SSLContext with a certificate, not {context!r}")
+        raise TypeError(f"tls must be an ssl.SSLContext with a certificate; got {context!r}")
     if context.protocol is ssl.PROTOCOL_TLS_CLIENT:
-        raise ValueError("tls is a client's context; make one by ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)")
+        raise ValueError(
+            "tls must be a server's context; got a client's (PROTOCOL_TLS_CLIENT). "
+            "ssl.create_default_context(ssl.Purpose.CLIENT_AUTH) makes a server's"
+        )
     return context
 
 
 async def shake_hands(transport: trio.abc.Stream, context: ssl.SSLContext, flusher: Flusher) -> StreamConnection:
-    """Make a connection encrypted. Raises HandshakeError, with the connection closed."""
+    """Do the TLS handshake as the server. Raises HandshakeError if it fails; the connection is closed then."""
     stream = trio.SSLStream(transport, context, server_side=True, https_compatible=True)
-    why = f"no handshake within {HANDSHAKE_TIMEOUT:g} seconds"
+    why = f"the handshake was not done within {HANDSHAKE_TIMEOUT:g} seconds"
     done = False
     try:
         with self_pid().runtime.patience.move_on_after(HANDSHAKE_TIMEOUT):
@@ -52,5 +55,5 @@ async def shake_hands(transport: trio.abc.Stream, context: ssl.SSLContext, flush
 
 
 def as_stream(sock: socket.socket) -> trio.SocketStream:
-    """Have an accepted socket as a stream of trio's."""
+    """Return an accepted socket as a trio stream."""
     return trio.SocketStream(trio.socket.from_stdlib_socket(sock))

@@ -1,4 +1,4 @@
-"""Unix sockets: the files that stand for them, which nobody removes who is killed."""
+"""Unix sockets and their files; a server that is killed leaves its file behind."""
 
 from __future__ import annotations
 
@@ -10,13 +10,16 @@ from pathlib import Path
 
 
 def open_unix(path: str, mode: int, backlog: int) -> socket.socket:
-    """Bind and listen, with a file of the permissions `mode`; raises OSError. Only a dead socket is replaced."""
+    """Bind and listen on a Unix socket whose file has the permissions `mode`.
+
+    A socket file at the path that no server listens on is replaced. Raises OSError for anything else at the path.
+    """
     file = Path(path)
     _remove_dead(file)
     sock = socket.socket(socket.AF_UNIX)
     try:
         sock.bind(path)
-        file.chmod(mode)  # before it listens, and so before anybody can connect
+        file.chmod(mode)  # before `listen`, so before any client can connect
         sock.listen(backlog)
     except BaseException:
         sock.close()
@@ -25,20 +28,20 @@ def open_unix(path: str, mode: int, backlog: int) -> socket.socket:
 
 
 def identify(path: str) -> tuple[int, int]:
-    """Return what tells a file from another that takes its place: an inode alone may be used again."""
+    """Return the identity of a file: its inode and its change time, since the system reuses inode numbers."""
     found = Path(path).lstat()
     return found.st_ino, found.st_ctime_ns
 
 
 def remove_unix(path: str, identity: tuple[int, int]) -> None:
-    """Remove the file of a socket that is closed, unless another has taken its place."""
+    """Remove the file of a closed socket, unless another file has replaced it."""
     with suppress(OSError):
         if identify(path) == identity:
             Path(path).unlink()
 
 
 def _remove_dead(file: Path) -> None:
-    """Remove a socket on which nobody listens. Raises OSError for anything else that is there."""
+    """Remove a socket file that no server listens on. Raises OSError for anything else at the path."""
     if file.is_socket():
         with socket.socket(socket.AF_UNIX) as probe:
             probe.settimeout(0)
@@ -47,8 +50,8 @@ def _remove_dead(file: Path) -> None:
             except ConnectionRefusedError:
                 file.unlink()
                 return
-            except BlockingIOError:  # somebody listens who has not accepted for long
+            except BlockingIOError:  # a server listens there, and its queue is full
                 pass
         raise OSError(EADDRINUSE, os.strerror(EADDRINUSE))
     if os.path.lexists(file):
-        raise OSError(EEXIST, "there is a file that is no socket")
+        raise OSError(EEXIST, "the path has a file that is no socket; remove it or choose another path")

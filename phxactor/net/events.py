@@ -10,13 +10,13 @@ from phxactor.telemetry.log import log
 
 listening: Final = Event("phxactor.endpoint.listening", "The endpoint accepts connections: url.")
 accept_failed: Final = Event(
-    "phxactor.endpoint.accept_failed", "A connection could not be accepted, for lack of file descriptors, say: why."
+    "phxactor.endpoint.accept_failed", "accept() failed, for example for lack of file descriptors: why."
 )
 stream_failed: Final = Event(
     "phxactor.transport.stream_failed",
-    "A stream that was given to `serve_stream` raised what no stream may, and is given up: exception.",
+    "A stream given to `serve_stream` raised an exception that trio's streams do not raise, and is closed: exception.",
 )
 
 log(listening, logging.INFO, lambda fields: f"listening on {fields['url']}")
 log(accept_failed, logging.ERROR, lambda fields: f"cannot accept a connection: {fields['why']}")
-log(stream_failed, logging.ERROR, lambda _: "a stream raised what no stream may, and is given up")
+log(stream_failed, logging.ERROR, lambda _: "a stream raised an unexpected exception; its connection is closed")

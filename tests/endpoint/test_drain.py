@@ -70,8 +70,8 @@ async def test_who_waits_is_told_what_for(autojump_clock: MockClock, caplog: pyt
         caplog.set_level(logging.INFO)
         assert await it.stop() == pytest.approx(4, abs=0.1)
     assert said(caplog) == [
-        (logging.INFO, "stopping; connections that are told: 3"),
-        (logging.INFO, "connections that wait for busy channels: 2, for at most 30 s; a second Ctrl-C kills them"),
+        (logging.INFO, "stopping; connections to drain: 3"),
+        (logging.INFO, "draining; connections with busy channels: 2; waiting at most 30 s; a second Ctrl-C kills them"),
     ]
 
 
@@ -82,7 +82,7 @@ async def test_nothing_is_said_of_a_short_wait(autojump_clock: MockClock, caplog
         caplog.set_level(logging.INFO)
         await it.stop()
         await trio.sleep(SILENCE)
-    assert said(caplog) == [(logging.INFO, "stopping; connections that are told: 1")]
+    assert said(caplog) == [(logging.INFO, "stopping; connections to drain: 1")]
 
 
 @pytest.mark.parametrize("limit", [0.5, 5.0, 70.0])
@@ -95,7 +95,7 @@ async def test_it_ends_by_itself_at_its_limit(
         assert await it.stop() == pytest.approx(limit, abs=0.1)
     assert said(caplog)[-1] == (
         logging.WARNING,
-        f"connections that are closed, with channels still busy after {limit:g} s: 1",
+        f"drained for {limit:g} s; connections closed with busy channels: 1",
     )
     assert len(complaints(caplog)) == 1
 

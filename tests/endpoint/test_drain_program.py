@@ -22,7 +22,8 @@ CLIENTS = 500
 AT_ONCE = 3
 """Pushes of one client that wait for an answer, at least until the server stops reading."""
 WAITS = (
-    f"INFO connections that wait for busy channels: 1, for at most {drained.LIMIT:g} s; a second Ctrl-C kills them\n"
+    f"INFO draining; connections with busy channels: 1; waiting at most {drained.LIMIT:g} s; "
+    "a second Ctrl-C kills them\n"
 )
 AFTER = 2 * CLIENTS
 """Answers after which the program is told to stop."""
@@ -75,7 +76,7 @@ async def test_five_hundred_clients_that_push_while_the_program_stops() -> None:
     assert crowd.answered == orjson.loads(printed.splitlines()[-1])
     assert "ERROR" not in printed
     assert "still busy" not in printed
-    assert f"INFO stopping; connections that are told: {CLIENTS}" in printed
+    assert f"INFO stopping; connections to drain: {CLIENTS}" in printed
 
 
 async def test_a_busy_channel_is_waited_for_until_a_second_ctrl_c() -> None:

@@ -174,9 +174,9 @@ class Raw(RawSocket):
 @pytest.mark.parametrize(
     ("path", "handler", "websocket", "said"),
     [
-        ("socket", UserSocket, True, "such as '/socket'"),
-        ("/socket/", UserSocket, True, "such as '/socket'"),
-        ("/", UserSocket, True, "such as '/socket'"),
+        ("socket", UserSocket, True, "like '/socket'"),
+        ("/socket/", UserSocket, True, "like '/socket'"),
+        ("/", UserSocket, True, "like '/socket'"),
         ("/socket", Room, True, "subclass of Socket or RawSocket"),
         ("/socket", "UserSocket", True, "subclass of Socket or RawSocket"),
         ("/socket", UserSocket, "yes", "True, False or WebSocketOptions"),

@@ -94,7 +94,7 @@ async def test_a_socket_is_identified_by_text(name: object, longpoll: bool, capl
     (line,) = complaints(caplog)
     assert line.getMessage().endswith("to Odd failed")
     assert line.exc_info is not None
-    assert str(line.exc_info[1]) == f"identify returns text or None, not {name!r}"
+    assert str(line.exc_info[1]) == f"identify must return text or None; got {name!r}"
 
 
 async def _nothing(request: Request) -> Response:
@@ -129,7 +129,7 @@ def test_a_batch_is_a_whole_number(size: int) -> None:
     "options", [{"interval": 0}, {"interval": -1}, {"limit": 0}, {"limit": True}, {"limit": "1"}, {"limit": math.nan}]
 )
 def test_the_times_of_a_drain_are_more_than_0(options: dict[str, Any]) -> None:
-    with pytest.raises(ValueError, match="is a number above 0"):
+    with pytest.raises(ValueError, match="must be a number above 0"):
         DrainOptions(**options)
 
 
@@ -140,4 +140,4 @@ async def test_an_error_handler_that_answers_nothing_is_a_failure(caplog: pytest
     websocket = WebSocketOptions(check_origin=False, error_handler=forgets)
     endpoint = Endpoint(sockets=[mount("/socket", answering(Error("no")), websocket=websocket)])
     assert await status_of(endpoint, HEAD) == HTTPStatus.INTERNAL_SERVER_ERROR
-    assert "an error_handler returns a Response, not None" in caplog.text
+    assert "error_handler must return a Response; got None" in caplog.text

@@ -96,7 +96,7 @@ def test_the_options_never_change() -> None:
         Endpoint(name=1)  # type: ignore[arg-type]
     with pytest.raises(ValueError, match="cannot be a name"):
         Endpoint(name="")
-    with pytest.raises(TypeError, match=r'pubsub is PubSub\("name"\)'):
+    with pytest.raises(TypeError, match=r'pubsub must be a PubSub\("name"\)'):
         Endpoint(pubsub="news")  # type: ignore[arg-type]
 
 

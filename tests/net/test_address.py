@@ -87,8 +87,8 @@ def test_what_is_not_given_is_as_before() -> None:
 @pytest.mark.parametrize(
     ("given", "says"),
     [
-        ({"path": "x.sock", "port": 1}, "not on both"),
-        ({"path": "x.sock", "host": "::1"}, "not on both"),
+        ({"path": "x.sock", "port": 1}, "not both"),
+        ({"path": "x.sock", "host": "::1"}, "not both"),
         ({"path": ""}, "is empty"),
         ({"port": 65536}, "0 to 65535"),
         ({"port": -1}, "0 to 65535"),

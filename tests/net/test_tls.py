@@ -194,7 +194,7 @@ async def test_who_does_not_speak_tls_is_let_go(caplog: pytest.LogCaptureFixture
             assert await client.ask(["1", "1", "room", "phx_join", {}]) == JOINED
     lines = [record for record in caplog.records if record.name == "phxactor.endpoint.handshake_failed"]
     assert len(lines) == 2
-    assert all(line.levelno == logging.INFO and "no TLS with 127.0.0.1:" in line.message for line in lines)
+    assert all(line.levelno == logging.INFO and "TLS handshake with 127.0.0.1:" in line.message for line in lines)
     assert complaints(caplog) == []
 
 

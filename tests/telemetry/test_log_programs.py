@@ -154,7 +154,7 @@ async def test_what_waits_is_written_once_somebody_reads_and_crashes_are_counted
         f"{CRASHES - FEW} more like this were left out, within 10 s: {crashes[0].split(':', 2)[2]}"
     )
     assert read[0].count(f"ValueError: {'x' * 100}\n") == FEW
-    assert "INFO:phxactor.endpoint.draining:stopping; connections that are told: 1" in lines
+    assert "INFO:phxactor.endpoint.draining:stopping; connections to drain: 1" in lines
 
 
 async def test_a_forked_child_writes_no_log(tmp_path: Path) -> None:
