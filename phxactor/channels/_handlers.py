@@ -1,4 +1,4 @@
-"""Handlers named by event: `@on` and `@intercept`, and payloads structured into the handler's annotation."""
+"""Handlers by event, `@on` and `@intercept`, and payloads structured into the type that a handler annotates."""
 
 from __future__ import annotations
 
@@ -18,30 +18,31 @@ _MARK = "_phxactor_events"
 
 
 def on(event: str) -> Callable[[F], F]:
-    """Have a method take a client's event: `async def handler(self, payload)`.
+    """Make a method the handler of a client's event: `async def handler(self, payload)`; returns a `HandleResult`.
 
-    Where the payload is annotated with a class (attrs, dataclass, TypedDict, ...), it is structured by cattrs, without
-    coercion; one that does not fit is answered with status error, and says where. `bytes` is a binary message. The
-    method returns a `HandleResult`.
+    If the payload is annotated with a class (attrs, dataclass, TypedDict, ...), cattrs structures it, without coercion.
+    A payload that does not fit is answered with the status error, and the answer says where it does not fit. The
+    annotation `bytes` means a binary message. Raises TypeError if the event is no text, or the method is not async.
     """
     return _marker("on", event)
 
 
 def intercept(event: str) -> Callable[[F], F]:
-    """Have a method take a broadcast of an event on the channel's topic instead of the client: Phoenix's `handle_out`.
+    """Make a method the handler of a broadcast event on the channel's topic, as Phoenix's `handle_out` does.
 
-    `async def handler(self, payload)`: it pushes to the client itself, or does not.
+    The client does not get the broadcast; the method, `async def handler(self, payload)`, may push to the client.
+    Raises TypeError if the event is no text, or the method is not async.
     """
     return _marker("intercept", event)
 
 
 def _marker(kind: str, event: str) -> Callable[[F], F]:
     if not event or not isinstance(event, str):
-        raise TypeError(f"@{kind} takes the name of an event, as in @{kind}('new_msg'), not {event!r}")
+        raise TypeError(f"@{kind} needs the name of an event, as in @{kind}('new_msg'); got {event!r}")
 
     def mark(method: F) -> F:
         if not inspect.iscoroutinefunction(cast("object", method)):
-            raise TypeError(f"@{kind}({event!r}) goes before an `async def`, not {method!r}")
+            raise TypeError(f"@{kind}({event!r}) must decorate an `async def`; got {method!r}")
         method.__dict__.setdefault(_MARK, []).append((kind, event))
         return method
 
@@ -49,9 +50,9 @@ def _marker(kind: str, event: str) -> Callable[[F], F]:
 
 
 def collect(cls: type, kind: str) -> dict[str, Method]:
-    """Find the handlers of one kind of a class and its bases, by event.
+    """Return the handlers of one kind in a class and its bases, by event.
 
-    Raises TypeError when two methods of one class take one event, or an annotation cannot be read or structured.
+    Raises TypeError if a class has two handlers for an event, or if an annotation cannot be resolved or structured.
     """
     found: dict[str, Method] = {}
     for base in reversed(cls.__mro__):
@@ -61,7 +62,7 @@ def collect(cls: type, kind: str) -> dict[str, Method]:
                 if marked != kind:
                     continue
                 if event in here:
-                    raise TypeError(f"{cls.__name__}: {here[event]} and {name} both take {event!r}")
+                    raise TypeError(f"{cls.__name__}: {here[event]} and {name} both handle {event!r}; only one may")
                 here[event] = name
                 _check_arguments(cls, name)
                 found[event] = _structured(cls, name) if kind == "on" else getattr(cls, name)
@@ -70,18 +71,18 @@ def collect(cls: type, kind: str) -> dict[str, Method]:
 
 def _check_arguments(cls: type, name: str) -> None:
     if len(inspect.signature(getattr(cls, name)).parameters) != 2:  # noqa: PLR2004 - self and payload
-        raise TypeError(f"{cls.__name__}.{name} takes (self, payload)")
+        raise TypeError(f"{cls.__name__}.{name} must have the parameters (self, payload)")
 
 
 def _structured(cls: type, name: str) -> Method:
-    """Wrap a method so that its payload is structured, if its annotation asks for that."""
+    """Return the method, wrapped so that its payload is structured if its annotation is a class for that."""
     method: Method = getattr(cls, name)
     parameters = list(inspect.signature(method).parameters.values())
     try:
         wanted = get_type_hints(method).get(parameters[1].name, object)
     except NameError as error:
         raise TypeError(
-            f"{cls.__name__}.{name}: the annotation of {parameters[1].name} cannot be read: {error}"
+            f"{cls.__name__}.{name}: the annotation of {parameters[1].name} cannot be resolved: {error}"
         ) from None
     try:
         structure = structure_into(wanted)

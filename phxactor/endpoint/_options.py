@@ -139,7 +139,7 @@ def _by_path(mounts: Sequence[Mount]) -> tuple[Mapping[str, Mount], Mapping[str,
 
 
 def _secret(given: str | None, sockets: Sequence[Mount]) -> str:
-    """Return the given secret, or a new one. Raises ValueError if it is too short, or if a session needs a given one."""
+    """Return the given secret, or a new one. Raises ValueError if it is short, or missing where sessions need it."""
     if given is None:
         for one in sockets:
             if any(options is not None and options.session is not None for options in (one.websocket, one.longpoll)):

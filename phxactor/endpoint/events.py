@@ -31,12 +31,12 @@ connection_refused: Final = Event(
     "phxactor.endpoint.connection_refused", "A connection was over a limit, and was refused: peer, status, why."
 )
 
-log(draining, logging.INFO, lambda fields: f"stopping: draining {fields['transports']} connections")
+log(draining, logging.INFO, lambda fields: f"stopping; connections to drain: {fields['transports']}")
 log(
     drain_waits,
     logging.INFO,
     lambda fields: (
-        f"draining: {fields['transports']} connections wait for busy channels, for at most {fields['seconds']:g} s; "
+        f"draining; connections with busy channels: {fields['transports']}; waiting at most {fields['seconds']:g} s; "
         "a second Ctrl-C kills them"
     ),
 )
@@ -44,7 +44,7 @@ log(
     undrained,
     logging.WARNING,
     lambda fields: (
-        f"closing {fields['transports']} connections whose channels are still busy after {fields['seconds']:g} s"
+        f"drained for {fields['seconds']:g} s; connections closed with busy channels: {fields['transports']}"
     ),
 )
 log(bad_request, logging.WARNING, lambda fields: f"{fields['peer']} was answered {fields['status']}: {fields['why']}")

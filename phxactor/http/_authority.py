@@ -1,4 +1,4 @@
-"""Hosts and ports as URLs, `Host` and `Origin` headers write them (RFC 3986 section 3.2)."""
+"""Hosts with ports, as in URLs and in the headers `Host` and `Origin` (RFC 3986 section 3.2)."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Final
 import attrs
 
 DEFAULT_PORTS: Final = {"http": 80, "https": 443}
-"""The port of a URL that names none, by its scheme."""
+"""The port of a URL without a port, by its scheme."""
 MAX_PORT: Final = 65535
 
 _AUTHORITY: Final = re.compile(
@@ -17,19 +17,19 @@ _AUTHORITY: Final = re.compile(
 
 
 HOST: Final = re.compile(_AUTHORITY.pattern, re.IGNORECASE | re.ASCII)
-"""What a `Host` header may hold (RFC 9110 section 7.2)."""
+"""A valid `Host` header (RFC 9110 section 7.2)."""
 
 
 @attrs.frozen
 class Authority:
-    """A host, in lower case and without the brackets of IPv6, and the port if one was written."""
+    """A host, in lower case and without the brackets of an IPv6 address, and a port; None if no port was given."""
 
     host: str
     port: int | None = None
 
     @classmethod
     def parse(cls, text: str) -> Authority | None:
-        """Read `host`, `host:port` or `[::1]:port`; `None` when it is none of these. User names are not allowed."""
+        """Parse `host`, `host:port` or `[::1]:port`; return None for anything else. User names are not allowed."""
         match = _AUTHORITY.fullmatch(text.lower())
         if match is None:
             return None

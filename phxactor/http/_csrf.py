@@ -1,7 +1,8 @@
-"""Tokens against forged requests: the one that a page shows must be the session's (Plug.CSRFProtection 1.16).
+"""CSRF tokens: the token that a page sends must belong to the session (Plug.CSRFProtection 1.16).
 
-The session holds 24 characters, the page shows 56: the same, masked anew for each page so that compression cannot tell
-it, and the mask. Another site's page has the browser send the cookie, but cannot know what to show.
+The session holds a token of 24 characters. A page holds 56 characters: the masked token, then the mask. Each page gets
+a new mask, so that attacks on compression cannot find the token. A page of another site can make the browser send the
+cookie, but it does not know the token.
 """
 
 from __future__ import annotations
@@ -12,13 +13,13 @@ from base64 import b64decode
 from typing import Final
 
 _TOKEN: Final = 24
-"""Characters of a token, and of a mask."""
+"""Characters of a token; a mask has as many."""
 _MASKED: Final = 32
 """Characters of a masked token in base64."""
 
 
 def is_valid(expected: object, shown: object) -> bool:
-    """Say whether what a page shows is the token that the session expects."""
+    """Say whether the text `shown` by a page unmasks to the token `expected` by the session."""
     if not (isinstance(expected, str) and expected.isascii() and len(expected) == _TOKEN):
         return False
     if not (isinstance(shown, str) and shown.isascii() and len(shown) == _MASKED + _TOKEN):

@@ -31,7 +31,7 @@ from phxactor.http._response import Response
 from phxactor.http._stream import Stream
 
 LEFT_OVER: Final = 12 * 1024 * 1024
-"""Bytes that a client may still send while it is hung up on: some write a whole body before they read the answer."""
+"""Bytes read and discarded at most after the last answer: some clients send a whole body before they read it."""
 MAX_HEAD: Final = 64 * 1024
 """Most bytes of a request line and its headers."""
 MAX_HEADERS: Final = 100

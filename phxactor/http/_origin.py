@@ -1,9 +1,9 @@
-"""Which pages may connect: the `Origin` that a browser sends against what a transport allows.
+"""The origin check: which pages may connect, by the `Origin` header that browsers send.
 
-Without the check any page on the web could open a socket with its visitor's cookies. Clients that are no browsers send
-no `Origin` and are let in: they could send any. The rules are those of `check_origin` in Phoenix 1.8.12, but the host
-that `True` compares with is that of the request, not one that is configured. As there, an origin is read as a URL, of
-which scheme, host and port count: React Native and others send one with a path, if only a slash.
+Without the check, any web page could open a socket with its visitor's cookies. Clients that are no browsers send no
+`Origin` and may connect: they could send any value. The rules are those of `check_origin` in Phoenix 1.8.12, except
+that `True` compares with the host of the request, not with a configured host. As in Phoenix, an origin is read as a
+URL of which scheme, host and port count: React Native and others send an origin with a path.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from phxactor.http._authority import DEFAULT_PORTS, Authority
 from phxactor.http._request import Request
 
 CheckOrigin: TypeAlias = bool | Iterable[str] | Callable[[str], bool]
-"""How the check can be given; see `OriginCheck`."""
+"""The types of a `check_origin` option; see `OriginCheck`."""
 
 _ORIGIN: Final = re.compile(
     r"(?:(?P<scheme>[a-z][a-z0-9+.-]*):)?//(?:[a-z0-9._~!$&'()*+,;=:%-]*@)?(?P<authority>[^/?#@\s]*)(?:[/?#]\S*)?",
@@ -29,12 +29,12 @@ _OPAQUE: Final = "null"
 _PATTERN: Final = re.compile(r"[^/]*//[^/?#@]*")
 _PORTS: Final = {**DEFAULT_PORTS, "ws": 80, "wss": 443}
 _SEVERAL: Final = ", "
-"""What stands between several headers of one name, and in no origin."""
+"""The separator between joined headers of one name; no origin has it."""
 
 
 @attrs.frozen
 class Origin:
-    """The scheme, host and port of a page, in lower case (RFC 6454 section 4); as a pattern, `None` is any."""
+    """The scheme, host and port of a page, in lower case (RFC 6454 section 4). In a pattern, None matches any."""
 
     scheme: str | None
     host: str
@@ -42,9 +42,9 @@ class Origin:
 
     @classmethod
     def parse(cls, text: str) -> Origin | None:
-        """Read `scheme://host[:port]` or `//host[:port]`; `None` when it is neither, as is the opaque `null`.
+        """Parse `scheme://host[:port]` or `//host[:port]`; return None for other text, such as the opaque `null`.
 
-        A user's name, a path, a query and a fragment are passed over.
+        A user name, a path, a query and a fragment are ignored.
         """
         match = _ORIGIN.fullmatch(text)
         authority = Authority.parse(match["authority"]) if match else None
@@ -57,14 +57,14 @@ class Origin:
         return cls(scheme, authority.host, port)
 
     def __str__(self) -> str:
-        """Write it as browsers do, a default port left out (RFC 6454 section 6.2)."""
+        """Write the origin as browsers do, without a default port (RFC 6454 section 6.2)."""
         scheme = f"{self.scheme}:" if self.scheme else ""
         host = f"[{self.host}]" if ":" in self.host else self.host
         port = "" if self.port in (None, _PORTS.get(self.scheme or "")) else f":{self.port}"
         return f"{scheme}//{host}{port}"
 
     def matches(self, pattern: Origin) -> bool:
-        """Say whether a pattern means this origin; `*.example.org` means `example.org` and all below it."""
+        """Say whether a pattern matches this origin; `*.example.org` matches `example.org` and all its subdomains."""
         if pattern.scheme not in (None, self.scheme) or pattern.port not in (None, self.port):
             return False
         if pattern.host.startswith("*."):
@@ -74,16 +74,17 @@ class Origin:
 
 @attrs.frozen(init=False)
 class OriginCheck:
-    """A check, made from what an option was given.
+    """The check that a `check_origin` option stands for.
 
     Args:
-        rule: `True` for pages from the host that the request was sent to, on any port; `False` for all; a list of
-            patterns such as `https://example.com:8443`, `//example.com` (any scheme and port), `//*.example.org` (all
-            subdomains too) or `null` (sandboxed pages and local files); or a function that is given the origin as
-            browsers write it, `https://example.com:8443`, without a path if one was sent; what is no origin as it came.
+        rule: `True` allows pages from the host that the request was sent to, on any port; `False` allows all pages. A
+            list allows pages by patterns such as `https://example.com:8443`, `//example.com` (any scheme and port),
+            `//*.example.org` (subdomains too) or `null` (sandboxed pages and local files). A function gets the origin
+            as browsers write it, `https://example.com:8443`, without a path; a header that is no origin, unchanged.
+            It must return True to allow the page.
 
     Raises:
-        TypeError: it is none of these.
+        TypeError: `rule` has another type.
         ValueError: a pattern is no origin.
 
     """
@@ -94,9 +95,9 @@ class OriginCheck:
         self.__attrs_init__(_parsed(rule))
 
     def allows(self, request: Request) -> bool:
-        """Say whether a request may go on; one without `Origin` may, one with several may not.
+        """Say whether a request is allowed: yes without an `Origin` header, no with several of them.
 
-        Raises what a function given as rule raises.
+        Raises the exception of a function given as the rule.
         """
         origin = request.header("origin")
         if origin is None or self._rule is False:
@@ -116,23 +117,23 @@ class OriginCheck:
 
 def _parsed(rule: CheckOrigin) -> bool | frozenset[Origin | None] | Callable[[str], bool]:
     if inspect.iscoroutinefunction(rule) or inspect.iscoroutinefunction(getattr(rule, "__call__", None)):  # noqa: B004
-        raise TypeError(f"a function given as check_origin is no async one: {rule!r} would allow every origin")
+        raise TypeError(f"a check_origin function must not be async; got {rule!r}")
     if isinstance(rule, bool) or (callable(rule) and not isinstance(rule, type)):
         return rule
     if isinstance(rule, (str, bytes, type)) or not isinstance(rule, Iterable):
-        raise TypeError(f"check_origin is True, False, a list of origins or a function, not {rule!r}")
+        raise TypeError(f"check_origin must be True, False, a list of origins or a function; got {rule!r}")
     return frozenset(_pattern(text) for text in rule)
 
 
 def _pattern(text: str) -> Origin | None:
     if not isinstance(text, str):
-        raise TypeError(f"an origin in check_origin is text, not {text!r}")
+        raise TypeError(f"each origin in check_origin must be text; got {text!r}")
     if text == _OPAQUE:
         return None
     origin = Origin.parse(text) if _PATTERN.fullmatch(text) else None
     if origin is None or "*" in origin.host.removeprefix("*."):
         raise ValueError(
-            f"{text!r} in check_origin is no origin: give 'https://example.com', '//example.com:8443', "
+            f"{text!r} in check_origin is no origin; give one such as 'https://example.com', '//example.com:8443', "
             "'//*.example.com' or 'null', without a path"
         )
     return origin

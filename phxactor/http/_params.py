@@ -1,9 +1,10 @@
-"""Query strings as Plug reads them: `a=1`, nested maps `a[b]=1`, lists `a[]=1&a[]=2`.
+"""Query strings, decoded as Plug does: `a=1`, nested maps `a[b]=1`, lists `a[]=1&a[]=2`.
 
-The rules are those of Plug 1.16, which phoenix.js writes its params for. What comes last wins: a key given twice, and
-also what a key holds (`a[]=1&a[b]=2` is a map, `a[b]=2&a[]=1` a list). `a[][b]=1&a[][c]=2` is a list of one map.
-Brackets count after percent-decoding; a key that does not end in `]`, or begins with `[`, has no parts. A `%` that
-encodes nothing is itself. Stricter than Plug: there are limits, since anybody can send a query.
+The rules are those of Plug 1.16, since phoenix.js encodes its params for Plug. The last entry wins: for a key given
+twice, and for the kind of a key's value (`a[]=1&a[b]=2` is a map, `a[b]=2&a[]=1` a list). `a[][b]=1&a[][c]=2` is a list
+of one map. Brackets count after percent-decoding. A key that does not end in `]`, or that begins with `[`, has no
+parts. A `%` without two hex digits stands for itself. Unlike Plug, this module has limits, since any client can send
+a query.
 """
 
 from __future__ import annotations
@@ -17,17 +18,17 @@ Params: TypeAlias = dict[str, Param]
 """A decoded query; a key without `=` has the value `""`."""
 
 MAX_PARAMS: Final = 1000
-"""Parameters in one query."""
+"""Most parameters of one query."""
 MAX_DEPTH: Final = 32
-"""Parts of one key: `a[b][c]` has three."""
+"""Most parts of one key: `a[b][c]` has three parts."""
 
 
 class BadParams(ValueError):
-    """A query that cannot be decoded; says why."""
+    """A query cannot be decoded; the text says why."""
 
 
 class _Level:
-    """One level of nesting: what was assigned at it, in the order in which it came."""
+    """One level of nesting: its assigned entries, in the order of the query."""
 
     __slots__ = ("below", "entries")
 
@@ -48,23 +49,23 @@ class _Level:
         return {key: _finish(value) for key, value in self.entries}
 
     def as_nested(self) -> Param:
-        """Make the list or the map that the last entry wants; below the top, an empty key is a list's."""
+        """Return a list or a map, as the last entry says: below the top level, an empty key means a list."""
         if self.entries[-1][0]:
             return {key: _finish(value) for key, value in self.entries if key}
         return [_finish(value) for key, value in self.entries if not key]
 
 
 def decode(query: str) -> Params:
-    """Read a query string, the part of a URL after its `?`.
+    """Decode a query string, the part of a URL after its `?`.
 
     Raises:
-        BadParams: an invalid percent-encoding, text that is not UTF-8, more than 1000 parameters or 32 parts in a key.
+        BadParams: a parameter is not UTF-8; the query has more than 1000 parameters, or a key more than 32 parts.
 
     """
     pairs = [pair.partition("=") for pair in query.split("&") if pair]
     if len(pairs) > MAX_PARAMS:
-        raise BadParams(f"more than {MAX_PARAMS} parameters")
-    if "[" not in query and "%" not in query:  # as most are: a client comes in 1.5 µs less
+        raise BadParams(f"the query has {len(pairs)} parameters; the limit is {MAX_PARAMS}")
+    if "[" not in query and "%" not in query:  # a fast path: most queries are like this
         return {key.replace("+", " "): value.replace("+", " ") for key, _, value in pairs}
     top = _Level()
     for key, _, value in pairs:

@@ -1,4 +1,4 @@
-"""A request as handlers and transports see it."""
+"""An HTTP request, for handlers and transports."""
 
 from __future__ import annotations
 
@@ -14,61 +14,61 @@ from phxactor.http._authority import HOST
 from phxactor.http._params import Params, decode
 
 Headers: TypeAlias = tuple[tuple[bytes, bytes], ...]
-"""Names in lower case, and values, in the order in which they came."""
+"""Pairs of a name in lower case and a value, in the order of the request."""
 
 _ABSOLUTE: Final = re.compile(r"https?://(?P<authority>[^/?#]+)(?P<rest>.*)", re.IGNORECASE | re.DOTALL)
 
 
 @attrs.frozen
 class PeerData:
-    """The address that a connection comes from: the client's, or its proxy's; `local` and 0 by a Unix socket."""
+    """The address of a connection's peer: the client, or its proxy; `local` and 0 for a Unix socket."""
 
     address: str
     port: int
 
     def __str__(self) -> str:
-        """Write it for the log."""
+        """Write the address for the log."""
         if not self.port:
             return self.address
         return f"[{self.address}]:{self.port}" if ":" in self.address else f"{self.address}:{self.port}"
 
 
-@lru_cache(256)  # it is programs that ask, not strangers
+@lru_cache(256)  # the names come from programs, not from clients
 def _key(name: str) -> bytes:
     return name.lower().encode("latin-1")
 
 
 @attrs.frozen
 class Request:
-    """An HTTP request, whole.
+    """An HTTP request with its body.
 
     Raises:
-        ValueError: the target is neither a path, nor an `http` or `https` URL, nor `*`; its path is not UTF-8; a host
-            is none.
+        ValueError: the target is neither a path, nor an `http` or `https` URL, nor `*`; its path is not UTF-8; the host
+            is not valid.
 
     """
 
     method: str
-    """In upper case, as all methods are that HTTP knows."""
+    """The method as it was sent; HTTP's methods are in upper case."""
     target: str = attrs.field(repr=False)  # may hold a token
-    """What stood in the request line, unchanged: most often a path and a query (RFC 9112 section 3.2)."""
+    """The target in the request line, unchanged: nearly always a path and a query (RFC 9112 section 3.2)."""
     headers: Headers = attrs.field(default=(), repr=False)
     body: bytes = attrs.field(default=b"", repr=False)
     peer: PeerData = attrs.field(kw_only=True)
     scheme: Literal["http", "https"] = attrs.field(default="http", kw_only=True)
     http_version: str = attrs.field(default="1.1", kw_only=True)
     path_params: Mapping[str, str] = attrs.field(factory=dict, kw_only=True)
-    """What stood in place of the `{name}` segments of the route that was taken."""
+    """The texts that the `{name}` segments of the route matched, by name."""
     _fields: dict[bytes, bytes] = attrs.field(init=False, repr=False, eq=False)
-    """The headers by name; a handshake alone asks for eight."""
+    """The headers by name, for fast lookups."""
     authority: str | None = attrs.field(init=False, repr=False)
-    """The host, and the port if given, that the client meant: from the target, else the `Host` header."""
+    """The requested host, with a port if given: from the target if it is a URL, else from the `Host` header."""
     raw_path: str = attrs.field(init=False, repr=False)
     """The path as it was sent."""
     path: str = attrs.field(init=False)
-    """The path, percent-decoded: an encoded slash is a slash."""
+    """The percent-decoded path; an encoded slash becomes a slash."""
     query: str = attrs.field(init=False, repr=False)
-    """What followed the `?`, as it was sent; may be empty. A `#` ends it, for a fragment is nothing to a server."""
+    """The text after the `?`, as it was sent; may be empty. A `#` and the text after it are dropped."""
 
     @_fields.default
     def _by_name(self) -> dict[bytes, bytes]:
@@ -83,13 +83,13 @@ class Request:
     def _authority(self) -> str | None:
         host = self.header("host")
         if host and HOST.fullmatch(host) is None:
-            raise ValueError("the Host header is no host with or without a port")
+            raise ValueError("the Host header must be a host, with or without a port")
         absolute = None if self.target.startswith("/") else _ABSOLUTE.fullmatch(self.target)
         if absolute is None:
             return host
         if HOST.fullmatch(absolute["authority"]) is None:
-            raise ValueError("the request target names no host")
-        return absolute["authority"]  # RFC 9112 section 3.2.2: the URL wins
+            raise ValueError("the URL in the request target has no valid host")
+        return absolute["authority"]  # the URL overrides the header (RFC 9112 section 3.2.2)
 
     @raw_path.default
     def _raw_path(self) -> str:
@@ -115,7 +115,7 @@ class Request:
         return self.target.partition("#")[0].partition("?")[2]
 
     def header(self, name: str) -> str | None:
-        """Return a header's value, as latin-1, or `None`; several of one name are joined by commas (RFC 9110 5.3)."""
+        """Return a header's value as latin-1, or None; commas join headers of one name (RFC 9110 section 5.3)."""
         value = self._fields.get(_key(name))
         return None if value is None else value.decode("latin-1")
 

@@ -1,6 +1,6 @@
-"""The session that a Phoenix application keeps in a cookie: by it `connect` knows who is logged in.
+"""The session cookie of a Phoenix application: it tells `connect` which user is logged in.
 
-The cookie is Plug.Session.COOKIE's: an external term, signed with a key that is derived from the application's secret.
+The cookie is that of Plug.Session.COOKIE: an external term, signed with a key derived from the application's secret.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from phxactor.token import KeyDigest, Secret, decrypt_message, derive_key, verif
 from phxactor.token.external_term import Term, decode
 
 Session: TypeAlias = dict[Term, Term]
-"""What an application has put into a session; its keys are strings, unless it was written otherwise."""
+"""The values that an application put into a session; the keys are strings, unless the application used others."""
 
 _COOKIE_NAME: Final = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")
 _ANY_SECRET: Final = bytes(32)
@@ -25,13 +25,13 @@ _ANY_SECRET: Final = bytes(32)
 
 @attrs.frozen(kw_only=True)
 class SessionOptions:
-    """How an application keeps its sessions: what stands as `@session_options` in its endpoint.
+    """The session options of an application: the values of `@session_options` in its endpoint.
 
-    A session that was encrypted needs the extra `encryption`, and Plug.Crypto 2 on the other side.
+    For encrypted sessions, install the extra `encryption`; the application must use Plug.Crypto 2.
 
     Raises:
-        ValueError: an option that cannot be.
-        TypeError: one of a wrong type.
+        ValueError: an option is not valid.
+        TypeError: an option has a wrong type.
         ImportError: an `encryption_salt` was given, and PyNaCl is not installed.
 
     """
@@ -39,42 +39,42 @@ class SessionOptions:
     key: str = attrs.field()
     """The cookie's name."""
     signing_salt: str | bytes
-    """Names the key that sessions are signed with."""
+    """The salt of the key that signs sessions."""
     encryption_salt: str | bytes | None = None
-    """Names the key that sessions are encrypted with, if they are."""
+    """The salt of the key that encrypts sessions; None if they are not encrypted."""
     check_csrf: bool = attrs.field(default=True, validator=attrs.validators.instance_of(bool))
-    """Whether the client must show the session's token as the parameter `_csrf_token`.
+    """Whether the client must send the session's CSRF token as the parameter `_csrf_token`.
 
-    Without, any page of the world can connect in the name of who is looking at it, unless `check_origin` forbids it.
+    Without this check, any web page could connect with its visitor's session, unless `check_origin` forbids it.
     """
-    csrf_token_key: str = "_csrf_token"  # noqa: S105 - where it stands, not what it is
-    """Under which name the session keeps its token."""
+    csrf_token_key: str = "_csrf_token"  # noqa: S105 - a key in the session, no secret
+    """The session's key for its CSRF token."""
     key_iterations: int = 1000
-    """Rounds of the derivation of keys, as are the next two: change them if the application has."""
+    """Rounds of key derivation; change this and the next two options only if the application does."""
     key_length: int = 32
-    """Bytes of a key."""
+    """Length of a derived key in bytes."""
     key_digest: KeyDigest = "sha256"
-    """Hash that keys are derived with."""
+    """Hash function of the key derivation."""
 
     @key.validator
     def _check_key(self, _: object, key: object) -> None:
         if not isinstance(key, str):
-            raise TypeError(f"key is a cookie's name, not {key!r}")
+            raise TypeError(f"key must be a cookie's name as text; got {key!r}")
         if not _COOKIE_NAME.fullmatch(key):
-            raise ValueError(f"key is a cookie's name (RFC 6265 section 4.1.1), such as '_my_app_key', not {key!r}")
+            raise ValueError(f"key must be a cookie's name (RFC 6265 section 4.1.1) as '_my_app_key'; got {key!r}")
 
     def __attrs_post_init__(self) -> None:
-        """Try it once: what cannot be is told here."""
+        """Read an empty cookie once, so that invalid options raise here."""
         self.read(_ANY_SECRET, "")
 
     def read(self, secret: Secret, cookie: str) -> Session | None:
-        """Return the session that a cookie holds; None if it was not written with this secret and these options."""
+        """Return the session in a cookie; None if the cookie was not made with this secret and these options."""
         message = self._open(secret, cookie)
         if message is None:
             return None
         try:
             term = decode(message)
-        except ValueError:  # its writer had the key, but used another serializer
+        except ValueError:  # the signature is right, but the application uses another serializer
             return None
         return term if isinstance(term, dict) else None
 
@@ -88,7 +88,7 @@ class SessionOptions:
 
 
 def session_of(request: Request, options: SessionOptions, secret: Secret) -> Session | None:
-    """Return the session of whoever sent a request; None without one, and without the token that it asks for."""
+    """Return the session of a request; None if it has no valid cookie, or not the CSRF token that the session needs."""
     cookie = cookie_of(request, options.key)
     session = None if cookie is None else options.read(secret, cookie)
     if session is None or not options.check_csrf:
@@ -101,7 +101,7 @@ def session_of(request: Request, options: SessionOptions, secret: Secret) -> Ses
 
 
 def cookie_of(request: Request, wanted: str) -> str | None:
-    """Return a cookie's value; the last one counts, as in Plug."""
+    """Return the value of a request's cookie; the last cookie of the name counts, as in Plug. None without one."""
     found = None
     for header, value in request.headers:
         if header == b"cookie":

@@ -1,4 +1,4 @@
-"""Connections, what reads and writes them, the listener, addresses, TLS and limits. See README.md in this folder."""
+"""Connections, their reader and flusher, the listener, addresses, TLS and limits. See README.md in this folder."""
 
 from phxactor.net._address import DEFAULT, Address, Path, locate
 from phxactor.net._base_connection import READ_SIZE, BaseConnection

@@ -1,4 +1,4 @@
-"""What the system knows of a client's side of a socket: whether it is still there, and what has not reached it."""
+"""The operating system's view of the peer of a socket: whether it has left, and which bytes it has not acknowledged."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ import trio
 Socket: TypeAlias = socket.socket | trio.socket.SocketType
 
 FIRST_LOOK: Final = 0.005
-"""Seconds between the first two looks; twice as many between each two more."""
+"""Seconds from the first check to the second; each further interval is twice as long."""
 LAST_LOOK: Final = 0.1
-"""Seconds between two looks at the most."""
+"""Most seconds between two checks."""
 
 LAST_SENT: Final = 44
-"""Where `tcpi_last_data_sent` is in Linux's `struct tcp_info`: milliseconds, in four bytes."""
+"""Offset of `tcpi_last_data_sent` in Linux's `struct tcp_info`: four bytes, in milliseconds."""
 
 AF_UNIX: Final = getattr(socket, "AF_UNIX", None)
 
@@ -29,21 +29,21 @@ if sys.platform == "linux":
     from termios import TIOCOUTQ
 
     def outstanding(sock: Socket) -> int:
-        """Return how many bytes the other side has not acknowledged; of a Unix socket's, not read. Raises OSError."""
+        """Return how many bytes the peer has not acknowledged; for a Unix socket, has not read. Raises OSError."""
         count = bytearray(4)
         ioctl(sock.fileno(), TIOCOUTQ, count)
         return int.from_bytes(count, sys.byteorder)
 
     def has_left(sock: Socket) -> bool:
-        """Say whether the other side has closed, or is gone, behind whatever it has sent."""
+        """Say whether the peer has closed its side or reset, even if bytes that it sent are still unread."""
         return _has(sock, select.POLLRDHUP)
 
     def is_broken(sock: Socket) -> bool:
-        """Say whether nothing that is sent will reach the other side."""
+        """Say whether the connection is broken, so that nothing more can reach the peer."""
         return _has(sock, 0)
 
     def silent_for(sock: Socket) -> float:
-        """Return the seconds since anything was sent; 0 for a Unix socket, of which `has_left` knows at once."""
+        """Return the seconds since bytes were sent last; 0 for a Unix socket, where `has_left` is always right."""
         if sock.family == AF_UNIX or sock.fileno() < 0:
             return 0.0
         with suppress(OSError):
@@ -52,20 +52,20 @@ if sys.platform == "linux":
         return 0.0
 
     def _has(sock: Socket, event: int) -> bool:
-        """Say whether this has happened, or worse; to a socket that we have closed, it has."""
+        """Say whether this poll event, a hang-up or an error has happened; for a socket closed here, yes."""
         if sock.fileno() < 0:
             return True
         poll = select.poll()
         poll.register(sock.fileno(), event)
         return bool(poll.poll(0))
-else:  # what was handed to the system has arrived, as far as it says
+else:  # other systems do not tell: bytes that the system has accepted count as acknowledged
 
     def outstanding(sock: Socket) -> int:  # noqa: ARG001
         """Return 0."""
         return 0
 
     def has_left(sock: Socket) -> bool:
-        """Say whether the other side has closed, and has sent nothing before; or is gone."""
+        """Say whether the peer has closed its side or reset; unread bytes that it sent before hide this."""
         try:
             with socket.socket(fileno=os.dup(sock.fileno())) as same:
                 return not same.recv(1, socket.MSG_PEEK | socket.MSG_DONTWAIT)
@@ -75,24 +75,24 @@ else:  # what was handed to the system has arrived, as far as it says
             return True
 
     def is_broken(sock: Socket) -> bool:  # noqa: ARG001
-        """Say that it does not seem so."""
+        """Return False: this system does not tell."""
         return False
 
     def silent_for(sock: Socket) -> float:  # noqa: ARG001
-        """Return 0: a reset would not be seen."""
+        """Return 0: this system does not show a reset without a read."""
         return 0.0
 
 
 def drop_unsent(sock: Socket) -> None:
-    """Have the system forget what it has not sent, when the socket is closed: the other side sees a reset."""
+    """Have the system discard unsent bytes when the socket is closed; the peer sees a reset (SO_LINGER 0)."""
     with suppress(OSError):
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
 
 
 async def acknowledged(sock: Socket) -> bool:
-    """Wait until the other side's system has acknowledged everything; False when it never will.
+    """Wait until the peer's system has acknowledged all bytes; False if it never will.
 
-    It is looked at again and again, as no event tells of it.
+    This polls, since the system has no event for it.
     """
     pause, quiet = FIRST_LOOK, True
     try:
@@ -100,7 +100,7 @@ async def acknowledged(sock: Socket) -> bool:
             if is_broken(sock):
                 return False
             with trio.move_on_after(pause):
-                if quiet:  # a next request comes with the acknowledgement
+                if quiet:  # the next request of a client brings the acknowledgement with it
                     await trio.lowlevel.wait_readable(sock)
                     quiet = False
                 else:
@@ -112,12 +112,12 @@ async def acknowledged(sock: Socket) -> bool:
 
 
 async def read(sock: Socket) -> bool:
-    """Wait until the other side says something or closes, as whoever has read all does; False if it resets.
+    """Wait until the peer sends bytes or closes: both mean that it has read everything. False if it resets.
 
-    Who closes and has not read all sends a reset, by itself: the system does it.
+    The peer's system sends a reset if the peer closes the socket while unread bytes are in it.
     """
     if sock.family == AF_UNIX:
-        return not sock.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)  # what was read is what is acknowledged
+        return not sock.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)  # for a Unix socket, acknowledged means read
     try:
         await trio.lowlevel.wait_readable(sock)
     except trio.ClosedResourceError:

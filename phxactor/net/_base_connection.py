@@ -1,4 +1,4 @@
-"""What a transport and the flusher need of a connection, whatever it runs over; and the bytes that wait in it."""
+"""The interface of a connection for transports and the flusher, and its output buffer."""
 
 from __future__ import annotations
 
@@ -13,36 +13,37 @@ import trio
 from phxactor.runtime import self_pid
 
 READ_SIZE: Final = 65536
-"""Bytes that one read takes at most."""
+"""Most bytes of one read."""
 
 Take: TypeAlias = Callable[[bytes], Awaitable[None] | None]
-"""Takes what was read; returns what is to be awaited before more is, or None."""
+"""A function that takes received bytes; it returns an awaitable to await before the next read, or None."""
 
 
 class BaseConnection(ABC):
-    """A connection. It is also a `Stream`, for HTTP: both raise trio.BrokenResourceError when it is gone."""
+    """A connection. It is also a `Stream`: its methods raise trio.BrokenResourceError if the connection is gone."""
 
     __slots__ = ("closed", "drain_scope", "finishing", "head", "limit", "mark", "size", "tail")
 
     def __init__(self, mark: Callable[[BaseConnection], None]) -> None:
         self.mark = mark
-        """Tells the flusher that something waits, when nothing did."""
+        """The flusher's function to call when output appears in an empty buffer."""
         self.head = b""
-        """What waits to be written, the first of it: mostly all, and a list for it would cost more than the rest."""
+        """The first piece of the output that waits: nearly always the only one, so it needs no list."""
         self.tail: list[bytes] | None = None
-        """What waits behind that."""
+        """The pieces behind `head`; None if there are none."""
         self.limit = sys.maxsize
-        """Bytes that may wait before whoever writes has to judge (`WebSocket.judge_output`)."""
+        """High-water mark of the output in bytes; above it the writer calls `WebSocket.judge_output`."""
         self.size = 0
-        """Bytes that wait to be written."""
+        """Bytes of output that wait."""
         self.drain_scope: trio.CancelScope | None = None
-        """While no more is taken at once, or the end is near: the scope of the flusher's task that writes to it."""
+        """The scope of the flusher's task that drains or closes this connection; None if there is no such task."""
         self.finishing = False
-        """Whether it is to be closed once everything is written."""
+        """Whether the flusher closes the connection once its output is written."""
         self.closed = False
+        """Whether output is dropped: the connection is closed or broken."""
 
     def write(self, data: bytes) -> None:
-        """Have bytes sent in this pass of the scheduler; dropped once the connection is gone."""
+        """Queue bytes for the flusher, which sends them in this pass, or drops them if the connection is gone."""
         if self.size:
             self.append(data)
         else:
@@ -51,7 +52,7 @@ class BaseConnection(ABC):
             self.mark(self)
 
     def append(self, data: bytes) -> None:
-        """Have bytes wait behind others."""
+        """Queue bytes behind output that waits already."""
         if self.tail is None:
             self.tail = [data]
         else:
@@ -59,39 +60,39 @@ class BaseConnection(ABC):
         self.size += len(data)
 
     def take_output(self) -> bytes:
-        """Take what waits, all in one; it counts as waiting until `size` is set."""
+        """Empty the buffer and return its bytes; the caller sets `size` when they are written."""
         data = self.head if self.tail is None else b"".join((self.head, *self.tail))
         self.head = b""
         self.tail = None
         return data
 
     def drop_output(self) -> None:
-        """Forget what waits: nobody will read it."""
+        """Drop the output and mark the connection as closed."""
         self.closed = True
         self.head = b""
         self.tail = None
         self.size = 0
 
     async def receive_first(self, seconds: float) -> bytes:
-        """Wait for what the client begins with: none if he leaves, or says nothing for so long."""
+        """Wait for the client's first bytes; b"" if it leaves, or sends nothing for `seconds`."""
         with self_pid().runtime.patience.move_on_after(seconds), suppress(trio.BrokenResourceError):
             return await self.receive_some()
         return b""
 
     @abstractmethod
     async def receive_some(self, max_bytes: int = READ_SIZE, /) -> bytes:
-        """Wait for bytes; none at all means the end."""
+        """Wait for bytes and return them; b"" means that the client has closed its side."""
 
     @abstractmethod
     def watch(self, left: Callable[[], None]) -> Callable[[], None]:
-        """Have `left` called once if the client leaves while nothing is read; returns what ends the watch.
+        """Call `left` once if the client leaves while no task reads; return a function that ends the watch.
 
-        To leave is to close one's side (a FIN), or to break off (a reset). Bytes that come meanwhile are for whoever
-        reads next. Where they hide the end that comes behind them, nobody is told. One watch at a time.
+        A client leaves by closing its side (a FIN) or by a reset. Bytes that arrive meanwhile stay for the next read.
+        If they hide a FIN behind them, `left` is not called. There may be only one watch at a time.
         """
 
     async def until_left(self) -> None:
-        """Wait, while nothing is read, until the client has left."""
+        """Wait until the client has left, without reading."""
         left = trio.Event()
         stop = self.watch(left.set)
         try:
@@ -101,55 +102,56 @@ class BaseConnection(ABC):
 
     @abstractmethod
     async def send_all(self, data: bytes, /) -> None:
-        """Write, and wait until everything has been taken."""
+        """Write, and wait until the system or the stream has taken all bytes."""
 
     @abstractmethod
     def feed(self, take: Take, max_bytes: int = READ_SIZE) -> Awaitable[None]:
-        """Read to the end, and have each piece of at most `max_bytes` taken."""
+        """Read until the client closes; call `take` with each piece of at most `max_bytes`."""
 
     @abstractmethod
     def flush(self) -> bool:
-        """Send what can be sent without waiting; False if something is left for `drain`."""
+        """Send as much output as possible without waiting; return False if some is left for `drain`."""
 
     @abstractmethod
     def unwritten(self) -> int:
-        """Count the bytes that the client could have taken, and has not: a burst alone says nothing of him."""
+        """Return the bytes of output that the client has not taken although it could; a fresh burst does not count."""
 
     @abstractmethod
     async def drain(self) -> None:
-        """Write until nothing waits, or the connection is gone."""
+        """Write until no output waits, or the connection is gone."""
 
     @abstractmethod
     async def hang_up(self) -> None:
-        """Write what waits, say that no more comes, and wait for the client to do the same.
+        """Write the output, close this side, and wait for the client to close its side.
 
-        Closing at once would make the client's system drop what it has not read, if anything comes in between.
+        If the server closed both sides at once, bytes from the client would cause a reset, and the client's system
+        would drop the answer unread.
         """
 
     @abstractmethod
     def has_left(self) -> bool:
-        """Say whether the client has closed his side, or is gone, as far as the system knows."""
+        """Say whether the client has closed its side or reset, as far as the system knows."""
 
     @abstractmethod
     def is_broken(self) -> bool:
-        """Say whether nothing that is sent will reach the client: it has reset the connection."""
+        """Say whether the client has reset the connection, so that nothing can reach it."""
 
     @abstractmethod
     def silent_for(self) -> float:
-        """Return the seconds since anything was sent; 0 where `has_left` is sure, or it is not known."""
+        """Return the seconds since bytes were sent last; 0 if that is unknown, or if `has_left` is always right."""
 
     @abstractmethod
     async def acknowledged(self) -> bool:
-        """Wait until the client's system has acknowledged all that was sent; False if it never will."""
+        """Wait until the client's system has acknowledged all sent bytes; False if it never will."""
 
     @abstractmethod
     async def read(self) -> bool:
-        """Wait until the client sends something or closes its side; False if it resets: it has not read all."""
+        """Wait until the client sends bytes or closes its side; False if it resets: it has not read everything."""
 
     @abstractmethod
     def abort(self) -> None:
-        """Have nothing more sent, not even what the system has taken; it is closed as ever."""
+        """Discard all output, even bytes that the system has taken; the caller still closes the connection."""
 
     @abstractmethod
     def close(self) -> None:
-        """Close at once; what waits is lost."""
+        """Close at once; output that waits is lost."""

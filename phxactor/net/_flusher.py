@@ -1,10 +1,9 @@
 """The flusher: the one process that writes to all connections of an endpoint.
 
-At the end of each pass of the scheduler, before trio waits for the system, it sends to each connection what has
-gathered there, with one system call each; so a channel that answers eight messages in a row costs one, and a broadcast
-costs its sender none. Trio calls it there (`trio.abc.Instrument`): a task of its own would run a pass later, and a pass
-costs some 4 µs. Its nursery holds a task for each connection whose client reads too slowly, for each that is being
-closed, and for each stream that is written to.
+At the end of each scheduler pass, before trio waits for I/O, the flusher sends each connection's output with one system
+call. So eight replies in a row of a channel cost one call, and a broadcast costs its sender none. Trio calls the
+flusher there as a `trio.abc.Instrument`: a task would run one pass later. The flusher's nursery has a task for each
+connection whose client reads too slowly, for each connection that is closing, and for each stream with output.
 """
 
 from __future__ import annotations
@@ -19,90 +18,89 @@ from phxactor.otp import ChildSpec, Ok
 from phxactor.runtime import Exit, Exited, Patience, Pid, Timer, self_pid, set_port, trap_exit
 
 SLICE = 500
-"""Connections that are written to before others get a turn: some 3 ms."""
+"""Connections that the flusher writes to in one pass; the others wait for the next pass."""
 LINGER = 5.0
 """Seconds that a client has to take the last bytes and to close its side (RFC 6455 section 7.1.1)."""
 STOP = 1.0
-"""Seconds that all clients have for that together, when the flusher itself is told to stop."""
+"""Seconds that all clients together have for this when the flusher itself stops."""
 
 
 class Flusher(trio.abc.Instrument):
-    """The list of connections that have output, and the process that empties it."""
+    """The list of connections with output, and the process that writes it."""
 
     def __init__(self) -> None:
         self._dirty: list[BaseConnection] = []
         self._turns = trio.Lock()
         self._backlog: list[BaseConnection] = []
-        """Those that did not get their turn in the pass in which they were marked, oldest first."""
+        """Connections with output from earlier passes, the oldest first."""
         self.mark: Callable[[BaseConnection], None] = self._dirty.append
-        """Has a socket written to at the end of this pass. Each delivery calls it: the list's own method is fastest."""
+        """Marks a socket connection for a write in this pass. The list's own method is fastest."""
         self._slow: list[tuple[BaseConnection, trio.CancelScope]] = []
-        """Those that did not take everything, and have no task yet."""
+        """Connections that did not take all their output, and have no task yet."""
         self._waiter: trio.lowlevel.Task | None = None
         self._nursery: trio.Nursery | None = None
         self._token: trio.lowlevel.TrioToken | None = None
         self._stopping: Exited | None = None
-        """What told it to stop."""
+        """The supervisor's exit signal; None while the flusher runs."""
         self._failure: BaseException | None = None
-        """What writing raised."""
+        """The exception that a write raised, for the process to raise."""
         self._patience: Patience
         self._lingering: dict[BaseConnection, Timer] = {}
-        """When the patience ends with those that are being closed."""
+        """The timers of `LINGER` for closing connections."""
         self._stop_seconds = STOP
 
     def child_spec(self) -> ChildSpec:
-        """Say how a supervisor starts it."""
+        """Return the child spec of the flusher."""
         return ChildSpec(id="flusher", start=(self._start_link, (), {}))
 
     def _start_link(self) -> Ok[Pid]:
-        self._stopping = None  # it may be a restart
+        self._stopping = None  # set if this is a restart
         self._stop_seconds = STOP
         self._slow.clear()
         self._patience = self_pid().runtime.patience
         return Ok(self_pid().runtime.spawn(self.run, link=True, initial_call="Flusher"))
 
     def expect_successor(self) -> None:
-        """Have the flusher wait for no client when it is told to stop, since it starts again at once."""
+        """Make the next stop wait for no client, since the flusher restarts at once."""
         self._stop_seconds = 0.0
 
     async def wait_for_turn(self) -> None:
-        """Wait until much work may be done for one client: one of all clients has its turn in two passes.
+        """Wait for a turn for long work: one client of the endpoint has a turn in every second pass.
 
-        In the pass between, those are served for whom there was no time in this one.
+        In the passes between, all other clients are served.
         """
         async with self._turns:
             await trio.lowlevel.checkpoint()
 
     @property
     def waiting(self) -> int:
-        """How many clients wait for their turn."""
+        """Number of clients that wait for a turn."""
         return self._turns.statistics().tasks_waiting
 
     # ------------------------------------------------------------------------------------------- writing
 
     def mark_stream(self, connection: BaseConnection) -> None:
-        """Have a stream written to, which has to be waited for, by a task; it takes all that gathers in this pass."""
+        """Start a task that writes a stream's output of this pass, since such a write may wait."""
         if self._nursery is None:
-            self._dirty.append(connection)  # for the next flusher
+            self._dirty.append(connection)  # the flusher restarts: its next process writes
         elif connection.drain_scope is None:
             connection.drain_scope = trio.CancelScope()
             self._nursery.start_soon(self._drain, connection, connection.drain_scope)
 
     def before_io_wait(self, timeout: float, /) -> None:
-        """Write what has gathered; trio calls it at the end of a pass, and would forget an instrument that raises."""
+        """Write all output. Trio calls this at the end of a pass; it must not raise, or trio drops the instrument."""
         if self._dirty or self._backlog:
             try:
                 self._flush()
-            except BaseException as error:  # noqa: BLE001 - it is raised again, by the process
+            except BaseException as error:  # noqa: BLE001 - the flusher's process raises it again
                 self._failure = error
             if self._backlog or self._slow or self._failure is not None:
-                # How long to wait has been decided by now: only this makes it short.
-                assert self._token is not None  # noqa: S101 - it is set before trio knows of this instrument
+                # Trio has already chosen its I/O timeout; only run_sync_soon cuts the wait short.
+                assert self._token is not None  # noqa: S101 - set before the instrument is added
                 self._token.run_sync_soon(self._wake)
 
     def _flush(self) -> None:
-        # Those that were marked just now first, as far as half of the turn goes: behind a broadcast to 10,000 an echo
-        # would wait for 120 ms, and waits for 20.
+        # Half of each turn goes to newly dirty connections, so an echo does not queue behind a broadcast backlog.
         turn, later = self._dirty[: SLICE // 2], self._dirty[SLICE // 2 :]
         self._dirty.clear()
         self._backlog += later
@@ -116,13 +114,13 @@ class Flusher(trio.abc.Instrument):
                     connection.drain_scope = scope = trio.CancelScope()
                     self._slow.append((connection, scope))
         except BaseException:
-            self._dirty += left  # they are not marked again: the next flusher's
+            self._dirty += left  # keep them for the restarted flusher: they are not marked again
             raise
 
     def finish(self, connection: BaseConnection) -> None:
-        """Send what waits, say that no more comes, and close once the client has too, or `LINGER` is over.
+        """Write the output, close the server's side, and close fully once the client has closed or `LINGER` is over.
 
-        Of one that is finished already, nothing more is sent.
+        A second call for a connection does nothing.
         """
         if connection.finishing:
             return
@@ -133,14 +131,14 @@ class Flusher(trio.abc.Instrument):
                 connection.flush()
                 connection.close()
                 return
-            scope = connection.drain_scope = trio.CancelScope()  # two tasks cannot write: `_flush` leaves it alone
+            scope = connection.drain_scope = trio.CancelScope()  # keeps `_flush` from writing too
             self._nursery.start_soon(self._drain, connection, scope)
         self._lingering[connection] = self._patience.add(LINGER, trio.CancelScope.cancel, scope)
 
     # ------------------------------------------------------------------------------------------- process
 
     async def run(self) -> None:
-        """Be the process."""
+        """Run the flusher's process."""
         trap_exit()
         set_port(self._told)
         self._token = trio.lowlevel.current_trio_token()
@@ -166,7 +164,7 @@ class Flusher(trio.abc.Instrument):
         raise Exit(self._stopping.reason)
 
     async def _drain(self, connection: BaseConnection, scope: trio.CancelScope) -> None:
-        """Write to a connection that takes less than it is given, until it has caught up, or has ended."""
+        """Write a slow connection's output until none is left, or the connection has ended; close it if finishing."""
         try:
             with scope:
                 if not connection.finishing:
@@ -182,7 +180,7 @@ class Flusher(trio.abc.Instrument):
             connection.drain_scope = None
 
     def _leave(self, connection: BaseConnection) -> None:
-        """Write no more to a slow connection, for the flusher ends; it is closed now, or the next flusher's."""
+        """Give up a connection's task as the flusher ends: close the connection, or leave it to the next flusher."""
         if connection.finishing:
             self._close(connection)
         else:
@@ -194,7 +192,7 @@ class Flusher(trio.abc.Instrument):
         connection.close()
 
     def _told(self, message: object) -> None:
-        """Stop in order when the supervisor says so: what waits is sent first."""
+        """Handle the supervisor's exit signal: stop after the output is written."""
         if type(message) is Exited:
             self._stopping = message
             self._wake()

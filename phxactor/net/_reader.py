@@ -1,15 +1,14 @@
-"""The reader: the one process that reads from all connections of an endpoint that are plain sockets.
+"""The reader: the one process that reads from all plain sockets of an endpoint.
 
-It has an epoll object of its own that knows of all of them. At the beginning of each pass of the scheduler, right after
-trio has waited for the system, it reads from those that have something, and hands it to their transports at once, as a
-port takes a message: for the transport it is as if its own task had read, and the channels run in the same pass. Trio
-calls it there (`trio.abc.Instrument`); its task does nothing but have trio wake up for that epoll object. It also
-receives the first bytes of a connection (`first`), for the task that waits for them, and tells of a client that leaves
-while nothing is read (`watch`).
+The reader has its own epoll object for these sockets. At the beginning of each scheduler pass, right after trio has
+waited for I/O, it reads from the ready sockets and calls each transport's `take` in the transport's context, as if the
+transport's own task had read. So the channels run in the same pass. Trio calls the reader there as a
+`trio.abc.Instrument`; the reader's task only makes trio wake up for the epoll object. The reader also receives the
+first bytes of connections (`first`), and reports clients that leave while no task reads (`watch`).
 
-With a task of its own that reads, each connection would cost a switch to that task for each read, a system call that
-arms trio's epoll again, and a pass: 5 of 22 µs of an echo that comes alone. Its task sleeps until the connection ends
-or has to hold back (`Connection.feed`); where the system has no epoll, it reads.
+If each connection's task read for itself, each read would cost a task switch, a system call to arm trio's epoll again,
+and a pass. With the reader, the task sleeps until the connection ends or must stop reading (`Connection.feed`). On
+systems without epoll, the task reads.
 """
 
 from __future__ import annotations
@@ -29,17 +28,17 @@ from phxactor.otp import ChildSpec, Ok
 from phxactor.runtime import Pid, self_pid
 
 AT_ONCE: Final = 64
-"""Connections that are read from before others get a turn."""
+"""Most ready connections that one call of epoll returns."""
 TURN: Final = 0.005
-"""Seconds after which the others of those are read from in the next pass."""
+"""Seconds that the reader reads in one pass; the ready connections left are read in the next pass."""
 AVAILABLE: Final = hasattr(select, "epoll")
-"""Whether the system has what it takes, as Linux does."""
+"""Whether the system has epoll, as Linux does."""
 GONE: Final = "there is no reader any more"
 
 
 @final
 class Reading:
-    """What the reader knows of a connection."""
+    """A connection that the reader feeds: its socket, its `take`, and its sleeping task."""
 
     __slots__ = ("context", "error", "held", "max_bytes", "receive", "take", "task")
 
@@ -49,16 +48,16 @@ class Reading:
         self.take = take
         task = current_task()
         self.context = task.context
-        """In which `take` runs: it is the connection's process that does."""
+        """The context of the connection's process, for `take`."""
         self.task: Task | None = task
-        """The connection's, while it sleeps."""
+        """The connection's task while it sleeps; None once it is woken."""
         self.held: Awaitable[None] | None = None
-        """What must be awaited before more is read."""
+        """The awaitable that `take` returned: the task awaits it before more is read."""
         self.error: BaseException | None = None
-        """What `take` raised, or what became of the connection."""
+        """The exception for the task to raise: of `take`, or for a broken connection."""
 
     def read(self) -> None:
-        """Read once, and have it taken; at the end, or when something is to be awaited, let the task go on."""
+        """Read once and call `take`; wake the task at the end of input, or if `take` returned an awaitable."""
         if self.task is None:
             return
         try:
@@ -71,12 +70,12 @@ class Reading:
         if data:
             try:
                 held = self.held = self.context.run(self.take, data)
-            except BaseException as error:  # noqa: BLE001 - it is raised again, by the task
+            except BaseException as error:  # noqa: BLE001 - the connection's task raises it again
                 self.wake(error)
                 return
             if held is None:
                 return
-            if not self._is_awaited() and isinstance(held, Coroutine):  # its process was ended meanwhile
+            if not self._is_awaited() and isinstance(held, Coroutine):  # the process was ended meanwhile
                 held.close()
         self.wake(None)
 
@@ -84,7 +83,7 @@ class Reading:
         return self.task is not None
 
     def wake(self, error: BaseException | None) -> None:
-        """Let the task go on, or fail."""
+        """Wake the task, to raise `error` if it is not None."""
         if self.task is not None:
             self.error = error
             reschedule(self.task)
@@ -98,7 +97,7 @@ class Reading:
 
 @final
 class First:
-    """A connection of which one piece is wanted."""
+    """A connection whose task waits for one read."""
 
     __slots__ = ("data", "sock", "task")
 
@@ -108,7 +107,7 @@ class First:
         self.data = b""
 
     def read(self) -> None:
-        """Read once; a reset is an end."""
+        """Read once; a reset counts as the end of input."""
         try:
             self.data = self.sock.recv(READ_SIZE)
         except BlockingIOError:
@@ -118,7 +117,7 @@ class First:
         self.wake(None)
 
     def wake(self, _: object) -> None:
-        """Let the task go on."""
+        """Wake the task."""
         if self.task is not None:
             reschedule(self.task)
             self.task = None
@@ -131,7 +130,7 @@ class First:
 
 @final
 class Watched:
-    """A connection from which nothing is read: only whether its client has gone is looked at."""
+    """A connection that the reader does not read: it only watches whether the client leaves."""
 
     __slots__ = ("_fileno", "_left", "_reader")
 
@@ -141,30 +140,30 @@ class Watched:
         self._left = left
 
     def read(self) -> None:
-        """Tell that it has, once."""
+        """Call `left`, once: the client has left."""
         self.stop()
         self._left()
 
     def wake(self, _: object) -> None:
-        """Tell nothing: it is the reader that ends."""
+        """Do nothing: the reader ends, the client has not left."""
 
     def stop(self) -> None:
-        """Look no more; again is no error."""
+        """End the watch; a second call does nothing."""
         self._reader.forget(self._fileno, self)
 
 
 class Reader(trio.abc.Instrument):
-    """The sockets that are read from, and the process that does."""
+    """The sockets of an endpoint, and the process that reads from them."""
 
     def __init__(self) -> None:
         self._poll: select.epoll
         self._pid: Pid
         self._readings: dict[int, Reading | First | Watched] = {}
         self._ready: list[tuple[int, int]] = []
-        """Those that were ready when it was asked last, and have not been read from; some may be gone by now."""
+        """Ready sockets of the last call of epoll that were not read yet; some may be closed by now."""
 
     def child_spec(self) -> ChildSpec:
-        """Say how a supervisor starts it."""
+        """Return the child spec of the reader."""
         return ChildSpec(id="reader", start=(self._start_link, (), {}))
 
     def _start_link(self) -> Ok[Pid]:
@@ -175,11 +174,11 @@ class Reader(trio.abc.Instrument):
         return Ok(self._pid)
 
     async def first(self, sock: socket.socket, seconds: float) -> bytes:
-        """Receive once; none at the end, after so many seconds, and when there is no reader (any more)."""
+        """Return the bytes of one read; b"" if the client closes, after `seconds`, and if the reader does not run."""
         poll, fileno = self._poll, sock.fileno()
         if poll.closed:
             return b""
-        poll.register(fileno, select.EPOLLIN)  # it may raise: there is no room for more
+        poll.register(fileno, select.EPOLLIN)  # may raise OSError: the system's limit for epoll is reached
         self._readings[fileno] = first = First(sock)
         patience = self._pid.runtime.patience
         timer = patience.add(seconds, first.wake, None)
@@ -193,13 +192,13 @@ class Reader(trio.abc.Instrument):
         return first.data
 
     async def feed(self, sock: socket.socket, take: Take, max_bytes: int) -> None:
-        """Have all that comes handed to `take`, to the end; for the task of the connection's process.
+        """Pass all received bytes to `take`, until the client closes; the connection's task awaits this.
 
-        Raises what `take` raises, and trio.BrokenResourceError on a reset, or when there is no reader (any more).
+        Raises the exception of `take`; trio.BrokenResourceError on a reset, or if the reader does not run.
         """
         poll, fileno = self._poll, sock.fileno()
         while not poll.closed:
-            poll.register(fileno, select.EPOLLIN)  # it may raise: there is no room for more
+            poll.register(fileno, select.EPOLLIN)  # may raise OSError: the system's limit for epoll is reached
             self._readings[fileno] = reading = Reading(sock, take, max_bytes)
             try:
                 await wait_task_rescheduled(reading.stop_waiting)
@@ -216,28 +215,28 @@ class Reader(trio.abc.Instrument):
         raise trio.BrokenResourceError(GONE)
 
     def watch(self, sock: socket.socket, left: Callable[[], None]) -> Callable[[], None]:
-        """Have `left` called when the client has closed its side, or all of it; returns what ends the watch.
+        """Call `left` when the client closes its side or resets; return a function that ends the watch.
 
-        Nothing is read, so nothing that has come is in the way: the system tells of it by itself (EPOLLRDHUP, and
-        EPOLLHUP and EPOLLERR, for which nobody has to ask).
+        Received bytes stay unread, and do not hide a close: epoll reports EPOLLRDHUP by itself, and EPOLLHUP and
+        EPOLLERR unasked.
         """
         poll, fileno = self._poll, sock.fileno()
         watched = Watched(self, fileno, left)
-        with suppress(OSError):  # there is no room for more: then it is only the handler's time that ends it
+        with suppress(OSError):  # the system's limit for epoll is reached: only the handler's time limit is left
             if not poll.closed:
                 poll.register(fileno, select.EPOLLRDHUP)
                 self._readings[fileno] = watched
         return watched.stop
 
     def forget(self, fileno: int, watched: Watched) -> None:
-        """End a watch, unless it has ended."""
+        """End a watch, unless it has ended already."""
         if self._readings.get(fileno) is watched:
             del self._readings[fileno]
             if not self._poll.closed:
                 self._poll.unregister(fileno)
 
     def after_io_wait(self, timeout: float, /) -> None:
-        """Read what has come; trio calls it at the beginning of a pass, and would forget an instrument that raises."""
+        """Read from ready sockets. Trio calls this as a pass begins; if it raised, trio would drop it."""
         try:
             ready = self._ready
             if not ready:
@@ -250,11 +249,11 @@ class Reader(trio.abc.Instrument):
                         reading.read()
                     if ready and perf_counter() > late:
                         break
-        except BaseException as error:  # noqa: BLE001 - it ends the process
+        except BaseException as error:  # noqa: BLE001 - the reader's process ends with it
             self._pid.runtime.port_failed(self._pid, error)
 
     async def run(self) -> None:
-        """Be the process."""
+        """Run the reader's process."""
         trio.lowlevel.add_instrument(self)
         try:
             while True:

@@ -1,8 +1,8 @@
-"""A connection over a non-blocking socket: TCP or Unix, unencrypted. Nearly all are, so this is the fast one.
+"""A connection over a non-blocking socket: TCP or Unix, unencrypted. This is the fast one, since nearly all are.
 
-The reader reads, for a WebSocket with channels and at the beginning; who reads by himself waits first, since to try
-costs a system call that fails nearly always. Writing is synchronous: `write` appends, and the flusher sends all that
-has gathered with one call.
+The reader process reads the first bytes, and all bytes of a WebSocket with channels. Other code waits until the socket
+is readable before it reads, since a read at once would nearly always fail. Writing is synchronous: `write` appends to
+the buffer, and the flusher sends the whole buffer with one call.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ class Connection(BaseConnection):
     __slots__ = ("_reader", "_send", "_sock")
 
     def __init__(self, sock: socket.socket, flusher: Flusher, reader: Reader | None = None) -> None:
-        """Take over a connected socket; without a reader, whoever waits for bytes reads them."""
+        """Take over a connected socket; without a reader, the calling task reads."""
         super().__init__(flusher.mark)
         self._reader = reader
         sock.settimeout(0)
@@ -40,13 +40,13 @@ class Connection(BaseConnection):
         self._send = sock.send
 
     async def receive_first(self, seconds: float) -> bytes:
-        """Have the reader receive what the client begins with: to wait for it oneself costs 15 µs more."""
+        """Wait for the client's first bytes by the reader, which is faster than a wait in this task."""
         if self._reader is None:
             return await super().receive_first(seconds)
         return await self._reader.first(self._sock, seconds)
 
     async def receive_some(self, max_bytes: int = READ_SIZE, /) -> bytes:
-        """Wait for bytes; none at all means the end. Raises trio.BrokenResourceError on a reset."""
+        """Wait for bytes; b"" means that the client has closed. Raises trio.BrokenResourceError on a reset."""
         while True:
             await wait_readable(self._sock)
             try:
@@ -57,7 +57,7 @@ class Connection(BaseConnection):
                 raise trio.BrokenResourceError(str(error)) from error
 
     def feed(self, take: Take, max_bytes: int = READ_SIZE) -> Awaitable[None]:
-        """Have the reader read to the end, or do so. Raises as `receive_some` does."""
+        """Read until the client closes: by the reader, or without one in this task. Raises as `receive_some` does."""
         if self._reader is not None:
             return self._reader.feed(self._sock, take, max_bytes)
         return self._feed(take, max_bytes)
@@ -69,7 +69,7 @@ class Connection(BaseConnection):
                 await held
 
     def watch(self, left: Callable[[], None]) -> Callable[[], None]:
-        """Have the reader look; without one, a task does, until bytes come: what is behind them it cannot see."""
+        """Watch by the reader; without one by a task, which stops at the first bytes: they hide a FIN behind them."""
         if self._reader is not None:
             return self._reader.watch(self._sock, left)
         return in_background(self._wait_for_the_end, left)
@@ -83,7 +83,7 @@ class Connection(BaseConnection):
                 continue
 
     async def send_all(self, data: bytes, /) -> None:
-        """Write, and wait until the kernel has taken everything. Raises trio.BrokenResourceError."""
+        """Write, and wait until the kernel has taken all. Raises trio.BrokenResourceError if the client is gone."""
         if self.size:
             self.append(data)
         else:
@@ -96,13 +96,13 @@ class Connection(BaseConnection):
             raise trio.BrokenResourceError("the connection is gone")
 
     def flush(self) -> bool:
-        """Send what waits, with one system call; False if the kernel did not take everything."""
+        """Send the output with one system call; return False if the kernel did not take all of it."""
         data = self.head if self.tail is None else self.take_output()
         try:
             sent = self._send(data)
         except BlockingIOError:
             sent = 0
-        except OSError:  # reset: the reader hears of it, and ends the process
+        except OSError:  # a reset: the reading side sees it too, and ends the process
             self.drop_output()
             return True
         if sent == len(data):
@@ -114,13 +114,13 @@ class Connection(BaseConnection):
         return False
 
     def unwritten(self) -> int:
-        """Count what is left once the kernel has taken what it can; a child of `os.fork` gives it nothing."""
+        """Return the output left after a flush; a child of `os.fork` does not flush, the connection is the parent's."""
         if self.size and self.drain_scope is None and fork.child is None:
             self.flush()
         return self.size
 
     async def drain(self) -> None:
-        """Write as the kernel takes it."""
+        """Write the output as the kernel takes it."""
         try:
             while self.size:
                 await trio.lowlevel.wait_writable(self._sock)
@@ -129,7 +129,7 @@ class Connection(BaseConnection):
             self.drop_output()
 
     async def hang_up(self) -> None:
-        """Write what waits, close our side, and read until the client has closed his."""
+        """Write the output, close this side, and read until the client has closed its side."""
         try:
             if self.size and not self.flush():
                 await self.drain()
@@ -142,7 +142,7 @@ class Connection(BaseConnection):
             self.drop_output()
 
     def has_left(self) -> bool:
-        """Say whether the client has closed his side, or is gone."""
+        """Say whether the client has closed its side or reset."""
         return has_left(self._sock)
 
     def is_broken(self) -> bool:
@@ -150,24 +150,24 @@ class Connection(BaseConnection):
         return is_broken(self._sock)
 
     def silent_for(self) -> float:
-        """Return the seconds since anything was sent; 0 where `has_left` is sure, or it is not known."""
+        """Return the seconds since bytes were sent last; 0 if that is unknown, or if `has_left` is always right."""
         return silent_for(self._sock)
 
     async def acknowledged(self) -> bool:
-        """Wait until the client's system has acknowledged all that was sent; False if it never will."""
+        """Wait until the client's system has acknowledged all sent bytes; False if it never will."""
         return not self.size and await acknowledged(self._sock)
 
     async def read(self) -> bool:
-        """Wait until the client sends something or closes its side; False if it resets."""
+        """Wait until the client sends bytes or closes its side; False if it resets."""
         return await read(self._sock)
 
     def abort(self) -> None:
-        """Have nothing more sent: the client will see a reset."""
+        """Discard all output; when the connection is closed, the client sees a reset."""
         self.drop_output()
         drop_unsent(self._sock)
 
     def close(self) -> None:
-        """Close at once; what waits is lost."""
+        """Close at once; output that waits is lost."""
         self.drop_output()
         trio.lowlevel.notify_closing(self._sock)
         self._sock.close()

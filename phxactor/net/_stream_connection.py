@@ -1,4 +1,4 @@
-"""A connection over any of trio's streams: TLS, or in memory for tests. Each write that is flushed costs a task."""
+"""A connection over a trio stream: TLS, or in memory for tests. Each flush runs in a task of its own."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ if TYPE_CHECKING:
     from phxactor.net._flusher import Flusher
 
 CHUNK: Final = 65536
-"""Bytes that are handed to the stream at once: TLS keeps them a second time, encrypted, until they are taken."""
+"""Most bytes that the stream gets at once: TLS holds a second, encrypted copy until they are sent."""
 AHEAD: Final = 65536
-"""Bytes that are read ahead while a client is watched: a stream does not tell of its end to who does not read."""
+"""Most bytes read ahead while a client is watched: only a read can see the end of a stream."""
 
 
 @final
 class StreamConnection(BaseConnection):
-    """One client's end of a stream; it closes the stream."""
+    """A client's connection over a stream; closing the connection closes the stream."""
 
     __slots__ = ("_ahead", "_stream", "_watch", "_writing")
 
@@ -35,14 +35,14 @@ class StreamConnection(BaseConnection):
         super().__init__(flusher.mark_stream)
         self._stream = stream
         self._writing = False
-        """Whether the stream has been offered something that it has not taken."""
+        """Whether a write to the stream is under way."""
         self._ahead = b""
-        """What was read while the client was watched."""
+        """Bytes that a watch has read ahead."""
         self._watch: trio.Event | None = None
-        """Set when nobody reads for that any more."""
+        """The event that the last watch sets when it stops reading; None if there was no watch since the last read."""
 
     async def receive_some(self, max_bytes: int = READ_SIZE, /) -> bytes:
-        """Wait for bytes; none at all means the end. Raises trio.BrokenResourceError on a reset."""
+        """Wait for bytes; b"" means that the client has closed. Raises trio.BrokenResourceError on a reset."""
         if self._watch is not None:
             await self._watch.wait()
             self._watch = None
@@ -52,7 +52,7 @@ class StreamConnection(BaseConnection):
         return bytes(await self._stream.receive_some(max_bytes))
 
     def watch(self, left: Callable[[], None]) -> Callable[[], None]:
-        """Have a task read on, to the end or for `AHEAD` bytes; they are received next."""
+        """Watch by a task that reads ahead, to the end of the stream or `AHEAD` bytes; `receive_some` returns them."""
         self._watch = over = trio.Event()
 
         async def read_ahead() -> bool:
@@ -69,14 +69,14 @@ class StreamConnection(BaseConnection):
         return in_background(read_ahead, left)
 
     async def feed(self, take: Take, max_bytes: int = READ_SIZE) -> None:
-        """Read to the end. Raises trio.BrokenResourceError on a reset."""
+        """Read until the client closes. Raises trio.BrokenResourceError on a reset."""
         while data := await self.receive_some(max_bytes):
             held = take(data)
             if held is not None:
                 await held
 
     async def send_all(self, data: bytes, /) -> None:
-        """Write, and wait until the stream has taken everything. Raises trio.BrokenResourceError."""
+        """Write, and wait until the stream has taken all. Raises trio.BrokenResourceError if the client is gone."""
         try:
             await self._stream.send_all(data)
         except (trio.BrokenResourceError, trio.ClosedResourceError) as error:
@@ -84,17 +84,17 @@ class StreamConnection(BaseConnection):
             raise trio.BrokenResourceError("the connection is gone") from error
 
     def flush(self) -> bool:
-        """Leave all to `drain`: a stream takes nothing without waiting."""
+        """Leave all output to `drain`: a write to a stream may wait."""
         if self.closed:
             self.drop_output()
         return not self.size
 
     def unwritten(self) -> int:
-        """Count what waits behind a write; without one, the stream has not been offered anything yet."""
+        """Return the output that waits behind a write; 0 without one, since the client could not take it yet."""
         return self.size if self._writing else 0
 
     async def drain(self) -> None:
-        """Write as the stream takes it; after a write that was broken off, nothing can be written any more."""
+        """Write the output as the stream takes it; a cancelled write closes the connection."""
         self._writing = True
         try:
             while self.size:
@@ -102,7 +102,7 @@ class StreamConnection(BaseConnection):
                 for start in range(0, len(data), CHUNK):
                     chunk = data[start : start + CHUNK]
                     await self._stream.send_all(chunk)
-                    if self.closed:  # meanwhile: what waited has been dropped, and counts no more
+                    if self.closed:  # closed during the write: drop the rest, and what was written meanwhile
                         self.drop_output()
                         return
                     self.size -= len(chunk)
@@ -112,15 +112,15 @@ class StreamConnection(BaseConnection):
             self.drop_output()
             if is_cancellation(error):
                 raise
-            _tell(error)  # raised, it would end the flusher, and so all connections
+            _tell(error)  # raising it would end the flusher, and with it all connections
         finally:
             self._writing = False
 
     async def hang_up(self) -> None:
-        """Write what waits, say that no more comes, where the stream can, and read until the client does."""
+        """Write the output, close this side if the stream can, and read until the client closes its side."""
         if not self.closed:
             await self.drain()
-        if self._watch is not None:  # two tasks cannot read
+        if self._watch is not None:  # two tasks cannot read from one stream
             await self._watch.wait()
         if self.closed:
             return
@@ -128,7 +128,7 @@ class StreamConnection(BaseConnection):
         try:
             if isinstance(stream, trio.SSLStream):
                 self._stream = transport = stream.transport_stream
-                with suppress(trio.BrokenResourceError):  # the client goes on sending: below, nobody minds
+                with suppress(trio.BrokenResourceError):  # the client still sends: the loop below discards it
                     await stream.unwrap()
                 stream = transport
             if isinstance(stream, trio.abc.HalfCloseableStream):
@@ -145,50 +145,50 @@ class StreamConnection(BaseConnection):
             _tell(error)
 
     def has_left(self) -> bool:
-        """Say whether the client has closed his side, or is gone, where there is a socket."""
+        """Say whether the client has closed its side or reset; False if the stream has no socket."""
         sock = _socket_of(self._stream)
         return sock is not None and has_left(sock)
 
     def is_broken(self) -> bool:
-        """Say whether the client has reset the connection, where there is a socket."""
+        """Say whether the client has reset the connection; False if the stream has no socket."""
         sock = _socket_of(self._stream)
         return sock is not None and is_broken(sock)
 
     def silent_for(self) -> float:
-        """Return the seconds since anything was sent; 0 where `has_left` is sure, or it is not known."""
+        """Return the seconds since bytes were sent last; 0 if that is unknown, or if `has_left` is always right."""
         sock = _socket_of(self._stream)
         return 0.0 if sock is None else silent_for(sock)
 
     async def acknowledged(self) -> bool:
-        """Wait until the client's system has acknowledged all that was sent; without a socket, it has."""
+        """Wait until the client's system has acknowledged all sent bytes; True at once if the stream has no socket."""
         sock = _socket_of(self._stream)
         return sock is None or await acknowledged(sock)
 
     async def read(self) -> bool:
-        """Wait until the client sends something, which is received next, or closes its side; False if it resets."""
+        """Wait until the client sends bytes, kept for the next read, or closes its side; False if it resets."""
         if not self._ahead:
             try:
                 self._ahead = await self.receive_some()
             except trio.BrokenResourceError:
                 sock = _socket_of(self._stream)
-                return sock is not None and not is_broken(sock)  # TLS that ends without a word
+                return sock is not None and not is_broken(sock)  # TLS closed without a close_notify
         return True
 
     def abort(self) -> None:
-        """Have nothing more sent."""
+        """Discard all output."""
         self.drop_output()
         sock = _socket_of(self._stream)
         if sock is not None:
             drop_unsent(sock)
 
     def close(self) -> None:
-        """Close at once; what waits is lost."""
+        """Close at once; output that waits is lost."""
         self.drop_output()
         trio.lowlevel.spawn_system_task(_close, self._stream)
 
 
 async def _close(stream: trio.abc.Stream) -> None:
-    """Be the task that closes a stream: what it raised would end the program."""
+    """Close a stream in a system task; it must not raise, since that would end the program."""
     try:
         await trio.aclose_forcefully(stream)
     except (trio.BrokenResourceError, trio.ClosedResourceError):
@@ -199,13 +199,13 @@ async def _close(stream: trio.abc.Stream) -> None:
 
 
 def _tell(error: BaseException) -> None:
-    """Tell of what no stream may raise: it is given up."""
+    """Emit `events.stream_failed` for an exception that a stream must not raise."""
     if events.stream_failed.handlers:
         events.stream_failed.emit(exception=error)
 
 
 def _socket_of(stream: trio.abc.Stream) -> trio.socket.SocketType | None:
-    """Return the socket that a stream runs over, if one does."""
+    """Return the socket under a stream; None if there is none."""
     while isinstance(stream, trio.SSLStream):
         stream = stream.transport_stream
     return stream.socket if isinstance(stream, trio.SocketStream) else None

@@ -1,4 +1,4 @@
-"""Watching for a client's leaving by a task, where the system does not tell of it by itself (`Reader.watch`)."""
+"""A watch for a client's leaving by a task, for connections that the reader's epoll does not watch (`Reader.watch`)."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from phxactor.runtime import is_cancellation
 
 
 def in_background(wait: Callable[[], Awaitable[bool]], left: Callable[[], None]) -> Callable[[], None]:
-    """Have a task wait for the end of a connection, and call `left` if `wait` says that it has come, or fails.
+    """Start a task that awaits `wait`, and calls `left` if `wait` returns True or fails. `left` must not raise.
 
-    Returns what ends the task, which takes a pass of the scheduler. `left` must not raise.
+    Returns a function that cancels the task; the task ends in the next pass of the scheduler.
     """
     scope = trio.CancelScope()
 
@@ -20,12 +20,12 @@ def in_background(wait: Callable[[], Awaitable[bool]], left: Callable[[], None])
         with scope:
             try:
                 gone = await wait()
-            except trio.ClosedResourceError:  # by ourselves
+            except trio.ClosedResourceError:  # this process has closed the connection
                 gone = False
             except BaseException as error:
                 if is_cancellation(error):
                     raise
-                gone = True  # a stream that fails, in whatever way, has no client any more
+                gone = True  # a stream that fails in any way has lost its client
             if gone and not scope.cancel_called:
                 left()
 

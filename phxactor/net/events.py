@@ -1,4 +1,4 @@
-"""Events of the listener and of streams."""
+"""Telemetry events of the listener and of streams, and their log lines."""
 
 from __future__ import annotations
 

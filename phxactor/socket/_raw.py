@@ -1,10 +1,10 @@
-"""A socket without channels: Phoenix's Socket.Transport behaviour, for protocols of one's own.
+"""A socket without channels, for a protocol of your own: Phoenix's Socket.Transport behaviour.
 
     class Echo(RawSocket):
         async def handle_in(self, data):
             return data
 
-Its text and binary messages are the program's own; nothing of Phoenix's protocol is in them.
+The program defines the text and binary messages; the socket adds nothing of Phoenix's protocol to them.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from phxactor.socket._fastlane import Broadcaster
 
 RawResult: TypeAlias = str | bytes | Stop | None
-"""What a handler returns: a message to the client, `Stop(reason)`, or nothing."""
+"""The result of a handler: a message to the client, `Stop(reason)`, or None for no message."""
 
 
 _CALLBACKS: Final[dict[str, tuple[str, ...]]] = {
@@ -30,45 +30,45 @@ _CALLBACKS: Final[dict[str, tuple[str, ...]]] = {
     "handle_info": ("message",),
     "terminate": ("reason",),
 }
-"""What is awaited, and with which arguments."""
+"""The callbacks that must be async, with the names of their arguments."""
 
 
 class RawSocket:
-    """Subclass it; every callback runs in the process of the connection, one at a time."""
+    """The base class of sockets without channels. All callbacks run in the process of the connection, one at a time."""
 
     def __init_subclass__(cls, **kwargs: object) -> None:
-        """Refuse callbacks that could not be called. Raises TypeError."""
+        """Check the callbacks of a subclass. Raises TypeError if one is not async, or takes other arguments."""
         super().__init_subclass__(**kwargs)
         check_async(cls, _CALLBACKS)
 
     def __init__(self, *, endpoint: Broadcaster, transport: str, transport_pid: Pid) -> None:
-        """Made by a transport, before `connect`."""
+        """Make the socket; a transport does this before `connect`."""
         self.endpoint = endpoint
-        """Where the socket is mounted."""
+        """The endpoint that the socket is mounted at."""
         self.transport = transport
         """`"websocket"` or `"longpoll"`."""
         self.transport_pid = transport_pid
         """The process that holds the connection."""
 
     async def connect(self, params: Mapping[str, Any], connect_info: Mapping[str, Any]) -> Ok[None] | Error | None:
-        """Authenticate, before the handshake is answered; return `Error(reason)` to refuse."""
+        """Authenticate the client before the handshake is answered; return `Error(reason)` to refuse it."""
         return None
 
     async def init(self) -> None:
-        """Begin, once the handshake has been answered: here one can `push`, subscribe, set timers."""
+        """Set up the socket once the handshake is answered: from here on it can `push`, subscribe and set timers."""
 
     async def handle_in(self, data: str | bytes) -> RawResult:
-        """Take a message of the client: text as `str`, binary as `bytes`."""
+        """Handle a message from the client: text as `str`, binary as `bytes`."""
         return None
 
     async def handle_info(self, message: object) -> RawResult:
-        """Take a message of a process."""
+        """Handle a message from a process."""
         return None
 
     async def terminate(self, reason: Reason) -> None:
-        """Clean up when the connection has ended by itself: `NORMAL` when the client closed or dropped it.
+        """Clean up after the end of the connection; `reason` is `NORMAL` if the client closed or dropped it.
 
-        Not called when the process is killed or told to shut down by its supervisor.
+        Not called if the process is killed, or if its supervisor shuts it down.
         """
 
     def push(self, data: str | bytes) -> None:

@@ -1,4 +1,4 @@
-"""Phoenix's serializer for `vsn=2.0.0`, which phoenix.js speaks."""
+"""Phoenix's serializer for `vsn=2.0.0`, the version of phoenix.js."""
 
 from __future__ import annotations
 
@@ -23,10 +23,10 @@ from phxactor.socket._serializer import (
 FIELDS: Final = 5
 """Elements of a text message, and bytes of the head of a binary push."""
 MAX_FIELD: Final = 255
-"""Bytes of a field in a binary message: its length is one byte."""
+"""Most bytes of a field in a binary message: its length is one byte."""
 
 PUSH: Final = 0
-"""First byte of a binary push, the only kind that a client sends."""
+"""First byte of a binary push, the only kind of binary message that clients send."""
 REPLY: Final = 1
 """First byte of a binary reply."""
 BROADCAST: Final = 2
@@ -37,33 +37,33 @@ BROADCAST: Final = 2
 class V2JSONSerializer:
     """JSON arrays in text frames, `bytes` in binary frames (Phoenix 1.8.12 V2.JSONSerializer).
 
-    Text is `[join_ref, ref, topic, event, payload]`, both ways; a reply has the event `phx_reply` and the payload
-    `{"status", "response"}`. A binary message is one byte for its kind, one byte each for the lengths of its
-    fields, then the fields, then the payload:
+    A text message is `[join_ref, ref, topic, event, payload]` in both directions; a reply has the event `phx_reply` and
+    the payload `{"status", "response"}`. A binary message has one byte for its kind, one byte for the length of each
+    field, the fields, and the payload. The kinds and their fields:
 
     - from a client, 0: join_ref, ref, topic, event
     - push, 0: join_ref, topic, event
     - reply, 1: join_ref, ref, topic, status
     - broadcast, 2: topic, event
 
-    A field of length 0 is `""` when it comes in, as in Phoenix, and `None` goes out as one.
+    A received field of length 0 is `""`, as in Phoenix; None is sent as a field of length 0.
     """
 
     __slots__ = ()
 
     def decode(self, data: bytes, opcode: int) -> Message:
-        """Read a client's array or binary push.
+        """Decode a client's array or binary push.
 
-        An array may be longer, as in Phoenix; what comes after the payload is ignored. In JSON, of a key that
-        stands twice the last wins, and an integer beyond 64 bits becomes a float.
+        Elements after the payload are ignored, as in Phoenix. If a JSON object has a key twice, the last one wins; an
+        integer beyond 64 bits becomes a float.
 
         Raises:
-            InvalidUTF8: text that is not UTF-8.
-            Mistyped: topic or event is no string, a ref is neither string, number nor null; a topic or a ref has half a
-                character.
-            DecodeError: no JSON, no array of five; arrays and objects nested more than 200 deep; a ref of more than 255
-                bytes, which no binary reply can carry; a binary message that is cut, that is no push, or whose fields
-                are not UTF-8.
+            InvalidUTF8: a text message is not UTF-8.
+            Mistyped: the topic or the event is no string; a ref is no string, number or null; or a topic or a ref has
+                half a surrogate pair.
+            DecodeError: the text is no JSON, or no array of at least five; arrays and objects are nested more than 200
+                deep; a ref has more than 255 bytes, which no binary reply can carry; or a binary message is cut, is no
+                push, or has a field that is not UTF-8.
 
         """
         if opcode == BINARY:
@@ -88,13 +88,13 @@ class V2JSONSerializer:
         return Message(topic, event, payload, ref, join_ref)
 
     def encode(self, message: Message | Reply) -> SocketPush:
-        """Write an array for one client, or a binary message when the payload is `bytes`.
+        """Encode a message for one client: an array, or a binary message if the payload is `bytes`.
 
-        JSON has no NaN and no infinity: they go out as null.
+        JSON has no NaN and no infinity; they become null.
 
         Raises:
-            EncodeError: the payload is no JSON (`bytes` inside it, an integer beyond 64 bits, nested more than
-                about 250 deep); or a field of a binary message is longer than 255 bytes.
+            EncodeError: JSON cannot hold the payload (it has `bytes` inside, or an integer beyond 64 bits, or is nested
+                more than about 250 deep); or a field of a binary message is longer than 255 bytes.
 
         """
         payload = message.payload
@@ -114,7 +114,7 @@ class V2JSONSerializer:
             return SocketPush(TEXT, dumps_any_key(fields, message.topic, event))
 
     def fastlane(self, broadcast: Broadcast) -> SocketPush:
-        """Write a broadcast, an array whose join_ref and ref are null, or a binary one for `bytes`.
+        """Encode a broadcast: an array whose join_ref and ref are null, or a binary message if the payload is `bytes`.
 
         Raises:
             EncodeError: as for `encode`.
@@ -131,24 +131,24 @@ class V2JSONSerializer:
 
 
 def _check_size(fields: list[Any], data: bytes) -> None:
-    """Raise DecodeError for what could not be written again: nested too deep, or a ref that binary has no room for."""
+    """Raise DecodeError for a message that the server could not encode in turn: nested too deep, or a ref too long."""
     check_depth(fields, data)
     for ref in fields[:2]:
         if len(ref_text(ref).encode()) > MAX_FIELD:
-            raise DecodeError(f"a ref of more than {MAX_FIELD} bytes", data)
+            raise DecodeError(f"the message has a ref of more than {MAX_FIELD} bytes", data)
 
 
 def _addresses(fields: list[Any]) -> tuple[object, object, object]:
-    """Say where topic, ref and join_ref stand."""
+    """Return the topic, ref and join_ref of an array."""
     join_ref, ref, topic = fields[:3]
     return topic, ref, join_ref
 
 
 def _first_five(fields: object, data: bytes) -> list[object]:
     if not isinstance(fields, list):
-        raise DecodeError("not an array", data)
+        raise DecodeError("the message is not an array", data)
     if len(fields) < FIELDS:
-        raise DecodeError(f"an array of {len(fields)}, not of {FIELDS} elements", data)
+        raise DecodeError(f"the array has {len(fields)} elements, not {FIELDS}", data)
     return fields[:FIELDS]
 
 
@@ -156,16 +156,16 @@ def _decode_binary(data: bytes) -> Message:
     try:
         kind, join_ref, ref, topic, event = data[:FIELDS]
     except ValueError:
-        raise DecodeError("a binary message without a whole head", data) from None
+        raise DecodeError(f"the binary message is shorter than its head of {FIELDS} bytes", data) from None
     if kind != PUSH:
-        raise DecodeError(f"a binary message of kind {kind}, not a push (kind {PUSH})", data)
-    # From lengths to the places where the fields end.
+        raise DecodeError(f"the binary message has kind {kind}; clients must send a push (kind {PUSH})", data)
+    # Turn the lengths of the fields into the offsets of their ends.
     join_ref += FIELDS
     ref += join_ref
     topic += ref
     event += topic
     if len(data) < event:
-        raise DecodeError(f"a binary message cut at byte {len(data)} of its fields", data)
+        raise DecodeError(f"the binary message ends at byte {len(data)}, inside its fields", data)
     try:
         return Message(
             data[ref:topic].decode(),
@@ -175,10 +175,10 @@ def _decode_binary(data: bytes) -> Message:
             data[FIELDS:join_ref].decode(),
         )
     except UnicodeDecodeError:
-        raise DecodeError("a binary message with a field that is not UTF-8", data) from None
+        raise DecodeError("the binary message has a field that is not UTF-8", data) from None
 
 
-# These three are alike; one function for all of them takes three times as long.
+# These three functions are alike; one function for all of them would be much slower.
 
 
 def _binary_push(push: Message, payload: bytes) -> SocketPush:
@@ -215,11 +215,11 @@ def _binary_broadcast(broadcast: Broadcast, payload: bytes) -> SocketPush:
 
 
 def _unfit(**fields: Ref) -> EncodeError:
-    """Say which field a binary message has no room for, or that one of them is no Unicode."""
+    """Return the error for a field that is too long for a binary message, or that is no valid Unicode."""
     for name, field in fields.items():
         data = str(field).encode(errors="surrogatepass")
         if len(data) > MAX_FIELD:
             return EncodeError(
-                f"{name} takes {len(data)} bytes, a binary message has room for {MAX_FIELD}: {data[:EXCERPT]!r}..."
+                f"{name} has {len(data)} bytes; a binary message has room for {MAX_FIELD}: {data[:EXCERPT]!r}..."
             )
     return EncodeError(f"a field of a binary message is no valid Unicode: {fields!r}")

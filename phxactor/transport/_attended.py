@@ -1,15 +1,15 @@
-"""A handler of the program that a client waits for: how long it may take, and what becomes of it when the client goes.
+"""A program's handler that a client waits for: its time limit, and its end when the client leaves.
 
     the handler waits ──▶ the connection is watched, and a timer runs
-        it returns, raises           that, to whoever awaits
+        it returns or raises         the result or the exception goes to the caller
         the client leaves            the process ends with `Shutdown("closed")`
         its time is over             `late()` answers the client, and the process ends with `Shutdown("late")`
 
-So it is cancelled, as by any exit signal. One that shields itself, or waits for a thread, goes on, and its process with
-it; but its client has been answered. A handler that never waits, as most do, costs nothing of this.
+The exit signal cancels the handler. A handler that shields itself, or that waits for a thread, goes on, and so does its
+process; but the client is answered in time. A handler that never waits, as most do, needs no watch and no timer.
 
-A FIN is taken for leaving, as by most servers: it is all that there is to see of a client that has closed. So who
-closes only the sending side after a request is answered by handlers that do not wait, and by no others.
+A FIN counts as leaving, as in most servers, since a closed client shows nothing else. So a client that closes only its
+sending side after a request gets an answer only from handlers that do not wait.
 """
 
 from __future__ import annotations
@@ -26,20 +26,21 @@ from phxactor.runtime.signals import fatal
 T = TypeVar("T")
 
 LEFT: Final = Shutdown("closed")
-"""Why a process ends whose client has left."""
+"""Exit reason of a process whose client has left."""
 LATE: Final = Shutdown("late")
-"""Why it ends when the handler's time is over."""
+"""Exit reason of a process whose handler took too long."""
 
 
 @final
 class Attended(Generic[T]):
-    """An awaitable: the handler, at which somebody looks while it waits.
+    """An awaitable that runs a handler, and watches its client and its time limit while it waits.
 
     Args:
-        handler: what it runs.
-        connection: of the client that waits; nobody reads from it meanwhile.
-        seconds: that it may take, from when it waits first; `math.inf` for any.
-        late: answers the client when they are over, synchronously; nothing may be written to the connection after it.
+        handler: the handler's coroutine.
+        connection: the connection of the client; no task may read from it meanwhile.
+        seconds: time limit for the handler in seconds, from its first wait; `math.inf` for no limit.
+        late: a synchronous function that answers the client when the time is over; after it, nothing more may be
+            written to the connection.
 
     """
 
@@ -54,7 +55,10 @@ class Attended(Generic[T]):
         self._late = late
 
     def __await__(self) -> Generator[Any, Any, T]:
-        """Run the handler: raises what it raises, and `Exit` when there is nobody any more to be answered."""
+        """Run the handler and return its result.
+
+        Raises the handler's exception; `Exit` if the handler returns after its client has left or was answered.
+        """
         try:
             trap = self._handler.send(None)
         except StopIteration as end:
@@ -65,7 +69,7 @@ class Attended(Generic[T]):
         return (yield from self._attend(trap))
 
     def _attend(self, trap: object) -> Generator[Any, Any, T]:
-        """Go on from where the handler waits, as `yield from` does (PEP 380)."""
+        """Drive the handler on from its first wait, as `yield from` does (PEP 380), with the watch and the timer."""
         handler, pid = self._handler, self_pid()
         patience = pid.runtime.patience
         stop = self._connection.watch(partial(fatal, pid, LEFT))
@@ -75,22 +79,22 @@ class Attended(Generic[T]):
             while True:
                 try:
                     sent = yield trap
-                except BaseException as error:  # noqa: BLE001 - it is the handler's
+                except BaseException as error:  # noqa: BLE001 - the handler gets it
                     trap = handler.throw(error)
                 else:
                     trap = handler.send(sent)
         except StopIteration as end:
             if fork.child is not None:
                 fork.stray()
-            if pid.exit_reason is LEFT or pid.exit_reason is LATE:  # it has kept its end away
+            if pid.exit_reason is LEFT or pid.exit_reason is LATE:  # the handler swallowed the cancellation
                 raise Exit(pid.exit_reason) from None
             result: T = end.value
             return result
         except BaseException as error:
-            fork.leave(error)  # before the watch is touched, which is the parent's too
+            fork.leave(error)  # before `stop`: in a child of os.fork, the watch belongs to the parent
             raise
         finally:
-            sent = None  # the outcome of a cancelled wait is the exception that has this frame in its traceback
+            sent = None  # it may be an exception whose traceback has this frame: a reference cycle
             stop()
             if timer is not None:
                 patience.discard(timer)

@@ -1,4 +1,4 @@
-"""The close codes of a WebSocket, and what each means to a client (RFC 6455 section 7.4): the one table of them."""
+"""The one table of WebSocket close codes and the exit reasons that they stand for (RFC 6455 section 7.4)."""
 
 from __future__ import annotations
 
@@ -8,26 +8,26 @@ from phxactor.runtime import NORMAL, SHUTDOWN, Reason, Shutdown
 
 
 class CloseCode(IntEnum):
-    """Codes that a server of this package sends. phoenix.js reconnects after all of them but 1000 (before 1.8.16)."""
+    """The close codes that the server sends. phoenix.js (before 1.8.16) reconnects after each of them except 1000."""
 
     NORMAL = 1000
-    """Answers a client's own 1000; never the server's wish."""
+    """The client closed with 1000; the server never starts a close with it."""
     GOING_AWAY = 1001
-    """Disconnected by the server, as by a broadcast of `disconnect`."""
+    """The server disconnects the client, for example after a broadcast of `disconnect`."""
     PROTOCOL_ERROR = 1002
-    """The client broke RFC 6455, or has been silent for too long."""
+    """The client broke RFC 6455, or was silent for too long."""
     INVALID_DATA = 1007
-    """A text that is not UTF-8."""
+    """The client sent a text message that is not UTF-8."""
     POLICY_VIOLATION = 1008
-    """The client kept on sending more than it may."""
+    """The client kept sending above a rate limit."""
     TOO_BIG = 1009
-    """A message over `max_frame_size`."""
+    """The client sent a message of more than `max_frame_size` bytes."""
     INTERNAL_ERROR = 1011
-    """A message that cannot be decoded, or a failure of ours."""
+    """The server cannot decode a message, or something in the server failed."""
     RESTART = 1012
     """The server stops or restarts."""
     TRY_AGAIN_LATER = 1013
-    """The client reads more slowly than it is written to."""
+    """The client reads more slowly than the server writes to it."""
 
 
 DISCONNECTED = Shutdown("disconnected")
@@ -37,10 +37,10 @@ TIMED_OUT = Shutdown("timeout")
 SLOW_CONSUMER = Shutdown("slow_consumer")
 RATE_LIMITED = Shutdown("rate_limited")
 HELD_UP = Shutdown("held_up")
-"""Its channels take nothing of what the client sends: a failure of ours."""
+"""The server's channels take none of the client's messages: a failure of the program."""
 DRAINING = Shutdown("draining")
 INACTIVE = Shutdown("closed")
-"""A long-poll session that is not polled any more: for its channels, a connection that was closed."""
+"""A long-poll session was not polled for too long; its channels see a closed connection."""
 
 _CODES: dict[Reason, CloseCode] = {
     NORMAL: CloseCode.NORMAL,
@@ -57,8 +57,8 @@ _CODES: dict[Reason, CloseCode] = {
 
 
 def close_code(reason: Reason) -> CloseCode:
-    """Say which code a transport that ends with this reason closes with."""
+    """Return the close code for the exit reason of a transport; 1011 for a reason outside the table."""
     try:
         return _CODES.get(reason, CloseCode.INTERNAL_ERROR)
-    except Exception:  # noqa: BLE001 - a reason that cannot be a key is none of the table
+    except Exception:  # noqa: BLE001 - a reason that is not hashable is not in the table
         return CloseCode.INTERNAL_ERROR

@@ -1,8 +1,8 @@
-"""Messages on their way to the client of a long poll, and how it is known that they have arrived.
+"""The delivery of messages to a long-poll client, and how the server knows that they have arrived.
 
-They have when the client's system has acknowledged the whole answer, and the client does not reset the connection
-before it sends or polls again: a system does that for who closes and has not read everything. An answer that was cut,
-or that its client did not live to read, has not arrived, and its messages go back to the session.
+Messages have arrived when the client's system has acknowledged the whole answer, and the client sends or closes without
+a reset: its system sends a reset if the client closes without reading everything. The messages of an answer that was
+cut off, or that the client did not read, go back to the session.
 """
 
 from __future__ import annotations
@@ -15,23 +15,23 @@ import trio
 from phxactor.http import Response
 
 GRACE: Final = 1.0
-"""Seconds that an answer which is written whole has to be acknowledged, once the client polls again without it."""
+"""Once the client polls again, seconds that an answer written whole still has to be acknowledged."""
 
 
 @final
 @attrs.define(eq=False)
 class Poll:
-    """A call: answered by a list of messages, JSON as text and binary as base64; an empty one after the window."""
+    """A call to a session. The reply is a list of messages, JSON as text, binary as base64; empty after the window."""
 
     scope: trio.CancelScope = attrs.field(factory=trio.CancelScope)
-    """In which the answer is written."""
+    """The scope in which the answer is written."""
     written: bool = False
-    """Whether the system has taken all of it."""
+    """Whether this machine's system has taken the whole answer."""
     arrived: bool = False
-    """Whether the client's system has, and nothing shows that the client has not read it."""
+    """Whether the client's system has acknowledged the whole answer, and no reset says that it was not read."""
 
     def hurry(self) -> None:
-        """Wait no longer: the answer is given up, unless all that is missing is that the client's system says so."""
+        """Give the answer up at once; or after `GRACE` seconds, if only the acknowledgement is missing."""
         if self.written and not self.arrived:
             self.scope.deadline = trio.current_time() + GRACE
         else:
@@ -41,7 +41,7 @@ class Poll:
 @final
 @attrs.frozen(eq=False)
 class Settled:
-    """A message: what a poll was answered has arrived (`poll.arrived`), or never will."""
+    """A message to a session: the answer to a poll has arrived, or never will; `poll.arrived` says which."""
 
     poll: Poll
 
@@ -49,6 +49,6 @@ class Settled:
 @final
 @attrs.frozen
 class Delivery(Response):
-    """The answer to a poll that brings messages: whoever writes it sets `written` and `arrived` of the poll."""
+    """The answer to a poll, with messages; the writer of the answer sets `written` and `arrived` of the poll."""
 
     poll: Poll = attrs.field(kw_only=True, eq=False)

@@ -1,6 +1,6 @@
-"""What a client does more often than any needs to: it costs work that no rate of messages counts.
+"""Limits for work that no rate of messages counts: pings, pongs, tiny fragments, turns of clients that left.
 
-Pings, pongs and the tiniest fragments have rates of their own (`Excess`), and whoever does not stop is disconnected.
+Pings, pongs and tiny fragments have rates of their own (`Excess`); a client that stays above one is disconnected.
 """
 
 from __future__ import annotations
@@ -11,20 +11,20 @@ from typing import Final, final
 from phxactor.socket import RateLimit
 
 PINGS: Final = 100
-"""Pings and pongs that a client may send in a second; ten times as many that are too many, and it is let go."""
+"""Pings and pongs that a client may send per second; after ten seconds' worth above this, it is disconnected."""
 SPLINTER: Final = 16
-"""Bytes of a fragment below which it counts."""
+"""Fragments of fewer bytes than this are counted."""
 SPLINTERS: Final = 1000
-"""Such fragments that a client may send in a second, as with pings."""
+"""Counted fragments that a client may send per second; the same rule holds."""
 LAST_TURNS: Final = 3
-"""Turns that a client has who has left without a close frame: for what it has sent last; nobody hears an answer."""
+"""Turns for the last messages of a client that has left without a close frame; no client gets the answers."""
 PROBE: Final = 0.1
-"""Seconds of work for all who wait for turns, after which it is asked whether they are still there."""
+"""Seconds of work, for one client times the number of clients that want turns, between two probes of that client."""
 
 
 @final
 class Excess:
-    """The rates of one client, made when it sends what they count, or has much work done."""
+    """The limits of one client; made at its first ping, fragment or turn."""
 
     __slots__ = ("_began", "_last_turns", "_since", "_work", "pings", "splinters")
 
@@ -33,27 +33,27 @@ class Excess:
         self.splinters = RateLimit(SPLINTERS)
         self._last_turns = LAST_TURNS
         self._began = 0.0
-        """When its last turn began."""
+        """Time at which the client's last turn began, by `perf_counter`."""
         self._work = 0.0
-        """Seconds of work since it was asked whether it is there."""
+        """Seconds of work in turns since the last probe."""
         self._since = 0.0
-        """When that was."""
+        """Time at which the first of these turns began."""
 
     def take_last_turn(self) -> bool:
-        """Let a client that has left have one more turn, or not."""
+        """Count a turn of a client that has left; return whether it may have it."""
         self._last_turns -= 1
         return self._last_turns >= 0
 
     def begin_turn(self) -> None:
-        """Count what is done from now on."""
+        """Start to measure a turn's work."""
         self._began = perf_counter()
         if not self._work:
             self._since = self._began
 
     def end_turn(self, others: int) -> float | None:
-        """Count it. After much work return the seconds since that was done last: is the client still there?
+        """Add the turn's work. If a probe is due, return the seconds since the first turn that it covers; else None.
 
-        How much that is, depends on how many `others` there are who wait for their turn: they may have left as well.
+        The more `others` wait for turns, the less work makes a probe due: they may have left as well.
         """
         now = perf_counter()
         self._work += now - self._began

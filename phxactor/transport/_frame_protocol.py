@@ -1,7 +1,7 @@
-"""The protocol object of `websockets`: made when a frame needs it, and taken apart when none does any more.
+"""The protocol object of `websockets`: made for the first frame that needs it, and taken apart afterwards.
 
-It and its parser, a generator, refer to each other, and so do it and the error that has stopped the parser. Only the
-collector would free them, and with them the last frame, which the parser keeps.
+The object and its parser, a generator, refer to each other; so do the object and the exception that stopped the parser.
+Without `take_apart`, only the garbage collector would free them, and the last frame, which the parser holds.
 """
 
 from __future__ import annotations
@@ -13,17 +13,17 @@ from websockets.extensions import Extension
 from websockets.protocol import Protocol, Side
 
 LARGE: Final = 4096
-"""Bytes of a message after which the object is not kept for the next one: to make another is little beside these."""
+"""After a message of more bytes than this, the object is not kept: making a new one costs little in comparison."""
 
 
 def make_protocol(extensions: Iterable[Extension], max_size: int) -> Protocol:
-    """Make one for the server's side of an open connection."""
+    """Return a protocol object for the server's side of an open connection."""
     protocol = Protocol(Side.SERVER, max_size=max_size)
     protocol.extensions = list(extensions)
     return protocol
 
 
 def take_apart(protocol: Protocol) -> None:
-    """End it: what it holds is free at once. It cannot be used any more."""
+    """Break the reference cycles of a protocol object, so that its memory is freed at once. It is unusable then."""
     protocol.parser.close()
     protocol.parser_exc = None

@@ -1,9 +1,9 @@
-"""Taking plain data frames out of the bytes of a connection, and making them (RFC 6455 section 5.2).
+"""Slicing plain data frames out of the bytes of a connection, and making frames (RFC 6455 section 5.2).
 
-A frame is *plain* when it is a whole text or binary message, masked, uncompressed: nearly all that clients send.
-Slicing it by hand takes 0.4 to 0.9 µs where a protocol object takes 4 to 5. Every other frame (control, fragmented,
-compressed) comes out as it is, for the protocol object, which has the last word. So does a frame whose head is wrong,
-and all that follows it: at once, however much of its payload is still to come, and `fault` says what is wrong.
+A frame is *plain* if it is a whole text or binary message, masked and uncompressed: nearly all frames of clients are.
+The slicer handles these itself, several times faster than a protocol object. Every other frame (control, fragmented,
+compressed) comes out unchanged, for the protocol object. So does a frame with a wrong head, with all bytes behind it:
+at once, even if its payload has not arrived. `fault` says what is wrong.
 """
 
 from __future__ import annotations
@@ -11,16 +11,16 @@ from __future__ import annotations
 from typing import Final, final
 
 try:
-    from websockets.speedups import apply_mask as apply_mask  # noqa: PLC0414 - others take it from here
+    from websockets.speedups import apply_mask as apply_mask  # noqa: PLC0414 - re-exported
 except ImportError:  # where websockets has no C extension
     from websockets.utils import apply_mask as apply_mask  # noqa: PLC0414 - the same
 
 RAW: Final = 0
-"""In place of an opcode: bytes that are for the protocol object."""
+"""The slicer's mark, in place of an opcode, for bytes that the protocol object must handle."""
 OPCODE: Final = 0x0F
-"""The bits of a frame's first byte that are its opcode."""
+"""The mask of the opcode in a frame's first byte."""
 FIN: Final = 0x80
-"""The bit of it that says that no fragment follows."""
+"""The bit in the first byte that says that no fragment follows."""
 
 _FAULTS: Final = (
     "invalid opcode",
@@ -30,7 +30,7 @@ _FAULTS: Final = (
     "fragmented control frame",
     "payload length not in the shortest form",
 )
-"""What can be wrong with the head of a frame, in the order in which it is looked at."""
+"""The faults that the head of a frame may have, in the order of the checks."""
 
 _MASKED: Final = 0x80
 _RESERVED: Final = 0x70
@@ -50,38 +50,39 @@ _CONTROL: Final = 8
 
 @final
 class FrameSlicer:
-    """The reading side of one connection: bytes in, frames out; remembers a frame that has not come whole."""
+    """The reading side of a connection: bytes in, frames out. It keeps a frame that has not arrived whole."""
 
     __slots__ = ("_compressed", "_fragmented", "_max_size", "_needed", "_raw", "_rest")
 
     def __init__(self, max_size: int, *, compressed: bool = False) -> None:
-        """Begin.
+        """Make a slicer for a new connection.
 
         Args:
-            max_size: bytes of a payload above which the protocol object gets all that follows, and refuses it.
-            compressed: whether a message may be compressed, and say so in its first reserved bit (RFC 7692).
+            max_size: limit for a payload in bytes; a larger frame and all bytes behind it go to the protocol object,
+                which refuses them.
+            compressed: whether messages may be compressed; the first reserved bit says whether one is (RFC 7692).
 
         """
         self._max_size = max_size
         self._compressed = compressed
         self._rest: bytearray | None = None
-        """The beginning of a frame; it grows in place, so that a large frame is not copied once a read."""
+        """The beginning of a frame; it grows in place, so that a large frame is not copied at each read."""
         self._needed = 0
-        """Bytes that `_rest` must have before it is worth another look."""
+        """Bytes that `_rest` must have before it is parsed again."""
         self._fragmented = False
-        """Inside a fragmented message all frames are the protocol object's: it knows which are allowed."""
+        """Whether a fragmented message has begun: all frames inside it go to the protocol object, which checks them."""
         self._raw = False
-        """From a frame on that is too large, or wrong in its head, nothing is sliced any more."""
+        """Whether a frame was too large or had a wrong head: after it, nothing is sliced any more."""
 
     @property
     def missing(self) -> int:
-        """Bytes that a frame still lacks of which the beginning has come: until they are there, no frame comes out."""
+        """Bytes still missing from an incomplete frame: until they arrive, `feed` returns no frame."""
         return 0 if self._rest is None else self._needed - len(self._rest)
 
     def feed(  # noqa: C901 - the hot loop: a function call a frame would cost as much as the slicing
         self, data: bytes
     ) -> list[tuple[int, bytes]]:
-        """Take what was read; return `(opcode, payload)` for plain frames, `(RAW, bytes)` for all else, in order."""
+        """Take received bytes; return `(opcode, payload)` for plain frames and `(RAW, bytes)` for others, in order."""
         rest = self._rest
         if rest is not None:
             rest += data
@@ -131,17 +132,18 @@ class FrameSlicer:
         return frames
 
     def _give_up(self, rest: bytes, frames: list[tuple[int, bytes]]) -> list[tuple[int, bytes]]:
-        """Slice nothing any more: the protocol object's is all that follows, or nobody's."""
+        """Stop slicing: all further bytes go to the protocol object, or are dropped."""
         self._raw = True
         frames.append((RAW, rest))
         return frames
 
 
 def fault(data: bytes, *, compressed: bool) -> str | None:
-    """Say what is wrong with the head of the frame that `data` begins with, or with as much of it as there is.
+    """Return the fault of the frame head at the beginning of `data`, as far as it has arrived; None if it has none.
 
-    RFC 6455 sections 5.1, 5.2, 5.5. With `compressed`, messages may have the first reserved bit (RFC 7692 section 6).
-    That a frame continues nothing, or is too large, is not looked at.
+    The rules are RFC 6455 sections 5.1, 5.2 and 5.5. With `compressed`, messages may set the first reserved bit
+    (RFC 7692 section 6). Not checked: whether a continuation frame continues a message, and whether a frame is too
+    large.
     """
     if len(data) < 2:  # noqa: PLR2004 - the shortest head
         return None
@@ -149,7 +151,7 @@ def fault(data: bytes, *, compressed: bool) -> str | None:
     opcode = head & OPCODE
     allowed = _COMPRESSED if compressed and 0 < opcode < _CONTROL else 0
     size = second & _SIZE
-    if head in _RIGHT and second & _MASKED and size <= _TOP:  # as nearly all are
+    if head in _RIGHT and second & _MASKED and size <= _TOP:  # nearly all frames
         return None
     wrong = (
         opcode not in _KNOWN,
@@ -163,7 +165,7 @@ def fault(data: bytes, *, compressed: bool) -> str | None:
 
 
 def extent(data: bytes) -> tuple[int, int]:
-    """Return where the payload of a masked frame begins, and how many bytes it has; its head is right."""
+    """Return the offset of a masked frame's payload and its size in bytes; the head must have no fault."""
     size = data[1] & _SIZE
     if size < _TWO_BYTES:
         return 6, size
@@ -172,14 +174,14 @@ def extent(data: bytes) -> tuple[int, int]:
 
 
 def _wasteful(size: int, data: bytes) -> bool:
-    """Tell whether a length is written in more bytes than it needs."""
+    """Say whether a payload length is written in more bytes than it needs."""
     if size == _TWO_BYTES:
         return len(data) >= 4 and int.from_bytes(data[2:4], "big") < _SHORT  # noqa: PLR2004
     return size == _EIGHT_BYTES and len(data) >= 10 and int.from_bytes(data[2:10], "big") < _MIDDLE  # noqa: PLR2004
 
 
 def frame(opcode: int, data: bytes) -> bytes:
-    """Make a server's whole, unmasked frame."""
+    """Return a whole, unmasked frame, as a server sends it."""
     size = len(data)
     if size < _SHORT:
         return bytes((FIN | opcode, size)) + data

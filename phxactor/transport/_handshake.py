@@ -1,7 +1,7 @@
 """The WebSocket handshake (RFC 6455 section 4.2): from a request and the options to an answer, without I/O.
 
-Extensions are the concern of `websockets`. What Phoenix 1.8.12 does otherwise than most servers: how a sub-protocol is
-chosen, the token that may hide among the sub-protocols, and the status of a refusal.
+The library `websockets` negotiates extensions. Phoenix 1.8.12 differs from most servers, and so does this module, in
+the choice of a subprotocol, in the auth token among the subprotocols, and in the status of a refusal.
 """
 
 from __future__ import annotations
@@ -23,16 +23,16 @@ from websockets.headers import build_extension, parse_extension
 from phxactor.http import HeaderPairs, Request, Response
 from phxactor.transport._options import WebSocketOptions
 
-AUTH_TOKEN_PREFIX: Final = "base64url.bearer.phx."  # noqa: S105 - what stands before the secret
-"""A sub-protocol that begins so carries a token: in standard base64 without padding, whatever it says."""
-AUTH_TOKEN_SUBPROTOCOL: Final = "phoenix"  # noqa: S105 - the one that is offered beside the secret
-"""What is answered to a client that offered a token, for a browser wants one of its sub-protocols back."""
+AUTH_TOKEN_PREFIX: Final = "base64url.bearer.phx."  # noqa: S105 - the prefix of a secret
+"""Prefix of a subprotocol that carries an auth token: in standard base64 without padding, despite its name."""
+AUTH_TOKEN_SUBPROTOCOL: Final = "phoenix"  # noqa: S105 - a subprotocol, no secret
+"""The subprotocol in the answer to a client that sent a token: browsers want one of their subprotocols back."""
 GUID: Final = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
-"""What is added to a client's key (RFC 6455 section 1.3)."""
+"""The text that is hashed with the client's key (RFC 6455 section 1.3)."""
 KEY_SIZE: Final = 16
 """Bytes of a client's key."""
 MAX_EXTENSIONS: Final = 1024
-"""Characters of the header that offers extensions: browsers send 60, and to read 60,000 takes 84 ms."""
+"""Most characters of Sec-WebSocket-Extensions: browsers send about 60, and parsing a long header takes long."""
 VERSION: Final = "13"
 """The only version of the WebSocket protocol (RFC 6455 section 4.1)."""
 
@@ -49,25 +49,26 @@ _HEAD: Final = (
 
 @attrs.define(eq=False)
 class Accepted:
-    """A handshake that is completed by sending `head`, and is not until then."""
+    """An accepted handshake; sending `head` completes it."""
 
     head: bytes
     """The head of the answer, `101 Switching Protocols`."""
     extensions: Sequence[Extension]
-    """What was negotiated, for the `websockets` protocol object that will read and write frames."""
+    """The negotiated extensions, for the `websockets` protocol object that reads and writes frames."""
     subprotocol: str | None
-    """The sub-protocol of the answer."""
+    """The subprotocol in the answer; None for none."""
     auth_token: str | None = attrs.field(repr=False)
-    """The token that came among the sub-protocols."""
+    """The token that came among the subprotocols; None without one."""
 
 
 @attrs.frozen
 class Refused:
-    """A request that does not become a WebSocket."""
+    """A refused handshake."""
 
     response: Response
+    """The answer to the request."""
     why: str
-    """For a line in the log."""
+    """The reason, for the log."""
 
 
 class _RefusedError(Exception):
@@ -77,10 +78,10 @@ class _RefusedError(Exception):
 
 
 def handshake(request: Request, options: WebSocketOptions) -> Accepted | Refused:
-    """Decide on a request for a WebSocket; the origin is not looked at.
+    """Accept or refuse an upgrade request; the origin is checked elsewhere (`origin`).
 
-    A refusal is 400 for another method than GET, and for no or a malformed handshake; 426 for a version that is not 13
-    (RFC 6455 section 4.2.2), 403 when none of the sub-protocols that the client wants is among the options.
+    A refusal has the status 400 for a method other than GET, and for a missing or malformed handshake; 426 for a
+    version other than 13 (RFC 6455 section 4.2.2); 403 if the options have none of the client's subprotocols.
     """
     try:
         key = _accept_key(request)
@@ -97,14 +98,14 @@ def handshake(request: Request, options: WebSocketOptions) -> Accepted | Refused
 
 
 def _accept_key(request: Request) -> bytes:
-    """Check that the request asks for a WebSocket, and answer its key (RFC 6455 section 4.2)."""
+    """Check that the request asks for a WebSocket; return the value of Sec-WebSocket-Accept (RFC 6455 section 4.2)."""
     if request.method != "GET":
-        raise _RefusedError(HTTPStatus.BAD_REQUEST, "a WebSocket begins with GET")
+        raise _RefusedError(HTTPStatus.BAD_REQUEST, f"a WebSocket handshake must be a GET, not {request.method:.20}")
     if request.http_version < "1.1":
-        raise _RefusedError(HTTPStatus.BAD_REQUEST, "a WebSocket needs HTTP/1.1")
+        raise _RefusedError(HTTPStatus.BAD_REQUEST, f"a WebSocket needs HTTP/1.1, not HTTP/{request.http_version}")
     asked = request.header("upgrade"), request.header("connection")
     if not ("websocket" in _tokens(asked[0]) and "upgrade" in _tokens(asked[1])):
-        raise _RefusedError(HTTPStatus.BAD_REQUEST, "this path is a WebSocket's, and no upgrade to one was asked for")
+        raise _RefusedError(HTTPStatus.BAD_REQUEST, "this path is for WebSockets, but the request asks for no upgrade")
     key = (request.header("sec-websocket-key") or "").encode("latin-1")
     try:
         whole = len(a2b_base64(key, strict_mode=True)) == KEY_SIZE
@@ -113,7 +114,7 @@ def _accept_key(request: Request) -> bytes:
     if not whole:
         raise _RefusedError(HTTPStatus.BAD_REQUEST, "the header Sec-WebSocket-Key is missing or malformed")
     if request.header("sec-websocket-version") != VERSION:
-        raise _RefusedError(HTTPStatus.UPGRADE_REQUIRED, f"only WebSocket version {VERSION} is spoken", _UPGRADE)
+        raise _RefusedError(HTTPStatus.UPGRADE_REQUIRED, f"the WebSocket version must be {VERSION}", _UPGRADE)
     return b2a_base64(sha1(key + GUID, usedforsecurity=False).digest(), newline=False)
 
 
@@ -122,7 +123,7 @@ def _tokens(header: str | None) -> list[str]:
 
 
 def _extensions(request: Request) -> tuple[list[Extension], str | None]:
-    """Choose among the extensions that were offered: the first deflate that can be had, and the header that says so."""
+    """Return the extension for the first acceptable deflate offer, and the header that answers it."""
     offered = request.header("sec-websocket-extensions")
     if offered is None:
         return [], None
@@ -140,7 +141,7 @@ def _extensions(request: Request) -> tuple[list[Extension], str | None]:
 
 
 def _subprotocol(request: Request, options: WebSocketOptions) -> tuple[str | None, str | None]:
-    """Choose the sub-protocol, and take the token from among those offered."""
+    """Return the chosen subprotocol, and the auth token from among the offered subprotocols."""
     header = request.header("sec-websocket-protocol") or ""
     offered = [name for part in header.split(",") if (name := part.strip())]
     known = options.subprotocols
@@ -153,7 +154,7 @@ def _subprotocol(request: Request, options: WebSocketOptions) -> tuple[str | Non
             token = _decode_token(hidden[0].removeprefix(AUTH_TOKEN_PREFIX))
     chosen = next((name for name in known if name in offered), None)
     if chosen is None and known and offered:
-        raise _RefusedError(HTTPStatus.FORBIDDEN, "none of the sub-protocols that were asked for is spoken")
+        raise _RefusedError(HTTPStatus.FORBIDDEN, "this server speaks none of the requested subprotocols")
     return chosen, token
 
 

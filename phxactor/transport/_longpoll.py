@@ -1,19 +1,19 @@
-"""A long-poll session: the transport of a client that has no connection of its own (Phoenix.Transports.LongPoll 1.8).
+"""A long-poll session: the transport of a client without a lasting connection (Phoenix.Transports.LongPoll 1.8).
 
-    GET  ── Poll ──────▶ session process ── what channels have sent, or nothing after the window ──▶ answer
+    GET  ── Poll ──────▶ session process ── messages of channels, or none after the window ──▶ answer
          ◀── Settled ─── (port: Multiplexer)
     POST ── Publish ──▶                  ──▶ channels
          ── GaveUp ───▶
 
-Requests come and go, each in the process of its own connection; the session lives until it has not been polled for one
-and a half windows. What channels send waits in it for the next poll, in order, and stays until it is with the client:
+Each request runs in the process of its own connection. The session ends when it was not polled for one and a half
+windows. It keeps the messages of channels, in order, until they have arrived at the client:
 
-    waits ── a poll takes it ──▶ on its way ── Settled, arrived ──▶ forgotten
+    waits ── a poll takes it ──▶ on its way ── Settled, arrived ──▶ dropped
       ▲                              │
-      └── Settled, not arrived ──────┘  the client left, before the answer or halfway
+      └── Settled, not arrived ──────┘  the client left before the answer, or in the middle of it
 
-Meanwhile nothing else is on its way. A poll that comes then shows that the client has given the other up: that one is
-told to hurry.
+Only one answer with messages is on its way at a time. A poll that comes meanwhile shows that the client has given up
+the earlier one: the session tells the earlier poll to hurry.
 """
 
 from __future__ import annotations
@@ -38,36 +38,36 @@ from phxactor.transport._publications import GaveUp, Progress, Publications, Pub
 from phxactor.transport._slow_consumer import SlowConsumer
 
 EXPIRY: Final = 1.5
-"""Windows without a poll after which a session ends."""
+"""A session ends after this many windows without a poll."""
 OVERHEAD: Final = 64
-"""Bytes that a message takes beside its text, while it waits for a poll."""
+"""Bytes that a waiting message counts in addition to its text."""
 
 
 @final
 class WindowOver:
-    """A timer's message: the waiting poll has waited for long enough."""
+    """A timer's message: the window of the waiting poll is over."""
 
 
 @final
 class Unpolled:
-    """A timer's message: look whether the session has not been polled for too long."""
+    """A timer's message: check whether the session has gone too long without a poll."""
 
 
 @final
 class GoOn:
-    """A timer's message: go on with what was published; or look whether the channels have caught up."""
+    """A timer's message: go on handing published messages to channels, if the channels have caught up."""
 
 
 WINDOW_OVER: Final = WindowOver()
 GO_ON: Final = GoOn()
 UNPOLLED: Final = Unpolled()
 OURS: Final = frozenset({SocketPush, Call, Settled, GaveUp, WindowOver, GoOn, Unpolled, Drain})
-"""The types of messages that a session takes itself; all others are for its multiplexer."""
+"""The types of messages that the session handles itself; all others go to its multiplexer."""
 
 
 @final
 class LongPollSession:
-    """One client's session; the output of its multiplexer."""
+    """One client's session; it is also the output of its multiplexer."""
 
     def __init__(self, socket: Socket, options: LongPollOptions, pool: Pool, peer: str) -> None:
         self.pid = socket.transport_pid
@@ -78,15 +78,15 @@ class LongPollSession:
         self._slow = None if options.slow_consumer == "close" else SlowConsumer(peer, options.max_output_bytes)
         self._publications = Publications(socket.serializer.decode, self._multiplexer, options.max_message_size)
         self._pause = 0.0
-        """Seconds until the channels are looked at again; 0 while there is room."""
+        """Seconds until the next check whether the channels have caught up; 0 while the backlog has room."""
         self._going_on = False
-        """Whether a `GoOn` is on its way."""
+        """Whether a `GoOn` message will come."""
         self._messages: list[bytes] = []
-        """What waits for a poll, text and base64."""
+        """Messages that wait for a poll, as text or base64."""
         self._on_its_way: tuple[Poll, list[bytes]] | None = None
-        """What a poll has taken, until it says what has become of it."""
+        """A poll that was answered, with its messages, until its `Settled` comes."""
         self._size = 0
-        """Bytes of both."""
+        """Bytes of the waiting messages and of those on their way, with `OVERHEAD` for each."""
         self._polling: tuple[Poll, From] | None = None
         self._window: Timer | None = None
         self._expiry: Timer | None = None
@@ -95,7 +95,7 @@ class LongPollSession:
         self._draining = False
 
     async def run(self) -> None:
-        """Be the process."""
+        """Run the process of the session; it never returns."""
         self._arm_expiry(self.options.window * EXPIRY)
         set_port(self.port)
         try:
@@ -116,10 +116,10 @@ class LongPollSession:
                 )
 
     def port(self, message: object) -> None:
-        """Take what requests and processes send to this one."""
+        """Handle a message to this process, from a request or from another process."""
         if type(message) in OURS:
             self._take(message)
-        else:  # `match` may ask a message what it is, and it may be a program's own
+        else:  # not by `match`: it could call code of a program's own message
             self._multiplexer.handle_info(message)
         if self._draining:
             self._drain()
@@ -151,7 +151,7 @@ class LongPollSession:
     # --------------------------------------------------------------------------------------------- output
 
     def push(self, push: SocketPush) -> None:
-        """Keep a message for the client, unless too much waits for it: then it goes by the option `slow_consumer`."""
+        """Queue a message for the client; over `max_output_bytes`, apply the option `slow_consumer`."""
         if push.broadcast and self._slow is not None and self._slow.misses(self._size):
             return
         message = push.data if push.opcode == TEXT else b64encode(push.data)
@@ -163,16 +163,16 @@ class LongPollSession:
             self.stop(SLOW_CONSUMER)
         elif self._polling is not None and not self._answering:
             self._answering = True
-            self.pid.runtime.run_soon(self._answer_now)  # with all that comes in this pass
+            self.pid.runtime.run_soon(self._answer_now)  # after this pass, with all its messages
 
     def stop(self, reason: Reason) -> None:
-        """End the session; requests that wait for it are answered that it is gone."""
+        """End the session; requests that wait for it are answered 410 (gone)."""
         fatal(self.pid, reason)
 
     # --------------------------------------------------------------------------------------------- polls
 
     def _poll(self, poll: Poll, from_: From) -> None:
-        self._answer_with_nothing()  # an older poll that still waits: its client has given it up
+        self._answer_with_nothing()  # the client has given up an older poll that still waits
         self._polling = poll, from_
         if self._on_its_way is not None:
             self._on_its_way[0].hurry()
@@ -182,7 +182,7 @@ class LongPollSession:
             self._window = self.pid.runtime.timers.add(self.options.window, self.pid.send, WINDOW_OVER)
 
     def _answer_now(self) -> None:
-        """Answer the poll that waits with everything there is, if its client is there."""
+        """Answer the waiting poll with all waiting messages, if its client is still there."""
         self._answering = False
         if self._messages and self._polling is not None and self._on_its_way is None:
             poll, from_ = self._polling
@@ -202,7 +202,7 @@ class LongPollSession:
         self._no_poll()
 
     def _settle(self, poll: Poll) -> None:
-        """Hear what has become of a poll; one that had nothing, or that still waits, has brought nothing either."""
+        """Handle the end of a poll: drop its messages if they have arrived, else queue them again."""
         if self._polling is not None and self._polling[0] is poll:
             self._no_poll()
         if self._on_its_way is None or self._on_its_way[0] is not poll:
@@ -215,7 +215,7 @@ class LongPollSession:
         self._answer_now()
 
     def _no_poll(self) -> None:
-        """Note that no poll waits any more."""
+        """Record that no poll waits."""
         self._polling = None
         self._polled = trio.current_time()
         if self._window is not None:
@@ -235,7 +235,7 @@ class LongPollSession:
         self._expiry = self.pid.runtime.patience.add(seconds, self.pid.send, UNPOLLED)
 
     def _drain(self) -> None:
-        """End once the channels have answered what was published, and a waiting poll has it."""
+        """End the session once the channels have answered all published messages and a waiting poll has the answers."""
         on_its_way = self._on_its_way is not None and not self._on_its_way[0].arrived
         busy = self._answering or on_its_way or len(self._publications)
         if not busy and self._multiplexer.drained():
@@ -244,7 +244,7 @@ class LongPollSession:
     # ------------------------------------------------------------------------------------------ publishes
 
     def _hand_out(self) -> None:
-        """Hand out what was published, in order; what comes when the channels are behind waits, and its request too."""
+        """Hand published messages to channels, in order; while the channels are behind, the rest waits."""
         backlog = self._multiplexer.backlog
         if self._pause and not backlog.has_eased(backlog.held()):
             self._pause = min(2 * self._pause, LOOK)

@@ -1,8 +1,8 @@
-"""The process of a WebSocket connection with channels: the reader gives it what comes, its port takes what goes.
+"""The process of a WebSocket connection with channels: the reader delivers the input, its port handles the output.
 
-The way of a message: the reader reads when the socket is readable, and calls `take`, which slices whole frames,
-decodes them and puts them into the channels' mailboxes. What channels send back, already encoded, runs through the
-port's sink at once: it appends to the connection's output, which the flusher sends at the end of the pass.
+The reader reads when the socket is readable, and calls `take`, which slices whole frames, decodes them and puts the
+messages into the channels' mailboxes. Channels send encoded messages to the port's sink, which appends them to the
+connection's output at once. The flusher sends the output at the end of the pass.
 """
 
 from __future__ import annotations
@@ -34,19 +34,19 @@ from phxactor.transport._slow_consumer import SlowConsumer
 from phxactor.transport._websocket import AT_ONCE, HEAVY, MUCH, SHARE, STUCK, Link, Silence, WebSocket
 
 WINDOW: Final = 65536
-"""Bytes that are read before it is asked whether the channels keep up."""
+"""Bytes read between two checks whether the channels keep up."""
 COMPRESSED_READ: Final = 4096
-"""Bytes that one read takes of a connection with compression, and its window: inflated, they may be a thousand times
+"""The same for a connection with compression, and the most bytes of one read: inflated, they may be a thousand times
 as many."""
 CATCH_UP: Final = 0.005
-"""Seconds before a look at channels that have to catch up; while nothing is read, twice as many before each next."""
+"""While reading is paused, seconds to the first check whether the channels have caught up; doubles at each check."""
 LOOK: Final = 0.3
-"""Seconds between two such looks at the most: a channel that takes long costs nothing meanwhile."""
+"""Most seconds between two such checks."""
 
 
 @final
 class MultiplexedWebSocket(WebSocket):
-    """A `Socket`'s connection; its own sink for what is sent as it is to all."""
+    """A `Socket`'s connection; it is also the sink of its port, for messages that all clients get in the same bytes."""
 
     takes: ClassVar[type] = SocketPush
 
@@ -75,20 +75,20 @@ class MultiplexedWebSocket(WebSocket):
         self._handle_in = handle_in if self._sweep is None else _swept(handle_in, self._sweep)
         self._draining = False
         self._taking = False
-        """Whether frames wait for their turn."""
+        """Whether frames of the last read wait for a turn."""
         self._turn = False
-        """Whether a message that is much work may be taken now."""
+        """Whether one heavy message may be decoded now."""
         self._window = WINDOW
-        """Bytes that are still taken before the channels are looked at."""
+        """Bytes to read until the next check whether the channels keep up."""
         self._left: list[tuple[int, bytes]] = []
-        """Frames that are not taken before there is room for the first of them."""
+        """Frames that wait until the backlog has room, or this client a turn, for the first of them."""
 
     async def run(self, first: bytes) -> None:
-        """Be the process; `first` is what came behind the handshake's request."""
+        """Run the process; `first` holds the bytes that followed the handshake's request."""
         if self.pid.label is None:  # `connect` may have set one
             self.pid.label = self.link.peer
         try:
-            # It raises in a process that is ending, as it may have to since `connect`.
+            # `set_port` raises if the process is ending already, for example since `connect`.
             if self._slow is not None:
                 set_port(self.dropping_port)
             elif self.compressed:
@@ -108,7 +108,7 @@ class MultiplexedWebSocket(WebSocket):
             self.finish()
 
     def take(self, data: bytes) -> Awaitable[None] | None:
-        """Take what was read; what processes send meanwhile queues, and is taken right after."""
+        """Handle received bytes; messages that processes send meanwhile queue, and follow right after."""
         window = self._window = self._window - len(data)
         if window <= 0 and (held := self.look(data)) is not None:
             return held
@@ -118,14 +118,14 @@ class MultiplexedWebSocket(WebSocket):
         return self.hold() if self._left else None
 
     def take_compressed(self, data: bytes) -> Awaitable[None] | None:
-        """Do so where little may become much."""
+        """Handle received bytes of a connection with compression: few bytes may inflate to many."""
         window = self._window = self._window - len(data)
         if window <= 0 and (held := self.look(data)) is not None:
             return held
         return self.take_much(data)
 
     def take_much(self, data: bytes) -> Awaitable[None] | None:
-        """Take much: as long as that is little work; the rest when it is this client's turn."""
+        """Handle a long read in pieces; after `AT_ONCE` seconds, or at heavy frames, the rest waits for a turn."""
         pieces = self.pieces(data)
         late = perf_counter() + AT_ONCE
         for frames in pieces:
@@ -139,7 +139,7 @@ class MultiplexedWebSocket(WebSocket):
         return None
 
     def take_frames(self, frames: list[tuple[int, bytes]]) -> None:
-        """Take frames as the port takes a message, to the first for which there is no room."""
+        """Handle frames in the context of this process, up to the first for which the backlog has no room."""
         rest = iter(frames)
         with self._busy:
             for opcode, payload in rest:
@@ -153,7 +153,7 @@ class MultiplexedWebSocket(WebSocket):
                     self._take_raw(payload)
 
     async def take_in_turns(self, frames: list[tuple[int, bytes]], pieces: Iterator[list[tuple[int, bytes]]]) -> None:
-        """Take frames and what follows them, and have others served in between."""
+        """Handle frames and the pieces behind them in turns, so that other clients are served in between."""
         self._taking = True
         more: list[tuple[int, bytes]] | None = frames
         while more is not None:
@@ -176,7 +176,7 @@ class MultiplexedWebSocket(WebSocket):
             self.drain()
 
     def take_message(self, opcode: int, data: bytes) -> None:
-        """Decode a message and hand it to its channel."""
+        """Decode a message and put it into its channel's mailbox."""
         if len(data) > SMALL:
             self.take_larger(opcode, data)
             return
@@ -188,7 +188,7 @@ class MultiplexedWebSocket(WebSocket):
         self._handle_in(message)
 
     def take_larger(self, opcode: int, data: bytes) -> None:
-        """Do so with a message that counts by itself, unless there is no room or no turn for it: then it is left."""
+        """Do the same with a message that the backlog counts by itself; leave it if there is no room or no turn."""
         if len(data) > HEAVY:
             if not self._turn:
                 self._left.append((opcode, data))
@@ -207,21 +207,21 @@ class MultiplexedWebSocket(WebSocket):
             self._handle_in(message)
 
     def refuse(self, error: DecodeError) -> None:
-        """Disconnect a client that sent what is no message; one that can be answered is."""
+        """Disconnect a client that sent an invalid message, or send an error reply if the message can have one."""
         if isinstance(error, Mistyped):
             self._multiplexer.handle_mistyped(error)
         else:
             self.reject(str(error), NOT_UTF8 if isinstance(error, InvalidUTF8) else BAD_MESSAGE)
 
     def look(self, data: bytes) -> Awaitable[None] | None:
-        """Look at the channels, once a window, and take no more while too much waits for them."""
+        """Check once per window whether the channels keep up; if not, return an awaitable that pauses reading."""
         if self._draining:
             return self._connection.until_left()
         self._window = COMPRESSED_READ if self.compressed else WINDOW
         return self.hold(data) if self._multiplexer.backlog.exceeds() else None
 
     async def hold(self, data: bytes = b"") -> None:
-        """Read nothing until half of what may wait does, then take what was left, and `data`: TCP tells the client."""
+        """Pause reading until the backlog is half empty, then handle the frames left, and `data`."""
         await self.wait_for_room()
         while self._left:
             await self.wait_for_turn()
@@ -237,22 +237,22 @@ class MultiplexedWebSocket(WebSocket):
             await held
 
     async def wait_for_room(self) -> None:
-        """Look again and again, since it is rare, and an event would cost every message.
+        """Wait until the backlog is half empty. This polls: it is rare, and an event would slow down every message.
 
-        The client is let go when nothing has been taken for `STUCK`: nobody has answered his heartbeats, and nobody
-        would see him leave.
+        If the channels take nothing for `STUCK` seconds, the client is disconnected: the server has not answered its
+        heartbeats, and would not notice if it left.
         """
         backlog = self._multiplexer.backlog
         pause, stuck = CATCH_UP, 0.0
         least = waiting = backlog.held()
         while not backlog.has_eased(waiting):
-            self._heard = trio.current_time() + pause  # it is not the client who is silent
+            self._heard = trio.current_time() + pause  # the server does not read: the client is not silent
             if waiting < least:
                 least, stuck = waiting, 0.0
             elif stuck >= STUCK:
-                self.reject(f"its channels have taken nothing of what waits for {STUCK:g} s", HELD_UP)
+                self.reject(f"its channels have taken no message for {STUCK:g} s", HELD_UP)
             await trio.sleep(pause)
-            stuck += pause  # not what the clock says: in a pause of the program nobody could take anything
+            stuck += pause  # not by the clock: while the whole program is paused, no channel can take anything
             pause = min(2 * pause, LOOK)
             waiting = backlog.held()
         if self._draining:
@@ -261,11 +261,11 @@ class MultiplexedWebSocket(WebSocket):
             await self._connection.until_left()
 
     def port(self, message: object) -> None:
-        """Take what a process sends to this one."""
+        """Handle a message to this process."""
         if type(message) is SocketPush:
             self.push(message)
         elif type(message) is Silence:
-            if not self._draining:  # then it is not the client who is silent
+            if not self._draining:  # while draining the server does not read: the client is not silent
                 self.check_silence()
         elif message is DRAIN:
             self.drain()
@@ -275,7 +275,7 @@ class MultiplexedWebSocket(WebSocket):
                 self.drain()
 
     def dropping_port(self, message: object) -> None:
-        """Take what a process sends, but no broadcast while much waits; a port of its own costs all others nothing."""
+        """Handle a message, but drop broadcasts while much output waits: the port for `slow_consumer="drop"` only."""
         slow = self._slow
         if type(message) is SocketPush and message.broadcast and slow:
             waiting = self._connection.size
@@ -284,7 +284,7 @@ class MultiplexedWebSocket(WebSocket):
         self.port(message)
 
     def drain(self) -> None:
-        """Read nothing more; close once the channels have answered what was read."""
+        """Stop reading; close once the channels have answered all received messages."""
         self._draining = True
         self._window = 0
         if not self._taking and self._multiplexer.drained():
@@ -292,11 +292,11 @@ class MultiplexedWebSocket(WebSocket):
 
     @trio.lowlevel.enable_ki_protection
     def put(self, push: SocketPush) -> None:
-        """Take an encoded message: the sink, until the connection is sealed. It is framed once for all who get it."""
+        """Queue an encoded message: the sink of the port, until `seal`. A broadcast is framed once for all clients."""
         data = push.frame
         if data is None:
             data = push.frame = frame(push.opcode, push.data)
-        # As `connection.write` does, without the call: a tenth of what a delivery costs beside the system's `send`.
+        # The same as `connection.write`, without the call: this is the hot path of a delivery.
         connection = self._connection
         if connection.size:
             connection.append(data)
@@ -308,12 +308,12 @@ class MultiplexedWebSocket(WebSocket):
             self.judge_output()
 
     def seal(self) -> None:
-        """Have nothing sent any more, not even by the sink, which does not ask."""
+        """Send nothing more: also remove the sink, which does not check `closing`."""
         self.closing = True
         self.pid.drop_sink()
 
     def push(self, push: SocketPush) -> None:
-        """Send an encoded message, whether it can be a sink's or has to be compressed for this client."""
+        """Send an encoded message, compressed if this client negotiated compression."""
         if self.closing:
             return
         if not self.compressed:
@@ -325,7 +325,7 @@ class MultiplexedWebSocket(WebSocket):
 
 
 def _swept(handle_in: Callable[[Message], None], sweep: FullSweep) -> Callable[[Message], None]:
-    """Have messages counted for full sweeps; those that are not pay nothing."""
+    """Wrap `handle_in` to count messages for full sweeps; without the option there is no wrapper."""
 
     def handle_and_count(message: Message) -> None:
         handle_in(message)

@@ -1,4 +1,4 @@
-"""What can be set for a socket's WebSocket transport, checked when it is given."""
+"""Options of a socket's transports, checked when they are given."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ from phxactor.http import CheckOrigin, OriginCheck, Request, Response, SessionOp
 from phxactor.socket import LEVELS, PHOENIX, Requirement, Serializer, Serializers, versioned
 
 LogLevel: TypeAlias = Literal["debug", "info", "warning", "error"]
-"""How important a line of the log is."""
+"""The level of a log line."""
 
 SlowConsumer: TypeAlias = Literal["close", "drop"]
-"""What becomes of a client that reads too slowly."""
+"""The policy for a client that reads too slowly; see `SocketOptions.slow_consumer`."""
 
 ConnectInfoKey: TypeAlias = Literal[
     "peer_data",
@@ -28,10 +28,10 @@ ConnectInfoKey: TypeAlias = Literal[
     "sec_websocket_headers",
     "auth_token",
 ]
-"""What `connect` can be told of a connection; `phxactor.endpoint._connect_info` says what each of them is."""
+"""A value that `connect` can get about a connection; `phxactor.endpoint._connect_info` describes each."""
 
 ErrorHandler: TypeAlias = Callable[[Request, object], Response]
-"""Makes the answer to a request that `connect` refused, from the request and the reason."""
+"""A function from a request that `connect` refused, and the reason, to the response."""
 
 _CONNECT_INFO_KEYS: Final = get_args(ConnectInfoKey)
 _TOKEN: Final = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")
@@ -54,7 +54,7 @@ def _subprotocols(given: Iterable[str]) -> tuple[str, ...]:
     names = check.listed("subprotocols", given)
     for name in names:
         if not _TOKEN.fullmatch(name):
-            raise ValueError(f"{name!r} in subprotocols is no token of RFC 9110 section 5.6.2, such as 'ref.v1'")
+            raise ValueError(f"subprotocols must be tokens (RFC 9110 section 5.6.2), such as 'ref.v1'; got {name!r}")
     return names
 
 
@@ -63,8 +63,8 @@ def _connect_info(given: Iterable[ConnectInfoKey]) -> tuple[ConnectInfoKey, ...]
     for key in keys:
         if key not in _CONNECT_INFO_KEYS:
             raise ValueError(
-                f"{key!r} in connect_info is unknown: give any of {', '.join(_CONNECT_INFO_KEYS)}; "
-                "a session comes by the option session=SessionOptions(...)"
+                f"{key!r} in connect_info is unknown; give any of {', '.join(_CONNECT_INFO_KEYS)}; "
+                "for the session, give the option session=SessionOptions(...)"
             )
     return keys
 
@@ -79,72 +79,72 @@ def _serializers(given: Iterable[tuple[Serializer, str | Requirement]] | None) -
 
 @attrs.frozen(kw_only=True)
 class SocketOptions:
-    """What can be set for any transport of a socket."""
+    """The options of both transports, WebSocket and long polling."""
 
     check_origin: OriginCheck = attrs.field(default=OriginCheck(rule=True), converter=_check_origin)
-    """Which pages may connect: `True` for those of the same host, `False` for all, a list of origins, or a function.
+    """The pages that may connect: `True` for pages of the same host, `False` for all, a list of origins, or a function.
 
-    `phxactor.http._origin.OriginCheck` says more.
+    See `phxactor.http._origin.OriginCheck`.
     """
     auth_token: bool = attrs.field(default=False, validator=check.validator(check.flag))
-    """Whether `connect` is told the token that phoenix.js sends as its `authToken`.
+    """Whether `connect` gets the token that phoenix.js sends as its `authToken`.
 
-    By WebSocket it comes as a sub-protocol, and the sub-protocol `phoenix` is then known too; by long poll, in the
-    header `X-Phoenix-AuthToken`.
+    On a WebSocket the token comes as a subprotocol, and the server then accepts the subprotocol `phoenix` too. On a
+    long poll it comes in the header `X-Phoenix-AuthToken`.
     """
     connect_info: tuple[ConnectInfoKey, ...] = attrs.field(default=(), converter=_connect_info)
-    """What `connect` is told of the connection."""
+    """The values that `connect` gets about the connection."""
     session: SessionOptions | None = attrs.field(default=None, validator=optional(instance_of(SessionOptions)))
-    """Where an application keeps its sessions: `connect` is then told that of the browser, or None.
+    """How a Phoenix application keeps its sessions: with it, `connect` gets the browser's session, or None.
 
-    The endpoint needs the application's `secret_key_base`.
+    The endpoint needs the application's `secret_key_base` for it.
     """
     serializers: Serializers = attrs.field(default=None, converter=_serializers)
-    """What is spoken, as `[(serializer, "~> 2.0.0"), ...]`; Phoenix's V1 and V2 unless given."""
+    """The serializers by version, as `[(serializer, "~> 2.0.0"), ...]`; by default Phoenix's V1 and V2."""
     max_channels: int = attrs.field(default=100, validator=check.validator(check.whole))
-    """Channels that one connection may have joined."""
+    """Limit for the joined channels of one connection."""
     join_timeout: float = attrs.field(default=30.0, validator=check.validator(check.seconds))
-    """Seconds that a channel has to answer a join before it is ended; `math.inf` for no limit."""
+    """Seconds that a channel has to answer a join; after that the channel is ended. `math.inf` for no limit."""
     connect_timeout: float = attrs.field(default=30.0, validator=check.validator(check.seconds))
-    """Seconds that `connect` may wait, and a raw socket's `init`, before the client is refused; `math.inf` for any.
+    """Seconds that `connect`, or a raw socket's `init`, may take before the client is refused; `math.inf` for no limit.
 
-    By WebSocket it is answered 503, by long poll 500, after which phoenix.js tries again. One that leaves meanwhile
-    ends it at once.
+    The answer is 503 on a WebSocket, and 500 on a long poll; phoenix.js tries again after both. If the client leaves
+    meanwhile, `connect` is cancelled at once.
     """
     max_input_bytes: int = attrs.field(default=8 * 1024 * 1024, validator=check.validator(check.whole))
-    """Bytes of a client's messages, as they are in memory, that may wait for its channels, before nothing more is read.
+    """Limit for a client's messages that wait for its channels, in bytes of memory; over it the server stops reading.
 
-    A message that is not handled yet counts as much as it takes at the most: up to 255 bytes are taken for 10.7 KB.
-    One that is larger than all of this is taken when nothing else waits. A socket without channels has 64 KiB.
+    An unhandled message counts for the most memory that it can take: one of up to 255 bytes counts for 10.7 KB. A
+    message that alone is over the limit is handled when no other waits. A socket without channels has 64 KiB.
     """
     max_output_bytes: int = attrs.field(default=4 * 1024 * 1024, validator=check.validator(check.whole))
-    """Bytes that may wait for a client that reads too slowly."""
+    """Limit for output that waits for a client, in bytes; over it the client is a slow consumer."""
     slow_consumer: SlowConsumer = attrs.field(default="close", validator=_slow_consumer)
-    """What becomes of a client for which more waits: `"close"` disconnects it, with 1013.
+    """The policy for slow consumers: `"close"` disconnects a client over `max_output_bytes`, with 1013.
 
-    `"drop"` begins when half of it waits: then broadcasts to the client are dropped, until it has caught up. Replies
-    and what its channels push are not; when these fill the other half, it is disconnected too.
+    With `"drop"`, broadcasts to the client are dropped while more than half of `max_output_bytes` waits. Replies and
+    pushes of its channels are not dropped; if they exceed the limit, the client is disconnected too.
     """
     max_messages_per_second: float | None = attrs.field(
         default=None, validator=check.validator(check.optional(check.per_second))
     )
-    """Messages that one client may send in a second, and as many at once after a second of rest; None for any number.
+    """Messages that a client may send per second; also the size of a burst after a second of rest. None for no limit.
 
-    One that is too many is answered with the error `rate limited`, if it waits for an answer, and goes nowhere; after
-    ten seconds' worth of them without a rest, the client is closed with 1008. A leave is never refused. A socket
-    without channels has no answer of its own: its client is read no faster.
+    A message over the limit is dropped; if it has a ref, it is answered with the error `rate limited`. After ten
+    seconds' worth of dropped messages without a rest, the client is disconnected with 1008. A leave is never dropped.
+    On a socket without channels, the server reads more slowly instead.
     """
     max_joins_per_second: float | None = attrs.field(
         default=None, validator=check.validator(check.optional(check.per_second))
     )
-    """Joins that one client may ask for in a second; the same holds for them."""
+    """Joins that a client may send per second; the same rules hold. None for no limit."""
     transport_log: LogLevel | Literal[False] = attrs.field(default=False, validator=_level)
-    """The level at which each request on the transport's path is logged, with one line; False for not at all."""
+    """The level of the log line for each request on the transport's path; False for no line."""
 
 
 @attrs.frozen(kw_only=True)
 class WebSocketOptions(SocketOptions):
-    """How clients reach a socket by WebSocket. Defaults are those of Phoenix 1.8.12 where it has the option.
+    """The options of a socket's WebSocket transport. The defaults are those of Phoenix 1.8.12 where it has the option.
 
     Raises:
         TypeError: a value of a wrong type.
@@ -153,33 +153,33 @@ class WebSocketOptions(SocketOptions):
     """
 
     path: str = attrs.field(default="/websocket", validator=check.validator(check.path))
-    """Where, below the path that the socket is mounted at."""
+    """The path of the transport, below the path that the socket is mounted at."""
     timeout: float = attrs.field(default=60.0, validator=check.validator(check.seconds))
-    """Seconds without anything received after which a connection is closed; `math.inf` for never."""
+    """Seconds without received bytes after which a connection is closed; `math.inf` for never."""
     max_frame_size: int = attrs.field(default=1024 * 1024, validator=check.validator(check.whole))
-    """Bytes of a message, after inflation; a longer one closes the connection with 1009. Phoenix has no limit."""
+    """Limit for a message, in bytes after inflation; a longer one closes with 1009. Phoenix has no limit."""
     compress: bool = attrs.field(default=False, validator=check.validator(check.flag))
-    """Whether clients may have messages compressed (permessage-deflate, RFC 7692)."""
+    """Whether clients may negotiate compression of messages (permessage-deflate, RFC 7692)."""
     subprotocols: tuple[str, ...] = attrs.field(default=(), converter=_subprotocols)
-    """Sub-protocols to choose from, the preferred one first.
+    """The server's subprotocols, the preferred one first.
 
-    A client that asks for others only is refused, one that asks for none is not. When this is empty, what the client
-    asks for is not looked at.
+    A client that offers only other subprotocols is refused; a client that offers none is accepted. If this is empty,
+    the server ignores the subprotocols that a client offers.
     """
     fullsweep_after: int | None = attrs.field(default=None, validator=_sweep_after)
-    """Messages of one connection after which garbage is collected, 0 for after each; None for when Python does it.
+    """Messages of one connection between two garbage collections, 0 for one after each message; None for Python's own.
 
-    All of the program waits while it is: `phxactor.transport._full_sweep` says when it pays.
+    The whole program waits during a collection: `phxactor.transport._full_sweep` says when it pays.
     """
     error_handler: ErrorHandler | None = attrs.field(
         default=None, validator=check.validator(check.optional(check.function))
     )
-    """Answers when `connect` refuses with a reason; an empty 403 without one."""
+    """Makes the response if `connect` refuses with a reason; without it, the response is an empty 403."""
 
 
 @attrs.frozen(kw_only=True)
 class LongPollOptions(SocketOptions):
-    """How clients reach a socket by long polling. Defaults are those of Phoenix 1.8.12 where it has the option.
+    """The options of a socket's long-poll transport. The defaults are those of Phoenix 1.8.12 where it has the option.
 
     Raises:
         TypeError: a value of a wrong type.
@@ -188,13 +188,13 @@ class LongPollOptions(SocketOptions):
     """
 
     path: str = attrs.field(default="/longpoll", validator=check.validator(check.path))
-    """Where, below the path that the socket is mounted at."""
+    """The path of the transport, below the path that the socket is mounted at."""
     window: float = attrs.field(default=10.0, validator=check.validator(check.seconds))
-    """Seconds that a poll waits for messages; a session that is not polled for one and a half of it ends."""
+    """Seconds that a poll waits for messages; a session that is not polled for one and a half windows ends."""
     max_message_size: int = attrs.field(default=1024 * 1024, validator=check.validator(check.whole))
-    """Bytes of a message, of a binary one without its base64; a longer one ends the session with 400.
+    """Limit for a message in bytes, for a binary one after base64 decoding; a longer one ends the session with 400.
 
-    Phoenix has no limit of its own.
+    Phoenix has no such limit.
     """
     max_body_bytes: int | None = attrs.field(default=None, validator=check.validator(check.optional(check.whole)))
-    """Bytes of a request, which holds up to 100 messages; a longer one is answered 413. None for the endpoint's."""
+    """Limit for a request's body in bytes; a longer one is answered 413. None for the endpoint's `max_body_bytes`."""

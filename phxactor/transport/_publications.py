@@ -1,6 +1,6 @@
-"""What a client publishes by long poll: the bodies of its requests, which wait in line, and the messages in them.
+"""The publish requests of a long-poll session: a queue of request bodies, and the messages in them.
 
-A body stays as it came until its messages are taken one by one: what is decoded is in the backlog of the multiplexer.
+A body stays undecoded until its messages are handed out one by one; decoded messages are in the multiplexer's backlog.
 """
 
 from __future__ import annotations
@@ -19,12 +19,12 @@ from phxactor.runtime import From, Pid
 from phxactor.socket import BINARY, SMALL, TEXT, Decode, DecodeError, Message, Mistyped, Multiplexer
 
 MAX_LINES: Final = 100
-"""Messages in one request (Phoenix 1.8)."""
+"""Most messages of one request (Phoenix 1.8)."""
 STEP: Final = 16384
-"""Bytes of bodies that are worked on before others get a turn, or the message that goes over it."""
+"""Bytes of bodies that are handled in one turn; the message that exceeds this is the turn's last."""
 
 Piece: TypeAlias = tuple[int, int, bytes | None]
-"""Bytes of a body that were looked at, and the message that stood there, if one did: its opcode and its data."""
+"""A number of parsed bytes of a body, and the message in them: its opcode and its data, None for line breaks only."""
 
 _JSON: Final = (b"[", b"{")
 _BREAKS: Final = re.compile(rb"[\r\n]*")
@@ -33,31 +33,31 @@ _LINE: Final = re.compile(rb"[^\r\n]+")
 
 @attrs.frozen(eq=False)
 class Publish:
-    """A call: True when all messages of a body have been handed to their channels, False if they cannot be read."""
+    """A call to a session: the reply is True once all messages of a body are handed out, False if one is invalid."""
 
     body: bytes = attrs.field(repr=False)
     lines: bool
-    """Whether each line is a message; otherwise all of it is one."""
+    """Whether each line is a message; otherwise the whole body is one message."""
 
 
 @attrs.frozen(eq=False)
 class GaveUp:
-    """A message: whoever has sent a body has gone, and what has not been taken of it is dropped."""
+    """A message to a session: the sender of a body has left; the rest of the body is dropped."""
 
     publish: Publish
 
 
 class Progress(Enum):
-    """How far the taking of bodies has come."""
+    """The state of the queue after a call of `hand_out`."""
 
     DONE = "nothing is left"
-    TURN = "others get a turn"
+    TURN = "other processes get a turn"
     FULL = "too much waits for the channels"
 
 
 @final
 class Publication:
-    """A body that waits, or is being taken."""
+    """A body that waits, or whose messages are being handed out."""
 
     __slots__ = ("from_", "left", "messages", "request")
 
@@ -66,7 +66,7 @@ class Publication:
         self.from_ = from_
         self.messages = split(request, max_message_size)
         self.left: Piece | None = None
-        """A message for which there was no room."""
+        """The next message, if the backlog had no room for it."""
 
 
 @final
@@ -81,27 +81,27 @@ class Publications:
         self._max_message_size = max_message_size
         self._waiting: deque[Publication] = deque()
         self._window = STEP
-        """Bytes that are still taken before the channels are looked at."""
+        """Bytes to hand out until the next check whether the channels keep up."""
 
     def __len__(self) -> int:
         """Count the bodies."""
         return len(self._waiting)
 
     def add(self, request: Publish, from_: From) -> None:
-        """Put a body behind the others."""
+        """Queue a body behind the others."""
         self._waiting.append(Publication(request, from_, self._max_message_size))
 
     def give_up(self, request: Publish) -> None:
-        """Drop what has not been taken of a body: its sender has gone."""
+        """Drop the rest of a body whose sender has left."""
         for publication in self._waiting:
             if publication.request is request:
                 self._waiting.remove(publication)
                 break
 
     def hand_out(self, pid: Pid) -> Progress:
-        """Hand messages to the channels of a session that is alive, and answer the requests; some, then it says why.
+        """Hand messages to the channels while the session is alive, and reply to requests; return why it stopped.
 
-        Raises DecodeError for what is no message; its request, the first one, has not been answered.
+        Raises DecodeError for an invalid message; its request, the first in the queue, has no reply yet.
         """
         left = STEP
         while self._waiting and pid.alive:
@@ -122,11 +122,11 @@ class Publications:
         return Progress.DONE
 
     def refuse(self) -> None:
-        """Answer the first request that it cannot be read."""
+        """Reply to the first request that it has an invalid message."""
         self._waiting.popleft().from_.reply(value=False)
 
     def _take(self, opcode: int, data: bytes) -> bool:
-        """Decode a message and hand it to its channel, if there is room for it."""
+        """Decode a message and put it into its channel's mailbox; return False if the backlog has no room for it."""
         try:
             message = self._decoded(opcode, data)
         except Mistyped as mistyped:
@@ -150,16 +150,16 @@ class Publications:
 
 
 def split(request: Publish, max_message_size: int) -> Iterator[Piece]:
-    """Take the messages out of a body, one by one; raises DecodeError for one that is too long, or one too many."""
+    """Yield the messages of a body, one by one. Raises DecodeError for a message that is too long, and for too many."""
     body = request.body
     if not request.lines:
         yield len(body), TEXT, _checked(body, max_message_size)
         return
-    longest = max_message_size * 4 // 3 + 4  # of base64
+    longest = max_message_size * 4 // 3 + 4  # the longest message in base64
     position = lines = 0
     while True:
         breaks = _BREAKS.match(body, position, position + STEP)
-        assert breaks is not None  # noqa: S101 - it matches nothing at all
+        assert breaks is not None  # noqa: S101 - the pattern also matches the empty text
         if breaks.end() > position:
             yield breaks.end() - position, TEXT, None
         elif position == len(body):
@@ -170,7 +170,7 @@ def split(request: Publish, max_message_size: int) -> Iterator[Piece]:
             continue
         lines += 1
         if lines > MAX_LINES:
-            raise DecodeError(f"more than {MAX_LINES} messages in one request")
+            raise DecodeError(f"the request has more than {MAX_LINES} messages")
         opcode, data = _message(line[0])
         yield line.end() - position, opcode, _checked(data, max_message_size)
         position = line.end()
@@ -187,5 +187,5 @@ def _message(line: bytes) -> tuple[int, bytes]:
 
 def _checked(data: bytes, most: int) -> bytes:
     if len(data) > most:
-        raise DecodeError(f"a message of {len(data)} bytes, more than {most}")
+        raise DecodeError(f"the message has {len(data)} bytes; the limit is {most}")
     return data

@@ -1,8 +1,8 @@
-"""The process of a WebSocket connection without channels: one task reads, another takes what comes, in order.
+"""The process of a WebSocket connection without channels: one task reads, another runs the handler, in order.
 
-What came before the client left is handled still: a page may send its last words and close. But a handler that goes on
-for `LEAVING` seconds then is cancelled, for its client is not there to hear of it: else whoever hangs up on a handler
-that hangs would leave a process behind each time.
+Messages that arrived before the client left are still handled: a page may send a last message and close. But a handler
+that runs for `LEAVING` more seconds is cancelled, since its client is gone: otherwise, each client that leaves a
+hanging handler would leave a process behind.
 """
 
 from __future__ import annotations
@@ -35,25 +35,25 @@ from phxactor.transport._close_codes import BAD_MESSAGE, DRAINING, HELD_UP, NOT_
 from phxactor.transport._websocket import MUCH, SHARE, STUCK, Link, WebSocket
 
 AHEAD: Final = 65536
-"""Bytes of messages that may wait for the handler before nothing more is read."""
+"""Limit for messages that wait for the handler, in bytes of memory; over it the server stops reading."""
 OVERHEAD: Final = 128
-"""Bytes that a message takes beside its text or bytes, while it waits."""
+"""Bytes that a waiting message counts in addition to its data."""
 LEAVING: Final = 5.0
-"""Seconds that a handler has for each message once the client has left, or has been told that the connection ends."""
+"""Seconds that the handler has for each message once the client has left, or the connection is ending."""
 
 
 @attrs.frozen
 class Incoming:
-    """A message of the client, on its way to the handler."""
+    """A message from the client, on its way to the handler."""
 
     data: str | bytes
     size: int
-    """Bytes that it counts; a text grows when its UTF-8 is asked for."""
+    """Bytes that the message counts for; fixed here, since a text grows in memory when it caches its UTF-8."""
 
 
 @attrs.frozen
 class Owed:
-    """What the protocol owes the client behind the answers to its messages: pongs, or the last close frame."""
+    """A pong or a close frame that must follow the answers to earlier messages."""
 
     data: bytes
     size: int
@@ -62,7 +62,7 @@ class Owed:
 
 @attrs.frozen
 class Ended:
-    """Behind the last message of the client: the connection ends, and why."""
+    """Follows the client's last message: the connection ends for this reason."""
 
     reason: Reason
 
@@ -81,16 +81,16 @@ class RawWebSocket(WebSocket):
         """Bytes of messages that wait for the handler."""
         self._room: trio.Event | None = None
         self._handled = 0
-        """Messages that a handler has taken."""
+        """Number of messages that the handler has finished."""
         self._handling: trio.CancelScope | None = None
-        """Around the handlers, and the task that reads."""
+        """The cancel scope around the handler and the reading task."""
         self._cutting: Timer | None = None
-        """When the handlers are looked at, once the connection ends."""
+        """The timer that checks for a hanging handler, once the connection ends."""
         self._reason: Reason = NORMAL
-        """Why the connection ends."""
+        """The reason that the connection ends with."""
 
     async def run(self, first: bytes) -> None:
-        """Be the process; `first` is what came behind the handshake's request."""
+        """Run the process; `first` holds the bytes that followed the handshake's request."""
         handler = self._handler
         reason: Reason = NORMAL
         try:
@@ -104,7 +104,7 @@ class RawWebSocket(WebSocket):
                 if failure is not None:
                     raise
             self.send_close(close_code(reason))
-            self.link.flusher.finish(self._connection)  # however long `terminate` takes
+            self.link.flusher.finish(self._connection)  # before `terminate`, which may take long
             await handler.terminate(reason)
         finally:
             self.finish(reason)
@@ -112,7 +112,7 @@ class RawWebSocket(WebSocket):
             raise Exit(reason)
 
     async def _until_the_end(self, first: bytes) -> Reason:
-        """Have messages read and handled; say why the connection ends."""
+        """Run the reading task and the handler; return the reason that the connection ends with."""
         try:
             async with trio.open_nursery() as nursery:
                 self._handling = nursery.cancel_scope
@@ -121,9 +121,9 @@ class RawWebSocket(WebSocket):
                 try:
                     self._reason = await self._serve()
                 except BaseException as error:
-                    fork.leave(error)  # before the nursery waits
+                    fork.leave(error)  # before the nursery waits for the reading task
                     raise
-                finally:  # what a callback has left open stands within the nursery, and has to go before it
+                finally:  # nurseries and scopes that a callback left open are inside this nursery: close them first
                     left = await close_left_open(self.pid, nursery.cancel_scope, outer_nurseries=opened)
                     if left:
                         raise BaseExceptionGroup("raised by what a callback has left open", left)
@@ -134,12 +134,12 @@ class RawWebSocket(WebSocket):
         return self._reason
 
     def _leave(self) -> None:
-        """Look in a while whether a handler hangs: nobody is there any more to be answered."""
+        """Check after `LEAVING` seconds whether the handler hangs: its client is gone."""
         if self._cutting is None and self._handling is not None:
             self._cutting = self.pid.runtime.patience.add(LEAVING, self._look, self._handled)
 
     def _look(self, handled: int) -> None:
-        """Cancel the handler that has not returned since the last look."""
+        """Cancel the handler if it has finished no message since the last check."""
         self._cutting = None
         if self._handling is not None:
             if handled == self._handled:
@@ -148,7 +148,7 @@ class RawWebSocket(WebSocket):
                 self._leave()
 
     def _late(self) -> None:
-        """Close a connection whose `init` takes too long, while it may go on."""
+        """Close the connection if `init` takes too long; `init` itself may still run."""
         link = self.link
         self.send_close(CloseCode.INTERNAL_ERROR)
         link.flusher.finish(self._connection)
@@ -157,13 +157,13 @@ class RawWebSocket(WebSocket):
             events.late.emit(socket=link.socket, peer=link.peer, callback="init", seconds=seconds)
 
     async def _serve(self) -> Reason:
-        """Take messages until the connection ends; say why it did."""
+        """Handle messages until the connection ends; return its reason."""
         handler, pid = self._handler, self.pid
         while True:
-            message = None  # while it waits for the next, it has none
+            message = None  # keep no reference to the last message during the wait
             message = await pid.receive()
             result: RawResult = None
-            # Not `match`, which may ask a message what it is: it may be a program's own.
+            # Not `match`: it could call code of a program's own message.
             if type(message) is Incoming:
                 result = await handler.handle_in(message.data)
                 self._handled += 1
@@ -187,17 +187,17 @@ class RawWebSocket(WebSocket):
             self._answer(result)
 
     def _answer(self, result: object) -> None:
-        """Send what a handler returned."""
+        """Send the value that the handler returned."""
         if isinstance(result, str):
             self._push(TEXT, result.encode())
         elif isinstance(result, bytes):
             self._push(BINARY, result)
         elif result is not None:
             name = type(self._handler).__name__
-            raise TypeError(f"a handler of {name} returns text, bytes, Stop or None, not {result!r:.200}")
+            raise TypeError(f"a handler of {name} must return text, bytes, Stop or None; got {result!r:.200}")
 
     async def _read(self, first: bytes) -> None:
-        """Read until the connection ends, staying `AHEAD` of the handler at the most."""
+        """Read until the connection ends, at most `AHEAD` bytes ahead of the handler."""
         connection = self._connection
         data = first
         try:
@@ -205,7 +205,7 @@ class RawWebSocket(WebSocket):
                 if data:
                     await self._take(data)
                 if self._rate is not None and (delay := self._rate.delay(trio.current_time())):
-                    self._heard = trio.current_time() + delay  # it is not the client who is silent
+                    self._heard = trio.current_time() + delay  # the server does not read: the client is not silent
                     await trio.sleep(delay)
                 data = await connection.receive_some()
                 if not data:
@@ -216,9 +216,9 @@ class RawWebSocket(WebSocket):
         self.end(NORMAL)
 
     async def _take(self, data: bytes) -> None:
-        """Take what was read, and have others served in between.
+        """Handle received bytes in turns, so that other clients are served in between.
 
-        What one read holds of compressed frames may be a thousand times as long, so after each it is asked for room.
+        Compressed frames may inflate to a thousand times their size, so the limit is checked after each piece.
         """
         await trio.lowlevel.checkpoint()
         turns, late = False, 0.0 if len(data) > MUCH else math.inf
@@ -236,19 +236,20 @@ class RawWebSocket(WebSocket):
             self.end_turn()
 
     async def _wait_for_room(self) -> None:
-        """Read nothing until the handler has taken enough; watch meanwhile whether the client leaves.
+        """Pause reading until the handler has caught up; watch meanwhile whether the client leaves.
 
-        It is let go when nothing has been taken for `STUCK`: where much waits, nobody would see it leave.
+        If the handler takes nothing for `STUCK` seconds, the client is disconnected: unread bytes could hide that it
+        has left.
         """
         stop = self._connection.watch(self._leave)
         try:
             while self._waiting > AHEAD and not self.input_closed:
                 self._room = room = trio.Event()
-                with counted(self.pid.runtime.timers, STUCK) as scope:  # it is the program that is slow
+                with counted(self.pid.runtime.timers, STUCK) as scope:  # not counted while the program is paused
                     await room.wait()
                 if scope.cancelled_caught:
                     self._room = None
-                    self.reject(f"its handler has taken nothing of what waits for {STUCK:g} s", HELD_UP)
+                    self.reject(f"its handler has taken no message for {STUCK:g} s", HELD_UP)
         finally:
             stop()
 
@@ -257,10 +258,10 @@ class RawWebSocket(WebSocket):
         if self._room is not None:
             self._room.set()
             self._room = None
-            self._heard = trio.current_time()  # it was not the client who was silent
+            self._heard = trio.current_time()  # the server did not read: the client was not silent
 
     def take_message(self, opcode: int, data: bytes) -> None:
-        """Queue it for the handler."""
+        """Queue a message for the handler."""
         try:
             message = data.decode() if opcode == TEXT else data
         except UnicodeDecodeError as error:
@@ -273,7 +274,7 @@ class RawWebSocket(WebSocket):
         self.pid.send(Incoming(message, size))
 
     def respond(self, data: bytes, *, last: bool) -> None:
-        """Send it behind the answers to what came before, as if everything were handled when it comes."""
+        """Send a pong or a close frame behind the answers to earlier messages."""
         if self._waiting:
             size = getsizeof(data) + OVERHEAD
             self._waiting += size
@@ -282,23 +283,23 @@ class RawWebSocket(WebSocket):
             super().respond(data, last=last)
 
     def reject(self, why: str, reason: Reason = BAD_MESSAGE) -> None:
-        """Disconnect a client that sent what cannot be read, once what came before has been handled."""
+        """Disconnect a client that sent invalid input, once its earlier messages are handled."""
         self.blame(why, close_code(reason))
         self.input_closed = True
         self.end(reason)
 
     def end(self, reason: Reason) -> None:
-        """End once the handler has taken what came before, if it does so in time."""
+        """End the connection once the handler has finished the earlier messages, or takes too long."""
         self._reason = reason
         self.pid.send(Ended(reason))
         self._leave()
 
     def _arm(self, seconds: float) -> None:
-        """Look at the silence not in the turn of messages, since a handler may hang."""
+        """Check for silence by a timer of its own, not by a message, since the handler may hang."""
         self._timer = self.pid.runtime.patience.add(seconds, self._look_for_silence, None)
 
     def _look_for_silence(self, _: None) -> None:
-        if self._room is not None:  # nothing is read: it is not the client that is silent
+        if self._room is not None:  # the server does not read: the client is not silent
             self._heard = self._now()
         if not self.input_closed:
             self.check_silence()

@@ -1,4 +1,4 @@
-"""Slow consumers that are not disconnected: they miss broadcasts while much waits for them."""
+"""The policy `slow_consumer="drop"`: a slow client misses broadcasts while much output waits for it."""
 
 from __future__ import annotations
 
@@ -9,18 +9,18 @@ from phxactor.transport import events
 
 @final
 class SlowConsumer:
-    """What one client misses; nothing while less than half of what may wait for it does."""
+    """Decides which broadcasts a client misses: none while at most half of `max_output_bytes` waits."""
 
     __slots__ = ("_missed", "_peer", "above")
 
     def __init__(self, peer: str, max_output_bytes: int) -> None:
         self._peer = peer
         self.above = max_output_bytes // 2
-        """Bytes from which on something is missed."""
+        """Bytes of waiting output above which broadcasts are dropped."""
         self._missed = 0
 
     def misses(self, waiting: int) -> bool:
-        """Say whether a broadcast is to be dropped, when so many bytes wait."""
+        """Say whether to drop a broadcast, given the bytes of output that wait; count it, and emit the events."""
         if waiting > self.above:
             if not self._missed and events.slow_consumer.handlers:
                 events.slow_consumer.emit(peer=self._peer, waiting=waiting, policy="drop")

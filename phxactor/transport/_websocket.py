@@ -1,9 +1,9 @@
-"""A WebSocket connection: frames in, frames out, and its end. What a message means is for those who extend it.
+"""A WebSocket connection: frames in, frames out, and the close. Subclasses handle the messages.
 
     bytes ──▶ FrameSlicer ── plain frames ─────────────▶ take_message
-                   ├─ pings, pongs, fragments ─────────▶ answered, put together ──▶ take_message
+                   ├─ pings, pongs, fragments ─────────▶ answered, joined ──▶ take_message
                    ├─ all other frames ──▶ websockets' protocol object ──▶ take_message, close
-                   └─ a head that is wrong ──▶ close, whether the rest of the frame has come or not
+                   └─ a frame with a wrong head ──▶ close, before the rest of the frame arrives
 
 `MultiplexedWebSocket` is the transport of a `Socket` with channels, `RawWebSocket` that of a `RawSocket`.
 """
@@ -38,54 +38,54 @@ CLOSE: Final = 8
 PONG: Final = 10
 """The opcode of a pong."""
 ALIVE: Final = frame(PONG, b"")
-"""A pong that was not asked for."""
+"""The frame of an unsolicited pong."""
 _PING: Final = 0x89
 _ALIVE: Final = (_PING, 0x8A)
 """First bytes of a ping and a pong."""
 MUCH: Final = 1024
-"""Bytes of a read that may be much work: eight messages that are sent at once are fewer."""
+"""A read of more bytes than this is handled in pieces: it may be long work. Eight messages at once are fewer bytes."""
 PIECE: Final = 512
-"""Bytes that are taken before it is asked how much work it was: some hundred of the smallest frames."""
+"""Bytes of a piece of such a read; the time is checked after each piece."""
 AT_ONCE: Final = 0.0003
-"""Seconds of work that are done for a client without a turn."""
+"""Seconds of work for a client without a turn."""
 SHARE: Final = 0.002
-"""Seconds of work that one client's turn has: then it is the next one's."""
+"""Seconds of work in one turn of a client; then the next client has its turn."""
 TINY: Final = 128
-"""Bytes of a compressed frame that are not much work: they inflate to a thousand times as many at the most."""
+"""A compressed frame of at most this many bytes needs no turn: it inflates to a thousand times as many at most."""
 HEAVY: Final = 16384
-"""Bytes of a message from which on to decode it is work for a turn: of objects within objects, 1 MiB is 30 ms."""
+"""A message of more bytes than this needs a turn for itself, since decoding nested JSON takes long."""
 STUCK: Final = 120.0
-"""Seconds in which what waits for the program must be taken in part: phoenix.js waits half as long for an answer."""
+"""Seconds after which a client is disconnected if the program takes none of its messages."""
 
 
-@attrs.define(eq=False)  # frozen, it would take 0.9 µs longer to make: each connection has one
+@attrs.define(eq=False)  # not frozen: each connection makes one, and a frozen class is slower to make
 class Link:
-    """What a WebSocket is made on, once the handshake is done."""
+    """The parts that a WebSocket is made of once the handshake is done."""
 
     pid: Pid
     """The process of the connection."""
     connection: BaseConnection
     flusher: Flusher
     socket: str
-    """The name of the socket's class, for the log, as is all of the next two."""
+    """The name of the socket's class, for the log."""
     peer: str
-    """The client's address."""
+    """The client's address, for the log."""
     level: int | None
-    """The level at which connections are logged; None for not at all."""
+    """The level of the log lines for connections; None for no lines."""
     extensions: Sequence[Extension]
-    """What was negotiated: empty, or permessage-deflate."""
+    """The negotiated extensions: none, or permessage-deflate."""
     options: WebSocketOptions
 
 
 class Silence:
-    """A timer's message: look whether the client has been silent for too long."""
+    """A timer's message: check whether the client was silent for too long."""
 
 
 SILENCE: Final = Silence()
 
 
 class WebSocket(ABC):
-    """The frames of one connection, and its end."""
+    """The frames of a connection, and its close."""
 
     __slots__ = (
         "_connection",
@@ -113,19 +113,20 @@ class WebSocket(ABC):
         self.write = self._connection.write
         self._slicer = FrameSlicer(link.options.max_frame_size, compressed=bool(link.extensions))
         self._protocol: Protocol | None = None
-        """Made when a frame needs it; most clients never send one that does."""
+        """The `websockets` protocol object; None until a frame needs it. Most clients never send such a frame."""
         self._fragments = bytearray()
+        """The payload of an incomplete message."""
         self._opcode = 0
-        """Of a message of which a part has come."""
+        """The opcode of an incomplete message; 0 if there is none."""
         self._excess: Excess | None = None
-        """Made with the first ping; most clients never send one."""
+        """The client's limits for pings, fragments and turns; None until they are needed."""
         self._now = link.pid.runtime.now
         self._heard = self._now()
         self._timer: Timer | None = None
         self.closing = False
-        """Whether a close frame has been sent; nothing is after it. See `seal`."""
+        """Whether a close frame was sent; nothing is sent after it. See `seal`."""
         self.input_closed = False
-        """Whether nothing more is taken from the client."""
+        """Whether the server ignores further input of the client, or has paused it."""
         self._sweep = full_sweep(link.options.fullsweep_after, link.pid)
         if link.options.timeout != math.inf:
             self._arm(link.options.timeout)
@@ -134,15 +135,15 @@ class WebSocket(ABC):
 
     @abstractmethod
     def take_message(self, opcode: int, data: bytes) -> None:
-        """Take a whole text (not checked to be UTF-8) or binary message."""
+        """Handle a whole message, text (not checked to be UTF-8) or binary."""
 
     def slice(self, data: bytes) -> list[tuple[int, bytes]]:
-        """Take the frames out of what was read from the connection."""
+        """Return the frames in received bytes."""
         self._heard = self._now()
         return self._slicer.feed(data)
 
     def take_frames(self, frames: list[tuple[int, bytes]]) -> None:
-        """Take frames."""
+        """Handle frames."""
         for opcode, payload in frames:
             if self.input_closed:
                 return
@@ -152,7 +153,7 @@ class WebSocket(ABC):
                 self._take_raw(payload)
 
     def pieces(self, data: bytes) -> Iterator[list[tuple[int, bytes]]]:
-        """Take the frames out of much that was read, a few at a time; compressed ones each for itself."""
+        """Yield the frames of a long read, a few at a time; compressed frames one at a time."""
         position = 0
         while position < len(data):
             end = position + max(PIECE, self._slicer.missing)
@@ -165,28 +166,28 @@ class WebSocket(ABC):
                     yield [(opcode, payload)]
 
     def is_heavy(self, frames: list[tuple[int, bytes]]) -> bool:
-        """Say whether a piece may be so much work that it needs a turn: how much is not known before it is inflated."""
+        """Say whether frames need a turn: compressed frames do, since their work is not known before they inflate."""
         return self.compressed and any(opcode == RAW and len(data) > TINY for opcode, data in frames)
 
     async def wait_for_turn(self) -> None:
-        """Wait until it is this client's turn to have much work done.
+        """Wait for this client's turn for long work.
 
-        Raises trio.BrokenResourceError when the client has reset the connection, or left some turns ago: nobody would
-        hear of what is left.
+        Raises trio.BrokenResourceError if the client has reset the connection, or had `LAST_TURNS` turns after it left:
+        no client would get the answers.
         """
         connection, excess = self._connection, self.excess()
         await self.link.flusher.wait_for_turn()
         if connection.has_left() and (connection.is_broken() or not excess.take_last_turn()):
             raise trio.BrokenResourceError("the client has left")
         excess.begin_turn()
-        self._heard = self._now()  # it is not the client who is silent
+        self._heard = self._now()  # the server did not read: the client is not silent
 
     def end_turn(self) -> None:
-        """Say that its work is done; after much, have a client that is told nothing say whether it is still there.
+        """End a turn. After much work for a client that gets no output, probe with a pong whether it is still there.
 
-        Who closes while much of what it has sent is still to be read is not seen to leave: its FIN waits behind that,
-        in its own system's buffer. To whatever is sent to it, its system answers with a reset (RFC 1122 section
-        4.2.2.13); a pong that was not asked for may always be sent (RFC 6455 section 5.5.3), and nobody answers it.
+        The server cannot see a client leave while much of its input is unread: the FIN waits behind that input, in the
+        client's system. But the client's system answers any bytes with a reset (RFC 1122 section 4.2.2.13). An
+        unsolicited pong is always allowed, and needs no answer (RFC 6455 section 5.5.3).
         """
         connection = self._connection
         seconds = self.excess().end_turn(self.link.flusher.waiting)
@@ -194,7 +195,7 @@ class WebSocket(ABC):
             self.write(ALIVE)
 
     def _take_raw(self, data: bytes) -> None:
-        """Leave a frame to `websockets`: control, fragmented, compressed, or wrong behind its head."""
+        """Handle a frame that is not plain: control, fragmented, compressed, or with a fault."""
         wrong = fault(data, compressed=self.compressed)
         if wrong is not None:
             self._break_off(wrong)
@@ -208,19 +209,19 @@ class WebSocket(ABC):
             self._take_fragment(head, data)
 
     def _take_ping(self, data: bytes) -> None:
-        """Answer a ping, and nothing to a pong: whole, masked and short, or their heads were wrong.
+        """Answer a ping, and ignore a pong; the frame is whole, masked and short, since its head had no fault.
 
-        Of too many some are not answered (RFC 6455 section 5.5.3), and whoever does not stop is disconnected.
+        Pings above the limit are not answered (RFC 6455 section 5.5.3); a client that goes on is disconnected.
         """
         limit = self.excess().pings
         if limit.take(self._now()):
             if data[0] == _PING:
                 self.respond(frame(PONG, apply_mask(data[6:], data[2:6])), last=False)
         elif limit.abused:
-            self.reject(f"more than {PINGS} pings or pongs a second", RATE_LIMITED)
+            self.reject(f"it sent more than {PINGS} pings or pongs a second", RATE_LIMITED)
 
     def _take_fragment(self, head: int, data: bytes) -> None:
-        """Put a message together (RFC 6455 section 5.4): of the smallest, `websockets` takes 64 KiB in 0.3 s."""
+        """Add a fragment to its message (RFC 6455 section 5.4); for tiny fragments `websockets` would be very slow."""
         opcode, (start, size) = head & OPCODE, extent(data)
         most, before = self.link.options.max_frame_size, len(self._fragments)
         if bool(opcode) is bool(self._opcode):
@@ -232,7 +233,8 @@ class WebSocket(ABC):
             return
         splinters = self.excess().splinters
         if size < SPLINTER and not splinters.take(self._now()) and splinters.abused:
-            self.reject(f"more than {SPLINTERS} fragments a second of less than {SPLINTER} bytes", RATE_LIMITED)
+            why = f"it sent more than {SPLINTERS} fragments a second of less than {SPLINTER} bytes"
+            self.reject(why, RATE_LIMITED)
             return
         self._opcode = self._opcode or opcode
         self._fragments += apply_mask(data[start:], data[start - 4 : start])
@@ -242,13 +244,13 @@ class WebSocket(ABC):
             self.take_message(kind, message)
 
     def excess(self) -> Excess:
-        """Return the rates of what is counted, made when there are none yet."""
+        """Return the client's limits; make them at the first call."""
         if self._excess is None:
             self._excess = Excess()
         return self._excess
 
     def _take_rare(self, data: bytes) -> None:
-        """Leave a frame to `websockets`: the last, and all data of a connection with compression."""
+        """Pass a frame to `websockets`: a close frame, or any data frame of a connection with compression."""
         protocol = self._protocol_for(data)
         protocol.receive_data(data)
         large = False
@@ -260,7 +262,7 @@ class WebSocket(ABC):
                 self._opcode = int(opcode)
             elif opcode is not Opcode.CONT:
                 continue
-            self._fragments += received.data  # in place: a list of tiny ones would take forty times their size
+            self._fragments += received.data  # in place: a list of tiny fragments would take much more memory
             if received.fin and not self.input_closed:
                 kind, self._opcode = self._opcode, 0
                 message, self._fragments = bytes(self._fragments), bytearray()
@@ -279,8 +281,8 @@ class WebSocket(ABC):
         self.respond(answer, last=protocol.eof_sent)
 
     def _protocol_for(self, data: bytes) -> Protocol:
-        """Return the object that takes a frame, made when there is none yet."""
-        # A message may be broken off by a close frame (RFC 6455 section 5.5.1), which `websockets` takes for an error.
+        """Return the protocol object for a frame; make it if there is none."""
+        # A close frame may interrupt a message (RFC 6455 section 5.5.1), but `websockets` calls that an error.
         if self._opcode and data[0] & OPCODE == CLOSE:
             self._forget_protocol()
         if self._protocol is None:
@@ -293,7 +295,7 @@ class WebSocket(ABC):
             self._protocol = None
 
     def _break_off(self, wrong: str, code: CloseCode = CloseCode.PROTOCOL_ERROR) -> None:
-        """Refuse a frame at its head, with the words that `websockets` has for it."""
+        """Refuse a frame by its head: close with `code`, and with the reason that `websockets` would give."""
         self.input_closed = True
         self.blame(wrong, code)
         self.respond(frame(CLOSE, code.to_bytes(2, "big") + wrong.encode()), last=True)
@@ -301,7 +303,7 @@ class WebSocket(ABC):
     # -------------------------------------------------------------------------------------------- output
 
     def send(self, opcode: int, data: bytes) -> None:
-        """Send a message that was not framed before."""
+        """Send a message of this connection only, compressed if that was negotiated."""
         extensions = self.link.extensions
         if not extensions:
             self.write(frame(opcode, data))
@@ -309,7 +311,7 @@ class WebSocket(ABC):
             self.write(Frame(Opcode(opcode), data).serialize(mask=False, extensions=extensions))
 
     def respond(self, data: bytes, *, last: bool) -> None:
-        """Send what the protocol owes the client: pongs, and the close frame, which is the last."""
+        """Send a pong, or with `last` the close frame, and end the connection."""
         if data and not self.closing:
             self.write(data)
             if self._connection.size > self._connection.limit:
@@ -320,7 +322,7 @@ class WebSocket(ABC):
 
     @property
     def compressed(self) -> bool:
-        """Whether what is sent may be compressed, so that it cannot be framed once for all."""
+        """Whether output may be compressed, so that this connection cannot share frames with others."""
         return bool(self.link.extensions)
 
     # ----------------------------------------------------------------------------------------------- end
@@ -338,7 +340,7 @@ class WebSocket(ABC):
             self.write(frame(CLOSE, code.to_bytes(2, "big")))
 
     def seal(self) -> None:
-        """Have nothing sent any more."""
+        """Send nothing more."""
         self.closing = True
 
     def end(self, reason: Reason) -> None:
@@ -346,31 +348,31 @@ class WebSocket(ABC):
         fatal(self.pid, reason)
 
     def reject(self, why: str, reason: Reason = BAD_MESSAGE) -> None:
-        """Disconnect a client that sent what cannot be read."""
+        """Disconnect a client for invalid input."""
         self.blame(why, close_code(reason))
         self.stop(reason)
 
     def blame(self, why: str, code: int) -> None:
-        """Tell what a client did wrong."""
+        """Emit `events.bad_input` with the client's mistake."""
         if events.bad_input.handlers:
             events.bad_input.emit(peer=self.link.peer, why=why, code=int(code))
 
     def judge_output(self) -> None:
-        """Disconnect a client that is too far behind; one for which much waits may still read fast."""
+        """Disconnect a client that reads too slowly; a long output alone does not mean that it does."""
         if self._connection.unwritten() > self._connection.limit:
             self.overflow()
 
     def overflow(self) -> None:
-        """Disconnect a client for which too much waits."""
+        """Disconnect a slow client with 1013."""
         if not self.closing:
             if events.slow_consumer.handlers:
                 events.slow_consumer.emit(peer=self.link.peer, waiting=self._connection.size, policy="close")
             self.stop(SLOW_CONSUMER)
 
     def finish(self, reason: Reason = NORMAL) -> None:
-        """Leave the connection to the flusher, who sends what waits and closes it: the last act of the process.
+        """Give the connection to the flusher, which writes the output and closes it: the last act of the process.
 
-        `reason` is why it ends, unless a signal or an exception says otherwise.
+        `reason` is the reason of the close, unless the process ends by a signal or an exception.
         """
         if self._timer is not None:
             self.pid.runtime.patience.discard(self._timer)
@@ -390,10 +392,10 @@ class WebSocket(ABC):
     # ------------------------------------------------------------------------------------------- silence
 
     def check_silence(self) -> None:
-        """Close, or look again when the time may be over."""
+        """Close if the client was silent for too long, or check again when the time would be over."""
         left = self._heard + self.link.options.timeout - self._now()
         if left <= 0:
-            self.blame(f"it has been silent for {self.link.options.timeout:g} s", CloseCode.PROTOCOL_ERROR)
+            self.blame(f"it was silent for {self.link.options.timeout:g} s", CloseCode.PROTOCOL_ERROR)
             self.stop(TIMED_OUT)
         else:
             self._arm(left)

@@ -1,4 +1,4 @@
-"""What transports tell: who came, who went, and what clients did wrong: one line each, never a traceback."""
+"""Telemetry events of transports and their log lines. A client's mistake is one line, never a traceback."""
 
 from __future__ import annotations
 
@@ -12,30 +12,30 @@ from phxactor.telemetry.log import log
 
 connected: Final = Event(
     "phxactor.socket.connected",
-    "A client has connected: socket (the class's name), transport, peer, seconds, level (None: not to be logged).",
+    "A client has connected: socket (the class's name), transport, peer, seconds, level (None: not logged).",
 )
-refused: Final = Event("phxactor.socket.refused", "A client was not let in: socket, transport, peer, why.")
+refused: Final = Event("phxactor.socket.refused", "A client was refused: socket, transport, peer, why.")
 connect_failed: Final = Event(
     "phxactor.socket.connect_failed", "`connect` or `identify` raised: socket, transport, peer, exception."
 )
 late: Final = Event(
     "phxactor.socket.late",
-    "`connect`, or the `init` of a raw socket, has not returned in time, and the client was refused: socket, peer, "
-    "callback (which of the two), seconds (that it had).",
+    "`connect`, or the `init` of a raw socket, took too long, and the client was refused: socket, peer, "
+    "callback (which of the two), seconds (limit).",
 )
 disconnected: Final = Event(
     "phxactor.socket.disconnected", "A connection has ended: socket, transport, peer, reason, level."
 )
 bad_input: Final = Event(
     "phxactor.transport.bad_input",
-    "A client sent what cannot be read, and is disconnected: peer, why, code (to close with, or HTTP's status).",
+    "A client sent invalid input, and is disconnected: peer, why, code (close code, or HTTP status).",
 )
 slow_consumer: Final = Event(
     "phxactor.transport.slow_consumer",
-    "A client reads too slowly, and is disconnected, or begins to miss broadcasts: peer, waiting (bytes), policy.",
+    "A client reads too slowly: it is disconnected, or misses broadcasts from now on: peer, waiting (bytes), policy.",
 )
 caught_up: Final = Event(
-    "phxactor.transport.caught_up", "A client that missed broadcasts hears them again: peer, missed (how many)."
+    "phxactor.transport.caught_up", "A client that missed broadcasts gets them again: peer, missed (number)."
 )
 answered: Final = Event(
     "phxactor.transport.answered",
@@ -69,7 +69,7 @@ log(
     logging.ERROR,
     lambda fields: (
         f"{fields['callback']} of {fields['socket']} has not returned within {fields['seconds']:g} s: "
-        f"{fields['peer']} is refused"
+        f"refused {fields['peer']}"
     ),
 )
 log(bad_input, logging.WARNING, lambda fields: f"{fields['peer']} is closed with {fields['code']}: {fields['why']}")
@@ -77,7 +77,7 @@ log(bad_input, logging.WARNING, lambda fields: f"{fields['peer']} is closed with
 
 def _describe_slow(fields: Mapping[str, object]) -> str:
     what = "is closed with 1013" if fields["policy"] == "close" else "misses broadcasts"
-    return f"{fields['peer']} {what}: it reads too slowly, {fields['waiting']} bytes wait"
+    return f"{fields['peer']} {what}: it reads too slowly, {fields['waiting']} bytes of output wait"
 
 
 log(slow_consumer, logging.WARNING, _describe_slow)

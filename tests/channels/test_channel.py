@@ -311,7 +311,7 @@ def test_classes_of_sockets_say_what_is_wrong_with_them() -> None:
             type("Parted", (Socket,), {}, partitions=partitions)
     with pytest.raises(ValueError, match=r"topic pattern 'a\*b'"):
         channel("a*b", Room)
-    with pytest.raises(ValueError, match="'room:\\*' stands twice"):
+    with pytest.raises(ValueError, match="'room:\\*' is there twice"):
         type("Twice", (Socket,), {"channels": [ROOMS, ROOMS]})
 
     async def connect(self: Socket) -> None: ...

@@ -62,7 +62,7 @@ async def test_more_than_a_hundred_lines_are_not(autojump_clock: MockClock, capl
         await trio.sleep(0.001)
         assert it.channels() == []
     (line,) = complaints(caplog)
-    words = "192.0.2.7:50000 is closed with 400: more than 100 messages in one request"
+    words = "192.0.2.7:50000 is closed with 400: the request has more than 100 messages"
     assert line.getMessage() == words
 
 
@@ -81,7 +81,8 @@ async def test_a_message_that_is_too_long_ends_the_session(
             assert await client.publish_lines(echo(2), sized, echo(4)) == answer
             assert await client.publish(echo(5)) == (TAKEN if answer == TAKEN else GONE)
     (line,) = complaints(caplog)
-    assert line.getMessage() == f"192.0.2.7:50000 is closed with 400: a message of {size} bytes, more than {size - 1}"
+    words = f"192.0.2.7:50000 is closed with 400: the message has {size} bytes; the limit is {size - 1}"
+    assert line.getMessage() == words
 
 
 async def test_as_json_a_body_is_one_message(autojump_clock: MockClock) -> None:

@@ -86,7 +86,7 @@ def test_what_is_not_awaited_is_not_async(base: type, name: str) -> None:
 
 def test_handlers_of_events() -> None:
     for mark in (on, intercept):
-        with pytest.raises(TypeError, match="goes before an `async def`"):
+        with pytest.raises(TypeError, match="must decorate an `async def`"):
             mark("event")(sync)  # type: ignore[type-var]
 
         async def with_three(self: object, event: object, payload: object) -> None:
@@ -96,7 +96,7 @@ def test_handlers_of_events() -> None:
             raise NotImplementedError
 
         for wrong in (mark("event")(with_three), mark("event")(with_one)):
-            with pytest.raises(TypeError, match=r"Mine\.handler takes \(self, payload\)"):
+            with pytest.raises(TypeError, match=r"Mine\.handler must have the parameters \(self, payload\)"):
                 define(Channel, handler=wrong)
 
 

@@ -111,13 +111,13 @@ def test_more_than_five_elements_are_ignored() -> None:
         (b'["1","2","t","e",1e400]', "not JSON"),
         (b'["1","2","t","e","\\ud8"]', "not JSON"),
         (b'["1","2","t","e","\\ud800",]', "not JSON"),
-        (b'["1","2","t","\\ud800"]', "array of 4, not of 5"),
+        (b'["1","2","t","\\ud800"]', "array has 4 elements, not 5"),
         (b'["1","2","t","e",{}]["1"]', "not JSON"),
         (b'{"topic":"room:x"}', "not an array"),
         (b'{"a":1,"b":2,"c":3,"d":4,"e":5}', "not an array"),
         (b'"abcde"', "not an array"),
         (b"null", "not an array"),
-        (b"[1,2,3]", "array of 3, not of 5"),
+        (b"[1,2,3]", "array has 3 elements, not 5"),
         (b'["1","2",3,"e",{}]', "topic is not a string but a number"),
         (b'["1","2",null,"e",{}]', "topic is not a string but null"),
         (b'["1","2","t",["e"],{}]', "event is not a string but an array"),
@@ -354,14 +354,14 @@ LONG = "ü" * 128  # 256 bytes, though only 128 characters
     ],
 )
 def test_a_field_that_is_too_long_for_binary_is_named(message: Message | Reply, field: str) -> None:
-    with pytest.raises(EncodeError, match=f"^{field} takes 256 bytes, .* room for 255"):
+    with pytest.raises(EncodeError, match=f"^{field} has 256 bytes; .* room for 255"):
         V2.encode(message)
 
 
 def test_a_broadcast_names_its_long_field_too() -> None:
-    with pytest.raises(EncodeError, match=r"^topic takes 300 bytes"):
+    with pytest.raises(EncodeError, match=r"^topic has 300 bytes"):
         V2.fastlane(Broadcast("t" * 300, "e", b""))
-    with pytest.raises(EncodeError, match=r"^event takes 300 bytes"):
+    with pytest.raises(EncodeError, match=r"^event has 300 bytes"):
         V2.fastlane(Broadcast("t", "e" * 300, b""))
 
 
@@ -377,11 +377,11 @@ def test_a_field_that_is_no_unicode_is_refused() -> None:
 @pytest.mark.parametrize(
     ("data", "reason"),
     [
-        (b"", "without a whole head"),
-        (b"\x00\x01\x01\x01", "without a whole head"),
-        (b64decode("AAkJCQlB"), "cut at byte 6"),
-        (b"\x01\x00\x00\x00\x00", "kind 1, not a push"),
-        (b"\x02\x00\x00\x00\x00", "kind 2, not a push"),
+        (b"", "shorter than its head"),
+        (b"\x00\x01\x01\x01", "shorter than its head"),
+        (b64decode("AAkJCQlB"), "ends at byte 6"),
+        (b"\x01\x00\x00\x00\x00", "kind 1; clients must send a push"),
+        (b"\x02\x00\x00\x00\x00", "kind 2; clients must send a push"),
         (b"\x00\x01\x00\x00\x00\xff", "not UTF-8"),
         (b"\x00\x00\x01\x00\x00\xff", "not UTF-8"),
         (b"\x00\x00\x00\x01\x00\xff", "not UTF-8"),

@@ -264,7 +264,7 @@ class Raw(RawSocket):
         ("init", "", "in init"),
         ("", "fail", "in handle_in"),
         ("", "info", "in handle_info"),
-        ("", "wrong", "a handler of Raw returns text, bytes, Stop or None, not 5"),
+        ("", "wrong", "a handler of Raw must return text, bytes, Stop or None; got 5"),
     ],
 )
 async def test_a_raw_socket_that_fails_closes_with_1011(
@@ -311,8 +311,8 @@ def handshake(*headers: bytes, start: bytes = b"GET " + PATH + b" HTTP/1.1", wit
         pytest.param(handshake(b"sec-websocket-key: c2hvcnQ="), 400, "Sec-WebSocket-Key", id="short key"),
         pytest.param(handshake(b"sec-websocket-key: not base64!"), 400, "Sec-WebSocket-Key", id="wrong key"),
         pytest.param(handshake(KEY, KEY), 400, "Sec-WebSocket-Key", id="two keys"),
-        pytest.param(handshake(b"sec-websocket-version: 8"), 426, "version 13", id="version 8"),
-        pytest.param(handshake(without=b"sec-websocket-version"), 426, "version 13", id="no version"),
+        pytest.param(handshake(b"sec-websocket-version: 8"), 426, "version must be 13", id="version 8"),
+        pytest.param(handshake(without=b"sec-websocket-version"), 426, "version must be 13", id="no version"),
         pytest.param(handshake(without=b"upgrade"), 400, "no upgrade", id="no upgrade"),
         pytest.param(handshake(b"upgrade: h2c"), 400, "no upgrade", id="another upgrade"),
         pytest.param(handshake(b"connection: keep-alive"), 400, "no upgrade", id="no upgrade in connection"),
@@ -327,7 +327,7 @@ def handshake(*headers: bytes, start: bytes = b"GET " + PATH + b" HTTP/1.1", wit
         pytest.param(handshake(b"origin: http://evil.com"), 403, "origin 'http://evil.com'", id="origin"),
         pytest.param(handshake(b"origin: null"), 403, "origin 'null'", id="origin null"),
         pytest.param(handshake(b"origin: \xff\xfe"), 403, "origin", id="origin of bytes"),
-        pytest.param(handshake(b"sec-websocket-protocol: other"), 403, "sub-protocols", id="sub-protocol"),
+        pytest.param(handshake(b"sec-websocket-protocol: other"), 403, "subprotocols", id="sub-protocol"),
         pytest.param(
             handshake(b"sec-websocket-protocol: base64url.bearer.phx.%%%"), 400, "auth token", id="auth token"
         ),
