@@ -119,17 +119,27 @@ def test_an_async_origin_check_is_refused_when_it_is_given() -> None:
         OriginCheck(check)  # type: ignore[arg-type]
 
 
-@pytest.mark.parametrize("size", [0, 1.5, float("inf"), True])
-def test_a_batch_is_a_whole_number(size: int) -> None:
-    with pytest.raises(ValueError, match="whole number"):
+@pytest.mark.parametrize(
+    ("size", "error"), [(0, ValueError), (1.5, TypeError), (float("inf"), TypeError), (True, TypeError)]
+)
+def test_a_batch_is_a_whole_number(size: int, error: type[Exception]) -> None:
+    with pytest.raises(error, match="batch_size is a whole number from 1"):
         DrainOptions(batch_size=size)
 
 
 @pytest.mark.parametrize(
-    "options", [{"interval": 0}, {"interval": -1}, {"limit": 0}, {"limit": True}, {"limit": "1"}, {"limit": math.nan}]
+    ("options", "error"),
+    [
+        ({"interval": 0}, ValueError),
+        ({"interval": -1}, ValueError),
+        ({"limit": 0}, ValueError),
+        ({"limit": math.nan}, ValueError),
+        ({"limit": True}, TypeError),
+        ({"limit": "1"}, TypeError),
+    ],
 )
-def test_the_times_of_a_drain_are_more_than_0(options: dict[str, Any]) -> None:
-    with pytest.raises(ValueError, match="is a number above 0"):
+def test_the_times_of_a_drain_are_more_than_0(options: dict[str, Any], error: type[Exception]) -> None:
+    with pytest.raises(error, match=r"(interval|limit) is (more than 0 seconds|a number of seconds)"):
         DrainOptions(**options)
 
 
