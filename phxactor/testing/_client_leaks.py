@@ -1,7 +1,7 @@
-"""What clients leave behind when they go: looked at when a runtime with clients is left, before anything in it stops.
+"""The leaks of clients, looked for when a runtime with clients is about to stop, before anything in it stops.
 
-All clients hang up; when nothing happens any more, none of their channels is there, and nobody has more monitors and
-subscriptions of one kind than before they came.
+All clients disconnect. When nothing more happens, all of their channels must have ended, and no process may have
+several more monitors or subscriptions of one kind than before the clients connected.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from phxactor.testing._client import Client
 
 PATIENCE: Final = 5.0
-"""Seconds that channels have to end after their clients, for a `terminate` that takes its time."""
+"""Seconds that channels have to end after their clients, since `terminate` may wait."""
 
 
 class Leavers:
@@ -35,13 +35,13 @@ class Leavers:
         self._subscriptions = Counter(_subscriptions(first.endpoint.pubsub))
 
     def add(self, client: Client) -> None:
-        """Take note of another client."""
+        """Add another client."""
         if all(client.endpoint is not one.endpoint for one in self._clients):
             self._subscriptions += Counter(_subscriptions(client.endpoint.pubsub))
         self._clients.append(client)
 
     async def leave(self, describe: Callable[[Pid], str]) -> list[str]:
-        """Have all hang up; return what they leave behind, a line each."""
+        """Disconnect all clients, and return their leaks, one line each."""
         for client in self._clients:
             client.transport_pid.send(HANG_UP)
         await settle()
@@ -60,7 +60,7 @@ class Leavers:
         return found
 
     def _channels(self) -> list[Pid]:
-        """List the channels that live below the endpoints of these clients, and that no connection knows."""
+        """Return the channels below the endpoints of these clients that no living connection monitors."""
         pools = []
         for client in self._clients:
             with suppress(Exit, NoProcessError):  # the endpoint has ended, and its channels before it

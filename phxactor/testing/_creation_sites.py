@@ -1,4 +1,4 @@
-"""Who made something: the process, and the line of the program."""
+"""The creation site of an object: the process, and the line of the program."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ _LIBRARY: Final = _folder(os)
 _INSTALLED: Final = os.sep + "site-packages" + os.sep
 _LOOPS: Final = (str(private("_wakeup_socketpair").__file__), _LIBRARY + "asyncio" + os.sep)
 _SCHEDULER: Final = str(private("_run").__file__)
-"""Below its frames are those of whoever runs trio, which has nothing to do with what a task makes."""
+"""trio's scheduler. The frames below it belong to the caller of trio, not to the task that creates something."""
 
 
 class Origin:
@@ -37,7 +37,7 @@ class Origin:
     __slots__ = ("_file", "_line", "_maker", "_pid")
 
     def __init__(self, file: str, line: int) -> None:
-        """Take note of the process that runs."""
+        """Record the place and the current process."""
         pid = current.get(None)
         self._file = file
         self._line = line
@@ -45,7 +45,7 @@ class Origin:
         self._pid = None if pid is None else ref(pid)
 
     def __str__(self) -> str:
-        """Write it for a message; a file of ours, or below the working directory, by its relative path."""
+        """Return file, line and process; files of phxactor and below the working directory by their relative path."""
         file = self._file.removeprefix(_HOME).removeprefix(str(Path.cwd()) + os.sep)
         return f"{file}:{self._line}{self._maker}{', which has ended' if self._has_ended() else ''}"
 
@@ -73,7 +73,7 @@ def origin() -> Origin:
 
 def in_event_loop() -> bool:
     """Tell whether it is an event loop that is making something now, for itself."""
-    frame: FrameType | None = sys._getframe(1)  # noqa: SLF001 - as above
+    frame: FrameType | None = sys._getframe(1)  # noqa: SLF001 - inspect.stack reads the files of all frames
     while frame is not None and frame.f_code.co_filename != _SCHEDULER:
         if frame.f_code.co_filename.startswith(_LOOPS):
             return True

@@ -1,14 +1,14 @@
-"""A connection that can be slow, stall and break: two ends of one line, in memory.
+"""A connection in memory that can be slow, stall and break, with two ends.
 
     line = FaultyLine()
     await endpoint.serve_stream(line.server)
     async with connect("ws://app.test/socket/websocket", open_stream=line.open): ...
 
-    line.latency = 0.2       seconds that everything takes from now on
-    line.stall()             nothing arrives, until `line.go_on()`
-    line.drop()              both ends find it broken
+    line.latency = 0.2       seconds from sending to arrival, from now on
+    line.stall()             nothing arrives until `line.go_on()`
+    line.drop()              both ends get trio.BrokenResourceError
 
-Time is trio's clock, so that a mock clock makes light of it.
+Latency is measured by trio's clock, so a mock clock skips it.
 """
 
 from __future__ import annotations
@@ -18,15 +18,15 @@ from trio.testing import memory_stream_pair
 
 
 class FaultyLine:
-    """Two streams: what is sent into one comes out of the other, as long as the line lets it."""
+    """Two connected streams: bytes sent into one come out of the other."""
 
     def __init__(self) -> None:
-        """Start in good order."""
+        """Start without latency, not stalled and not broken."""
         client, server = memory_stream_pair()
         self.client = FaultyStream(self, client)
         self.server = FaultyStream(self, server)
         self.latency = 0.0
-        """Seconds from the sending to the arrival of bytes."""
+        """Seconds from the sending of bytes to their arrival."""
         self.broken = False
         self._waits: set[trio.CancelScope] = set()
         self._open = trio.Event()
@@ -37,26 +37,26 @@ class FaultyLine:
         return self.client
 
     def drop(self) -> None:
-        """Break it: who sends or receives, now or later, gets trio.BrokenResourceError; nothing arrives any more."""
+        """Break the line: from now on, sending and receiving at both ends raise trio.BrokenResourceError."""
         self.broken = True
         for wait in self._waits:
             wait.cancel(reason="the line is broken")
 
     def stall(self) -> None:
-        """Let nothing arrive any more; senders do not notice."""
+        """Hold back all bytes from now on; senders do not notice."""
         self._open = trio.Event()
 
     def go_on(self) -> None:
-        """Let arrive what has been sent, and will be."""
+        """End a stall: held back and later bytes arrive."""
         self._open.set()
 
     def check(self) -> None:
-        """Raise trio.BrokenResourceError if it is broken."""
+        """Raise trio.BrokenResourceError if the line is broken."""
         if self.broken:
             raise trio.BrokenResourceError("the line is broken")
 
     async def arrive(self, end: trio.abc.ReceiveStream, max_bytes: int | None) -> bytes | bytearray:
-        """Receive at one end, when the line lets it; raises trio.BrokenResourceError."""
+        """Receive at one end, after latency and stalls. Raises trio.BrokenResourceError if the line breaks."""
         self.check()
         with trio.CancelScope() as wait:
             self._waits.add(wait)
@@ -74,24 +74,24 @@ class FaultyStream(trio.abc.Stream):
     """One end of a line."""
 
     def __init__(self, line: FaultyLine, inner: trio.abc.Stream) -> None:
-        """Be the end of this line."""
+        """Store the line and the stream below."""
         self._line = line
         self._inner = inner
 
     async def send_all(self, data: bytes | bytearray | memoryview) -> None:
-        """Send; raises trio.BrokenResourceError."""
+        """Send bytes. Raises trio.BrokenResourceError if the line is broken."""
         self._line.check()
         await self._inner.send_all(data)
 
     async def wait_send_all_might_not_block(self) -> None:
-        """Return at once: it has room for everything."""
+        """Return at once, since the line has no limit. Raises trio.BrokenResourceError if the line is broken."""
         self._line.check()
         await self._inner.wait_send_all_might_not_block()
 
     async def receive_some(self, max_bytes: int | None = None) -> bytes | bytearray:
-        """Receive what has arrived; raises trio.BrokenResourceError."""
+        """Receive bytes that have arrived. Raises trio.BrokenResourceError if the line is broken."""
         return await self._line.arrive(self._inner, max_bytes)
 
     async def aclose(self) -> None:
-        """Close this end: the other one receives an end of file."""
+        """Close this end. The other end receives the end of the stream."""
         await self._inner.aclose()

@@ -1,7 +1,7 @@
-"""A process that dies with its nth message in its hands, whether it reads its messages or has a port take them.
+"""A fault that ends a process when it has taken its nth message, by `receive` or by its port.
 
-A process takes a message out of its mailbox, or is given it while it waits, so for as long as a fault is in force
-mailboxes are lists that notice, and so are those who wait; only what comes to an idle port is in neither.
+A process takes a message out of its mailbox, or gets it while it waits, or by its port. So while a fault is in force,
+mailboxes are lists that report each taken message, and the methods of waiters and ports are wrapped.
 """
 
 from __future__ import annotations
@@ -18,18 +18,20 @@ from phxactor.runtime.signals import exit_signal
 
 
 def anybody(pid: Pid) -> bool:
-    """Choose every process but the first, which a test is itself."""
+    """Choose every process except the first one, `main`, which is the test."""
     return pid is not pid.runtime.main
 
 
 @contextmanager
 def dying_at(nth: int, who: Callable[[Pid], bool] = anybody, *, reason: Reason = KILL) -> Iterator[list[Pid]]:
-    """Send a process an exit signal when it has taken its nth message, before it does anything with it.
+    """Send a process an exit signal when it has taken its nth message, before it handles that message.
 
-    Each process that is chosen has a count of its own, from the beginning of the block on: of all messages that it
-    receives, answers to its own calls too, or that its port is given. Chosen are processes of the caller's runtime, and
-    those that start within the block. With another reason than `KILL`, one that traps exits lives on, and takes the
-    signal as a message. The block is given a list of those who have been hit. Raises ValueError if `nth` is below 1.
+    Messages are counted for each chosen process, from the beginning of the block: all that it receives or that its port
+    gets, including answers to its own calls. `who` chooses among the processes of the caller's runtime, and those that
+    start within the block. With another reason than `KILL`, a process that traps exits lives on and gets the signal as
+    a message.
+
+    The block gets a list of the processes that were sent the signal. Raises ValueError if `nth` is below 1.
     """
     if nth < 1:
         raise ValueError(f"the first message is number 1: there is no {nth}")
@@ -40,11 +42,11 @@ def dying_at(nth: int, who: Callable[[Pid], bool] = anybody, *, reason: Reason =
 
 @final
 class Fault:
-    """What is to happen to whom."""
+    """One fault: the number of the message, the chosen processes, and the exit reason."""
 
     def __init__(self, nth: int, who: Callable[[Pid], bool], reason: Reason) -> None:
         self.hit: list[Pid] = []
-        """Who has been sent the signal."""
+        """The processes that were sent the signal."""
         self._nth = nth
         self._who = who
         self._reason = reason
@@ -52,7 +54,7 @@ class Fault:
         self._mailboxes: list[Noticing] = []
 
     def took(self, pid: Pid) -> None:
-        """Take note of a message that a process has in its hands; raises `Exit` in one that ends by the signal."""
+        """Count a message that a process has taken. Raises `Exit` in a process that ends by the signal."""
         if not self._who(pid):
             return
         self._taken[pid] += 1
@@ -78,7 +80,7 @@ class Fault:
             run_port(pid, partial(self._hand_over, pid, port), message)
 
         def watched_deliver(pid: Pid, message: object) -> None:
-            pid.drop_sink()  # it saves time, and does nothing else that the port does not
+            pid.drop_sink()  # a sink is a shortcut for the port: without it, the port gets the message
             deliver(pid, message)
 
         def watched_take(waiter: Waiter) -> object:
@@ -111,26 +113,26 @@ class Fault:
 
 @final
 class Noticing(list[object]):
-    """A mailbox that tells its faults when a message is taken."""
+    """A mailbox that reports each taken message to its faults."""
 
     def __init__(self, pid: Pid) -> None:
-        """Take the place of the process's mailbox."""
+        """Copy the process's mailbox."""
         super().__init__(pid.mailbox)
         self.faults: list[Fault] = []
         self.pid = pid
 
     def __delitem__(self, index: SupportsIndex | slice) -> None:
-        """Hand a message to the process: what is thrown away is removed in other ways."""
+        """Remove a message that the process takes; discarded messages are removed in other ways."""
         super().__delitem__(index)
         for fault in self.faults:
             fault.took(self.pid)
 
     def leave(self, fault: Fault) -> None:
-        """Tell a fault no more; the last one leaves a plain mailbox behind."""
+        """Stop reporting to a fault. After the last fault, the process gets a plain mailbox again."""
         self.faults.remove(fault)
         if not self.faults and self.pid.mailbox is self:
             self.pid.mailbox = list(self)
 
 
 def _stay(_: Mailbox) -> None:
-    """Leave the mailbox what it is, however long."""
+    """Keep the mailbox a list, however long it is."""

@@ -1,7 +1,7 @@
-"""A trio run that goes on only while somebody waits for it: what makes asynchronous rules of a synchronous machine.
+"""A trio run that advances only while a caller waits for a job: it runs the asynchronous rules of a state machine.
 
-Trio's guest mode runs it in little pieces, which a host calls: here whoever asks for a job to be done, in his own
-thread and until it is done. In between nothing happens in it, and no time passes.
+In trio's guest mode, a host calls the pieces of the trio run. Here the host is the caller of `Guest.do`, in its own
+thread and until the job is done. Between jobs nothing happens in the run, and no time passes.
 """
 
 from __future__ import annotations
@@ -12,17 +12,17 @@ from queue import SimpleQueue
 from typing import TypeAlias
 
 import trio
-from outcome import Error, Outcome, acapture  # which comes with trio, whose guest mode speaks it
+from outcome import Error, Outcome, acapture  # a dependency of trio, used by its guest mode
 from trio.testing import MockClock
 
 Job: TypeAlias = Callable[[], Awaitable[object]]
 
 
 class Guest:
-    """The run. Jobs are done one after the other, by one task, within `world()`."""
+    """The trio run. One task does all jobs, one after the other, within `world()`."""
 
     def __init__(self, world: Callable[[], AbstractAsyncContextManager[object]]) -> None:
-        """Start it, in virtual time; the world is entered when the first job is to be done."""
+        """Start the run, in virtual time. The world is entered at the first job."""
         self._world = world
         self._calls: SimpleQueue[Callable[[], object]] = SimpleQueue()
         self._asked = trio.Event()
@@ -33,13 +33,13 @@ class Guest:
             self._main,
             run_sync_soon_threadsafe=self._calls.put,
             done_callback=self._end,
-            host_uses_signal_set_wakeup_fd=True,  # Ctrl-C is the host's
+            host_uses_signal_set_wakeup_fd=True,  # the host handles Ctrl-C
             restrict_keyboard_interrupt_to_checkpoints=True,
             clock=MockClock(autojump_threshold=0),
         )
 
     def do(self, job: Job) -> object:
-        """Have a job done; return or raise what it does, or raise what the world does if it ends meanwhile."""
+        """Run a job; return its result or raise its error, or raise the error of the world if that ends meanwhile."""
         self._ask(job)
         while self._done is None and self._over is None:
             self._calls.get()()
@@ -50,7 +50,7 @@ class Guest:
         return done.unwrap()
 
     def finish(self) -> None:
-        """Leave the world, and raise what that does."""
+        """Leave the world, and raise its error, if any."""
         self._ask(None)
         while self._over is None:
             self._calls.get()()

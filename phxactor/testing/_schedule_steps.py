@@ -1,10 +1,11 @@
-"""Trio, one step at a time: which task that is ready takes the next step is asked for, and never left to chance.
+"""Runs trio one step at a time: a function chooses the ready task that takes the next step.
 
-Trio runs all tasks that are ready as one batch, which it turns round by chance, so that no program relies on the order;
-for Hypothesis it can sort a batch first, and shuffles it with a source of chance that may be seeded. In place of that
-source stands an object here whose `shuffle` lets one task of the batch run, and hands the others back for the next.
-These are private parts of trio: the import fails, in one line, where they are missing, and the play fails where trio
-takes a step that was not chosen here.
+Trio runs all ready tasks as one batch, in random order, so that no program relies on the order. For Hypothesis it can
+sort a batch first, and shuffle it with a seeded random source. Here that source is replaced by an object whose
+`shuffle` leaves one task in the batch, and puts the others into the next batch.
+
+These are private parts of trio. If they are missing, the import fails with one line. If trio takes a step that was not
+chosen here, the play fails.
 """
 
 from __future__ import annotations
@@ -23,20 +24,20 @@ from phxactor.telemetry import Event
 _run: Final = private("_run", "_r.shuffle", "_ALLOW_DETERMINISTIC_SCHEDULING", "GLOBAL_RUN_CONTEXT", "Runner.runq")
 
 PATIENCE: Final = 100
-"""Steps that those who have to wait do so at the most: who asks again and again whether something is done, ends."""
+"""The maximum of steps for which a task is postponed, so that a task that polls for a postponed one ends."""
 MOST_TAKEN: Final = 3
-"""A process that has more messages than one may be made to rest after any number up to this."""
+"""A process with several messages may be made to yield after any number of them up to this."""
 
 
 class Steps(trio.abc.Instrument):
-    """Lets tasks take their steps one by one; `choose(n)` says how many of n, the first, have to wait for the others.
+    """Lets tasks take their steps one by one. `choose(n)` returns how many of the n ready tasks, the first, wait.
 
-    Who became ready in an earlier step is before those who did in a later one; of those who did in the same step, the
-    task that is older. Who has to wait does so until nobody else is ready, but no longer than `PATIENCE` steps.
+    Tasks are ordered by the step in which they became ready, then by age. A postponed task waits until no other task is
+    ready, but at most `PATIENCE` steps.
     """
 
     def __init__(self, choose: Callable[[int], int], tell: Callable[[str], object]) -> None:
-        """Keep who chooses, and who is told when that is not first come, first served."""
+        """Store the function that chooses, and the function that is told of each choice other than 0."""
         self._choose = choose
         self._tell = tell
         self._now = 0
@@ -44,20 +45,20 @@ class Steps(trio.abc.Instrument):
         self._late_until: dict[trio.lowlevel.Task, int] = {}
         self._spawned: Pid | None = None
         self._new: dict[trio.lowlevel.Task, Pid] = {}
-        """Processes that have not run yet: what they run in does not say who they are."""
+        """Processes that have not run yet, by task: the task's context does not name its process yet."""
         self._chosen: trio.lowlevel.Task | None = None
-        """Who takes the next step."""
+        """The task that takes the next step."""
         self._passed = False
-        """Whether trio has come to the end of the batch in which the block began: that was not ordered here."""
+        """Whether the batch in which the block began is over; that batch was not ordered here."""
         self._unasked = False
-        """Whether anybody has taken a step who was not chosen."""
+        """Whether a task has taken a step without being chosen."""
 
     @contextmanager
     def ordered(self) -> Iterator[None]:
-        """Take trio's chances away while the block lasts; in the task that runs it.
+        """Order the steps of the current trio loop while the block lasts.
 
         Raises:
-            ImportError: this trio chooses the next step in another way.
+            ImportError: this version of trio chooses the next step in another way.
 
         """
         chance = _Chance(self._next, _run.GLOBAL_RUN_CONTEXT.runner)
@@ -75,7 +76,7 @@ class Steps(trio.abc.Instrument):
             events.spawned.detach(self._note)
             trio.lowlevel.remove_instrument(self)
 
-    # ------------------------------------------------------------------------------------ what trio tells
+    # ---------------------------------------------------------------------------- called by trio as an instrument
 
     def task_spawned(self, task: trio.lowlevel.Task) -> None:
         """Note which process a new task is."""
@@ -87,7 +88,7 @@ class Steps(trio.abc.Instrument):
         self._ready_since[task] = self._now
 
     def before_task_step(self, task: trio.lowlevel.Task) -> None:
-        """Choose how many messages a process takes at once, if it has several."""
+        """Choose how many messages a process takes before it yields, if it has several."""
         if self._passed and task is not self._chosen:
             self._unasked = True
         pid = self._new.pop(task, None) or task.context.get(current)
@@ -106,10 +107,10 @@ class Steps(trio.abc.Instrument):
         if isinstance(pid, Pid):
             self._spawned = pid
 
-    # --------------------------------------------------------------------------------- what trio asks for
+    # ------------------------------------------------------------------------------ called by trio for each batch
 
     def _next(self, batch: list[trio.lowlevel.Task]) -> list[trio.lowlevel.Task]:
-        """Take all but one of those that are ready out of the batch."""
+        """Leave the chosen task in the batch, and return the others."""
         if not batch:
             return []
         self._now += 1
@@ -133,7 +134,7 @@ class Steps(trio.abc.Instrument):
 
 
 class _Chance(Random):
-    """What trio takes for its source of chance."""
+    """The replacement of trio's random source."""
 
     def __init__(self, take: Callable[[list[trio.lowlevel.Task]], list[trio.lowlevel.Task]], runner: Any) -> None:  # noqa: ANN401
         """Start from the same seed each time."""
@@ -142,6 +143,6 @@ class _Chance(Random):
         self._runner = runner
 
     def shuffle(self, x: MutableSequence[Any]) -> None:
-        """Leave one task in the batch, and hand the others back; the trio of another thread keeps its own order."""
+        """Leave one task in the batch, and put the others into the next; not for loops of other threads."""
         if _run.GLOBAL_RUN_CONTEXT.runner is self._runner and isinstance(x, list):
             self._runner.runq.extend(self._take(x))

@@ -1,4 +1,4 @@
-"""A trace of what processes do to each other, for people who look for the reason of a failure.
+"""A trace of the processes' actions, to find the cause of a failure.
 
     with tracing() as trace:
         ...
@@ -9,8 +9,8 @@
           #PID<3 Counter.init> sends #PID<2 main>: Answer(Ok(...))
       5 s #PID<3 Counter.init> exits: (ValueError) boom
 
-It costs nothing while nobody traces: what has no event of its own (a message sent, a monitor made, an exit signal) is
-seen by wrapping the methods behind it for as long as the block lasts.
+It costs nothing while there is no trace. Actions without an event (sending a message, making a monitor, sending an exit
+signal) are recorded by wrapping the methods while the block lasts.
 """
 
 from __future__ import annotations
@@ -30,15 +30,15 @@ from phxactor.runtime import Down, Exited, Monitor, Pid, Reason, current, events
 from phxactor.telemetry import Event
 
 LINES: Final = 200
-"""Lines that a trace prints at the most: the last ones."""
+"""Maximum lines that a trace prints: the last ones."""
 
 _NOISE: Final = re.compile(r" at 0x[0-9a-f]+|(?:\w+\.)+<locals>\.")
-"""What is different each time in a text, and in which function a function was defined."""
+"""Parts of a text that differ in each run (addresses), and the names of enclosing functions; both are removed."""
 WIDTH: Final = 160
-"""Characters that a message may take."""
+"""Maximum characters of a message in a line."""
 _repr: Final = reprlib.Repr()
 _repr.maxstring = WIDTH
-_repr.maxother = 100 * WIDTH  # it is cut below, when it is the same each time
+_repr.maxother = 100 * WIDTH  # `show` cuts it, after removing _NOISE
 
 
 @attrs.frozen
@@ -48,7 +48,7 @@ class Happening:
     time: float
     """Seconds of trio's clock."""
     by: Pid | None
-    """The process that did it; None outside of any."""
+    """The acting process; None outside of any process."""
     verb: str
     """`spawns`, `sends`, `links`, `unlinks`, `monitors`, `signals`, `is named`, `exits`, `restarts`, `gives up`;
     `remark` is about no process."""
@@ -56,27 +56,27 @@ class Happening:
     what: object
     """The message, the reason or the name."""
     text: str
-    """All of it, as it was then: a message may have changed since."""
+    """The whole line, made at that time, since a message may change later."""
 
 
 Listener: TypeAlias = Callable[[Happening], object]
 
 
 class Trace:
-    """What has happened, in order."""
+    """The recorded actions, in order."""
 
     def __init__(self) -> None:
         """Start empty."""
         self.happenings: list[Happening] = []
         self.first = 0
-        """Where printing begins: what is before was only to set the stage."""
+        """The index at which printing begins: earlier actions are the setup."""
         self.last: int | None = None
-        """Where it ends, but for the end of the first process: what is behind is only how all others were stopped."""
+        """The index at which printing ends, except for the first process's exit: later actions are the shutdown."""
         self.listeners: list[Listener] = []
-        """Called with each happening in the step in which it happens, after it has; they must not raise."""
+        """Functions called with each happening, at once after it; they must not raise."""
 
     def __str__(self) -> str:
-        """Write one line for each, the last `LINES` of them."""
+        """Return one line for each happening, the last `LINES` of them."""
         shown = self.happenings[self.first : self.last]
         missing = self.first + max(0, len(shown) - LINES)
         shown = shown[-LINES:]
@@ -91,16 +91,16 @@ class Trace:
         return "\n".join(lines)
 
     def of(self, verb: str) -> list[Happening]:
-        """List the happenings of one kind."""
+        """Return the happenings with this verb."""
         return [happening for happening in self.happenings if happening.verb == verb]
 
     def tell(self, by: Pid | None, verb: str, whom: Pid | None = None, what: object = None, text: str = "") -> None:
-        """Add a line; `text` stands for what is behind the verb."""
+        """Add a line; `text` is its part after the verb."""
         who = "outside" if by is None else repr(by)
         self._add(Happening(trio.current_time(), by, verb, whom, what, _NOISE.sub("", f"{who} {verb}{text}")))
 
     def remark(self, text: str) -> None:
-        """Add a line about what no process did."""
+        """Add a line that is no action of a process."""
         self._add(Happening(trio.current_time(), None, "remark", None, None, _NOISE.sub("", f"({text})")))
 
     def _add(self, happening: Happening) -> None:
@@ -108,25 +108,25 @@ class Trace:
         for listener in self.listeners:
             listener(happening)
 
-    # ------------------------------------------------------------------------------------ what is listened to
+    # ------------------------------------------------------------------------------------- recorded actions
 
     def sent(self, to: Pid, message: object) -> None:
-        """Note a message; the monitor that goes with a call is no line of its own."""
+        """Record a message. The monitor that belongs to a call gets no line of its own."""
         last = self.happenings[-1] if self.happenings else None
         if isinstance(message, Call) and last is not None and last.verb == "monitors" and last.whom is to:
             self.happenings.pop()
         self.tell(current.get(None), "sends", to, message, f" {to!r}: {show(message)}")
 
     def signalled(self, to: Pid, reason: Reason) -> None:
-        """Note an explicit exit signal."""
+        """Record an explicit exit signal."""
         self.tell(current.get(None), "signals", to, reason, f" {to!r} to exit: {format_reason(reason)}")
 
     def monitored(self, owner: Pid, target: Pid | None, name: object) -> None:
-        """Note a monitor."""
+        """Record a monitor."""
         self.tell(owner, "monitors", target, name, f" {target if target is not None else name!r}")
 
     def heard(self, event: Event, fields: Mapping[str, object]) -> None:
-        """Note an event of the runtime or of a supervisor."""
+        """Record an event of the runtime or of a supervisor."""
         if event is events.spawned:
             self._spawned(_pid(fields, "parent"), _pid(fields, "pid"), linked=bool(fields["linked"]))
         elif event is events.exited:
@@ -145,7 +145,7 @@ class Trace:
 
     def _spawned(self, parent: Pid | None, pid: Pid | None, *, linked: bool) -> None:
         if linked:
-            self.happenings.pop()  # the link itself, which was told of first
+            self.happenings.pop()  # the line of the link, whose event comes first
         self.tell(parent, "spawns", pid, None, f"{' and links' if linked else ''} {pid!r}")
 
 
@@ -161,7 +161,7 @@ _HEARD: Final = (
 
 
 def show(message: object) -> str:
-    """Write a message in a line."""
+    """Return a message as one line."""
     if isinstance(message, Down):
         return f"Down({message.object!r}, {format_reason(message.reason)})"
     if isinstance(message, Exited):
@@ -181,7 +181,7 @@ def _pid(fields: Mapping[str, object], name: str) -> Pid | None:
 
 @contextmanager
 def tracing() -> Iterator[Trace]:
-    """Trace all runtimes of the thread while the block lasts."""
+    """Record the actions in all runtimes of the thread while the block lasts."""
     trace = Trace()
     deliver, exit_, make_monitor = Pid.deliver, Pid.exit, Monitor.__init__
 

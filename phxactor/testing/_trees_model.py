@@ -1,7 +1,7 @@
-"""What becomes of a supervision tree whose nodes end: the rules of docs/otp-semantics.md, section 6, on plain values.
+"""A model of a supervision tree whose nodes end: the rules of docs/otp-semantics.md, section 6, on plain values.
 
-Written from the rules and without a look at `phxactor.otp`, so that one can be held against the other: no processes, no
-messages, one end after the other, and each with all that follows from it before the next.
+It is written from the rules, not from `phxactor.otp`, so that the two can be compared. It has no processes and no
+messages. Ends are handled one after the other, each with all its consequences before the next.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from phxactor.testing.trees import Branch, Leaf, Noted, Path
 
 
 class _Node:
-    """A node as its supervisor knows it."""
+    """A node: its state, its children, and the node above it."""
 
     def __init__(self, path: Path, value: Leaf | Branch, above: _Node | None) -> None:
         self.path = path
@@ -25,32 +25,32 @@ class _Node:
         self.up = False
         self.children: list[_Node] = []
         self.restarts: list[int] = []
-        """The seconds in which it started children again."""
+        """The times of its restarts of children, in whole seconds."""
 
 
 class TreeModel:
-    """A tree that has been started, and has been left alone since but for what it is told here."""
+    """A started tree. Its nodes end only by `end` and `end_at_once`."""
 
     def __init__(self, tree: Branch) -> None:
-        """Start it."""
+        """Start all nodes of the tree."""
         self.now = 0.0
-        """Seconds since; whoever waits adds to it."""
+        """The current time in seconds, set by the caller."""
         self.log: list[Noted] = []
         """Starts and ends, in order."""
         self.in_order = True
-        """Whether the order is part of the rules. Who hears of the end of a killed supervisor ends in any order, and
-        so do the children of a dynamic one that is shut down."""
+        """Whether the rules fix the order of the log. The children of a killed supervisor end in any order, and so do
+        the children of a dynamic supervisor that is shut down."""
         self._attempts: Counter[Path] = Counter()
         self._root = _Node((tree.id,), tree, None)
         self.started = self._start(self._root)
-        """Whether all of it did."""
+        """Whether all nodes started."""
         for node in list(self._walk(self._root)):
             if isinstance(node.value, Branch) and node.value.kind == "dynamic":
                 for child in node.value.children:
                     self._add(node, child)
 
     def take_log(self) -> list[Noted]:
-        """Return the log, and begin a new one."""
+        """Return the log, and start a new one."""
         log, self.log = self.log, []
         return log
 
@@ -59,7 +59,7 @@ class TreeModel:
         return {node.path for node in self._walk(self._root) if node.up}
 
     def restarts(self) -> dict[Path, int]:
-        """Count, for each supervisor that runs, the restarts that it remembers."""
+        """Return, for each running supervisor, its number of restarts within `max_seconds`."""
         return {
             node.path: self._remembered(node)
             for node in self._walk(self._root)
@@ -67,13 +67,13 @@ class TreeModel:
         }
 
     def end(self, path: Path, reason: Reason) -> None:
-        """End a node that runs with this reason: by itself, or, of a supervisor, by a kill."""
+        """End a running node with this reason: a leaf by itself, a supervisor by a kill."""
         self._end([(path, reason)])
 
     def end_at_once(self, ends: Collection[tuple[Path, Reason]]) -> Iterator[TreeModel]:
-        """Tell what may come of several that end at once: a model for each order in which their supervisors hear of it.
+        """Yield the possible results of several ends at once: one for each order in which the supervisors handle them.
 
-        For nodes that start whenever they are started: tries that fail come in between (S32).
+        It is only right for nodes whose starts never fail: the retries of failed starts would come in between (S32).
         """
         for order in permutations(ends):
             model = deepcopy(self)
@@ -82,14 +82,14 @@ class TreeModel:
             yield model
 
     def _end(self, ends: Sequence[tuple[Path, Reason]]) -> None:
-        """End nodes, then have their children and supervisors hear of it, of one after the other."""
+        """End the nodes, then handle each end in their children and supervisors, one after the other."""
         nodes = {node.path: node for node in self._walk(self._root)}
         for path, _ in ends:
             self._die(nodes[path])
         for path, reason in ends:
             node, above = nodes[path], nodes[path].above
             if node.up:
-                continue  # it has been started again with others meanwhile (S31)
+                continue  # it has been restarted with others meanwhile (S31)
             self._orphan(node)
             if above is None or (above.up and any(child is node for child in above.children)):
                 self._ended(node, reason)
@@ -100,14 +100,14 @@ class TreeModel:
         return [node, *(below for child in node.children for below in self._walk(child))]
 
     def _add(self, above: _Node, value: Leaf | Branch) -> bool:
-        """Start one more child: it is only kept if that works."""
+        """Start one more child, and keep it if the start succeeds. Return whether it did."""
         child = _Node((*above.path, value.id), value, above)
         if self._start(child):
             above.children.append(child)
         return child.up
 
     def _start(self, node: _Node) -> bool:
-        """Start a node, and its children in their order; if one does not, stop those before it (S10, S12)."""
+        """Start a node, then its children in order. If a child fails to start, stop those before it (S10, S12)."""
         value = node.value
         if isinstance(value, Leaf):
             attempt = self._attempts[node.path]
@@ -127,7 +127,7 @@ class TreeModel:
         return True
 
     def _stop(self, node: _Node) -> None:
-        """Shut a node down, its children before it, the last one first (S50)."""
+        """Shut a node down, after its children, the last child first (S50)."""
         if not node.up:
             self._orphan(node)
             return
@@ -139,14 +139,14 @@ class TreeModel:
         self.log.append(("down", node.path))
 
     def _die(self, node: _Node) -> None:
-        """Have a node go without a word."""
+        """End a node without shutting its children down."""
         node.up = False
         self.log.append(("down", node.path))
         if isinstance(node.value, Branch):
             self.in_order = False
 
     def _orphan(self, node: _Node) -> None:
-        """Have those go whose supervisor has gone without a word (S68)."""
+        """End the nodes below a supervisor that ended without shutting them down (S68)."""
         for child in node.children:
             if child.up:
                 self._die(child)
@@ -155,7 +155,7 @@ class TreeModel:
     # ----------------------------------------------------------------------------------------- supervisors
 
     def _ended(self, node: _Node, reason: Reason) -> None:
-        """Do what a supervisor does when a child has ended (S20 to S22)."""
+        """Handle the end of a child in its supervisor (S20 to S22)."""
         above = node.above
         if above is None:
             return
@@ -166,7 +166,7 @@ class TreeModel:
             above.children.remove(node)
 
     def _restart(self, supervisor: _Node, failed: _Node) -> None:
-        """Start a child again, with those that the strategy names, until it works (S25 to S33) or is too much (S40)."""
+        """Restart a child and the siblings of the strategy, until all run (S25 to S33) or the limit is passed (S40)."""
         again: _Node | None = failed
         while again is not None:
             supervisor.restarts.append(int(self.now))

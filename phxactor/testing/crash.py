@@ -1,9 +1,8 @@
-"""Crash scripts: who in a supervision tree dies, how, and at which message; played on processes and on the model.
+"""Crash scripts: which node of a supervision tree ends, how, and at which message; played on processes and a model.
 
     await play(tree, [Crash(("root", "a"), "raises", after=2), Wait(1.5), Crash(("root", "b"), "killed")])
 
-After each step everybody is given the time to do what follows from it; then the processes must be what the model says
-they are.
+After each step, the script waits until nothing more happens. Then the processes must be as the model says.
 """
 
 from __future__ import annotations
@@ -21,19 +20,19 @@ from phxactor.testing._trees_model import TreeModel
 from phxactor.testing.trees import Branch, End, Grown, Leaf, Path, grow, paths
 
 Way: TypeAlias = Literal["exits", "stops", "raises", "killed", "told"]
-"""`exits`, `stops`, `raises`: by its own callback. `killed`: from outside; `told`: by an exit signal from there."""
+"""`exits`, `stops`, `raises`: by its own callback. `killed`: by a kill from outside. `told`: by an exit signal."""
 
 
 @attrs.frozen
 class Crash:
-    """One node ends; of a supervisor, whatever the way, by a kill. One that is down is left alone."""
+    """One node ends in this way; a supervisor always by a kill. A node that is down is left alone."""
 
     path: Path
     way: Way = "raises"
     reason: Reason = "boom"
-    """With which it exits, stops or is told to exit."""
+    """The reason with which the node exits, stops or is told to exit."""
     after: int = 0
-    """How many other messages it has to take before; they are sent at once."""
+    """The number of other messages that the node gets before; all are sent at once."""
 
 
 @attrs.frozen
@@ -45,18 +44,18 @@ class Wait:
 
 @attrs.frozen
 class Together:
-    """Several nodes end at once, each a different one: nobody is given time in between."""
+    """Several different nodes end at once: no process runs in between."""
 
     crashes: tuple[Crash, ...]
 
 
 Step: TypeAlias = Crash | Wait | Together
 WORK: Final = "work"
-"""What the other messages are."""
+"""The content of the other messages (`Crash.after`)."""
 
 
 def outcome(crash: Crash, node: Leaf | Branch) -> tuple[bool, Reason]:
-    """Tell whether a node ends by that, and with which reason."""
+    """Return whether a node ends by a crash, and with which reason."""
     if isinstance(node, Branch) or crash.way == "killed" or (crash.way == "told" and crash.reason == KILL):
         return True, KILLED
     if crash.way == "told":
@@ -65,7 +64,7 @@ def outcome(crash: Crash, node: Leaf | Branch) -> tuple[bool, Reason]:
 
 
 def carry_out(crash: Crash, pid: Pid, node: Leaf | Branch) -> None:
-    """Send a process what it ends by."""
+    """Send a process the messages or the signal of a crash."""
     for _ in range(crash.after if isinstance(node, Leaf) else 0):
         cast(pid, WORK)
     if isinstance(node, Branch) or crash.way == "killed":
@@ -77,9 +76,9 @@ def carry_out(crash: Crash, pid: Pid, node: Leaf | Branch) -> None:
 
 
 async def play(tree: Branch, script: Sequence[Step]) -> Grown:
-    """Grow a tree and play a script on it, in the current process, which has to trap exits; in virtual time.
+    """Start a tree and play a script on it, in virtual time. The current process must trap exits.
 
-    Raises AssertionError when the processes are not what the model says, and says after which step.
+    Raises AssertionError, with the step, when the processes are not as the model says.
     """
     grown, model, nodes = await grow(tree), TreeModel(tree), dict(paths(tree))
     await agree(grown, [model], "after the start")
@@ -101,9 +100,9 @@ async def play(tree: Branch, script: Sequence[Step]) -> Grown:
 
 
 async def agree(grown: Grown, models: Sequence[TreeModel], when: str) -> TreeModel:
-    """Wait until all is quiet, and return the model that the processes are like.
+    """Wait until nothing more happens, and return the model that the processes agree with.
 
-    Raises AssertionError if there is none, and says how they differ from the first.
+    Raises AssertionError if they agree with none, with the differences from the first.
     """
     await settle()
     log = grown.take_log()

@@ -1,12 +1,12 @@
-"""Faults, put where they hurt: a callback that crashes, a process that dies at its third message or at its last gasp.
+"""Injected faults: a callback that raises, a process that is killed at its nth message or after a certain message.
 
     with crashing(Room, "join"): ...                            its first call raises
     with crashing(Room, "terminate", at=2, error=OSError()): ...
-    with dying_at(3, lambda pid: pid.label == "room:1"): ...    killed with its third message in its hands
+    with dying_at(3, lambda pid: pid.label == "room:1"): ...    killed when it has taken its third message
     with dying_after(SocketClose): ...                          killed between `socket_close` and its exit
 
-Each is in force while its block lasts, in all runtimes of the thread. The block is given a list of those who have been
-hit, so that a test can tell a fault that did no harm from one that was never there: `with dying_at(...) as hit: ...`.
+A fault is in force while its block lasts, in all runtimes of the thread. The block gets a list of the processes that
+the fault has hit: `with dying_at(...) as hit: ...`. So a test can check that the fault happened at all.
 """
 
 from __future__ import annotations
@@ -27,17 +27,26 @@ __all__ = ["Injected", "crashing", "dying_after", "dying_at"]
 
 
 class Injected(Exception):
-    """What a callback raises that was made to crash."""
+    """The error that `crashing` raises by default."""
 
 
 @contextmanager
 def crashing(owner: type, callback: str, *, at: int = 1, error: BaseException | None = None) -> Iterator[list[object]]:
-    """Have the nth call of a callback raise, counted over all processes, in place of what it does.
+    """Make the nth call of a callback raise instead of running; calls are counted over all processes.
 
-    `owner` is the class of a server or channel, `callback` a method: `init`, `join`, `handle_in`, `handle_info`,
-    `terminate`, one with `@on` or `@intercept`. It raises `Injected` unless given an `error`. The block is given a list
-    of the servers or channels that have been hit. Raises AttributeError if there is no such method, ValueError if `at`
-    is below 1.
+    Args:
+        owner: the class of a server or channel.
+        callback: the name of a method: `init`, `join`, `handle_in`, `handle_info`, `terminate`, or one with `@on` or
+            `@intercept`.
+        at: the number of the call, from 1.
+        error: the exception to raise; by default `Injected`.
+
+    The block gets a list of the servers or channels that were hit.
+
+    Raises:
+        AttributeError: there is no such method.
+        ValueError: `at` is below 1.
+
     """
     if at < 1:
         raise ValueError(f"the first call is number 1: there is no {at}")
@@ -55,28 +64,28 @@ def crashing(owner: type, callback: str, *, at: int = 1, error: BaseException | 
         return await method(*args, **kwargs)
 
     with patch.object(owner, callback, crash), ExitStack() as stack:
-        for heir in _heirs(owner):
-            if issubclass(heir, Channel):
-                stack.enter_context(patch.object(heir, "on_handlers", collect(heir, "on")))
-                stack.enter_context(patch.object(heir, "intercept_handlers", collect(heir, "intercept")))
+        for subclass in _with_subclasses(owner):
+            if issubclass(subclass, Channel):
+                stack.enter_context(patch.object(subclass, "on_handlers", collect(subclass, "on")))
+                stack.enter_context(patch.object(subclass, "intercept_handlers", collect(subclass, "intercept")))
         yield hit
 
 
-def _heirs(owner: type) -> Iterator[type]:
-    """List a class and all its subclasses."""
+def _with_subclasses(owner: type) -> Iterator[type]:
+    """Return a class and all its subclasses."""
     yield owner
-    heirs: list[type] = type.__subclasses__(owner)
-    for heir in heirs:
-        yield from _heirs(heir)
+    subclasses: list[type] = type.__subclasses__(owner)
+    for subclass in subclasses:
+        yield from _with_subclasses(subclass)
 
 
 @contextmanager
 def dying_after(
     message: type | tuple[type, ...], who: Callable[[Pid], bool] = anybody, *, reason: Reason = KILL
 ) -> Iterator[list[Pid]]:
-    """Send a process an exit signal when it has sent a message of this type; it ends at its next wait.
+    """Send a process an exit signal when it has sent a message of this type. It ends when it waits next.
 
-    The block is given a list of those who have been hit.
+    The block gets a list of the processes that were sent the signal.
     """
     hit: list[Pid] = []
 

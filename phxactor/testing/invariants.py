@@ -1,14 +1,14 @@
-"""What must be true whatever has crashed, each asserted in one line.
+"""Assertions that must hold after any crash, one line each.
 
-    async with nothing_leaked(pubsub): ...      processes, names, monitors, links, timers, subscriptions
-    async with untouched(sibling): ...          it lives on, and has not been restarted
+    async with nothing_leaked(pubsub): ...      no new processes, names, monitors, links, timers, subscriptions
+    async with untouched(sibling): ...          the process lives on, and has not been restarted
     assert_answered(trace)                      each call is answered once
-    assert_told_once(client.told)               a client hears once of the end of each channel
+    assert_told_once(client.told)               a client is told once of the end of each channel
     assert_replied_once(client.told, client.sent)
-                                                and has one reply to each of its messages
-    assert_restarts(supervisor, {"b": 1})       whom it has started again, and how often
+                                                and gets one reply to each of its messages
+    assert_restarts(supervisor, {"b": 1})       the children that a supervisor restarted, and how often
 
-All raise AssertionError, and name who breaks it.
+All raise AssertionError, and name the process, message or child that breaks the rule.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from phxactor.testing._tracing import Happening, Trace
 
 
 def belongings(runtime: Runtime, pubsubs: Iterable[PubSub] = ()) -> Counter[str]:
-    """List all that a runtime keeps for its processes, by descriptions that stay the same while they are there."""
+    """Return all that a runtime keeps for its processes, as descriptions that do not change while the things exist."""
     there: Counter[str] = Counter()
     for pid in runtime.processes.values():
         there[f"process {pid!r}"] += 1
@@ -42,7 +42,7 @@ def belongings(runtime: Runtime, pubsubs: Iterable[PubSub] = ()) -> Counter[str]
 
 @asynccontextmanager
 async def nothing_leaked(*pubsubs: PubSub) -> AsyncIterator[None]:
-    """See that, when all is quiet after the block, there is nothing but what was there before; else AssertionError."""
+    """Assert that, when nothing more happens after the block, the runtime holds nothing new; else AssertionError."""
     runtime = self_pid().runtime
     await settle()
     before = belongings(runtime, pubsubs)
@@ -56,7 +56,7 @@ async def nothing_leaked(*pubsubs: PubSub) -> AsyncIterator[None]:
 
 @asynccontextmanager
 async def untouched(*pids: Pid) -> AsyncIterator[None]:
-    """See that these processes live on, when all is quiet after the block; else AssertionError."""
+    """Assert that these processes are alive when nothing more happens after the block; else AssertionError."""
     yield
     await settle()
     ended = [f"{pid!r}: {format_reason(pid.exit_reason)}" for pid in pids if not pid.alive]
@@ -65,9 +65,9 @@ async def untouched(*pids: Pid) -> AsyncIterator[None]:
 
 
 def assert_answered(trace: Trace) -> None:
-    """See that every call of a trace was answered, and none twice; if its server or caller has ended, it need not be.
+    """Assert that every call of a trace was answered once; a call whose server or caller has ended may be unanswered.
 
-    For a moment when all is quiet: a call that may still be answered is one without an answer.
+    Use it when nothing more happens (`settle`): a call that will be answered later counts as unanswered.
     """
     asked: dict[From, Happening] = {}
     answers: Counter[From] = Counter()
@@ -85,10 +85,10 @@ def assert_answered(trace: Trace) -> None:
 
 
 def assert_told_once(heard: Iterable[Message | Reply], still_joined: Collection[Ref] = ()) -> None:
-    """See that a client was told once, by `phx_close` or `phx_error`, of the end of each channel that it had joined.
+    """Assert that a client was told once, by `phx_close` or `phx_error`, of the end of each channel that it had joined.
 
-    `heard` is all that it was sent, in order: `client.told`; `still_joined` the join refs of the channels that live.
-    Those have not been told of, and nobody was told of an end before he was let in.
+    `heard` is all that the client received, in order: `client.told`. `still_joined` are the join refs of the channels
+    that are alive: for these the client must not have been told of an end, and for no channel before its join.
     """
     told: dict[Ref, list[str]] = {}
     for item in heard:
@@ -106,10 +106,10 @@ def assert_told_once(heard: Iterable[Message | Reply], still_joined: Collection[
 
 
 def assert_replied_once(heard: Iterable[Message | Reply], sent: Iterable[Message]) -> None:
-    """See that each of a client's messages had one reply; one whose channel has ended need not have had any.
+    """Assert that each of a client's messages got one reply. A message whose channel has ended may have got none.
 
-    `heard` is all that the client was sent, `client.told`; `sent` are those of its messages, `client.sent`, that are to
-    be answered: channels need not answer all.
+    `heard` is all that the client received: `client.told`. `sent` are the messages of `client.sent` that must be
+    answered, since channels need not answer all.
     """
     replies: Counter[Ref] = Counter()
     ended: set[Ref] = set()
@@ -126,7 +126,7 @@ def assert_replied_once(heard: Iterable[Message | Reply], sent: Iterable[Message
 
 
 def assert_restarts(supervisor: Server, restarts: Mapping[object, int]) -> None:
-    """See how often a supervisor has started children again, by their ids; of those that are not named, never."""
+    """Assert how often a supervisor has restarted its children, by id. Children not named must never be restarted."""
     seen = {child.id: child.restarts for child in Supervisor.statistics(supervisor).children}
     if seen != {**dict.fromkeys(seen, 0), **restarts}:
         raise AssertionError(f"the restarts of the children are {seen}, and should be {dict(restarts)}")

@@ -1,4 +1,4 @@
-"""A rule-based state machine of Hypothesis whose rules are processes' code: `async def`, in virtual time.
+"""A rule-based state machine of Hypothesis whose rules run in a process: `async def`, in virtual time.
 
     class Rooms(ProcessMachine):
         async def start(self):
@@ -36,7 +36,7 @@ from phxactor.testing.schedule import Schedule, Stuck
 
 Method: TypeAlias = Callable[..., Any]
 DELAYS: Final = st.lists(st.tuples(st.integers(0, 9), st.integers(1, 3)), max_size=12)
-"""Choices that are not first come, first served: how many of those lie before each, and how many tasks have to wait."""
+"""The choices other than 0: pairs of the number of choices of 0 before it, and the number of tasks postponed."""
 
 
 def rule(
@@ -50,13 +50,13 @@ def rule(
 def initialize(
     *, target: Bundle[Any] | None = None, targets: Sequence[Bundle[Any]] = (), **arguments: SearchStrategy[Any]
 ) -> Callable[[Method], Method]:
-    """Make a method a rule that is played once, before all others."""
+    """Make a method a rule that is run once, before all others."""
     decorate: Any = stateful.initialize
     return _of_a_process(decorate(target=target, targets=targets, **arguments))
 
 
 def invariant(*, check_during_init: bool = False) -> Callable[[Method], Method]:
-    """Have a method called after each rule."""
+    """Make a method an invariant, which is called after each rule."""
     return _of_a_process(stateful.invariant(check_during_init=check_during_init))
 
 
@@ -72,12 +72,14 @@ def _of_a_process(decorate: Callable[[Method], Method]) -> Callable[[Method], Me
 
 
 class ProcessMachine(RuleBasedStateMachine):
-    """Subclass it and write rules. Each play is a runtime of its own, whose first process all rules run in.
+    """The base class of a state machine. Subclass it and write rules.
 
-    So they may spawn, link, call and receive, and await each other; `await settle()` lets the other processes do all
-    that they can. Time is virtual and passes only within rules that wait for it; in which order processes run is
-    Hypothesis's choice. A failure has the trace as a note. A rule that would wait for ever fails with DeadlockError,
-    one that lets an `Exit` out with ExitedError.
+    Each play has a runtime of its own, and all rules run in its first process. So rules may spawn, link, call and
+    receive, and await each other. `await settle()` lets the other processes run until they wait. Time is virtual, and
+    passes only within rules that wait for it. Hypothesis chooses the order in which processes run.
+
+    A failure has the trace as a note. A rule that would wait for ever fails with DeadlockError, and a rule that raises
+    an `Exit` with ExitedError.
     """
 
     runtime: Runtime
@@ -89,19 +91,19 @@ class ProcessMachine(RuleBasedStateMachine):
         self._guest: Guest | None = None
         self._failed = False
         self._within = False
-        """Whether a rule is being played."""
+        """Whether a rule is running."""
 
     async def start(self) -> None:
-        """Set up what is played with, in the first process."""
+        """Set up the play, in the first process. Override it."""
 
     async def stop(self) -> None:
-        """See that all is as it should be at the end, unless a rule has failed; then the runtime is left, in order."""
+        """Check the state at the end of the play. Override it. It is not called if a rule has failed."""
 
     # ------------------------------------------------------------------------------------------- for Hypothesis
 
     @stateful.initialize(delays=DELAYS)
     def in_this_order(self, delays: list[tuple[int, int]]) -> None:
-        """Leave the order of steps to Hypothesis: all of it at once, so that rules can be left out for themselves."""
+        """Let Hypothesis choose the order of steps, all at once, so that it can remove rules without changing it."""
         self.schedule.follow(delays)
 
     def teardown(self) -> None:
@@ -120,7 +122,7 @@ class ProcessMachine(RuleBasedStateMachine):
                     raise
 
     def _perform(self, method: Method, args: tuple[object, ...], kwargs: dict[str, object]) -> object:
-        """Do a rule's work in the run of trio; of one that another calls, just do it."""
+        """Run a rule in the trio run; if another rule calls it, call it directly."""
         if self._within:
             return method(self, *args, **kwargs)
 

@@ -1,15 +1,15 @@
-"""Schedules: which of the tasks that could run does run, one at a time, and the same again each time.
+"""Schedules: a reproducible order in which the ready tasks run, one step at a time.
 
     Schedule()                  first come, first served
     Schedule(7)                 another order for each seed
-    Schedule({4: 1, 9: 2})      first come, first served, but for choices 4 and 9
+    Schedule({4: 1, 9: 2})      first come, first served, except for choices 4 and 9
 
     Schedule(7).run(main)       plays `main` as the first process of a runtime, in virtual time
 
-What is told to another process arrives in the step that tells it, so all that is free is who runs next, and how many
-of its messages a process takes before it lets others run. Each such choice is a number from 0: that many of those who
-are first have to wait until nobody else can run. 0 is always first come, first served; so the fewer and the smaller
-the numbers, the plainer the order.
+A message or signal arrives in the step that sends it. So there are two kinds of choices: which task runs next, and how
+many of its messages a process takes before it lets others run. A choice is a number k: the first k ready tasks are
+postponed until no other task is ready. 0 is always first come, first served, so fewer and smaller numbers make a
+simpler order.
 """
 
 from __future__ import annotations
@@ -30,40 +30,40 @@ from phxactor.testing._tracing import Trace, tracing
 T = TypeVar("T")
 
 CHOICES: Final = 2000
-"""Choices that a source of chance makes for one play; what comes after them is first come, first served."""
+"""The number of choices that the random source makes in one play; later choices are 0."""
 STEPS: Final = 100_000
-"""Steps after which a play is taken for one that never ends."""
+"""Steps after which a play counts as endless."""
 PASSES: Final = 3
-"""Passes of the scheduler in which nobody runs, after which nobody will."""
+"""Scheduler passes without a step after which a play counts as stuck."""
 
 
 class DeadlockError(AssertionError):
-    """Nobody can go on: every task waits, and no time-out will wake one. Or, of a play without an end, all go on."""
+    """No task can go on: every task waits, and no time-out will wake one. Also raised for a play without an end."""
 
 
 class ExitedError(AssertionError):
-    """An `Exit` came out of a test, with the same `reason`.
+    """A test raised an `Exit`, with the same `reason`.
 
-    An `Exit` itself is no `Exception`: Hypothesis would take it for a wish to stop, and look no further.
+    An `Exit` is not an `Exception`, so Hypothesis would stop at it instead of shrinking.
     """
 
     def __init__(self, error: Exit) -> None:
-        """Take its reason and its traceback."""
+        """Copy the reason and the traceback."""
         super().__init__(str(error))
         self.reason = error.reason
         self.__traceback__ = error.__traceback__
 
 
 class Schedule:
-    """One order of steps; `repr` says which, once it has been played, and makes it again.
+    """One order of steps. After a play, its `repr` is an expression that makes the same order again.
 
-    `order` is a seed, a source of chance (`strategies.schedule()` gives Hypothesis's own), or the choices that are not
-    0, by their number. What comes from outside is no part of it: real sockets, threads, the wall clock, and what the
-    program itself draws from `random`.
+    `order` is a seed, a random source (`strategies.schedule()` uses Hypothesis's), or the choices that are not 0, by
+    their number. A schedule does not control events from outside: real sockets, threads, the wall clock, and the
+    program's own use of `random`.
     """
 
     def __init__(self, order: int | Random | Mapping[int, int] | None = None) -> None:
-        """Keep what decides."""
+        """Store the order."""
         self._order = order
         self._random: Random | None = None
         self._fixed: dict[int, int] = {} if order is None or isinstance(order, int | Random) else dict(order)
@@ -71,28 +71,28 @@ class Schedule:
         self._explained: Exception | None = None
         self._played = False
         self._begun = True
-        """Whether there is something to choose yet."""
+        """False until the runtime is open: before that, all choices are 0."""
         self.choices = 0
-        """How many choices there have been."""
+        """The number of choices so far."""
         self.deviations: dict[int, int] = {}
-        """Those that were not 0."""
+        """The choices that were not 0, by number."""
         self.trace = Trace()
-        """What happened in the last play."""
+        """The trace of the last play."""
 
     def __repr__(self) -> str:
-        """Write what makes the same order again; before the first play, what it was made of."""
+        """Return an expression that makes the same order again; before the first play, with the given order."""
         order = self._order if not self._played else self.deviations or None
         return "Schedule()" if order is None else f"Schedule({order!r})"
 
     def follow(self, delays: Iterable[tuple[int, int]]) -> None:
-        """Make these choices from now on: `(n, k)` is k, after n times first come, first served since the last one."""
+        """Make these choices from now on: `(n, k)` is the choice k, after n choices of 0 since the last one."""
         number = self.choices
         for before, chosen in delays:
             self._fixed[number + before] = chosen
             number += before + 1
 
     def check(self) -> None:
-        """Raise what the source of chance has raised: Hypothesis says so that it has seen enough of a play."""
+        """Raise the error of the random source, by which Hypothesis ends a play."""
         if self._interrupted is not None:
             raise self._interrupted
 
@@ -115,10 +115,10 @@ class Schedule:
 
     @contextmanager
     def playing(self) -> Iterator[Trace]:
-        """Order the tasks of the running trio so while the block lasts; what it raises has the trace as a note.
+        """Order the tasks of the running trio loop while the block lasts. Its exceptions get the trace as a note.
 
-        An `Exit` becomes an ExitedError. For tests that some plugin runs: neither the wall clock nor real sockets come
-        again.
+        An `Exit` becomes an ExitedError. It is for tests whose loop a plugin runs. The wall clock and real sockets are
+        not reproduced.
         """
         self.choices, self.deviations, self._interrupted, self._played = 0, {}, None, True
         self._random = Random(self._order) if isinstance(self._order, int) else None  # noqa: S311 - no secret
@@ -134,7 +134,7 @@ class Schedule:
 
     @asynccontextmanager
     async def playing_in_runtime(self) -> AsyncIterator[Runtime]:
-        """Do as `playing`, in a runtime of its own; there is nothing to choose before that is open."""
+        """Do as `playing`, in a new runtime; until it is open, all choices are 0."""
         with self.playing():
             self._begun = False
             async with open_runtime() as runtime:
@@ -147,7 +147,7 @@ class Schedule:
                     raise
 
     def explain(self, error: Exception | Exit) -> Exception:
-        """Return what a test raises in place of an error: one with the order and the trace as a note."""
+        """Return the exception that a test raises for an error, with the order and the trace as a note."""
         failure = ExitedError(error) if isinstance(error, Exit) else error
         if failure is not self._explained:
             failure.add_note(f"{self!r}, of {self.choices} choices:\n{self.trace}")
@@ -157,8 +157,8 @@ class Schedule:
     def run(self, main: Callable[..., Awaitable[T]], *args: object) -> T:
         """Run `await main(*args)` as the first process of a runtime of its own, in virtual time; return its result.
 
-        Raises what `main` raises, with the trace as a note: ExitedError in place of an `Exit`; DeadlockError where it
-        would wait for ever.
+        Raises the exception of `main`, with the trace as a note; ExitedError for an `Exit`; DeadlockError if `main`
+        would wait for ever or never end.
         """
         return trio.run(self._play, main, args, clock=MockClock(autojump_threshold=0))
 
@@ -170,30 +170,30 @@ class Schedule:
 
 
 class Stuck(trio.abc.Instrument):
-    """Sees when nobody can go on any more."""
+    """Detects a play in which no task can go on, or that has no end."""
 
     def __init__(self) -> None:
-        """Watch nothing yet."""
+        """Start with no steps counted."""
         self._scope = trio.CancelScope()
         self._idle = 0
         self._steps = 0
 
     def before_task_step(self, task: trio.lowlevel.Task) -> None:
-        """Note that somebody goes on."""
+        """Count a step."""
         self._idle = 0
         self._steps += 1
         if self._steps > STEPS:
             self._scope.cancel(reason="the play has no end")
 
     def before_io_wait(self, timeout: float) -> None:
-        """Give up when everybody waits, and nothing will come."""
+        """Cancel the block when all tasks wait and no deadline is left."""
         self._idle += 1
         if self._idle > PASSES and trio.lowlevel.current_statistics().seconds_to_next_deadline == inf:
             self._scope.cancel(reason="nobody can go on")
 
     @contextmanager
     def watched(self) -> Iterator[None]:
-        """Cancel the block and raise DeadlockError when it is stuck."""
+        """Cancel the block and raise DeadlockError if it is stuck."""
         trio.lowlevel.add_instrument(self)
         try:
             with self._scope:

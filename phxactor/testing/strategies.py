@@ -16,17 +16,17 @@ from phxactor.testing.trees import Branch, Kind, Leaf, paths
 
 
 def schedule() -> SearchStrategy[Schedule]:
-    """Orders of steps; the simplest is first come, first served, and one that fails shrinks towards that."""
+    """Draw orders of steps. The simplest is first come, first served, and failures shrink towards it."""
     return st.randoms(use_true_random=False).map(Schedule)
 
 
 def benign_reasons() -> SearchStrategy[Reason]:
-    """Reasons of an end as it should be: a transient child stays down, nobody reports."""
+    """Draw normal exit reasons: a transient child is not restarted, and no error is reported."""
     return st.sampled_from([NORMAL, SHUTDOWN, Shutdown("closed"), Shutdown(("code", 7))])
 
 
 def abnormal_reasons() -> SearchStrategy[Reason]:
-    """All other reasons: atoms, tuples, exceptions, and those that the runtime gives, as of a killed process."""
+    """Draw all other reasons: atoms, tuples, exceptions, and those of the runtime, e.g. of a killed process."""
     return st.one_of(
         st.sampled_from(["boom", KILLED, NOPROC, ("boom", 1), 7, None, "", ("shutdown",)]),
         st.sampled_from([ValueError, KeyError, RuntimeError]).map(lambda error: Crashed(error("boom"))),
@@ -34,7 +34,7 @@ def abnormal_reasons() -> SearchStrategy[Reason]:
 
 
 def reasons() -> SearchStrategy[Reason]:
-    """Any exit reasons, `NORMAL` the simplest."""
+    """Draw any exit reasons; the simplest is `NORMAL`."""
     return st.one_of(benign_reasons(), abnormal_reasons())
 
 
@@ -42,14 +42,14 @@ RESTARTS: Final = st.sampled_from(get_args(Restart))
 
 
 def leaves(identity: object = "leaf", *, failing: bool = True) -> SearchStrategy[Leaf]:
-    """Servers of a tree; if `failing`, some refuse some of their later starts."""
+    """Draw servers of a tree. If `failing`, some of their later starts fail."""
     fails = st.frozensets(st.integers(1, 6), max_size=3 if failing else 0)
     return st.builds(Leaf, st.just(identity), RESTARTS, st.booleans(), fails)
 
 
 @st.composite
 def trees(draw: st.DrawFn, identity: object = "root", depth: int = 2, *, failing: bool = True) -> Branch:
-    """Supervision trees, up to that many supervisors above each other; the simplest has one child."""
+    """Draw supervision trees with at most `depth` levels of supervisors; the simplest has one child."""
     kind: Kind = draw(st.sampled_from(get_args(Kind)))
     children: list[Leaf | Branch] = []
     for child in "abcd"[: draw(st.integers(1, 4))]:
@@ -68,14 +68,14 @@ def trees(draw: st.DrawFn, identity: object = "root", depth: int = 2, *, failing
 
 
 def scripts(tree: Branch, max_size: int = 12, *, at_once: int = 1) -> SearchStrategy[list[Step]]:
-    """Crash scripts for a tree: who dies, how, at which message, and how much time passes in between.
+    """Draw crash scripts for a tree: which node ends, how, at which message, and the seconds in between.
 
-    With `at_once`, up to as many die at one time: for trees without failing leaves.
+    With `at_once` above 1, up to that many nodes end at one time; use it for trees without failing leaves.
     """
     root, *below = (path for path, _ in paths(tree))
     crashes = st.builds(
         Crash,
-        st.sampled_from([*below, *below, *below, root]),  # which ends it all
+        st.sampled_from([*below, *below, *below, root]),  # a crash of the root ends the whole tree
         st.sampled_from(get_args(Way)),
         reasons(),
         st.integers(0, 3),

@@ -1,4 +1,4 @@
-"""Supervision trees as plain values, and as processes that note when they start and end.
+"""Supervision trees as plain values, and as processes that record their starts and ends.
 
     tree = Branch("root", (Leaf("a"), Leaf("b", restart="transient")), strategy="rest_for_one")
     grown = await grow(tree)
@@ -6,7 +6,7 @@
     await settle()
     assert grown.log == [...]
 
-A node is named by its path: the ids from the root down. What becomes of a tree when nodes end says `trees_model`.
+A node is named by its path: the ids from the root down. `_trees_model` says what a tree does when nodes end.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ from phxactor.runtime import Exit, Pid, Reason, own, self_pid, trap_exit
 Path: TypeAlias = tuple[object, ...]
 Kind: TypeAlias = Literal["supervisor", "dynamic", "partition"]
 Noted: TypeAlias = tuple[Literal["up", "down"], Path]
-"""That a node's `init` has begun to succeed, or that its process is gone."""
+"""`up`: the node's `init` runs and will succeed. `down`: its process has ended."""
 
 
 @attrs.frozen
@@ -51,15 +51,15 @@ class Leaf:
     traps: bool = False
     """Whether it traps exits."""
     fails: frozenset[int] = frozenset()
-    """The starts, counted from 0, that its `init` refuses."""
+    """The numbers of the starts that its `init` refuses, counted from 0."""
 
 
 @attrs.frozen
 class Branch:
     """A supervisor of one kind.
 
-    A `dynamic` one has its children started after it, which are gone when it is started again; a `partition` has the
-    first of its children once for each, with the ids 0 and up.
+    The children of a `dynamic` one are started after it, and are not started again when it is restarted. A `partition`
+    supervisor starts its first child as many times as it has children, with the ids 0, 1 and so on.
     """
 
     id: object
@@ -71,14 +71,14 @@ class Branch:
     kind: Kind = "supervisor"
 
     def under(self) -> tuple[Leaf | Branch, ...]:
-        """List the children with the ids that they have under it."""
+        """Return the children, with the ids that they have under this supervisor."""
         if self.kind != "partition":
             return self.children
         return tuple(attrs.evolve(self.children[0], id=index) for index in range(len(self.children)))
 
 
 def paths(node: Leaf | Branch, above: Path = ()) -> Iterator[tuple[Path, Leaf | Branch]]:
-    """Walk all nodes of a tree, each before its children."""
+    """Yield all nodes of a tree with their paths, each before its children."""
     path = (*above, node.id)
     yield path, node
     if isinstance(node, Branch):
@@ -88,23 +88,23 @@ def paths(node: Leaf | Branch, above: Path = ()) -> Iterator[tuple[Path, Leaf | 
 
 @attrs.frozen
 class End:
-    """A leaf's message: end, in this way."""
+    """A message to a leaf: end in this way."""
 
     way: Literal["exits", "stops", "raises"]
     reason: Reason
 
 
 class LeafServer(GenServer):
-    """The process of a leaf: does nothing but end when it is told."""
+    """The process of a leaf. It only ends when it is told to."""
 
     async def init(self, grown: Grown, path: Path, leaf: Leaf) -> Stop | None:
-        """Take the place in the tree, unless this start is to fail."""
+        """Enter the tree, unless this start must fail."""
         if leaf.traps:
             trap_exit()
         return None if grown.enter(path, leaf.fails) else Stop("refused")
 
     async def handle_cast(self, request: object) -> Stop | None:
-        """End, if that is what it says."""
+        """End if the request is an `End`; ignore other requests."""
         match request:
             case End(way="stops", reason=reason):
                 return Stop(reason)
@@ -115,7 +115,7 @@ class LeafServer(GenServer):
         return None
 
     async def handle_info(self, message: object) -> None:
-        """Ignore what strangers send."""
+        """Ignore all other messages."""
 
 
 class _Supervisor(Supervisor):
@@ -143,7 +143,7 @@ async def _start_partitions(grown: Grown, path: Path, branch: Branch) -> Started
 
     return await Partitioned.start_link(
         child_of(grown, path, branch.children[0]),
-        name=f"{path} {grown.attempts[path]}",  # the last one may not be gone yet, if it was killed
+        name=f"{path} {grown.attempts[path]}",  # the name of a killed predecessor may still be taken
         partitions=len(branch.children),
         with_arguments=lambda args, index: (args[0], (*path, index), args[2]),
         strategy=branch.strategy,
@@ -153,7 +153,7 @@ async def _start_partitions(grown: Grown, path: Path, branch: Branch) -> Started
 
 
 def child_of(grown: Grown, above: Path, node: Leaf | Branch) -> ChildSpec:
-    """Make the specification of a node under another."""
+    """Return the child specification of a node below another."""
     start: StartFunction = LeafServer.start_link
     if isinstance(node, Branch):
         start = _STARTS[node.kind]
@@ -173,20 +173,20 @@ _STARTS: Final[Mapping[Kind, StartFunction]] = {
 
 
 class Grown:
-    """A tree of processes, and what has become of its nodes."""
+    """A tree of processes, and the record of its nodes."""
 
     def __init__(self, tree: Branch) -> None:
         """Start without any process; `grow` starts them."""
         self.supervisors = {path for path, node in paths(tree) if isinstance(node, Branch)}
         self.pids: dict[Path, Pid] = {}
-        """The last process of each node that has had one."""
+        """The latest process of each node that has started."""
         self.log: list[Noted] = []
         """Starts and ends, in order."""
         self.attempts: Counter[Path] = Counter()
-        """How often each node has begun to start."""
+        """The number of starts of each node, failed ones included."""
 
     def pid(self, path: Path) -> Pid | None:
-        """Return the process of a node if it is up."""
+        """Return the process of a node; None if it does not run."""
         pid = self.pids.get(path)
         return pid if pid is not None and pid.alive else None
 
@@ -195,16 +195,16 @@ class Grown:
         return {path for path, pid in self.pids.items() if pid.alive}
 
     def restarts(self) -> dict[Path, int]:
-        """Count, for each supervisor that runs, the restarts that it remembers."""
+        """Return, for each running supervisor, its number of restarts within `max_seconds`."""
         return {path: Supervisor.statistics(self.pids[path]).restarts for path in self.up() & self.supervisors}
 
     def take_log(self) -> list[Noted]:
-        """Return the log, and begin a new one."""
+        """Return the log, and start a new one."""
         log, self.log = self.log, []
         return log
 
     def enter(self, path: Path, fails: frozenset[int] = frozenset()) -> bool:
-        """Note that the current process is a node's, from now on until it ends; not if this start is one that fails."""
+        """Record the current process as a node until it ends; return False instead if this start must fail."""
         attempt = self.attempts[path]
         self.attempts[path] += 1
         if attempt in fails:
@@ -216,7 +216,7 @@ class Grown:
 
 
 async def grow(tree: Branch) -> Grown:
-    """Start a tree, linked to the current process; raises StartError if it does not start."""
+    """Start a tree, linked to the current process. Raises StartError if it does not start."""
     grown = Grown(tree)
     function, args, kwargs = child_of(grown, (), tree).start
     started = function(*args, **kwargs)

@@ -1,8 +1,8 @@
-"""A program's own supervision tree, held against the model of OTP's restarts.
+"""Compares a program's own supervision tree with the model of OTP's restarts.
 
     await assert_restarts_as_otp(supervisor, ("app", "db"), ("app", "web", "cache"))
 
-kills these nodes one after the other, and sees after each who has been started again and who has been left alone.
+kills these nodes one after the other, and checks after each which nodes have been restarted and which have not.
 """
 
 from __future__ import annotations
@@ -19,13 +19,16 @@ from phxactor.testing.trees import Branch, Leaf, Path
 
 
 async def assert_restarts_as_otp(supervisor: Pid, *killed: Path, root: object = "root") -> None:
-    """Kill nodes of a tree one after the other, and see that its supervisors do what OTP's would.
+    """Kill nodes of a tree one after the other, and assert that its supervisors restart the nodes that OTP's would.
 
-    A path is the ids from the root down; the root itself is called `root`. The children of dynamic supervisors have no
-    ids: they are not looked at. For a tree that has not restarted anything lately, below a process that traps exits.
+    A path is the ids from the root down; `root` is the id of the root itself. The children of dynamic supervisors have
+    no ids and are ignored. The tree must not have restarted children recently, and the process above it must trap
+    exits.
 
-    Raises AssertionError for a node that does not run and should, or the other way round, or that was started again
-    and should have been left alone, or the other way round; LookupError for a path that leads nowhere.
+    Raises:
+        AssertionError: the wrong nodes run, or the wrong nodes were restarted, after a kill.
+        LookupError: no process runs at a path.
+
     """
     await settle()
     model = TreeModel(await observe(supervisor, root))
@@ -51,7 +54,7 @@ async def assert_restarts_as_otp(supervisor: Pid, *killed: Path, root: object = 
 
 
 async def observe(supervisor: Pid, identity: object = "root", spec: ChildSpec | None = None) -> Branch:
-    """Describe a tree that runs, as a value."""
+    """Return a running tree as a value."""
     statistics = Supervisor.statistics(supervisor)
     children: list[Leaf | Branch] = []
     for child in statistics.children if _supervises(supervisor) else ():
@@ -72,7 +75,7 @@ async def observe(supervisor: Pid, identity: object = "root", spec: ChildSpec | 
 
 
 def pids(supervisor: Pid, path: Path) -> Iterator[tuple[Path, Pid]]:
-    """Walk the processes of a tree that run, each before its children."""
+    """Yield the running processes of a tree with their paths, each before its children."""
     if not supervisor.alive:
         return
     yield path, supervisor
@@ -86,5 +89,5 @@ def _process(pid: Pid) -> object:
 
 
 def _supervises(pid: Pid) -> bool:
-    """Tell whether it is a supervisor whose children have ids."""
+    """Return whether a process is a supervisor whose children have ids."""
     return isinstance(_process(pid), SupervisorProcess)
