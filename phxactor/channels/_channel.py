@@ -125,13 +125,14 @@ class Channel(GenServer):
         """Return the address of the current message's reply; raises RuntimeError if the message has no ref."""
         socket = self._joined("answer later")
         if socket.ref is None:
-            raise RuntimeError("this message has no ref: nobody waits for an answer")
+            raise RuntimeError("this message has no ref, so the client waits for no answer")
         return SocketRef(socket.transport_pid, socket.serializer, self.topic, socket.ref, socket.join_ref)
 
     def _joined(self, what: str) -> Socket:
         if not self.socket.joined:
             raise RuntimeError(
-                f"cannot {what} before the join is accepted: send yourself a message in join, and do it then"
+                f"cannot {what} before the join is accepted; in join, send a message to self_pid(), "
+                "and do it in handle_info"
             )
         return self.socket
 
@@ -158,6 +159,6 @@ def reply(socket_ref: SocketRef, answer: Answered) -> None:
     """
     split = status_of(answer)
     if split is None:
-        raise TypeError(f"an answer is Ok(...), Error(...) or Status(...), not {answer!r:.200}")
+        raise TypeError(f"an answer must be Ok(...), Error(...) or Status(...); got {answer!r:.200}")
     message = Reply(socket_ref.topic, *split, socket_ref.ref, socket_ref.join_ref)
     socket_ref.transport_pid.send(socket_ref.serializer.encode(message))

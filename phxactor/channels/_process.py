@@ -77,7 +77,7 @@ class ChannelProcess(ServerProcess):
         try:
             result = await channel.join(topic, self.payload)
             if not (result is None or isinstance(result, Ok | Error)):
-                raise TypeError(f"join returns Ok(...), Error(...) or None, not {result!r:.200}")  # noqa: TRY301
+                raise TypeError(f"join must return Ok(...), Error(...) or None; got {result!r:.200}")  # noqa: TRY301
         except BaseException as error:
             fork.leave(error)
             if pid.state is not State.ALIVE:
@@ -139,8 +139,8 @@ class ChannelProcess(ServerProcess):
             self.socket.transport_pid.send(self.socket.serializer.encode(answer))
         elif not isinstance(result, Stop):
             raise TypeError(
-                f"the handler of {message.event!r:.100} returns Ok(...), Error(...), Status(...), NoReply(...), "
-                f"Stop(...) or None, not {result!r:.200}"
+                f"the handler of {message.event!r:.100} must return Ok(...), Error(...), Status(...), NoReply(...), "
+                f"Stop(...) or None; got {result!r:.200}"
             )
         return Stop(result.reason) if isinstance(result, Stop) else None
 
@@ -157,7 +157,7 @@ class ChannelProcess(ServerProcess):
         if result is None or isinstance(result, NoReply | Stop):
             return result
         raise TypeError(
-            f"handle_out of {message.event!r:.100} returns NoReply(...), Stop(...) or None, not {result!r:.200}"
+            f"handle_out of {message.event!r:.100} must return NoReply(...), Stop(...) or None; got {result!r:.200}"
         )
 
     async def on_down(self, message: Down) -> Outcome:

@@ -80,11 +80,11 @@ def assign(current: Assigns, /, *args: Any, **named: Any) -> Assigns:
         case (function,) if callable(function):
             values = function(current)
             if not isinstance(values, Mapping):
-                raise TypeError(f"the function given to assign returned {values!r}, not a mapping")
+                raise TypeError(f"the function given to assign must return a mapping; it returned {values!r}")
         case _:
             given = ", ".join(map(repr, args))
-            raise TypeError(f"assign takes name and value, a mapping, a function or keywords, not ({given})")
+            raise TypeError(f"assign takes a name and a value, a mapping, a function or keywords; got ({given})")
     for name in values:
         if not isinstance(name, str):
-            raise TypeError(f"a name to assign is a string, not {name!r}")
+            raise TypeError(f"a name to assign must be a string; got {name!r}")
     return Assigns({**current, **values}, **named)

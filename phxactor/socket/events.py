@@ -24,7 +24,7 @@ unencodable: Final = Event(
 )
 rate_limited: Final = Event(
     "phxactor.socket.rate_limited",
-    "A client has begun to send more than it may: pid (its transport), socket, what (messages or joins).",
+    "A client began to exceed a rate limit: pid (its transport), socket, what (messages or joins).",
 )
 collected: Final = Event(
     "phxactor.transport.collected", "A transport was told to collect garbage: pid, objects (found unreachable)."
@@ -48,7 +48,7 @@ joined.attach(_log_join)
 def _log_join_failed(_: Event, fields: Mapping[str, object]) -> None:
     reason, exception = fields["reason"], fields["exception"]
     if type(reason) is Crash and exception is None:
-        return  # the process itself has told of it, with its traceback
+        return  # the process has logged its crash itself, with the traceback
     line = f"joining {fields['topic']!r} failed: {fields['channel']} ended: {format_reason(reason)}"
     write(logging.getLogger(join_failed.name), logging.ERROR, line, fields, as_exception(exception))
 
@@ -57,7 +57,9 @@ join_failed.attach(_log_join_failed)
 log(
     unencodable,
     logging.WARNING,
-    lambda fields: f"a broadcast of {fields['event']!r} to {fields['topic']!r} was dropped for some: {fields['why']}",
+    lambda fields: (
+        f"a broadcast of {fields['event']!r} to {fields['topic']!r} was dropped for some clients: {fields['why']}"
+    ),
 )
 log(
     rate_limited,

@@ -155,7 +155,7 @@ async def test_nothing_can_be_said_before_the_join_is_accepted() -> None:
     async with open_runtime():
         await joined({"early": True})
         assert len(answers) == 3
-        assert "cannot push before the join is accepted: send yourself a message in join" in str(answers[0])
+        assert "cannot push before the join is accepted; in join, send a message" in str(answers[0])
         assert "cannot broadcast before" in str(answers[1])
 
 
@@ -186,7 +186,7 @@ async def test_a_message_can_be_answered_more_than_once() -> None:
 async def test_what_is_no_answer_is_refused_where_it_is_given() -> None:
     async with open_runtime():
         room = await joined()
-        assert "Ok(...), Error(...) or Status(...), not 'neither'" in str((await room.ask("ref_wrong")).payload)
+        assert "Ok(...), Error(...) or Status(...); got 'neither'" in str((await room.ask("ref_wrong")).payload)
 
 
 async def test_a_message_without_a_ref_cannot_be_answered_later(caplog: pytest.LogCaptureFixture) -> None:
@@ -194,7 +194,7 @@ async def test_a_message_without_a_ref_cannot_be_answered_later(caplog: pytest.L
         room = await joined()
         room.client.send(Message("room:1", "ref", {}, None, room.join_ref))
         await room.assert_crashed()
-    assert "this message has no ref: nobody waits for an answer" in caplog.text
+    assert "this message has no ref, so the client waits for no answer" in caplog.text
 
 
 async def test_what_cannot_be_written_is_raised_where_it_is_pushed() -> None:
@@ -289,7 +289,7 @@ async def test_handle_out_has_nobody_to_reply_to(caplog: pytest.LogCaptureFixtur
         room = await joined()
         room.broadcast_from("wrong", {})
         await room.assert_crashed()
-    assert "handle_out of 'wrong' returns NoReply(...), Stop(...) or None" in caplog.text
+    assert "handle_out of 'wrong' must return NoReply(...), Stop(...) or None" in caplog.text
 
 
 async def test_a_channel_leaves_the_socket_of_its_connection_alone() -> None:

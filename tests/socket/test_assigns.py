@@ -93,16 +93,16 @@ def test_nothing_to_assign_changes_nothing() -> None:
 
 @pytest.mark.parametrize("args", [(1,), ("name",), (None,), ("a", 1, "b"), ([("a", 1)],)])
 def test_anything_else_is_refused(args: tuple[Any, ...]) -> None:
-    with pytest.raises(TypeError, match="assign takes name and value, a mapping, a function or"):
+    with pytest.raises(TypeError, match="assign takes a name and a value, a mapping, a function or"):
         assign(Assigns(), *args)
 
 
 @pytest.mark.parametrize("args", [(1, 2), ({1: 2},), (lambda _assigns: {1: 2},)])
 def test_a_name_that_is_no_string_is_refused(args: tuple[Any, ...]) -> None:
-    with pytest.raises(TypeError, match="a name to assign is a string, not 1"):
+    with pytest.raises(TypeError, match="a name to assign must be a string; got 1"):
         assign(Assigns(), *args)
 
 
 def test_a_function_that_returns_no_mapping_is_refused() -> None:
-    with pytest.raises(TypeError, match="the function given to assign returned None, not a mapping"):
+    with pytest.raises(TypeError, match="given to assign must return a mapping; it returned None"):
         assign(Assigns(), lambda _assigns: None)  # type: ignore[arg-type, return-value]
