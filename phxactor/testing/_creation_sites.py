@@ -57,22 +57,22 @@ class Origin:
 
 
 def origin() -> Origin:
-    """Find who is making something now: the innermost line that is the program's, or ours where it has none."""
+    """Return the site of the current call: the innermost line of the program, or of phxactor if there is none."""
     frame: FrameType | None = sys._getframe(1)  # noqa: SLF001 - inspect.stack reads the files of all frames
-    ours: tuple[str, int] = ("?", 0)
+    inside: tuple[str, int] = ("?", 0)
     while frame is not None and frame.f_code.co_filename != _SCHEDULER:
         file, line = frame.f_code.co_filename, frame.f_lineno
         if file.startswith(_PACKAGE) and not file.startswith(_DEMOS):
-            if ours == ("?", 0) and not file.startswith(_BELOW):
-                ours = file, line
+            if inside == ("?", 0) and not file.startswith(_BELOW):
+                inside = file, line
         elif not file.startswith(_TRIO) and (_INSTALLED in file or not file.startswith((_LIBRARY, "<"))):
             return Origin(file, line)
         frame = frame.f_back
-    return Origin(*ours)
+    return Origin(*inside)
 
 
 def in_event_loop() -> bool:
-    """Tell whether it is an event loop that is making something now, for itself."""
+    """Return whether the current call comes from an event loop, for its own use."""
     frame: FrameType | None = sys._getframe(1)  # noqa: SLF001 - inspect.stack reads the files of all frames
     while frame is not None and frame.f_code.co_filename != _SCHEDULER:
         if frame.f_code.co_filename.startswith(_LOOPS):

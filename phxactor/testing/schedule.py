@@ -189,7 +189,7 @@ class Stuck(trio.abc.Instrument):
         """Cancel the block when all tasks wait and no deadline is left."""
         self._idle += 1
         if self._idle > PASSES and trio.lowlevel.current_statistics().seconds_to_next_deadline == inf:
-            self._scope.cancel(reason="nobody can go on")
+            self._scope.cancel(reason="no task can go on")
 
     @contextmanager
     def watched(self) -> Iterator[None]:
@@ -204,5 +204,5 @@ class Stuck(trio.abc.Instrument):
             raise DeadlockError(
                 f"after {self._steps} steps there is no end in sight"
                 if self._steps > STEPS
-                else "nobody can go on: every task waits, and no time-out will wake one"
+                else "no task can go on: every task waits, and no time-out will wake one"
             )
