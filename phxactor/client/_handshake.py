@@ -57,14 +57,14 @@ class Server:
 
         """
         request = await self._request()
-        overheard: HandshakeStream | None = None
+        stream: HandshakeStream | None = None
         websocket: WebSocketConnection | None = None
         try:
             with unwrapped():
                 async with trio.open_nursery() as nursery:
                     with patience.move_on_after(timeout):
-                        overheard = HandshakeStream(await self._dial())
-                        websocket = await self._shake_hands(nursery, overheard, request)
+                        stream = HandshakeStream(await self._dial())
+                        websocket = await self._shake_hands(nursery, stream, request)
                     if websocket is None:
                         raise TimeoutError(f"{self.url} did not complete the handshake within {timeout:g} s")
                     yield websocket
@@ -73,12 +73,12 @@ class Server:
             raise ConnectRefused(str(self.url), rejected.status_code, rejected.body or b"") from None
         except (h11.LocalProtocolError, wsproto.utilities.LocalProtocolError) as error:
             # trio-websocket raises these for an answer that it cannot read, and also for an invalid header option.
-            if overheard is None or not overheard.answer:
+            if stream is None or not stream.answer:
                 raise
-            raise overheard.no_websocket(error) from error
+            raise stream.no_websocket(error) from error
         finally:
-            if overheard is not None:
-                await trio.aclose_forcefully(overheard)
+            if stream is not None:
+                await trio.aclose_forcefully(stream)
 
     async def _request(self) -> _Request:
         return _Request(
@@ -107,14 +107,14 @@ class Server:
         return tls
 
     async def _shake_hands(
-        self, nursery: trio.Nursery, overheard: HandshakeStream, request: _Request
+        self, nursery: trio.Nursery, stream: HandshakeStream, request: _Request
     ) -> WebSocketConnection:
         websocket = None
         async with trio.open_nursery() as attempt:
-            attempt.start_soon(overheard.cancel_at_end, attempt.cancel_scope)
+            attempt.start_soon(stream.cancel_at_end, attempt.cancel_scope)
             websocket = await wrap_client_stream(
                 nursery,
-                cast("trio.SocketStream", overheard),  # any stream will do
+                cast("trio.SocketStream", stream),  # any stream will do
                 self.url.netloc,
                 request.target,
                 subprotocols=request.subprotocols,
@@ -123,6 +123,6 @@ class Server:
             )
             attempt.cancel_scope.cancel()
         if websocket is None:
-            raise overheard.refusal(str(self.url))
-        overheard.is_open = True
+            raise stream.refusal(str(self.url))
+        stream.is_open = True
         return websocket

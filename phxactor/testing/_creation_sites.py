@@ -32,7 +32,7 @@ _SCHEDULER: Final = str(private("_run").__file__)
 
 
 class Origin:
-    """Where something was made; it keeps no process alive."""
+    """The place where an object was created. It keeps no process alive."""
 
     __slots__ = ("_file", "_line", "_maker", "_pid")
 
