@@ -19,16 +19,16 @@ def seconds(name: str, value: object) -> float:
     """Check a number of seconds above 0; `math.inf` stands for no limit."""
     number = _number(name, value, "a number of seconds")
     if isnan(number) or number <= 0:
-        raise ValueError(f"{name} is more than 0 seconds, or math.inf for no limit; it is {value!r}")
+        raise ValueError(f"{name} must be more than 0 seconds, or math.inf for no limit, not {value!r}")
     return number
 
 
-def whole(name: str, value: object, least: int = 1) -> int:
-    """Check a whole number of at least `least`, of bytes or of anything else."""
+def whole(name: str, value: object, least: int = 1, also: str = "") -> int:
+    """Check a whole number of at least `least`, of bytes or of anything else; `also` is what the error adds."""
     if isinstance(value, bool) or not isinstance(value, int):
-        raise TypeError(f"{name} is a whole number from {least}, not {value!r}")
+        raise TypeError(f"{name} must be a whole number of at least {least}{also}, not {value!r}")
     if value < least:
-        raise ValueError(f"{name} is a whole number from {least}, not {value!r}")
+        raise ValueError(f"{name} must be a whole number of at least {least}{also}, not {value!r}")
     return value
 
 
@@ -36,21 +36,21 @@ def per_second(name: str, value: object) -> float:
     """Check a rate: a number above 0."""
     number = _number(name, value, "a number, or None for no limit")
     if not 0 < number < inf:
-        raise ValueError(f"{name} is more than 0, or None for no limit; it is {value!r}")
+        raise ValueError(f"{name} must be more than 0, or None for no limit, not {value!r}")
     return number
 
 
 def flag(name: str, value: object) -> bool:
     """Check True or False."""
     if not isinstance(value, bool):
-        raise TypeError(f"{name} is True or False, not {value!r}")
+        raise TypeError(f"{name} must be True or False, not {value!r}")
     return value
 
 
 def function(name: str, value: T) -> T:
     """Check something that can be called."""
     if not callable(value):
-        raise TypeError(f"{name} is a function, not {value!r}")
+        raise TypeError(f"{name} must be a function, not {value!r}")
     return value
 
 
@@ -58,23 +58,23 @@ def choice(name: str, value: T, choices: Iterable[object]) -> T:
     """Check one of a few values."""
     allowed = list(choices)
     if not any(value is one or (isinstance(value, str) and value == one) for one in allowed):
-        raise ValueError(f"{name} is one of {', '.join(map(str, allowed))}, not {value!r}")
+        raise ValueError(f"{name} must be one of {', '.join(map(str, allowed))}, not {value!r}")
     return value
 
 
 def path(name: str, value: object) -> str:
     """Check a path of a URL: text that begins with a slash, without a query and a fragment."""
     if not isinstance(value, str):
-        raise TypeError(f"{name} is text, not {value!r}")
+        raise TypeError(f"{name} must be a str, not {value!r}")
     if not value.startswith("/") or "?" in value or "#" in value:
-        raise ValueError(f"{name} begins with a slash and has no query, such as '/websocket'; it is {value!r}")
+        raise ValueError(f"{name} must begin with a slash and have no query, such as '/websocket', not {value!r}")
     return value
 
 
 def listed(name: str, value: Iterable[T]) -> tuple[T, ...]:
     """Check a list, a tuple or the like, which text is not."""
     if isinstance(value, str | bytes) or not isinstance(value, Iterable):
-        raise TypeError(f"{name} is given as a list, not {value!r}")
+        raise TypeError(f"{name} must be a list, not {value!r}")
     return tuple(value)
 
 
@@ -98,5 +98,5 @@ def validator(check: Callable[[str, Any], Any]) -> Callable[[object, attrs.Attri
 
 def _number(name: str, value: object, what: str) -> float:
     if isinstance(value, bool) or not isinstance(value, int | float):
-        raise TypeError(f"{name} is {what}, not {value!r}")
+        raise TypeError(f"{name} must be {what}, not {value!r}")
     return value

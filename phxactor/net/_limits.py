@@ -42,7 +42,7 @@ def check_limits(total: object, per_address: object) -> None:
     """Check that each limit is None (no limit) or a whole number from 1. Raises TypeError or ValueError."""
     for name, value in (("max_connections", total), ("max_connections_per_address", per_address)):
         if value is not None:
-            check.whole(name, value)
+            check.whole(name, value, also=", or None for no limit")
 
 
 class ConnectionLimits:

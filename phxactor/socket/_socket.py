@@ -82,7 +82,7 @@ class Socket:
             cls.log_level = LEVELS[str(log)]
         if partitions is not None:
             if type(partitions) is not int or partitions < 1:
-                raise ValueError(f"partitions is a whole number from 1, not {partitions!r}")
+                raise ValueError(f"partitions must be a whole number of at least 1, not {partitions!r}")
             cls.partitions = partitions
         cls.routes = Routes(cls.channels)
         check_async(cls, {"connect": ANY})

@@ -307,7 +307,7 @@ def test_classes_of_sockets_say_what_is_wrong_with_them() -> None:
     with pytest.raises(ValueError, match="log is one of debug, info, warning, error, or False, not 'loud'"):
         type("Loud", (Socket,), {}, log="loud")
     for partitions in (0, -1, 1.5, True, "2"):
-        with pytest.raises(ValueError, match="partitions is a whole number from 1"):
+        with pytest.raises(ValueError, match="partitions must be a whole number of at least 1"):
             type("Parted", (Socket,), {}, partitions=partitions)
     with pytest.raises(ValueError, match=r"topic pattern 'a\*b'"):
         channel("a*b", Room)

@@ -153,10 +153,10 @@ def test_limits_that_cannot_be(given: int) -> None:
         lambda: route("POST", "/", size, max_body_bytes=given),
         lambda: LongPollOptions(max_body_bytes=given),
     ):
-        with pytest.raises(ValueError, match=r"max_body_bytes.* is a whole number from 1"):
+        with pytest.raises(ValueError, match=r"max_body_bytes.* must be a whole number of at least 1"):
             make()
 
 
 def test_limits_that_are_no_numbers() -> None:
-    with pytest.raises(TypeError, match="max_body_bytes is a whole number"):
+    with pytest.raises(TypeError, match="max_body_bytes must be a whole number"):
         Endpoint(max_body_bytes="1 MB")  # type: ignore[arg-type]

@@ -120,7 +120,7 @@ def test_a_program_has_the_time_that_its_endpoint_needs(
     stop_timeout: float | None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     given: list[tuple[object, object]] = []
-    monkeypatch.setattr("phxactor.runtime._run", lambda main, *_, **options: given.append((main, options)))
+    monkeypatch.setattr("phxactor.runtime.run", lambda main, *_, **options: given.append((main, options)))
     run(Endpoint(drain=DrainOptions(limit=300)), stop_timeout=stop_timeout)
     run(trio.sleep_forever, stop_timeout=stop_timeout, collector="python")
     default = stop_timeout is None

@@ -123,7 +123,7 @@ def test_an_async_origin_check_is_refused_when_it_is_given() -> None:
     ("size", "error"), [(0, ValueError), (1.5, TypeError), (float("inf"), TypeError), (True, TypeError)]
 )
 def test_a_batch_is_a_whole_number(size: int, error: type[Exception]) -> None:
-    with pytest.raises(error, match="batch_size is a whole number from 1"):
+    with pytest.raises(error, match="batch_size must be a whole number of at least 1"):
         DrainOptions(batch_size=size)
 
 
@@ -139,7 +139,7 @@ def test_a_batch_is_a_whole_number(size: int, error: type[Exception]) -> None:
     ],
 )
 def test_the_times_of_a_drain_are_more_than_0(options: dict[str, Any], error: type[Exception]) -> None:
-    with pytest.raises(error, match=r"(interval|limit) is (more than 0 seconds|a number of seconds)"):
+    with pytest.raises(error, match=r"(interval|limit) must be (more than 0 seconds|a number of seconds)"):
         DrainOptions(**options)
 
 

@@ -81,7 +81,7 @@ def test_a_unix_socket_is_no_address() -> None:
 @pytest.mark.parametrize("option", ["max_connections", "max_connections_per_address"])
 @pytest.mark.parametrize(("value", "error"), [(0, ValueError), (1.0, TypeError), (True, TypeError), ("1", TypeError)])
 def test_what_cannot_be_fails_when_given(option: str, value: Any, error: type[Exception]) -> None:  # noqa: ANN401
-    with pytest.raises(error, match=f"{option} is a whole number from 1, not"):
+    with pytest.raises(error, match=f"{option} must be a whole number of at least 1, or None for no limit, not"):
         Endpoint(**{option: value})
 
 
