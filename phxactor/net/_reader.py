@@ -24,6 +24,7 @@ import trio
 from trio.lowlevel import Abort, RaiseCancelT, Task, current_task, reschedule, wait_readable, wait_task_rescheduled
 
 from phxactor.net._base_connection import READ_SIZE, Take
+from phxactor.net._newcomers import Newcomers
 from phxactor.otp import ChildSpec, Ok
 from phxactor.runtime import Pid, self_pid
 
@@ -96,39 +97,6 @@ class Reading:
 
 
 @final
-class First:
-    """A connection whose task waits for one read."""
-
-    __slots__ = ("data", "sock", "task")
-
-    def __init__(self, sock: socket.socket) -> None:
-        self.sock = sock
-        self.task: Task | None = current_task()
-        self.data = b""
-
-    def read(self) -> None:
-        """Read once; a reset counts as the end of input."""
-        try:
-            self.data = self.sock.recv(READ_SIZE)
-        except BlockingIOError:
-            return
-        except OSError:
-            pass
-        self.wake(None)
-
-    def wake(self, _: object) -> None:
-        """Wake the task."""
-        if self.task is not None:
-            reschedule(self.task)
-            self.task = None
-
-    def stop_waiting(self, _: RaiseCancelT) -> Abort:
-        """Let the task be cancelled."""
-        self.task = None
-        return Abort.SUCCEEDED
-
-
-@final
 class Watched:
     """A connection that the reader does not read: it only watches whether the client leaves."""
 
@@ -157,8 +125,9 @@ class Reader(trio.abc.Instrument):
 
     def __init__(self) -> None:
         self._poll: select.epoll
+        self._newcomers: Newcomers
         self._pid: Pid
-        self._readings: dict[int, Reading | First | Watched] = {}
+        self._readings: dict[int, Reading | Watched | Newcomers] = {}
         self._ready: list[tuple[int, int]] = []
         """Ready sockets of the last call of epoll that were not read yet; some may be closed by now."""
 
@@ -170,26 +139,50 @@ class Reader(trio.abc.Instrument):
         self._readings = {}
         self._ready = []
         self._poll = select.epoll()
+        self._newcomers = newcomers = Newcomers()
+        self._readings[newcomers.poll.fileno()] = newcomers
+        self._poll.register(newcomers.poll.fileno(), select.EPOLLIN)
         self._pid = self_pid().runtime.spawn(self.run, link=True, initial_call="Reader")
         return Ok(self._pid)
 
     async def first(self, sock: socket.socket, seconds: float) -> bytes:
         """Return the bytes of one read; b"" if the client closes, after `seconds`, and if the reader does not run."""
-        poll, fileno = self._poll, sock.fileno()
-        if poll.closed:
+        newcomers = self._newcomers
+        if newcomers.poll.closed:
             return b""
-        poll.register(fileno, select.EPOLLIN)  # may raise OSError: the system's limit for epoll is reached
-        self._readings[fileno] = first = First(sock)
+        one = newcomers.add(sock, READ_SIZE)  # may raise OSError: the system's limit for epoll is reached
         patience = self._pid.runtime.patience
-        timer = patience.add(seconds, first.wake, None)
+        timer = patience.add(seconds, one.wake, None)
         try:
-            await wait_task_rescheduled(first.stop_waiting)
+            await wait_task_rescheduled(one.stop_waiting)
         finally:
             patience.discard(timer)
-            if not poll.closed:
-                del self._readings[fileno]
-                poll.unregister(fileno)
-        return first.data
+            newcomers.discard(one)
+        return one.data or b""
+
+    async def receive(self, sock: socket.socket, size: int) -> bytes | None:
+        """Return the bytes of one read; None if the reader cannot read it.
+
+        Raises trio.BrokenResourceError on a reset, and when the socket is closed meanwhile.
+        """
+        newcomers = self._newcomers
+        if newcomers.poll.closed:
+            return None
+        try:
+            one = newcomers.add(sock, size)
+        except OSError:
+            return None
+        try:
+            await wait_task_rescheduled(one.stop_waiting)
+        finally:
+            newcomers.discard(one)
+        if one.error is not None:
+            raise trio.BrokenResourceError(one.error)
+        return one.data
+
+    def close(self, sock: socket.socket) -> None:
+        """Wake the task that waits in `first` or `receive` for a socket, which is about to be closed."""
+        self._newcomers.close(sock)
 
     async def feed(self, sock: socket.socket, take: Take, max_bytes: int) -> None:
         """Pass all received bytes to `take`, until the client closes; the connection's task awaits this.

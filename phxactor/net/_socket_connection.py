@@ -47,6 +47,8 @@ class Connection(BaseConnection):
 
     async def receive_some(self, max_bytes: int = READ_SIZE, /) -> bytes:
         """Wait for bytes; b"" means that the client has closed. Raises trio.BrokenResourceError on a reset."""
+        if self._reader is not None and (data := await self._reader.receive(self._sock, max_bytes)) is not None:
+            return data
         while True:
             await wait_readable(self._sock)
             try:
@@ -170,4 +172,6 @@ class Connection(BaseConnection):
         """Close at once; output that waits is lost."""
         self.drop_output()
         trio.lowlevel.notify_closing(self._sock)
+        if self._reader is not None:
+            self._reader.close(self._sock)
         self._sock.close()

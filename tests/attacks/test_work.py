@@ -30,7 +30,7 @@ MOST_WORK = 0.05
 QUIET = 0.02
 """Seconds of work in `LOOK` of a server that has nothing to do."""
 LOOK = 0.25
-AFTERWARDS = 2.0
+AFTERWARDS = 1.5
 """Seconds of work after all attackers have left."""
 READ = 65536
 
@@ -300,6 +300,32 @@ async def test_the_others_are_served(name: str) -> None:
         harm = await harm_of(target, ATTACKS[name])
     assert harm.echo < MOST_WORK
     assert harm.afterwards < AFTERWARDS
+
+
+CROWD = 1500
+HALF = b"GET /close/websocket?vsn=2.0.0 HTTP/1.1\r\nhost: a\r\nupgrade: "
+
+
+@pytest.mark.parametrize("sent", [b"", HALF], ids=["nothing", "half a head"])
+async def test_nobody_waits_for_those_who_have_sent_no_whole_head(sent: bytes) -> None:
+    async with attacked("--most", str(2 * CROWD)) as target:
+        client = await target.connect("/close")
+        await client.ask(["1", "1", "room:1", "phx_join", {}])
+        works = [await work_of_an_echo(target, client)]
+        crowd = []
+        for number in range(CROWD):
+            crowd.append(await target.stream())
+            await crowd[-1].send_all(sent)
+            if number % 100 == 0:
+                works.append(await work_of_an_echo(target, client))
+        for stream in crowd:
+            with trio.CancelScope() as now:
+                now.cancel()
+                await stream.aclose()
+        while len(works) < 100:
+            works.append(await work_of_an_echo(target, client))
+        await trio.aclose_forcefully(client.stream)
+    assert max(works[1:]) < MOST_WORK
 
 
 async def print_figures(*names: str) -> None:

@@ -347,6 +347,8 @@ async def test_who_cannot_be_registered_is_not_remembered(monkeypatch: pytest.Mo
 
         with ours, client, monkeypatch.context() as patch:
             patch.setattr(it.reader, "_poll", Full())
+            patch.setattr(it.reader._newcomers, "poll", Full())  # noqa: SLF001
             await it.runtime.ended(spawn(run))
         assert failed == [errno.ENOSPC]
-        assert not it.reader._readings  # noqa: SLF001 - it would wake the dead when it ends
+        assert list(it.reader._readings.values()) == [it.reader._newcomers]  # noqa: SLF001 - or it wakes the dead later
+        assert not it.reader._newcomers.waiting  # noqa: SLF001
