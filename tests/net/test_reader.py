@@ -19,6 +19,7 @@ from phxactor.net import _reader as module
 from phxactor.otp import Supervisor
 from phxactor.runtime import KILL, Crash, Pid, Runtime, open_runtime, self_pid, spawn
 from phxactor.testing import settle
+from tests.patience import PATIENCE
 from tests.sockets.serving import eventually
 
 pytestmark = [pytest.mark.socket, pytest.mark.skipif(not AVAILABLE, reason="this system has no epoll")]
@@ -352,3 +353,32 @@ async def test_who_cannot_be_registered_is_not_remembered(monkeypatch: pytest.Mo
         assert failed == [errno.ENOSPC]
         assert list(it.reader._readings.values()) == [it.reader._newcomers]  # noqa: SLF001 - or it wakes the dead later
         assert not it.reader._newcomers.waiting  # noqa: SLF001
+
+
+async def test_a_socket_that_is_closed_here_wakes_the_task_that_waits_for_it() -> None:
+    """The next socket may have its descriptor by then, and is read all the same."""
+    async with world() as it:
+        ours, theirs = socket.socketpair()
+        connection = Connection(ours, Flusher(), it.reader)
+        number = ours.fileno()
+        broken: list[str] = []
+
+        async def receive() -> None:
+            try:
+                await connection.receive_some()
+            except trio.BrokenResourceError as error:
+                broken.append(str(error))
+
+        with theirs, trio.fail_after(PATIENCE):
+            async with trio.open_nursery() as nursery:
+                nursery.start_soon(receive)
+                await eventually(lambda: bool(it.reader._newcomers.waiting))  # noqa: SLF001
+                connection.close()
+                ours, other = socket.socketpair()
+                assert number in (ours.fileno(), other.fileno())
+                again = Connection(ours, Flusher(), it.reader)
+                with other:
+                    other.send(b"hello")
+                    assert await again.receive_some() == b"hello"
+                again.close()
+        assert broken == ["the connection was closed here"]
