@@ -8,12 +8,25 @@ import pytest
 
 from tests.attacks import churn
 from tests.attacks.churn import Visit, growth
-from tests.attacks.target import CLIENTS, MARKS, MEGABYTE, SLACK, attacked
+from tests.attacks.target import CLIENTS, MARKS, MEGABYTE, SLACK, Target, attacked
 
 pytestmark = MARKS
 
 LITTLE = 6 * MEGABYTE
 """What a program that has been warmed up grows by."""
+ROUNDS = 3
+"""A leak is there in each round. Once, the system's allocator may keep a buffer of tens of megabytes."""
+
+
+async def least_growth(target: Target, visit: Visit, count: int, at_once: int) -> int:
+    """Return the bytes that a round left behind, of the first round that left little, else of the best."""
+    grown: list[int] = []
+    for _ in range(ROUNDS):
+        before, after = await growth(target, visit, count, at_once)
+        grown.append(after - before)
+        if grown[-1] < LITTLE:
+            break
+    return min(grown)
 
 
 @pytest.mark.parametrize(
@@ -32,11 +45,9 @@ LITTLE = 6 * MEGABYTE
 )
 async def test_nothing_stays(visit: Visit, count: int, at_once: int, most: int) -> None:
     async with attacked("--no-collector") as target:
-        before, after = await growth(target, visit, count, at_once)
-    assert after - before < most
+        assert await least_growth(target, visit, count, at_once) < most
 
 
 async def test_nothing_stays_of_tls() -> None:
     async with attacked("--no-collector", tls=True) as target:
-        before, after = await growth(target, churn.handshake, 300)
-    assert after - before < LITTLE
+        assert await least_growth(target, churn.handshake, 300, CLIENTS) < LITTLE
