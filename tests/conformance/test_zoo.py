@@ -42,16 +42,23 @@ async def test_echo_of_every_kind(compress: bool) -> None:
         assert await client.next() == b"\0\xff"
 
 
+async def but_pongs(client: Client) -> object:
+    """Receive what is no pong: a server that works long for a client asks in this way whether it is there."""
+    while isinstance(event := await client.next(), Pong):
+        pass
+    return event
+
+
 @pytest.mark.parametrize("compress", [False, True])
 async def test_echo_of_32_mib_and_not_a_byte_more(compress: bool) -> None:
     piece = b"x" * MIB if compress else os.urandom(MIB)
     async with zoo_with("/echo/websocket", compress=compress) as (_, client):
         async with trio.open_nursery() as nursery:
             nursery.start_soon(client.send, piece * 32)
-            assert await client.next() == piece * 32
+            assert await but_pongs(client) == piece * 32
         async with trio.open_nursery() as nursery:
             nursery.start_soon(client.send_fragments, [piece] * 32)
-            assert await client.next() == piece * 32
+            assert await but_pongs(client) == piece * 32
 
         async def too_much() -> None:
             with suppress(trio.BrokenResourceError):
