@@ -2,6 +2,7 @@
 
 from phxactor.http._answering import MAX_BODY, Answering
 from phxactor.http._authority import DEFAULT_PORTS, MAX_PORT, Authority
+from phxactor.http._cookies import parse_cookies
 from phxactor.http._http_connection import (
     HEAD_TIMEOUT,
     KEEP_ALIVE,
@@ -47,6 +48,7 @@ __all__ = [
     "SessionOptions",
     "get",
     "last_answer",
+    "parse_cookies",
     "plain_upgrade",
     "post",
     "route",

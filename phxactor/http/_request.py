@@ -11,6 +11,7 @@ from urllib.parse import unquote_to_bytes
 import attrs
 
 from phxactor.http._authority import HOST
+from phxactor.http._cookies import parse_cookies
 from phxactor.http._params import Params, decode
 
 Headers: TypeAlias = tuple[tuple[bytes, bytes], ...]
@@ -128,3 +129,8 @@ class Request:
 
         """
         return decode(self.query)
+
+    @cached_property
+    def cookies(self) -> Mapping[str, str]:
+        """The values of the cookies by name; see `parse_cookies` for odd and ambiguous ones."""
+        return parse_cookies(self.headers)

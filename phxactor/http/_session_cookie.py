@@ -5,11 +5,11 @@ The cookie is that of Plug.Session.COOKIE: an external term, signed with a key d
 
 from __future__ import annotations
 
-import re
 from typing import Final, TypeAlias
 
 import attrs
 
+from phxactor.http._cookies import COOKIE_NAME
 from phxactor.http._csrf import is_valid
 from phxactor.http._params import BadParams
 from phxactor.http._request import Request
@@ -19,7 +19,6 @@ from phxactor.token.external_term import Term, decode
 Session: TypeAlias = dict[Term, Term]
 """The values that an application put into a session; the keys are strings, unless the application used others."""
 
-_COOKIE_NAME: Final = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")
 _ANY_SECRET: Final = bytes(32)
 
 
@@ -60,7 +59,7 @@ class SessionOptions:
     def _check_key(self, _: object, key: object) -> None:
         if not isinstance(key, str):
             raise TypeError(f"key must be a cookie's name as text; got {key!r}")
-        if not _COOKIE_NAME.fullmatch(key):
+        if not COOKIE_NAME.fullmatch(key):
             raise ValueError(f"key must be a cookie's name (RFC 6265 section 4.1.1) as '_my_app_key'; got {key!r}")
 
     def __attrs_post_init__(self) -> None:
