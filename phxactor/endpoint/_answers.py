@@ -6,7 +6,8 @@ from http import HTTPStatus
 from typing import TYPE_CHECKING
 
 from phxactor.endpoint import _longpoll as longpoll
-from phxactor.http import Answering, Response
+from phxactor.endpoint import events
+from phxactor.http import Answering, RequestError, Response
 from phxactor.transport import Delivery
 
 if TYPE_CHECKING:
@@ -43,9 +44,19 @@ async def answer(answering: Answering | Response, request: Request) -> Response:
     try:
         if len(request.body) > answering.max_body_bytes:
             return Response(HTTPStatus.REQUEST_ENTITY_TOO_LARGE)
-        response = await answering.answer(request)
+        try:
+            response = await answering.answer(request)
+        except RequestError as error:
+            return refusal(request, error)
         if isinstance(response, Delivery):
             response.poll.arrived = True
         return response
     finally:
         answering.end()
+
+
+def refusal(request: Request, error: RequestError) -> Response:
+    """Emit `events.bad_request` for a request that a handler could not read; return the answer to it."""
+    if events.bad_request.handlers:
+        events.bad_request.emit(peer=str(request.peer), status=int(error.status), why=error.why)
+    return Response.text(f"{error.why}\n", status=error.status)

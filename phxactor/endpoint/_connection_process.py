@@ -14,7 +14,7 @@ import attrs
 import trio
 
 from phxactor.endpoint import events
-from phxactor.endpoint._answers import answering_of
+from phxactor.endpoint._answers import answering_of, refusal
 from phxactor.endpoint._upgrade import upgrade
 from phxactor.http import (
     HEAD_TIMEOUT,
@@ -26,6 +26,7 @@ from phxactor.http import (
     HTTPConnection,
     PeerData,
     Request,
+    RequestError,
     Response,
     last_answer,
     plain_upgrade,
@@ -211,6 +212,8 @@ async def _answer(serving: Serving, connection: BaseConnection, request: Request
     answer, seconds = answering.answer(request), answering.seconds
     try:
         return await Attended(answer, connection, seconds, lambda: _too_late(serving, connection, request, seconds))
+    except RequestError as error:
+        return refusal(request, error)
     except BaseException as error:
         if not self_pid().alive:
             fork.leave(error)

@@ -47,11 +47,13 @@ def mount(
     `LongPollOptions(...)` for others, False for no such transport. One class may be mounted at several paths.
 
     Raises:
-        ValueError: `path` does not begin with a slash, or ends with one.
+        ValueError: `path` does not begin with a slash, ends with one, or has names such as `:id`.
         TypeError: `handler` is no subclass of Socket or RawSocket, or an option does not fit it.
     """
     if not path.startswith("/") or path.endswith("/"):
         raise ValueError(f"the path of a socket must be like '/socket', with no slash at its end; got {path!r}")
+    if any(segment.startswith((":", "{", "<", "*")) for segment in path.split("/")):
+        raise ValueError(f"the path of a socket has no names; give their values as params instead; got {path!r}")
     try:
         fits = issubclass(handler, Socket | RawSocket)
     except TypeError:  # `handler` is no class at all

@@ -2,7 +2,9 @@
 
 from phxactor.http._answering import MAX_BODY, Answering
 from phxactor.http._authority import DEFAULT_PORTS, MAX_PORT, Authority
+from phxactor.http._body import JSON
 from phxactor.http._cookies import parse_cookies
+from phxactor.http._csrf import is_valid_csrf_token, masked_csrf_token, new_csrf_token
 from phxactor.http._http_connection import (
     HEAD_TIMEOUT,
     KEEP_ALIVE,
@@ -12,10 +14,12 @@ from phxactor.http._http_connection import (
     BadRequest,
     HTTPConnection,
 )
+from phxactor.http._local_path import is_local_path
 from phxactor.http._origin import CheckOrigin, OriginCheck
 from phxactor.http._params import BadParams, Params
 from phxactor.http._plain_head import plain_upgrade
 from phxactor.http._request import PeerData, Request
+from phxactor.http._request_error import RequestError
 from phxactor.http._response import HeaderPairs, Response, last_answer
 from phxactor.http._routes import Handler, Route, Routes, get, post, route
 from phxactor.http._session_cookie import SessionOptions, session_of
@@ -24,6 +28,7 @@ from phxactor.http._static import static
 __all__ = [
     "DEFAULT_PORTS",
     "HEAD_TIMEOUT",
+    "JSON",
     "KEEP_ALIVE",
     "LEFT_OVER",
     "MAX_BODY",
@@ -42,12 +47,17 @@ __all__ = [
     "Params",
     "PeerData",
     "Request",
+    "RequestError",
     "Response",
     "Route",
     "Routes",
     "SessionOptions",
     "get",
+    "is_local_path",
+    "is_valid_csrf_token",
     "last_answer",
+    "masked_csrf_token",
+    "new_csrf_token",
     "parse_cookies",
     "plain_upgrade",
     "post",

@@ -1,4 +1,4 @@
-"""Query strings, decoded as Plug does: `a=1`, nested maps `a[b]=1`, lists `a[]=1&a[]=2`.
+"""Queries and forms, decoded as Plug does: `a=1`, nested maps `a[b]=1`, lists `a[]=1&a[]=2`.
 
 The rules are those of Plug 1.16, since phoenix.js encodes its params for Plug. The last entry wins: for a key given
 twice, and for the kind of a key's value (`a[]=1&a[b]=2` is a map, `a[b]=2&a[]=1` a list). `a[][b]=1&a[][c]=2` is a list
@@ -9,8 +9,12 @@ a query.
 
 from __future__ import annotations
 
+import re
+from itertools import islice
 from typing import Final, TypeAlias
 from urllib.parse import unquote_to_bytes
+
+from phxactor.http._request_error import RequestError
 
 Param: TypeAlias = "str | list[Param] | dict[str, Param]"
 """A decoded value."""
@@ -18,13 +22,15 @@ Params: TypeAlias = dict[str, Param]
 """A decoded query; a key without `=` has the value `""`."""
 
 MAX_PARAMS: Final = 1000
-"""Most parameters of one query."""
+"""Most parameters of one query or form."""
 MAX_DEPTH: Final = 32
 """Most parts of one key: `a[b][c]` has three parts."""
 
+_PAIR: Final = re.compile("[^&]+")
 
-class BadParams(ValueError):
-    """A query cannot be decoded; the text says why."""
+
+class BadParams(RequestError):
+    """A query or a form cannot be decoded; the text says why."""
 
 
 class _Level:
@@ -56,15 +62,15 @@ class _Level:
 
 
 def decode(query: str) -> Params:
-    """Decode a query string, the part of a URL after its `?`.
+    """Decode a query string, the part of a URL after its `?`; or the body of a form.
 
     Raises:
-        BadParams: a parameter is not UTF-8; the query has more than 1000 parameters, or a key more than 32 parts.
+        BadParams: a parameter is not UTF-8; there are more than 1000 parameters, or a key has more than 32 parts.
 
     """
-    pairs = [pair.partition("=") for pair in query.split("&") if pair]
+    pairs = [found[0].partition("=") for found in islice(_PAIR.finditer(query), MAX_PARAMS + 1)]
     if len(pairs) > MAX_PARAMS:
-        raise BadParams(f"the query has {len(pairs)} parameters; the limit is {MAX_PARAMS}")
+        raise BadParams(f"there are more than {MAX_PARAMS} parameters")
     if "[" not in query and "%" not in query:  # a fast path: most queries are like this
         return {key.replace("+", " "): value.replace("+", " ") for key, _, value in pairs}
     top = _Level()

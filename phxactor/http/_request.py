@@ -11,6 +11,7 @@ from urllib.parse import unquote_to_bytes
 import attrs
 
 from phxactor.http._authority import HOST
+from phxactor.http._body import JSON, MAX_FORM, MAX_JSON, decode_form, decode_json
 from phxactor.http._cookies import parse_cookies
 from phxactor.http._params import Params, decode
 
@@ -129,6 +130,37 @@ class Request:
 
         """
         return decode(self.query)
+
+    def form(self, *, max_bytes: int = MAX_FORM) -> Params:
+        """Decode the body of an HTML form, as `params` does with the query.
+
+        The form must come as `application/x-www-form-urlencoded`, as a `<form method="post">` sends it. Files and other
+        `multipart/form-data` are refused.
+
+        Args:
+            max_bytes: limit for the body, by default 1 MiB.
+
+        Raises:
+            RequestError: the content type is another one (415), the body is longer (413), or it cannot be decoded
+                (400). A handler that does not catch it answers so.
+
+        """
+        return decode_form(self.header("content-type"), self.body, max_bytes)
+
+    def json(self, *, max_bytes: int = MAX_JSON) -> JSON:
+        """Decode a body of JSON.
+
+        The content type must be `application/json`, or another of JSON such as `application/ld+json`.
+
+        Args:
+            max_bytes: limit for the body, by default 1 MiB. Decoded, a body may take 40 times as much memory.
+
+        Raises:
+            RequestError: the content type is another one (415), the body is longer (413), or it is not JSON (400). A
+                handler that does not catch it answers so.
+
+        """
+        return decode_json(self.header("content-type"), self.body, max_bytes)
 
     @cached_property
     def cookies(self) -> Mapping[str, str]:

@@ -10,13 +10,16 @@ from typing import Final, TypeAlias
 import attrs
 import orjson
 
+from phxactor.http._local_path import location
 from phxactor.http._request import Headers
+from phxactor.http._set_cookie import SameSite, SetCookie
 
 HeaderPairs: TypeAlias = Iterable[tuple[str | bytes, str | bytes]]
 """Pairs of name and value; text is sent as latin-1."""
 
 _NAME: Final = re.compile(rb"[a-z0-9!#$%&'*+.^_`|~-]+")
 _VALUE: Final = re.compile(rb"(?:[\x21-\x7e\x80-\xff](?:[\t \x21-\x7e\x80-\xff]*[\x21-\x7e\x80-\xff])?)?")
+_REDIRECTS: Final = (301, 302, 303, 307, 308)
 _FRAMING: Final = frozenset({b"content-length", b"transfer-encoding"})
 
 
@@ -51,7 +54,9 @@ class Response:
 
     status: int = attrs.field()
     body: bytes = attrs.field(default=b"", repr=False)
-    headers: Headers = attrs.field(default=(), converter=_checked)
+    headers: Headers = attrs.field(default=(), converter=_checked, repr=False)  # may hold a session
+    set_cookies: tuple[SetCookie, ...] = attrs.field(default=(), kw_only=True)
+    """The cookies that the response sets; they become headers when the scheme of the request is known."""
 
     @status.validator
     def _check_status(self, _: object, status: int) -> None:
@@ -72,6 +77,86 @@ class Response:
 
         """
         return cls(status, orjson.dumps(value), [("content-type", "application/json"), *headers])
+
+    @classmethod
+    def html(cls, html: str, *, status: int = 200, headers: HeaderPairs = ()) -> Response:
+        """Return a response with a page in UTF-8; put texts of clients into it by `html.escape` only."""
+        return cls(status, html.encode(), [("content-type", "text/html; charset=utf-8"), *headers])
+
+    @classmethod
+    def redirect(
+        cls, to: str, *, status: int = HTTPStatus.SEE_OTHER, external: bool = False, headers: HeaderPairs = ()
+    ) -> Response:
+        """Return a redirect to a path of this server, such as `/board`.
+
+        Args:
+            to: the path, with a query if there is one. What is not ASCII is percent-encoded.
+            status: 303, after which the browser sends GET; or 301, 302, 307, 308.
+            external: whether `to` is a URL of `http` or `https` instead, also of another host.
+            headers: pairs of name and value.
+
+        Raises:
+            ValueError: without `external`, `to` leads to another host or may do so (see `is_local_path`); the status is
+                none of a redirect.
+
+        """
+        if status not in _REDIRECTS:
+            raise ValueError(f"the status of a redirect must be one of {_REDIRECTS}; got {status!r}")
+        return cls(status, b"", [("location", location(to, external=external)), *headers])
+
+    def cookie(
+        self,
+        name: str,
+        value: str,
+        *,
+        max_age: int | None = None,
+        path: str = "/",
+        domain: str | None = None,
+        secure: bool | None = None,
+        http_only: bool = True,
+        same_site: SameSite = "Lax",
+    ) -> Response:
+        """Return the same response, which also sets a cookie.
+
+        Args:
+            name: the name. Names with the prefix `__Host-` are for https only, and no subdomain can set them.
+            value: the value, at most 4096 bytes with its name. A client can change it, unless you sign it
+                (`phxactor.token.sign`).
+            max_age: seconds that the browser keeps the cookie; by default until the browser ends.
+            path: the browser sends the cookie only below this path.
+            domain: the host whose subdomains get the cookie too; by default this host gets it, and no other.
+            secure: whether the browser sends it by https only; by default if the request came by https.
+            http_only: whether the page's JavaScript cannot read it.
+            same_site: `Lax`: requests from other sites come without the cookie, except for links to this site;
+                `Strict`: links too; `None`: all requests come with it, by https only.
+
+        Raises:
+            ValueError: a part holds characters that it may not hold, or the parts do not fit together.
+            TypeError: a part is of another type.
+
+        """
+        made = SetCookie(
+            name=name,
+            value=value,
+            max_age=max_age,
+            path=path,
+            domain=domain,
+            secure=secure,
+            http_only=http_only,
+            same_site=same_site,
+        )
+        return attrs.evolve(self, set_cookies=(*self.set_cookies, made))
+
+    def delete_cookie(self, name: str, *, path: str = "/", domain: str | None = None) -> Response:
+        """Return the same response, which also deletes a cookie: path and domain must be those of `cookie`."""
+        return self.cookie(name, "", max_age=0, path=path, domain=domain)
+
+    def sealed(self, scheme: str) -> Response:
+        """Return the response to a request of this scheme: its cookies are headers."""
+        if not self.set_cookies:
+            return self
+        headers = (*self.headers, *(cookie.header(scheme) for cookie in self.set_cookies))
+        return attrs.evolve(self, headers=headers, set_cookies=())
 
 
 def last_answer(status: HTTPStatus) -> bytes:

@@ -19,6 +19,10 @@ Handler: TypeAlias = Callable[[Request], Awaitable[Response]]
 
 _METHOD: Final = re.compile("[A-Z]+")
 _NAME: Final = re.compile(r"\{(?P<rest>\*?)(?P<name>[A-Za-z_][A-Za-z0-9_]*)\}")
+_OTHERS_NAME: Final = re.compile(r":[A-Za-z_].*|\*.*|.*[<>].*")
+"""Segments as Phoenix, Express, Flask and Django write names: `:id`, `*path`, `<id>`, `<int:id>`."""
+_NEVER: Final = re.compile(r"[?#]|%[0-9A-Fa-f]{2}")
+"""Parts that no decoded path of a request has."""
 
 
 @attrs.frozen
@@ -67,9 +71,15 @@ class Route:
         names = []
         for position, segment in enumerate(self.segments, 1):
             match = _NAME.fullmatch(segment)
-            if match is None and ("{" in segment or "}" in segment):
+            if match is None and ("{" in segment or "}" in segment or _OTHERS_NAME.fullmatch(segment)):
                 raise ValueError(
-                    f"a name must be a whole segment, '{{name}}' or '{{*name}}'; the path is {self.path!r}"
+                    f"a name must be a whole segment, '{{name}}' or '{{*name}}' for the rest of the path; the segment "
+                    f"{segment!r} of the path {self.path!r} is neither"
+                )
+            if _NEVER.search(segment):
+                raise ValueError(
+                    f"a route's path is compared with the decoded path of a request, without its query; no request has "
+                    f"{segment!r}, in {self.path!r}"
                 )
             if match and match["rest"] and position < len(self.segments):
                 raise ValueError(f"'{{*name}}' must be the last segment of a path; the path is {self.path!r}")
@@ -133,7 +143,7 @@ class Found:
         response: object = await self.route.handler(attrs.evolve(request, path_params=taken) if taken else request)
         if not isinstance(response, Response):
             raise TypeError(f"a route's handler must return a Response; got {response!r:.200}")
-        return response
+        return response.sealed(request.scheme)
 
 
 class Routes:

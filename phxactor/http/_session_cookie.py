@@ -10,7 +10,7 @@ from typing import Final, TypeAlias
 import attrs
 
 from phxactor.http._cookies import COOKIE_NAME
-from phxactor.http._csrf import is_valid
+from phxactor.http._csrf import is_valid_csrf_token
 from phxactor.http._params import BadParams
 from phxactor.http._request import Request
 from phxactor.token import KeyDigest, Secret, decrypt_message, derive_key, verify_message
@@ -96,7 +96,7 @@ def session_of(request: Request, options: SessionOptions, secret: Secret) -> Ses
         shown = request.params.get("_csrf_token")
     except BadParams:
         return None
-    return session if is_valid(session.get(options.csrf_token_key), shown) else None
+    return session if is_valid_csrf_token(session.get(options.csrf_token_key), shown) else None
 
 
 def cookie_of(request: Request, wanted: str) -> str | None:

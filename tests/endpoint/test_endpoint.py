@@ -177,6 +177,8 @@ class Raw(RawSocket):
         ("socket", UserSocket, True, "like '/socket'"),
         ("/socket/", UserSocket, True, "like '/socket'"),
         ("/", UserSocket, True, "like '/socket'"),
+        ("/socket/:room", UserSocket, True, "has no names"),
+        ("/{room}/socket", UserSocket, True, "has no names"),
         ("/socket", Room, True, "subclass of Socket or RawSocket"),
         ("/socket", "UserSocket", True, "subclass of Socket or RawSocket"),
         ("/socket", UserSocket, "yes", "True, False or WebSocketOptions"),

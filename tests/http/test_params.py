@@ -87,7 +87,7 @@ def test_refuses_what_is_not_encoded_text(query: str) -> None:
 
 def test_the_number_of_params_is_bounded() -> None:
     assert len(decode("&".join(f"k{n}=1" for n in range(MAX_PARAMS)) + "&&")) == MAX_PARAMS
-    with pytest.raises(BadParams, match="1001 parameters; the limit is 1000"):
+    with pytest.raises(BadParams, match="more than 1000 parameters"):
         decode("&".join(["a"] * (MAX_PARAMS + 1)))
 
 

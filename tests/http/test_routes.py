@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from urllib.parse import quote
+
 import pytest
 
 from phxactor.http import Handler, Request, Response, Route, Routes, get, post, route
@@ -95,11 +97,37 @@ async def test_no_routes_at_all() -> None:
         ("GET", "/{*a}/b"),
         ("GET", "/{a}/{a}"),
         ("GET", "/{a}/{*a}"),
+        # as others write names
+        ("GET", "/users/:id"),
+        ("GET", "/users/:id.json"),
+        ("GET", "/users/<id>"),
+        ("GET", "/users/<int:id>/edit"),
+        ("GET", "/users/x<id>"),
+        ("GET", "/users/(?P<id>x)"),
+        ("GET", "/files/*path"),
+        ("GET", "/files/*"),
+        ("GET", "/users/{id:int}"),
+        # what no decoded path has
+        ("GET", "/a%20b"),
+        ("GET", "/search?q={q}"),
+        ("GET", "/search?q=1"),
+        ("GET", "/#top"),
     ],
 )
 def test_routes_that_cannot_be(method: str, path: str) -> None:
     with pytest.raises(ValueError, match=r"method|path"):
         Route(method, path, says("x"))
+
+
+@pytest.mark.parametrize("path", ["/a:b", "/@me", "/v1.0/{id}", "/a b", "/ü", "/100%", "/.well-known/x", "/a*", "/:"])
+async def test_odd_paths_that_can_be(path: str) -> None:
+    target = quote(path.replace("{id}", "7"))
+    assert (await answer(Routes([get(path, says("odd"))]), target))[0] == 200
+
+
+def test_a_refused_name_is_shown_with_the_right_one() -> None:
+    with pytest.raises(ValueError, match=r"'\{name\}' or '\{\*name\}' .* ':id' of the path '/users/:id'"):
+        get("/users/:id", says("x"))
 
 
 def test_a_handler_is_a_function() -> None:
