@@ -8,7 +8,7 @@ A star import leaves out `cast`, `get`, `link`, `post`, `send`, which would hide
 """
 
 from phxactor.channels import Channel, PayloadError, SocketRef, Status, intercept, on, reply
-from phxactor.endpoint import DrainOptions, Endpoint, mount, run
+from phxactor.endpoint import Application, DrainOptions, Endpoint, mount, run
 from phxactor.http import Request, Response, SessionOptions, route, static
 from phxactor.http import get as get
 from phxactor.http import post as post
@@ -85,6 +85,7 @@ __all__ = [
     "UNSET",
     "Agent",
     "Answer",
+    "Application",
     "Broadcast",
     "Channel",
     "ChildSpec",

@@ -169,15 +169,15 @@ def test_serve(how: signal.Signals, folder: Path) -> None:
         ("my_app:", "give module:name, such as chat:endpoint for the one in chat.py, not 'my_app:'"),
         ("my_ap:endpoint", "there is no module 'my_ap' in {folder} or on Python's path"),
         ("my_app.deeper:endpoint", "there is no module 'my_app.deeper' in {folder} or on Python's path"),
-        ("my_app:endpiont", "'endpiont' of my_app is missing; it should be an Endpoint"),
-        ("my_app:number", "'number' of my_app is a int; it should be an Endpoint"),
+        ("my_app:endpiont", "'endpiont' of my_app is missing; it should be an Application or an Endpoint"),
+        ("my_app:number", "'number' of my_app is a int; it should be an Application or an Endpoint"),
     ],
 )
 def test_a_target_that_is_none(target: str, words: str, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(folder)
     monkeypatch.syspath_prepend(folder)
     with pytest.raises(SystemExit) as error:
-        cli.find_endpoint(target)
+        cli.find_application(target)
     assert str(error.value) == words.format(folder=folder)
 
 
@@ -185,7 +185,7 @@ def test_a_module_that_fails_shows_where(folder: Path, monkeypatch: pytest.Monke
     monkeypatch.chdir(folder)
     monkeypatch.syspath_prepend(folder)
     with pytest.raises(ModuleNotFoundError, match="no_such_module_at_all"):
-        cli.find_endpoint("broken_app:endpoint")
+        cli.find_application("broken_app:endpoint")
 
 
 # -------------------------------------------------------------------------------------------------------- top

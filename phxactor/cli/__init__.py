@@ -1,5 +1,6 @@
 """The command line. See README.md in this folder."""
 
-from phxactor.cli.app import app, find_endpoint, main
+from phxactor.cli.app import app, main
+from phxactor.cli.target import find_application
 
-__all__ = ["app", "find_endpoint", "main"]
+__all__ = ["app", "find_application", "main"]

@@ -2,25 +2,24 @@
 
 from __future__ import annotations
 
-import importlib
 import logging
 import sys
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Annotated, Literal, TypeAlias
 
 from cyclopts import App, Parameter
 from cyclopts.validators import Number
 
 import phxactor
-from phxactor import Endpoint, Exit
+from phxactor import Exit
 from phxactor.cli import tokens
+from phxactor.cli.target import find_application
 from phxactor.demos import DEMOS
 from phxactor.net import DEFAULT
 from phxactor.net.events import listening
 from phxactor.observer import watch
 from phxactor.otp.supervisor_events import start_error
-from phxactor.runtime import Collector
+from phxactor.runtime import STUCK_AFTER, Collector
 from phxactor.telemetry import Event, NonBlockingHandler
 
 LogLevel: TypeAlias = Literal["debug", "info", "warning", "error"]
@@ -81,20 +80,26 @@ def serve(
     host: str | None = None,
     port: Port | None = None,
     log_level: LogLevel = "info",
+    stuck_after: Annotated[float, Parameter(validator=Number(gt=0))] = STUCK_AFTER,
     collector: Collector = "processes",
 ) -> None:
-    """Serve an endpoint until Ctrl-C or SIGTERM.
+    """Serve an application or an endpoint until Ctrl-C or SIGTERM.
 
     Args:
-        target: `module:name` of an Endpoint, such as `chat:endpoint` for the one in chat.py.
+        target: `module:name` of an Application or an Endpoint, such as `chat:endpoint` for the one in chat.py.
         host: the address to listen on; by default the endpoint's.
         port: the port to listen on; by default the endpoint's; 0 for any free port.
+        stuck_after: seconds after which a process that lets nothing else run is logged; `inf` for never.
         log_level: the lowest level that is logged.
         collector: how the garbage collector is set: by phxactor, for many processes, or as Python sets it.
     """
-    endpoint = find_endpoint(target)
+    application = find_application(target)
+    try:
+        application.child_spec(host=host, port=port)
+    except ValueError as error:
+        raise SystemExit(str(error)) from None
     log_to_stderr(log_level)
-    phxactor.run(endpoint, host=host, port=port, collector=collector)
+    phxactor.run(application, host=host, port=port, stuck_after=stuck_after, collector=collector)
     print("stopped")
 
 
@@ -113,25 +118,6 @@ def top(
         once: show the processes once and end; also done if the output is no terminal.
     """
     watch(target, interval=interval, once=once or not sys.stdout.isatty())
-
-
-def find_endpoint(target: str) -> Endpoint:
-    """Import the endpoint `module:name`, also from the working directory. Raises SystemExit if there is none."""
-    module_name, _, name = target.partition(":")
-    if not module_name or not name:
-        raise SystemExit(f"give module:name, such as chat:endpoint for the one in chat.py, not {target!r}")
-    sys.path.insert(0, str(Path.cwd()))
-    try:
-        module = importlib.import_module(module_name)
-    except ModuleNotFoundError as error:
-        if error.name is None or not f"{module_name}.".startswith(f"{error.name}."):
-            raise
-        raise SystemExit(f"there is no module {error.name!r} in {Path.cwd()} or on Python's path") from None
-    found = getattr(module, name, None)
-    if not isinstance(found, Endpoint):
-        what = "is missing" if found is None else f"is a {type(found).__name__}"
-        raise SystemExit(f"{name!r} of {module_name} {what}; it should be an Endpoint")
-    return found
 
 
 def log_to_stderr(level: LogLevel) -> None:

@@ -1,6 +1,7 @@
 """Endpoints: the sockets and routes that a program serves. See README.md in this folder."""
 
 from phxactor.endpoint._admission import Admission, RefusedError
+from phxactor.endpoint._application import ROOT, Application
 from phxactor.endpoint._endpoint import IN_MEMORY, Endpoint
 from phxactor.endpoint._mount import Mount, mount
 from phxactor.endpoint._options import DrainOptions
@@ -8,7 +9,9 @@ from phxactor.endpoint._serve import run
 
 __all__ = [
     "IN_MEMORY",
+    "ROOT",
     "Admission",
+    "Application",
     "DrainOptions",
     "Endpoint",
     "Mount",

@@ -1,66 +1,99 @@
-"""Run a program: an endpoint under a root supervisor, until the program is told to stop."""
+"""Run a program: an application or an endpoint under a root supervisor, until the program is told to stop."""
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Sequence
+import logging
+import sys
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 
 from phxactor import runtime
+from phxactor.endpoint._application import Application
 from phxactor.endpoint._endpoint import Endpoint
 from phxactor.net import Path
-from phxactor.otp import Child, Error, Ok, Supervisor
-from phxactor.runtime import STOP_TIMEOUT, Collector, Exit, Exited, Reason, format_reason, receive, trap_exit
+from phxactor.net.events import listening
+from phxactor.otp import Child, Error, Ok
+from phxactor.runtime import (
+    STOP_TIMEOUT,
+    STUCK_AFTER,
+    Collector,
+    Exit,
+    Exited,
+    Reason,
+    format_reason,
+    is_atom,
+    receive,
+    trap_exit,
+)
+from phxactor.telemetry import Event
 
 
 def run(
-    main: Endpoint | Callable[..., Awaitable[object]],
+    main: Application | Endpoint | Callable[..., Awaitable[object]],
     *args: object,
     host: str | None = None,
     port: int | None = None,
     path: Path | None = None,
     children: Sequence[Child] = (),
     stop_timeout: float | None = None,
+    stuck_after: float = STUCK_AFTER,
     collector: Collector = "processes",
 ) -> None:
-    """Serve an endpoint, or run `await main(*args)` as the first process, until the program is told to stop.
+    """Serve an application or an endpoint, or run `await main(*args)`, until the program is told to stop.
 
     SIGTERM or SIGINT stops the process tree in order, and `run` returns. A second signal kills the processes that are
     left, and so does the end of `stop_timeout`.
 
+    If the program has set up no logging, `run` prints where an endpoint listens to standard error, as a line. Else that
+    line is a record at level INFO of the logger `phxactor.endpoint.listening`.
+
     Args:
-        main: an endpoint, or an async function.
+        main: an application, an endpoint, or an async function, which is the first process.
         args: the arguments of the function.
         host: the address to listen on, instead of the endpoint's own.
         port: the port to listen on, instead of the endpoint's own.
         path: a Unix socket to listen on, instead of host and port.
-        children: children that start before the endpoint, under the same root supervisor (one_for_one).
-        stop_timeout: seconds that a stop may take; by default 60, plus the endpoint's limit for draining.
+        children: with an endpoint, children that start before it: `run(endpoint, children=[...])` is the same as
+            `run(Application(children=[...], endpoints=[endpoint]))`.
+        stop_timeout: seconds that a stop may take; by default 60, plus the endpoints' limits for draining.
+        stuck_after: seconds after which a process that lets nothing else run is logged, with its stack; by default 1.
+            `math.inf` for never.
         collector: "processes" tunes Python's garbage collector for many processes; "python" leaves it as it is.
 
     Raises:
-        SystemExit: the endpoint cannot start; it says why, for example that the address is in use.
+        SystemExit: a child or an endpoint cannot start; it says why, for example that the address is in use.
         Exit: the root supervisor gave up, or `main` exited with a reason.
+        TypeError: `main` is none of the three, `children` are given without an endpoint, or `host`, `port` or `path`
+            with a function.
+        ValueError: `host`, `port` or `path` is given, and the application has not exactly one endpoint.
 
     """
     if isinstance(main, Endpoint):
-        seconds = STOP_TIMEOUT + main.drain.limit if stop_timeout is None else stop_timeout
-        runtime.run(serve, main, host, port, path, children, stop_timeout=seconds, collector=collector)
+        main = Application(children=children, endpoints=[main])
+    elif children:
+        raise TypeError("children go with an endpoint: give them to the Application, or start them in the function")
+    if isinstance(main, Application):
+        main.child_spec(host=host, port=port, path=path)  # raises for wrong options here, not in the first process
+        args, seconds = (main, host, port, path), STOP_TIMEOUT + main.drain_limit()
+        function: Callable[..., Awaitable[object]] = serve
+    elif not callable(main):
+        raise TypeError(f"run takes an Application, an Endpoint or an async function, not {main!r:.200}")
+    elif host is not None or port is not None or path is not None:
+        raise TypeError("host, port and path go with an endpoint: a function gives them to endpoint.start_link(...)")
     else:
-        seconds = STOP_TIMEOUT if stop_timeout is None else stop_timeout
-        runtime.run(main, *args, stop_timeout=seconds, collector=collector)
+        function, seconds = main, STOP_TIMEOUT
+    if stop_timeout is not None:
+        seconds = stop_timeout
+    with _announced():
+        runtime.run(function, *args, stop_timeout=seconds, stuck_after=stuck_after, collector=collector)
 
 
 async def serve(
-    endpoint: Endpoint,
-    host: str | None = None,
-    port: int | None = None,
-    path: Path | None = None,
-    children: Sequence[Child] = (),
+    application: Application, host: str | None = None, port: int | None = None, path: Path | None = None
 ) -> None:
-    """Run the first process of a program that serves an endpoint: start the root supervisor, and wait for its end."""
+    """Run the first process of a program that serves: start the application, and wait for its end."""
     trap_exit()
-    started = await Supervisor.start_link(
-        [*children, endpoint.child_spec(host=host, port=port, path=path)], name="root"
-    )
+    started = await application.start_link(host=host, port=port, path=path)
     if not isinstance(started, Ok):
         raise SystemExit(_why(started.reason if isinstance(started, Error) else "ignored"))
     while True:
@@ -71,10 +104,30 @@ async def serve(
             return
 
 
-def _why(reason: Reason) -> str:
-    """Return the text in nested reasons: each supervisor wraps the reason of its child (S12)."""
-    if type(reason) is tuple and reason:
-        return _why(reason[-1])
+@contextmanager
+def _announced() -> Iterator[None]:
+    """Print where an endpoint listens if the program has set up no logging: Python's own drops such a line."""
+
+    def tell(_: Event, fields: Mapping[str, object]) -> None:
+        if not logging.getLogger(listening.name).hasHandlers():
+            print(f"listening on {fields['url']}", file=sys.stderr, flush=True)  # noqa: T201 - it is the log
+
+    listening.attach(tell)
+    try:
+        yield
+    finally:
+        listening.detach(tell)
+
+
+def _why(reason: Reason, child: object = None) -> str:
+    """Return the text in nested reasons, each of which wraps that of a child (S12); name the child if it has no text.
+
+    A text of several words, such as that of an endpoint whose address is in use, says enough.
+    """
     if type(reason) is runtime.Shutdown:
-        return _why(reason.detail)
-    return reason if type(reason) is str else format_reason(reason)
+        return _why(reason.detail, child)
+    if type(reason) is tuple and len(reason) == 3 and is_atom(reason[0], "failed_to_start_child"):  # noqa: PLR2004 - S12
+        return _why(reason[2], reason[1])
+    text = reason if type(reason) is str else format_reason(reason)
+    says_enough = child is None or (type(reason) is str and " " in text)
+    return text if says_enough else f"the child {child!r} did not start: {text}"

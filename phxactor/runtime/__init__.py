@@ -67,6 +67,7 @@ from phxactor.runtime._tls_streams import forget_handshake
 from phxactor.runtime._tracebacks import forget_frames, without_our_frame
 from phxactor.runtime._trio_internals import private, unknown
 from phxactor.runtime._waiting import Waiter
+from phxactor.runtime._watchdog import STUCK_AFTER
 
 __all__ = [
     "DEAD",
@@ -76,6 +77,7 @@ __all__ = [
     "NORMAL",
     "SHUTDOWN",
     "STOP_TIMEOUT",
+    "STUCK_AFTER",
     "Answer",
     "Collector",
     "Countdown",

@@ -21,7 +21,7 @@ from phxactor.runtime import events
 from phxactor.runtime._pid import Pid
 from phxactor.runtime._process import run_process
 
-STUCK_AFTER: Final = 5.0
+STUCK_AFTER: Final = 1.0
 """Seconds without a checkpoint after which a process is reported."""
 PAUSE: Final = 1.0
 """Seconds by which the watchdog is late if it was itself stopped (SIGSTOP, a paused virtual machine)."""

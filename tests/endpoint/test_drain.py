@@ -125,8 +125,8 @@ def test_a_program_has_the_time_that_its_endpoint_needs(
     run(trio.sleep_forever, stop_timeout=stop_timeout, collector="python")
     default = stop_timeout is None
     assert given == [
-        (serve, {"stop_timeout": STOP_TIMEOUT + 300 if default else 7, "collector": "processes"}),
-        (trio.sleep_forever, {"stop_timeout": STOP_TIMEOUT if default else 7, "collector": "python"}),
+        (serve, {"stop_timeout": STOP_TIMEOUT + 300 if default else 7, "stuck_after": 1, "collector": "processes"}),
+        (trio.sleep_forever, {"stop_timeout": STOP_TIMEOUT if default else 7, "stuck_after": 1, "collector": "python"}),
     ]
     assert STOP_TIMEOUT > GRACE
 
