@@ -3,10 +3,8 @@
     application = Application(children=[Store, PubSub("news")], endpoints=[endpoint])
     run(application)                                    or: phxactor serve module:application
 
-    root (rest_for_one)
-    ├─ Store
-    ├─ news
-    └─ endpoint       last, so the last to start and the first to stop
+The children and the endpoints have one supervisor, named `root`. They start in this order, so the endpoints start last
+and stop first.
 """
 
 from __future__ import annotations
@@ -81,8 +79,8 @@ class Application:
         for one in ids:
             if ids.count(one) > 1:
                 raise ValueError(
-                    f"two children have the id {one!r}: give one another, by child_spec(child, id=...) of phxactor.otp, "
-                    "or an endpoint another name, by Endpoint(name=...)"
+                    f"two children have the id {one!r}: give one another id, by "
+                    "phxactor.otp.child_spec(child, id=...), or an endpoint another name, by Endpoint(name=...)"
                 )
 
     def __repr__(self) -> str:
