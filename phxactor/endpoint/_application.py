@@ -123,9 +123,7 @@ class Application:
         return [*self.children, *specs]
 
     def _flags(self, children: Sequence[Child]) -> Supervise:
-        return Supervise(
-            children, strategy=self.strategy, max_restarts=self.max_restarts, max_seconds=self.max_seconds
-        )
+        return Supervise(children, strategy=self.strategy, max_restarts=self.max_restarts, max_seconds=self.max_seconds)
 
 
 class ApplicationSupervisor(Supervisor):

@@ -261,9 +261,7 @@ phxactor.run(main)
         ("logging.getLogger('another').addHandler(logging.StreamHandler())", ["listening on http://127.0.0.1:N"]),
     ],
 )
-def test_it_says_where_it_listens_unless_the_program_has_its_own_log(
-    configured: str, said: list[str]
-) -> None:
+def test_it_says_where_it_listens_unless_the_program_has_its_own_log(configured: str, said: list[str]) -> None:
     program = PROGRAM.format(logging=configured)
     done = subprocess.run(
         [sys.executable, "-c", program], capture_output=True, text=True, timeout=PATIENCE, env=environment(), check=True
