@@ -114,7 +114,7 @@ class Application:
         return await ApplicationSupervisor.start_link(flags, name=self.name)
 
     def _all(self, host: str | None, port: int | None, path: Path | None, *, server: bool) -> list[Child]:
-        if not host is port is path is None and len(self.endpoints) != 1:
+        if (host, port, path) != (None, None, None) and len(self.endpoints) != 1:
             raise ValueError(
                 f"the application has {len(self.endpoints)} endpoints, so host, port and path are options of each "
                 "Endpoint(...)"

@@ -33,7 +33,7 @@ from phxactor import (
 )
 from phxactor.endpoint import ROOT
 from phxactor.endpoint._serve import serve
-from phxactor.otp import Reply, child_spec
+from phxactor.otp import Ignore, Reply, StartFunction, child_spec
 from phxactor.runtime import STOP_TIMEOUT, Pid, Runtime, exception_of
 from phxactor.testing import connect, settle
 from tests.demos.program import environment
@@ -148,7 +148,7 @@ class Trapping(Store):
         trap_exit()
 
 
-async def _trapping(name: str, log: list[str]) -> object:
+async def _trapping(name: str, log: list[str]) -> Ok[Pid] | Error | Ignore:
     return await Trapping.start_link(name, log, name=name)
 
 
@@ -203,11 +203,11 @@ async def fails() -> Error:
     return Error("timeout")
 
 
-async def is_nested() -> object:
+async def is_nested() -> Ok[Pid] | Error | Ignore:
     return await Supervisor.start_link([ChildSpec(id="inner", start=(fails, (), {}))], strategy="one_for_one")
 
 
-async def breaks() -> object:
+async def breaks() -> Error:
     raise ConnectionRefusedError(111, "Connection refused")
 
 
@@ -224,9 +224,7 @@ async def is_in_use() -> Error:
         (is_in_use, "http://127.0.0.1:4000 is in use"),
     ],
 )
-async def test_a_child_that_does_not_start_is_named(
-    start: Callable[[], object], words: str, phx_runtime: Runtime
-) -> None:
+async def test_a_child_that_does_not_start_is_named(start: StartFunction, words: str, phx_runtime: Runtime) -> None:
     application = Application(children=[ChildSpec(id="x", start=(start, (), {}))], endpoints=[Endpoint()])
     spawn_monitor(serve, application)
     failure = exception_of((await receive()).reason)
