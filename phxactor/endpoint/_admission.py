@@ -12,7 +12,7 @@ from phxactor.endpoint._connect_info import connect_info
 from phxactor.http import BadParams, Params, Request, Response
 from phxactor.otp import Error, Ok
 from phxactor.otp.events import brief
-from phxactor.runtime import Pid, fork, lift_shields, self_pid
+from phxactor.runtime import Pid, explain, fork, lift_shields, self_pid
 from phxactor.socket import LEVELS, RawSocket, Socket, select
 from phxactor.transport import SocketOptions, events
 
@@ -168,6 +168,7 @@ class Admission:
     def _failed(self, error: BaseException) -> RefusedError:
         """Emit `events.connect_failed` for an exception of a program's callback; return the refusal, a 500."""
         fork.leave(error)
+        explain(error)
         if events.connect_failed.handlers:
             events.connect_failed.emit(
                 socket=self.handler.__name__,

@@ -42,7 +42,7 @@ from phxactor.net import (
     shake_hands,
 )
 from phxactor.otp import Ok
-from phxactor.runtime import Pid, fork, lift_shields, self_pid
+from phxactor.runtime import Pid, explain, fork, lift_shields, self_pid
 from phxactor.transport import Attended, Delivery, MultiplexedWebSocket, RawWebSocket
 
 if TYPE_CHECKING:
@@ -224,6 +224,7 @@ async def _answer(serving: Serving, connection: BaseConnection, request: Request
 def _failure(request: Request, error: BaseException) -> Response:
     """Emit `events.handler_failed` for an exception of the program; return the 500 that answers the request."""
     fork.leave(error)
+    explain(error)
     if events.handler_failed.handlers:
         events.handler_failed.emit(method=request.method, path=request.path, exception=error)
     return Response.text("internal server error\n", status=HTTPStatus.INTERNAL_SERVER_ERROR)

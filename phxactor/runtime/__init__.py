@@ -32,6 +32,7 @@ from phxactor.runtime._errors import (
 )
 from phxactor.runtime._garbage import Collector, sweep, unlooked
 from phxactor.runtime._here import current_runtime
+from phxactor.runtime._hints import explain
 from phxactor.runtime._idle import is_idle
 from phxactor.runtime._left_open import close_left_open, lift_shields
 from phxactor.runtime._mailbox import Mailbox, MailboxStatistics
@@ -117,6 +118,7 @@ __all__ = [
     "demonitor",
     "disown",
     "exception_of",
+    "explain",
     "forget_frames",
     "forget_handshake",
     "format_reason",

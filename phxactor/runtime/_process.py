@@ -10,6 +10,7 @@ from trio.lowlevel import current_task
 
 from phxactor.runtime import events, fork, signals
 from phxactor.runtime._errors import Exit
+from phxactor.runtime._hints import explain
 from phxactor.runtime._left_open import close_left_open, is_complaint
 from phxactor.runtime._pid import Pid, current
 from phxactor.runtime._reasons import NORMAL, Crash, Reason, is_normal
@@ -95,9 +96,10 @@ def reason_of_failure(error: BaseException) -> tuple[Reason, BaseException | Non
 
     A group counts as the first `Exit` among its leaves, else as its single leaf that is no cancellation; other leaves
     are reported, but are not the reason (TM23). A cancellation without a signal is a crash too (TM15). In a child of
-    `os.fork`, this ends the child (see `fork`).
+    `os.fork`, this ends the child (see `fork`). An exception that comes from mixing asyncio and trio gets a note.
     """
     fork.leave(error)
+    explain(error)
     leaves = _leaves(error)
     exits = [leaf for leaf in leaves if _is(leaf, Exit)]
     if exits:

@@ -22,6 +22,7 @@ import trio
 from phxactor.runtime import events, signals
 from phxactor.runtime._countdown import counted
 from phxactor.runtime._errors import Exit, NotAProcessError, not_here
+from phxactor.runtime._hints import explain
 from phxactor.runtime._idle import IdleWatch
 from phxactor.runtime._mailbox import Mailbox
 from phxactor.runtime._names import Names
@@ -283,6 +284,7 @@ def _call(function: Callable[[], object]) -> None:
     try:
         function()
     except BaseException as error:  # noqa: BLE001 - it belongs to no process: report it, and go on
+        explain(error)
         if events.call_failed.handlers:
             events.call_failed.emit(exception=error)
 
