@@ -8,6 +8,7 @@ from __future__ import annotations
 from time import perf_counter
 from typing import Final, final
 
+from phxactor.runtime import Pauses
 from phxactor.socket import RateLimit
 
 PINGS: Final = 100
@@ -28,9 +29,9 @@ class Excess:
 
     __slots__ = ("_began", "_last_turns", "_since", "_work", "pings", "splinters")
 
-    def __init__(self) -> None:
-        self.pings = RateLimit(PINGS)
-        self.splinters = RateLimit(SPLINTERS)
+    def __init__(self, pauses: Pauses) -> None:
+        self.pings = RateLimit(PINGS, pauses)
+        self.splinters = RateLimit(SPLINTERS, pauses)
         self._last_turns = LAST_TURNS
         self._began = 0.0
         """Time at which the client's last turn began, by `perf_counter`."""

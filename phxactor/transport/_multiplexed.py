@@ -134,9 +134,13 @@ class MultiplexedWebSocket(WebSocket):
             self.take_frames(frames)
             if self.input_closed and not self._left:  # it ends
                 return None
-            if self._left or perf_counter() > late:
+            if self.is_full() or perf_counter() > late:
                 return self.take_in_turns([], pieces)
         return None
+
+    def is_full(self) -> bool:
+        """Say whether the rest of a read must wait: a frame waits already, or too much waits for the channels."""
+        return bool(self._left) or self._multiplexer.backlog.exceeds()
 
     def take_frames(self, frames: list[tuple[int, bytes]]) -> None:
         """Handle frames in the context of this process, up to the first for which the backlog has no room."""
@@ -157,7 +161,7 @@ class MultiplexedWebSocket(WebSocket):
         self._taking = True
         more: list[tuple[int, bytes]] | None = frames
         while more is not None:
-            if self._left:
+            if self.is_full():
                 await self.hold()
             await self.wait_for_turn()
             late = perf_counter() + SHARE
@@ -165,7 +169,7 @@ class MultiplexedWebSocket(WebSocket):
             while more is not None:
                 self.take_frames(more)
                 more = next(pieces, None)
-                if self._left or perf_counter() > late:
+                if self.is_full() or perf_counter() > late:
                     break
             self._turn = False
             self.end_turn()
@@ -240,7 +244,7 @@ class MultiplexedWebSocket(WebSocket):
         """Wait until the backlog is half empty. This polls: it is rare, and an event would slow down every message.
 
         If the channels take nothing for `STUCK` seconds, the client is disconnected: the server has not answered its
-        heartbeats, and would not notice if it left.
+        heartbeats. Raises trio.BrokenResourceError if the client has left, as far as `check_client` finds out.
         """
         backlog = self._multiplexer.backlog
         pause, stuck = CATCH_UP, 0.0
@@ -252,6 +256,7 @@ class MultiplexedWebSocket(WebSocket):
             elif stuck >= STUCK:
                 self.reject(f"its channels have taken no message for {STUCK:g} s", HELD_UP)
             await trio.sleep(pause)
+            self.check_client()
             stuck += pause  # not by the clock: while the whole program is paused, no channel can take anything
             pause = min(2 * pause, LOOK)
             waiting = backlog.held()

@@ -32,7 +32,7 @@ from phxactor.socket import BINARY, DRAIN, TEXT, RawResult, RawSocket, SocketPus
 from phxactor.transport import events
 from phxactor.transport._attended import Attended
 from phxactor.transport._close_codes import BAD_MESSAGE, DRAINING, HELD_UP, NOT_UTF8, CloseCode, close_code
-from phxactor.transport._websocket import MUCH, SHARE, STUCK, Link, WebSocket
+from phxactor.transport._websocket import ASK, MUCH, SHARE, STUCK, Link, WebSocket
 
 AHEAD: Final = 65536
 """Limit for messages that wait for the handler, in bytes of memory; over it the server stops reading."""
@@ -238,15 +238,18 @@ class RawWebSocket(WebSocket):
     async def _wait_for_room(self) -> None:
         """Pause reading until the handler has caught up; watch meanwhile whether the client leaves.
 
-        If the handler takes nothing for `STUCK` seconds, the client is disconnected: unread bytes could hide that it
-        has left.
+        If the handler takes nothing for `STUCK` seconds, the client is disconnected. Raises trio.BrokenResourceError
+        if the client has left, as far as `check_client` finds out.
         """
         stop = self._connection.watch(self._leave)
         try:
             while self._waiting > AHEAD and not self.input_closed:
                 self._room = room = trio.Event()
                 with counted(self.pid.runtime.timers, STUCK) as scope:  # not counted while the program is paused
-                    await room.wait()
+                    while not room.is_set():
+                        self.check_client()
+                        with trio.move_on_after(ASK):
+                            await room.wait()
                 if scope.cancelled_caught:
                     self._room = None
                     self.reject(f"its handler has taken no message for {STUCK:g} s", HELD_UP)

@@ -54,6 +54,8 @@ TINY: Final = 128
 """A compressed frame of at most this many bytes needs no turn: it inflates to a thousand times as many at most."""
 HEAVY: Final = 16384
 """A message of more bytes than this needs a turn for itself, since decoding nested JSON takes long."""
+ASK: Final = 0.3
+"""Seconds without output after which a client whose input is held back is probed, and at least between two probes."""
 STUCK: Final = 120.0
 """Seconds after which a client is disconnected if the program takes none of its messages."""
 
@@ -194,6 +196,18 @@ class WebSocket(ABC):
         if seconds is not None and not connection.size and not self.closing and connection.silent_for() > seconds:
             self.write(ALIVE)
 
+    def check_client(self) -> None:
+        """Check whether the client is still there: for a time in which its input is held back, so that nobody reads.
+
+        Raises trio.BrokenResourceError if the connection is broken: what the client has left unread is dropped. If
+        its FIN may wait behind unread input, probe with a pong, as `end_turn` does.
+        """
+        connection = self._connection
+        if connection.is_broken():
+            raise trio.BrokenResourceError("the client has left")
+        if not connection.size and not self.closing and connection.silent_for() > ASK:
+            self.write(ALIVE)
+
     def _take_raw(self, data: bytes) -> None:
         """Handle a frame that is not plain: control, fragmented, compressed, or with a fault."""
         wrong = fault(data, compressed=self.compressed)
@@ -246,7 +260,7 @@ class WebSocket(ABC):
     def excess(self) -> Excess:
         """Return the client's limits; make them at the first call."""
         if self._excess is None:
-            self._excess = Excess()
+            self._excess = Excess(self.pid.runtime.pauses)
         return self._excess
 
     def _take_rare(self, data: bytes) -> None:

@@ -43,9 +43,9 @@ from phxactor.net._tls import HANDSHAKE_TIMEOUT
 from phxactor.runtime import NORMAL, SHUTDOWN, Pid, trap_exit
 from phxactor.transport._websocket import STUCK
 from tests.certificates import CLIENT, SERVER
-from tests.conformance.client import Client, Closed
+from tests.conformance.client import Client, Closed, Pong
 from tests.sockets.serving import complaints
-from tests.transport.frames import TEXT, frame
+from tests.transport.frames import PING, TEXT, frame
 
 PAUSE: Final = 4.0
 TIMEOUT: Final = 3.0
@@ -241,6 +241,30 @@ async def a_rate_limit(it: House) -> None:
         nursery.cancel_scope.cancel()
 
 
+async def a_rate_of_pings(it: House) -> None:
+    """It sends nearly as many pings a second as it may, to a program that is stopped for 3 seconds of them."""
+    client, put = await it.connect("/raw/websocket")
+    heard = 0
+
+    async def hear() -> None:
+        nonlocal heard
+        while True:
+            assert await client.next() == Pong(b"")
+            heard += 1
+
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(hear)
+        for tenth in range(60):
+            put(frame(PING) * 9)
+            if 20 <= tenth < 50:
+                it.pause(0.1)
+            else:
+                await trio.sleep(0.1)
+        await trio.sleep(0.1)
+        assert heard == 60 * 9
+        nursery.cancel_scope.cancel()
+
+
 async def a_rate_of_joins(it: House) -> None:
     client, put = await it.connect("/limited/websocket?vsn=2.0.0")
     for number in range(6):
@@ -417,6 +441,7 @@ LIVING: Final = [
     silence_of_one_that_compresses,
     silence_of_a_raw_socket,
     a_rate_limit,
+    a_rate_of_pings,
     a_rate_of_joins,
     a_join,
     a_channel_behind_which_much_waits,
