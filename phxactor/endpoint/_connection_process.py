@@ -247,7 +247,7 @@ async def _deliver(serving: Serving, connection: BaseConnection, talk: HTTPConne
                     poll.arrived = await _while_idle(serving, connection.read())
     finally:
         if not poll.arrived:
-            talk.lost = True
+            talk.give_up()
             connection.abort()
 
 

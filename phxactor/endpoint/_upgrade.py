@@ -13,10 +13,10 @@ from phxactor.socket import RawSocket, Socket
 from phxactor.transport import (
     Accepted,
     Attended,
-    Link,
     MultiplexedWebSocket,
     RawWebSocket,
     Refused,
+    Upgraded,
     WebSocketOptions,
     handshake,
 )
@@ -50,13 +50,13 @@ async def upgrade(
         admission.tell_refused(refused.why)
         tell_answered(options, request, "websocket", began, refused.response.status)
         return refused.response
-    link = _link(admission, options, accepted, connection, socket)
-    admission.tell_connected(link.pid, began, link.level)
+    upgraded = _upgraded(admission, options, accepted, connection, socket)
+    admission.tell_connected(upgraded.pid, began, upgraded.level)
     connection.write(accepted.head)
     tell_answered(options, request, "websocket", began, HTTPStatus.SWITCHING_PROTOCOLS)
     if not isinstance(socket, Socket):
-        return RawWebSocket(link, socket)
-    return MultiplexedWebSocket(link, socket, serving.pool_of)
+        return RawWebSocket(upgraded, socket)
+    return MultiplexedWebSocket(upgraded, socket, serving.pool_of)
 
 
 def _too_late(admission: Admission, options: WebSocketOptions, connection: BaseConnection, began: float) -> None:
@@ -68,14 +68,14 @@ def _too_late(admission: Admission, options: WebSocketOptions, connection: BaseC
     tell_answered(options, admission.request, "websocket", began, status)
 
 
-def _link(
+def _upgraded(
     admission: Admission,
     options: WebSocketOptions,
     accepted: Accepted,
     connection: BaseConnection,
     socket: Socket | RawSocket,
-) -> Link:
-    return Link(
+) -> Upgraded:
+    return Upgraded(
         pid=socket.transport_pid,
         connection=connection,
         flusher=admission.serving.flusher,

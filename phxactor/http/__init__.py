@@ -5,15 +5,8 @@ from phxactor.http._authority import DEFAULT_PORTS, MAX_PORT, Authority
 from phxactor.http._body import JSON
 from phxactor.http._cookies import parse_cookies
 from phxactor.http._csrf import is_valid_csrf_token, masked_csrf_token, new_csrf_token
-from phxactor.http._http_connection import (
-    HEAD_TIMEOUT,
-    KEEP_ALIVE,
-    LEFT_OVER,
-    MUCH,
-    SEND_TIMEOUT,
-    BadRequest,
-    HTTPConnection,
-)
+from phxactor.http._h11_stream import SEND_TIMEOUT, BadRequest
+from phxactor.http._http_connection import HEAD_TIMEOUT, KEEP_ALIVE, LEFT_OVER, MUCH, HTTPConnection
 from phxactor.http._local_path import is_local_path
 from phxactor.http._origin import CheckOrigin, OriginCheck
 from phxactor.http._params import BadParams, Params

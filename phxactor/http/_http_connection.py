@@ -15,7 +15,6 @@ connection that begins with a plain upgrade request does not need this module (`
 
 from __future__ import annotations
 
-import re
 from collections.abc import Awaitable, Callable
 from contextlib import AbstractContextManager
 from email.utils import formatdate
@@ -26,14 +25,13 @@ import attrs
 import h11
 import trio
 
+from phxactor.http._h11_stream import MAX_HEAD, BadRequest, H11Stream
 from phxactor.http._request import PeerData, Request
 from phxactor.http._response import Response
 from phxactor.http._stream import Stream
 
 LEFT_OVER: Final = 12 * 1024 * 1024
 """Bytes read and discarded at most after the last answer: some clients send a whole body before they read it."""
-MAX_HEAD: Final = 64 * 1024
-"""Most bytes of a request line and its headers."""
 MAX_HEADERS: Final = 100
 """Most headers of a request: small headers take many times their bytes in memory."""
 MUCH: Final = 2048
@@ -44,12 +42,7 @@ BODY_TIMEOUT: Final = 60.0
 """Seconds that a client has to send a whole body."""
 KEEP_ALIVE: Final = 60.0
 """Seconds that a connection may be silent between two requests."""
-SEND_TIMEOUT: Final = 30.0
-"""Seconds that a client has to take each 64 KiB of a response."""
 
-_CHUNK: Final = 64 * 1024
-_EMPTY_LINES: Final = re.compile(rb"(?:\r\n)+")
-_UNDECIDED: Final = (b"", b"\r")
 _PIECES: Final = 100
 """Events of h11 that are taken without a checkpoint."""
 _BODY: Final = frozenset({b"content-length", b"transfer-encoding"})
@@ -58,21 +51,6 @@ _LAST: Final = [("connection", "close")]
 _WITHOUT_BODY: Final = frozenset({HTTPStatus.NO_CONTENT, HTTPStatus.NOT_MODIFIED})
 
 T = TypeVar("T")
-
-
-class BadRequest(Exception):
-    """A client's mistake, answered already: the caller has only to log it, and to close the connection.
-
-    Args:
-        status: the HTTP status of the answer; if the client has left, there was no answer.
-        why: the mistake, in words.
-
-    """
-
-    def __init__(self, status: int, why: str) -> None:
-        super().__init__(f"{status}: {why}")
-        self.status = status
-        self.why = why
 
 
 class HTTPConnection:
@@ -100,22 +78,24 @@ class HTTPConnection:
         move_on_after: Callable[[float], AbstractContextManager[trio.CancelScope, bool]] = trio.move_on_after,
         wait_for_turn: Callable[[], Awaitable[None]] = trio.lowlevel.checkpoint,
     ) -> None:
-        self._stream = stream
         self._move_on_after = move_on_after
         self._wait_for_turn = wait_for_turn
         self._peer = peer
         self._scheme = scheme
-        self._h11 = _new_h11(first)
-        self._received = len(first)
-        """Number of bytes received on the connection."""
-        self._skipped = 0
-        """Bytes of empty lines before the next request."""
+        self._wire = H11Stream(stream, first, move_on_after)
         self._silence = HEAD_TIMEOUT
         self._method = ""
         self._body: int | None = 0
         """Length of the last request's body in bytes; None if its head does not say (chunked)."""
-        self.lost = False
+
+    @property
+    def lost(self) -> bool:
         """Whether the client has left, or a write was broken off: then nothing more may be written."""
+        return self._wire.lost
+
+    def give_up(self) -> None:
+        """Write nothing more."""
+        self._wire.lost = True
 
     async def next_request(self) -> Request | None:
         """Read the head of the next request; None if there is none: the client left, or was silent for too long.
@@ -135,7 +115,7 @@ class HTTPConnection:
     @property
     def is_idle(self) -> bool:
         """Whether the connection waits for the next request, and has received nothing of it."""
-        return not self.lost and self._h11.states == _BOTH_DONE and not self._h11.trailing_data[0]
+        return not self._wire.lost and self._wire.h11.states == _BOTH_DONE and not self._wire.h11.trailing_data[0]
 
     async def read_body(self, most: int) -> bytes:
         """Read the body of the last request; call it once at most.
@@ -156,14 +136,14 @@ class HTTPConnection:
 
         """
         self._silence = KEEP_ALIVE
-        if self._h11.their_state is h11.SEND_BODY and not self._skip_body():
+        if self._wire.h11.their_state is h11.SEND_BODY and not self._skip_body():
             response = attrs.evolve(response, headers=[*response.headers, *_LAST])
         await self._send(response)
-        return not self.lost
+        return not self._wire.lost
 
     def trailing(self) -> bytes:
         """Return the bytes received after the request: the first frames, if it was an upgrade request."""
-        return self._h11.trailing_data[0]
+        return self._wire.h11.trailing_data[0]
 
     async def _request(self) -> Request | None:
         if not self._ready():
@@ -190,38 +170,37 @@ class HTTPConnection:
 
     def _ready(self) -> bool:
         """Prepare for another request; return False if the connection cannot have one."""
-        states = {self._h11.our_state, self._h11.their_state}
-        if self.lost or states & {h11.MUST_CLOSE, h11.CLOSED, h11.ERROR}:
+        states = {self._wire.h11.our_state, self._wire.h11.their_state}
+        if self._wire.lost or states & {h11.MUST_CLOSE, h11.CLOSED, h11.ERROR}:
             return False
         if states == {h11.DONE}:
-            self._h11.start_next_cycle()
+            self._wire.next_cycle()
             self._method = ""
-            self._skipped = 0
         elif states != {h11.IDLE}:
             raise RuntimeError("next_request was called before respond; respond to each request first")
         return True
 
     async def _read_head(self) -> h11.Request | None:
-        begun = self._begun()
+        begun = self._wire.begun()
         if begun is None:
             with self._move_on_after(self._silence):
                 while begun is None:
-                    await self._receive()
-                    begun = self._begun()
+                    await self._wire.receive()
+                    begun = self._wire.begun()
         if not begun:
             return None
-        before = self._received - begun
+        before = self._wire.received - begun
         if begun > MUCH:
             await self._wait_for_turn()
-        event = self._event_at_hand()  # nearly always the head is whole: this saves a cancel scope
+        event = self._wire.event_at_hand()  # nearly always the head is whole: this saves a cancel scope
         if event is None:
             with self._move_on_after(HEAD_TIMEOUT):
-                event = await self._event()
+                event = await self._wire.event()
         if event is None:
             raise BadRequest(HTTPStatus.REQUEST_TIMEOUT, f"the head was not complete within {HEAD_TIMEOUT:g} seconds")
-        size = self._received - before
+        size = self._wire.received - before
         # h11 limits incomplete heads only; the read that completes a head may also take it over the limit.
-        if size > MAX_HEAD and size - len(self._h11.trailing_data[0]) > MAX_HEAD:
+        if size > MAX_HEAD and size - len(self._wire.h11.trailing_data[0]) > MAX_HEAD:
             raise BadRequest(HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE, f"the head has more than {MAX_HEAD} bytes")
         if not isinstance(event, h11.Request):
             return None
@@ -232,26 +211,6 @@ class HTTPConnection:
             )
         return event
 
-    def _begun(self) -> int | None:
-        """Return the number of received bytes of a head: 0 if the client has closed, None if nothing has arrived yet.
-
-        Empty lines before a request line are skipped (RFC 9112 section 2.2). h11 refuses them, so a new h11 connection
-        begins behind them.
-        """
-        pending, ended = self._h11.trailing_data
-        empty = _EMPTY_LINES.match(pending)
-        if empty is not None:
-            self._skipped += empty.end()
-            if self._skipped > MAX_HEAD:
-                raise BadRequest(HTTPStatus.BAD_REQUEST, f"more than {MAX_HEAD} bytes of empty lines before a request")
-            pending = pending[empty.end() :]
-            self._h11 = _new_h11(pending)
-            if ended:
-                self._h11.receive_data(b"")
-        if pending in _UNDECIDED:
-            return 0 if ended else None
-        return len(pending)
-
     async def _read_body(self, most: int) -> bytes:
         if not self.has_body:
             return b""  # `respond` takes h11's end of the message; an upgrade request never gets here
@@ -259,9 +218,9 @@ class HTTPConnection:
         expected = self._body or 0
         with self._move_on_after(BODY_TIMEOUT):
             while max(expected, len(body)) <= most:
-                if self._h11.they_are_waiting_for_100_continue:
-                    await self._write(self._h11.send(h11.InformationalResponse(status_code=100, headers=[])))
-                event = await self._event()
+                if self._wire.h11.they_are_waiting_for_100_continue:
+                    await self._wire.write(self._wire.h11.send(h11.InformationalResponse(status_code=100, headers=[])))
+                event = await self._wire.event()
                 if not isinstance(event, h11.Data):
                     return bytes(body)
                 body += event.data
@@ -275,56 +234,22 @@ class HTTPConnection:
         """Drop a body that was not read; return whether it had arrived whole, in fewer than `_PIECES` events."""
         try:
             for _ in range(_PIECES):
-                event = self._event_at_hand()
+                event = self._wire.event_at_hand()
                 if not isinstance(event, h11.Data):
                     return event is not None
         except BadRequest:
             pass
         return False
 
-    async def _event(self) -> h11.Event:
-        while (event := self._event_at_hand()) is None:
-            await self._receive()
-        return event
-
-    def _event_at_hand(self) -> h11.Event | None:
-        try:
-            event = self._h11.next_event()
-        except h11.RemoteProtocolError as error:
-            error.__traceback__ = None  # a frame of h11 in it refers to the error: a reference cycle
-            raise BadRequest(error.error_status_hint, str(error)) from None
-        return event if isinstance(event, h11.Event) else None
-
-    async def _receive(self) -> None:
-        try:
-            data = await self._stream.receive_some(_CHUNK)
-        except trio.BrokenResourceError:
-            self.lost = True
-            data = b""
-        self._received += len(data)
-        self._h11.receive_data(bytes(data))
-
     async def _send(self, response: Response) -> None:
         headers = [(b"date", formatdate(usegmt=True).encode()), *response.headers]
         if response.status not in _WITHOUT_BODY:
             headers.append((b"content-length", b"%d" % len(response.body)))
-        parts = [self._h11.send(h11.Response(status_code=response.status, headers=headers))]
+        parts = [self._wire.h11.send(h11.Response(status_code=response.status, headers=headers))]
         if self._method != "HEAD" and response.status not in _WITHOUT_BODY:
-            parts.append(self._h11.send(h11.Data(data=response.body)))
-        parts.append(self._h11.send(h11.EndOfMessage()))
-        await self._write(b"".join(parts))
-
-    async def _write(self, data: bytes) -> None:
-        lost, self.lost = self.lost, True  # a cancelled write leaves `lost` True
-        try:
-            for start in range(0, len(data), _CHUNK):
-                with self._move_on_after(SEND_TIMEOUT) as scope:
-                    await self._stream.send_all(data[start : start + _CHUNK])
-                if scope.cancelled_caught:
-                    return
-        except trio.BrokenResourceError:
-            return
-        self.lost = lost
+            parts.append(self._wire.h11.send(h11.Data(data=response.body)))
+        parts.append(self._wire.h11.send(h11.EndOfMessage()))
+        await self._wire.write(b"".join(parts))
 
     async def _or_refuse(self, reading: Awaitable[T]) -> T:
         """Await `reading`; if the client made a mistake, answer it and raise BadRequest."""
@@ -335,7 +260,7 @@ class HTTPConnection:
             raise
 
     async def _refuse(self, bad: BadRequest) -> None:
-        if self.lost or self._h11.our_state not in (h11.IDLE, h11.SEND_RESPONSE):
+        if self._wire.lost or self._wire.h11.our_state not in (h11.IDLE, h11.SEND_RESPONSE):
             return
         await self._send(Response.text(f"{bad.why}\n", status=bad.status, headers=_LAST))
 
@@ -346,11 +271,3 @@ def _declared(head: h11.Request) -> int | None:
     if len(framing) > 1:  # a proxy may have used the other header: request smuggling (RFC 9112 section 6.1)
         raise BadRequest(HTTPStatus.BAD_REQUEST, "the head has both Content-Length and Transfer-Encoding")
     return None if b"transfer-encoding" in framing else int(framing.get(b"content-length", 0))
-
-
-def _new_h11(data: bytes) -> h11.Connection:
-    """Return a new h11 connection with bytes that were received already."""
-    connection = h11.Connection(h11.SERVER, max_incomplete_event_size=MAX_HEAD)
-    if data:  # h11 takes b"" for the end of the stream
-        connection.receive_data(data)
-    return connection

@@ -27,7 +27,7 @@ class Host:
         """Set once no task of a process is left."""
         self.lost = False
         """Whether the nursery was cancelled or failed before `close`."""
-        self.lost_by: Runtime | None = None
+        self.runtime: Runtime | None = None
         """The runtime whose processes run in the nursery."""
         self.stopping: trio.CancelScope | None = None
         """The scope around an orderly stop; cancelled when the nursery is lost."""
@@ -73,7 +73,7 @@ class Host:
 
     def _lose(self) -> None:
         self.lost = True
-        runtime = self.lost_by
+        runtime = self.runtime
         if runtime is not None:
             signals.fatal(runtime.main, Crash(self.failure()))
             runtime.kill()

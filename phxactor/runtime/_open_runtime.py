@@ -19,6 +19,7 @@ from phxactor.runtime._process import failure_with_leftovers, is_cancellation, r
 from phxactor.runtime._reasons import NORMAL, SHUTDOWN, Reason, exception_of, is_benign
 from phxactor.runtime._runtime import Runtime
 from phxactor.runtime._state import ALIVE
+from phxactor.runtime._stopping import stop_without_host
 from phxactor.runtime._zombies import KILL_GRACE
 
 STOP_TIMEOUT: Final = 60.0
@@ -46,7 +47,7 @@ async def open_runtime(*, stop_timeout: float = STOP_TIMEOUT, kill_grace: float 
         outer_nurseries = len(trio.lowlevel.current_task().child_nurseries)
         host = await Host.open(around)
         runtime = Runtime(host.nursery, kill_grace)
-        host.lost_by = runtime
+        host.runtime = runtime
         main = runtime.main
         before = current.set(main)
         with Generators(runtime).watched(), opened(runtime):
@@ -97,7 +98,7 @@ async def _stop(host: Host, runtime: Runtime, reason: Reason, timeout: float) ->
                     await runtime.stop(reason, timeout)
             if host.lost:
                 with trio.CancelScope(shield=True):
-                    await runtime.stop_without_host(reason, host.ended)
+                    await stop_without_host(runtime, reason, host.ended)
             end_lost_tasks()
             stopped = True
         except KeyboardInterrupt as error:

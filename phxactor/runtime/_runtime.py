@@ -19,8 +19,7 @@ from typing import Final
 import attrs
 import trio
 
-from phxactor.runtime import events, signals
-from phxactor.runtime._countdown import counted
+from phxactor.runtime import _stopping, events, signals
 from phxactor.runtime._errors import Exit, NotAProcessError, not_here
 from phxactor.runtime._hints import explain
 from phxactor.runtime._idle import IdleWatch
@@ -30,13 +29,10 @@ from phxactor.runtime._patience import Patience
 from phxactor.runtime._pauses import Pauses
 from phxactor.runtime._pid import Pid, current, of_this_thread, silenced
 from phxactor.runtime._process import report_failure, run_process
-from phxactor.runtime._reasons import KILL, NORMAL, SHUTDOWN, Reason
+from phxactor.runtime._reasons import KILL, NORMAL, Reason
 from phxactor.runtime._state import ALIVE, DEAD, EXITING
 from phxactor.runtime._timers import Timer, Timers
 from phxactor.runtime._zombies import Zombies
-
-PASSES_WITHOUT_EXIT: Final = 4
-"""Number of scheduler passes without an exit after which a stopping runtime kills the remaining processes."""
 
 
 @attrs.frozen
@@ -216,58 +212,9 @@ class Runtime:
                 disown(pid, release)
         return pid.exit_reason
 
-    # ------------------------------------------------------------------------------------------- the end
-
-    @trio.lowlevel.enable_ki_protection
     async def stop(self, reason: Reason, timeout: float) -> None:
-        """End every process: `main`'s children, last started first, then the remaining processes, then `main`.
-
-        Each child gets `SHUTDOWN` from `main`, and has wholly ended before the next child gets it (S50). The remaining
-        processes may end by themselves after the ends that they have heard of. After that, and for the children after
-        `timeout` seconds, it is `KILL`. `reason` is the exit reason of `main`.
-        """
-        main = self.main
-        if main.state is ALIVE:
-            main.state = EXITING
-            main.sink_type = None
-            main.budget = 0
-            main.exit_reason = reason
-        with counted(self.timers, timeout):
-            for pid in reversed(list(self.processes.values())):
-                if pid.parent is main:
-                    signals.exit_signal(pid, main, SHUTDOWN)
-                    await self.ended(pid)
-        await self._let_processes_end()
-        if len(self.processes) > 1 and events.stray.handlers:
-            events.stray.emit(pids=self.others())
-        while left := self.others():
-            self.kill()
-            for pid in left:
-                await self.ended(pid)
-        self._end(reason)
-
-    async def stop_without_host(self, reason: Reason, ended: trio.Event) -> None:
-        """End every process after the nursery was lost, when no timer runs any more (see `host`)."""
-        self.kill()
-        with trio.move_on_after(self.zombies.grace):
-            await ended.wait()
-        for pid in self.others():
-            self.zombies.given_up.add(pid)
-            signals.finish(self, pid, pid.exit_reason)
-        self._end(reason)
-
-    def _end(self, reason: Reason) -> None:
-        signals.finish(self, self.main, reason)
-        self.thread = 0
-
-    async def _let_processes_end(self) -> None:
-        """Let processes run that have just heard of an end, until `PASSES_WITHOUT_EXIT` passes go by without one."""
-        fewest, passes = len(self.processes), 0
-        while fewest > 1 and passes < PASSES_WITHOUT_EXIT:
-            await trio.lowlevel.checkpoint()
-            passes += 1
-            if len(self.processes) < fewest:
-                fewest, passes = len(self.processes), 0
+        """End every process, `main` last with `reason`; children have `timeout` seconds (`_stopping`)."""
+        await _stopping.stop(self, reason, timeout)
 
     def kill(self) -> None:
         """Send `KILL` to every process but `main`, the youngest first."""

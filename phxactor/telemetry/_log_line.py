@@ -10,8 +10,9 @@ import logging
 from collections.abc import Callable, Mapping
 from types import TracebackType
 
+from phxactor.telemetry._log_handlers import handlers, never_blocks
 from phxactor.telemetry._log_limits import Kind
-from phxactor.telemetry._log_writer import WRITER, handlers, never_blocks
+from phxactor.telemetry._log_writer import WRITER
 
 
 def write(

@@ -6,10 +6,12 @@ a full queue would alternate between one written line and one report of a few dr
 
 from __future__ import annotations
 
+import copy
 import logging
 import threading
 from collections import deque
 from collections.abc import Callable
+from contextlib import suppress
 from contextvars import Context
 from typing import Final
 
@@ -21,6 +23,9 @@ LIVE: Final = 10
 """Lines that may hold their exception and the values of their event at the same time. All others hold only text."""
 OVERHEAD: Final = 1000
 """Bytes counted for each line's record, in addition to its text."""
+MAX_TEXT: Final = 64 * 1024
+"""Characters of a queued line's message, and of its traceback; longer texts are cut."""
+_FORMATTER: Final = logging.Formatter()
 
 
 class Line:
@@ -41,6 +46,28 @@ class Line:
             self.size += len(argument) if isinstance(argument, str) else 0
         self.give_back: Callable[[Callable[[], object]], object] | None = None
         """Schedules a function in the thread that wrote the line, to free there what the line holds; None for text."""
+
+
+def text_only(record: logging.LogRecord) -> logging.LogRecord:
+    """Return a copy that holds only text and numbers: the traceback is formatted, other values are removed."""
+    record = copy.copy(record)
+    with suppress(BaseException):  # raised by a program's own __str__
+        record.msg, record.args = record.getMessage()[:MAX_TEXT], None
+    if record.exc_info and record.exc_info[0] is not None:
+        try:
+            text = _FORMATTER.formatException(record.exc_info)
+        except BaseException:  # noqa: BLE001 - raised by a program's own __str__
+            text = f"{record.exc_info[0].__name__} (formatting its traceback failed)"
+        record.exc_text = text if len(text) <= MAX_TEXT else f"{text[:MAX_TEXT]}\n[and {len(text) - MAX_TEXT} more]"
+    record.exc_info = None
+    fields = getattr(record, "telemetry", None)
+    if isinstance(fields, dict):
+        record.telemetry = {
+            name: value[:MAX_TEXT] if isinstance(value, str) else value
+            for name, value in fields.items()
+            if value is None or isinstance(value, str | int | float)
+        }
+    return record
 
 
 class LogQueue:

@@ -13,12 +13,10 @@ the thread has `LAST` seconds to write the queued lines, even if a handler block
 from __future__ import annotations
 
 import atexit
-import copy
 import logging
 import os
 import sys
 import threading
-import traceback
 from collections.abc import Callable
 from contextlib import suppress
 from contextvars import copy_context
@@ -28,8 +26,9 @@ from typing import Final, TypeGuard
 
 import trio
 
+from phxactor.telemetry._log_handlers import deliver, guarded
 from phxactor.telemetry._log_limits import BURST, WHILE, Kind, LogLimits, Report
-from phxactor.telemetry._log_queue import LIVE, Line, LogQueue
+from phxactor.telemetry._log_queue import LIVE, Line, LogQueue, text_only
 
 NAME: Final = "phxactor log"
 """The thread's name."""
@@ -37,30 +36,8 @@ IDLE: Final = 5.0
 """Seconds without a line after which the thread ends."""
 LAST: Final = 1.0
 """Seconds that the end of the program waits for the queued lines."""
-MAX_TEXT: Final = 64 * 1024
-"""Characters of a queued line's message, and of its traceback; longer texts are cut."""
-
 OWN: Final = logging.getLogger("phxactor.log")
 """The logger of reports about the log itself."""
-_PYTEST: Final = ("_pytest.logging", "unittest._log")
-"""Modules whose handlers only store records, for tests. They get every line, in the thread that writes it."""
-
-
-def never_blocks(handler: logging.Handler) -> bool:
-    """Return whether a handler may be called in the thread that writes the line."""
-    return isinstance(handler, logging.NullHandler) or type(handler).__module__ in _PYTEST
-
-
-def handlers(logger: logging.Logger) -> list[logging.Handler]:
-    """Return the handlers that get a logger's records, found as `logging.Logger.callHandlers` finds them."""
-    found: list[logging.Handler] = []
-    current: logging.Logger | None = logger
-    while current is not None:
-        found += current.handlers
-        current = current.parent if current.propagate else None
-    if not found and logging.lastResort is not None:
-        found.append(logging.lastResort)
-    return found
 
 
 class LogWriter:
@@ -177,7 +154,7 @@ class LogWriter:
     def _handle(self, line: Line) -> None:
         record = line.record
         if record is not None:
-            call = _deliver if line.target is None else partial(_guarded, line.target.handle)
+            call = deliver if line.target is None else partial(guarded, line.target.handle)
             if line.context is None:
                 call(record)
             else:
@@ -252,53 +229,6 @@ def end_log(*, failed: bool) -> None:
     """
     if not WRITER.end() and failed:
         WRITER.abandon()
-
-
-def text_only(record: logging.LogRecord) -> logging.LogRecord:
-    """Return a copy that holds only text and numbers: the traceback is formatted, other values are removed."""
-    record = copy.copy(record)
-    with suppress(BaseException):  # raised by a program's own __str__
-        record.msg, record.args = record.getMessage()[:MAX_TEXT], None
-    if record.exc_info and record.exc_info[0] is not None:
-        try:
-            text = _FORMATTER.formatException(record.exc_info)
-        except BaseException:  # noqa: BLE001 - raised by a program's own __str__
-            text = f"{record.exc_info[0].__name__} (formatting its traceback failed)"
-        record.exc_text = text if len(text) <= MAX_TEXT else f"{text[:MAX_TEXT]}\n[and {len(text) - MAX_TEXT} more]"
-    record.exc_info = None
-    fields = getattr(record, "telemetry", None)
-    if isinstance(fields, dict):
-        record.telemetry = {
-            name: value[:MAX_TEXT] if isinstance(value, str) else value
-            for name, value in fields.items()
-            if value is None or isinstance(value, str | int | float)
-        }
-    return record
-
-
-_FORMATTER: Final = logging.Formatter()
-
-
-def _deliver(record: logging.LogRecord) -> None:
-    """Call the handlers of a record's logger, except those that `write` has already called (`never_blocks`)."""
-    logger = logging.getLogger(record.name)
-    code = getattr(type(logger).callHandlers, "__code__", None)
-    found = handlers(logger)
-    if getattr(code, "co_filename", "") != logging.__file__ and not any(map(never_blocks, found)):
-        _guarded(logger.callHandlers, record)  # it is patched, as error trackers do: call the patch
-        return
-    for handler in found:
-        if record.levelno >= handler.level and not never_blocks(handler):
-            _guarded(handler.handle, record)
-
-
-def _guarded(call: Callable[[logging.LogRecord], object], record: logging.LogRecord) -> None:
-    try:
-        call(record)
-    except BaseException:  # noqa: BLE001 - the other handlers must get the record, and the thread must go on
-        if logging.raiseExceptions:  # the logging module reports errors of handlers under the same condition
-            with suppress(BaseException):
-                traceback.print_exc()
 
 
 def _give_back() -> Callable[[Callable[[], object]], object] | None:

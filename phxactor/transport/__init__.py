@@ -15,7 +15,7 @@ from phxactor.transport._options import (
 )
 from phxactor.transport._publications import GaveUp, Publish
 from phxactor.transport._raw import RawWebSocket
-from phxactor.transport._websocket import Link
+from phxactor.transport._websocket_output import Upgraded
 
 __all__ = [
     "AUTH_TOKEN_PREFIX",
@@ -30,7 +30,6 @@ __all__ = [
     "Delivery",
     "ErrorHandler",
     "GaveUp",
-    "Link",
     "LongPollOptions",
     "LongPollSession",
     "MultiplexedWebSocket",
@@ -40,6 +39,7 @@ __all__ = [
     "Refused",
     "Settled",
     "SocketOptions",
+    "Upgraded",
     "WebSocketOptions",
     "close_code",
     "handshake",

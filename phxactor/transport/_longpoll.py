@@ -32,7 +32,7 @@ from phxactor.socket import TEXT, DecodeError, Drain, Multiplexer, Pool, Socket,
 from phxactor.transport import events
 from phxactor.transport._close_codes import BAD_MESSAGE, DRAINING, INACTIVE, SLOW_CONSUMER
 from phxactor.transport._delivery import Poll, Settled
-from phxactor.transport._multiplexed import CATCH_UP, LOOK
+from phxactor.transport._multiplexed_input import CATCH_UP, LOOK
 from phxactor.transport._options import LongPollOptions
 from phxactor.transport._publications import GaveUp, Progress, Publications, Publish
 from phxactor.transport._slow_consumer import SlowConsumer

@@ -1,8 +1,6 @@
 """The process of a WebSocket connection without channels: one task reads, another runs the handler, in order.
 
-Messages that arrived before the client left are still handled: a page may send a last message and close. But a handler
-that runs for `LEAVING` more seconds is cancelled, since its client is gone: otherwise, each client that leaves a
-hanging handler would leave a process behind.
+Messages that arrived before the client left are still handled: a page may send a last message and close.
 """
 
 from __future__ import annotations
@@ -21,7 +19,6 @@ from phxactor.runtime import (
     Exit,
     Reason,
     State,
-    Timer,
     close_left_open,
     counted,
     fork,
@@ -32,14 +29,14 @@ from phxactor.socket import BINARY, DRAIN, TEXT, RawResult, RawSocket, SocketPus
 from phxactor.transport import events
 from phxactor.transport._attended import Attended
 from phxactor.transport._close_codes import BAD_MESSAGE, DRAINING, HELD_UP, NOT_UTF8, CloseCode, close_code
-from phxactor.transport._websocket import ASK, MUCH, SHARE, STUCK, Link, WebSocket
+from phxactor.transport._hanging_handler import HandlerWatch
+from phxactor.transport._websocket import ASK, MUCH, SHARE, STUCK, WebSocket
+from phxactor.transport._websocket_output import Upgraded
 
 AHEAD: Final = 65536
 """Limit for messages that wait for the handler, in bytes of memory; over it the server stops reading."""
 OVERHEAD: Final = 128
 """Bytes that a waiting message counts in addition to its data."""
-LEAVING: Final = 5.0
-"""Seconds that the handler has for each message once the client has left, or the connection is ending."""
 
 
 @attrs.frozen
@@ -71,21 +68,16 @@ class Ended:
 class RawWebSocket(WebSocket):
     """A `RawSocket`'s connection."""
 
-    __slots__ = ("_cutting", "_handled", "_handler", "_handling", "_rate", "_reason", "_room", "_waiting")
+    __slots__ = ("_handler", "_rate", "_reason", "_room", "_waiting", "_watch")
 
-    def __init__(self, link: Link, handler: RawSocket) -> None:
-        super().__init__(link)
+    def __init__(self, upgraded: Upgraded, handler: RawSocket) -> None:
+        super().__init__(upgraded)
         self._handler = handler
-        self._rate = rate_limit(link.options.max_messages_per_second, self.pid.runtime)
+        self._rate = rate_limit(upgraded.options.max_messages_per_second, self.pid.runtime)
         self._waiting = 0
         """Bytes of messages that wait for the handler."""
         self._room: trio.Event | None = None
-        self._handled = 0
-        """Number of messages that the handler has finished."""
-        self._handling: trio.CancelScope | None = None
-        """The cancel scope around the handler and the reading task."""
-        self._cutting: Timer | None = None
-        """The timer that checks for a hanging handler, once the connection ends."""
+        self._watch = HandlerWatch(self.pid.runtime)
         self._reason: Reason = NORMAL
         """The reason that the connection ends with."""
 
@@ -94,7 +86,7 @@ class RawWebSocket(WebSocket):
         handler = self._handler
         reason: Reason = NORMAL
         try:
-            await Attended(handler.init(), self._connection, self.link.options.connect_timeout, self._late)
+            await Attended(handler.init(), self._connection, self.upgraded.options.connect_timeout, self._late)
             try:
                 reason = await self._until_the_end(first)
             except BaseException as error:
@@ -104,7 +96,7 @@ class RawWebSocket(WebSocket):
                 if failure is not None:
                     raise
             self.send_close(close_code(reason))
-            self.link.flusher.finish(self._connection)  # before `terminate`, which may take long
+            self.upgraded.flusher.finish(self._connection)  # before `terminate`, which may take long
             await handler.terminate(reason)
         finally:
             self.finish(reason)
@@ -115,7 +107,7 @@ class RawWebSocket(WebSocket):
         """Run the reading task and the handler; return the reason that the connection ends with."""
         try:
             async with trio.open_nursery() as nursery:
-                self._handling = nursery.cancel_scope
+                self._watch.scope = nursery.cancel_scope
                 opened = len(trio.lowlevel.current_task().child_nurseries)
                 nursery.start_soon(self._read, first)
                 try:
@@ -128,33 +120,17 @@ class RawWebSocket(WebSocket):
                     if left:
                         raise BaseExceptionGroup("raised by what a callback has left open", left)
         finally:
-            self._handling = None
-            if self._cutting is not None:
-                self.pid.runtime.patience.discard(self._cutting)
+            self._watch.end()
         return self._reason
-
-    def _leave(self) -> None:
-        """Check after `LEAVING` seconds whether the handler hangs: its client is gone."""
-        if self._cutting is None and self._handling is not None:
-            self._cutting = self.pid.runtime.patience.add(LEAVING, self._look, self._handled)
-
-    def _look(self, handled: int) -> None:
-        """Cancel the handler if it has finished no message since the last check."""
-        self._cutting = None
-        if self._handling is not None:
-            if handled == self._handled:
-                self._handling.cancel(reason="the client has left")
-            else:
-                self._leave()
 
     def _late(self) -> None:
         """Close the connection if `init` takes too long; `init` itself may still run."""
-        link = self.link
+        upgraded = self.upgraded
         self.send_close(CloseCode.INTERNAL_ERROR)
-        link.flusher.finish(self._connection)
+        upgraded.flusher.finish(self._connection)
         if events.late.handlers:
-            seconds = link.options.connect_timeout
-            events.late.emit(socket=link.socket, peer=link.peer, callback="init", seconds=seconds)
+            seconds = upgraded.options.connect_timeout
+            events.late.emit(socket=upgraded.socket, peer=upgraded.peer, callback="init", seconds=seconds)
 
     async def _serve(self) -> Reason:
         """Handle messages until the connection ends; return its reason."""
@@ -166,7 +142,7 @@ class RawWebSocket(WebSocket):
             # Not `match`: it could call code of a program's own message.
             if type(message) is Incoming:
                 result = await handler.handle_in(message.data)
-                self._handled += 1
+                self._watch.handled += 1
                 self._make_room(message.size)
                 if self._sweep is not None:
                     self._sweep.count()
@@ -181,7 +157,7 @@ class RawWebSocket(WebSocket):
                 return message.reason
             else:
                 result = await handler.handle_info(message)
-                self._handled += 1
+                self._watch.handled += 1
             if isinstance(result, Stop):
                 return result.reason
             self._answer(result)
@@ -241,7 +217,7 @@ class RawWebSocket(WebSocket):
         If the handler takes nothing for `STUCK` seconds, the client is disconnected. Raises trio.BrokenResourceError
         if the client has left, as far as `check_client` finds out.
         """
-        stop = self._connection.watch(self._leave)
+        stop = self._connection.watch(self._watch.begin)
         try:
             while self._waiting > AHEAD and not self.input_closed:
                 self._room = room = trio.Event()
@@ -295,7 +271,7 @@ class RawWebSocket(WebSocket):
         """End the connection once the handler has finished the earlier messages, or takes too long."""
         self._reason = reason
         self.pid.send(Ended(reason))
-        self._leave()
+        self._watch.begin()
 
     def _arm(self, seconds: float) -> None:
         """Check for silence by a timer of its own, not by a message, since the handler may hang."""

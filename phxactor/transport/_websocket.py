@@ -1,4 +1,4 @@
-"""A WebSocket connection: frames in, frames out, and the close. Subclasses handle the messages.
+"""A WebSocket connection: frames in, and messages out of them. Subclasses handle the messages.
 
     bytes ──▶ FrameSlicer ── plain frames ─────────────▶ take_message
                    ├─ pings, pongs, fragments ─────────▶ answered, joined ──▶ take_message
@@ -10,31 +10,22 @@
 
 from __future__ import annotations
 
-import math
-import sys
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from typing import Final
 
-import attrs
 import trio
-from websockets.extensions import Extension
 from websockets.frames import Frame, Opcode
 from websockets.protocol import Protocol
 
-from phxactor.net import BaseConnection, Flusher
-from phxactor.runtime import NORMAL, Pid, Reason, State, Timer, reason_of_failure
-from phxactor.runtime.signals import fatal
-from phxactor.transport import events
-from phxactor.transport._close_codes import BAD_MESSAGE, RATE_LIMITED, SLOW_CONSUMER, TIMED_OUT, CloseCode, close_code
+from phxactor.runtime import NORMAL, Reason
+from phxactor.transport._close_codes import RATE_LIMITED, CloseCode
 from phxactor.transport._excess import PINGS, SPLINTER, SPLINTERS, Excess
 from phxactor.transport._frame_protocol import LARGE, make_protocol, take_apart
 from phxactor.transport._frames import FIN, OPCODE, RAW, FrameSlicer, apply_mask, extent, fault, frame
 from phxactor.transport._full_sweep import full_sweep
-from phxactor.transport._options import WebSocketOptions
+from phxactor.transport._websocket_output import CLOSE, Upgraded, WebSocketOutput
 
-CLOSE: Final = 8
-"""The opcode of a close frame."""
 PONG: Final = 10
 """The opcode of a pong."""
 ALIVE: Final = frame(PONG, b"")
@@ -60,60 +51,15 @@ STUCK: Final = 120.0
 """Seconds after which a client is disconnected if the program takes none of its messages."""
 
 
-@attrs.define(eq=False)  # not frozen: each connection makes one, and a frozen class is slower to make
-class Link:
-    """The parts that a WebSocket is made of once the handshake is done."""
-
-    pid: Pid
-    """The process of the connection."""
-    connection: BaseConnection
-    flusher: Flusher
-    socket: str
-    """The name of the socket's class, for the log."""
-    peer: str
-    """The client's address, for the log."""
-    level: int | None
-    """The level of the log lines for connections; None for no lines."""
-    extensions: Sequence[Extension]
-    """The negotiated extensions: none, or permessage-deflate."""
-    options: WebSocketOptions
-
-
-class Silence:
-    """A timer's message: check whether the client was silent for too long."""
-
-
-SILENCE: Final = Silence()
-
-
-class WebSocket(ABC):
+class WebSocket(WebSocketOutput, ABC):
     """The frames of a connection, and its close."""
 
-    __slots__ = (
-        "_connection",
-        "_excess",
-        "_fragments",
-        "_heard",
-        "_now",
-        "_opcode",
-        "_protocol",
-        "_slicer",
-        "_sweep",
-        "_timer",
-        "closing",
-        "input_closed",
-        "link",
-        "pid",
-        "write",
-    )
+    __slots__ = ("_excess", "_fragments", "_opcode", "_protocol", "_slicer", "_sweep")
 
-    def __init__(self, link: Link) -> None:
-        self.link = link
-        self.pid = link.pid
-        self._connection = link.connection
-        self._connection.limit = link.options.max_output_bytes
-        self.write = self._connection.write
-        self._slicer = FrameSlicer(link.options.max_frame_size, compressed=bool(link.extensions))
+    def __init__(self, upgraded: Upgraded) -> None:
+        super().__init__(upgraded)
+        options = upgraded.options
+        self._slicer = FrameSlicer(options.max_frame_size, compressed=bool(upgraded.extensions))
         self._protocol: Protocol | None = None
         """The `websockets` protocol object; None until a frame needs it. Most clients never send such a frame."""
         self._fragments = bytearray()
@@ -122,18 +68,7 @@ class WebSocket(ABC):
         """The opcode of an incomplete message; 0 if there is none."""
         self._excess: Excess | None = None
         """The client's limits for pings, fragments and turns; None until they are needed."""
-        self._now = link.pid.runtime.now
-        self._heard = self._now()
-        self._timer: Timer | None = None
-        self.closing = False
-        """Whether a close frame was sent; nothing is sent after it. See `seal`."""
-        self.input_closed = False
-        """Whether the server ignores further input of the client, or has paused it."""
-        self._sweep = full_sweep(link.options.fullsweep_after, link.pid)
-        if link.options.timeout != math.inf:
-            self._arm(link.options.timeout)
-
-    # --------------------------------------------------------------------------------------------- input
+        self._sweep = full_sweep(options.fullsweep_after, upgraded.pid)
 
     @abstractmethod
     def take_message(self, opcode: int, data: bytes) -> None:
@@ -178,7 +113,7 @@ class WebSocket(ABC):
         no client would get the answers.
         """
         connection, excess = self._connection, self.excess()
-        await self.link.flusher.wait_for_turn()
+        await self.upgraded.flusher.wait_for_turn()
         if connection.has_left() and (connection.is_broken() or not excess.take_last_turn()):
             raise trio.BrokenResourceError("the client has left")
         excess.begin_turn()
@@ -192,7 +127,7 @@ class WebSocket(ABC):
         unsolicited pong is always allowed, and needs no answer (RFC 6455 section 5.5.3).
         """
         connection = self._connection
-        seconds = self.excess().end_turn(self.link.flusher.waiting)
+        seconds = self.excess().end_turn(self.upgraded.flusher.waiting)
         if seconds is not None and not connection.size and not self.closing and connection.silent_for() > seconds:
             self.write(ALIVE)
 
@@ -237,7 +172,7 @@ class WebSocket(ABC):
     def _take_fragment(self, head: int, data: bytes) -> None:
         """Add a fragment to its message (RFC 6455 section 5.4); for tiny fragments `websockets` would be very slow."""
         opcode, (start, size) = head & OPCODE, extent(data)
-        most, before = self.link.options.max_frame_size, len(self._fragments)
+        most, before = self.upgraded.options.max_frame_size, len(self._fragments)
         if bool(opcode) is bool(self._opcode):
             self._break_off("expected a continuation frame" if opcode else "unexpected continuation frame")
             return
@@ -300,7 +235,7 @@ class WebSocket(ABC):
         if self._opcode and data[0] & OPCODE == CLOSE:
             self._forget_protocol()
         if self._protocol is None:
-            self._protocol = make_protocol(self.link.extensions, self.link.options.max_frame_size)
+            self._protocol = make_protocol(self.upgraded.extensions, self.upgraded.options.max_frame_size)
         return self._protocol
 
     def _forget_protocol(self) -> None:
@@ -314,109 +249,7 @@ class WebSocket(ABC):
         self.blame(wrong, code)
         self.respond(frame(CLOSE, code.to_bytes(2, "big") + wrong.encode()), last=True)
 
-    # -------------------------------------------------------------------------------------------- output
-
-    def send(self, opcode: int, data: bytes) -> None:
-        """Send a message of this connection only, compressed if that was negotiated."""
-        extensions = self.link.extensions
-        if not extensions:
-            self.write(frame(opcode, data))
-        elif not self.closing:
-            self.write(Frame(Opcode(opcode), data).serialize(mask=False, extensions=extensions))
-
-    def respond(self, data: bytes, *, last: bool) -> None:
-        """Send a pong, or with `last` the close frame, and end the connection."""
-        if data and not self.closing:
-            self.write(data)
-            if self._connection.size > self._connection.limit:
-                self.judge_output()
-        if last:
-            self.seal()
-            self.end(NORMAL)
-
-    @property
-    def compressed(self) -> bool:
-        """Whether output may be compressed, so that this connection cannot share frames with others."""
-        return bool(self.link.extensions)
-
-    # ----------------------------------------------------------------------------------------------- end
-
-    def stop(self, reason: Reason) -> None:
-        """Send a close frame with the code of the reason, and end the process."""
-        self.send_close(close_code(reason))
-        self.end(reason)
-
-    def send_close(self, code: CloseCode) -> None:
-        """Send a close frame, unless one was sent."""
-        self.input_closed = True
-        if not self.closing:
-            self.seal()
-            self.write(frame(CLOSE, code.to_bytes(2, "big")))
-
-    def seal(self) -> None:
-        """Send nothing more."""
-        self.closing = True
-
-    def end(self, reason: Reason) -> None:
-        """End the process."""
-        fatal(self.pid, reason)
-
-    def reject(self, why: str, reason: Reason = BAD_MESSAGE) -> None:
-        """Disconnect a client for invalid input."""
-        self.blame(why, close_code(reason))
-        self.stop(reason)
-
-    def blame(self, why: str, code: int) -> None:
-        """Emit `events.bad_input` with the client's mistake."""
-        if events.bad_input.handlers:
-            events.bad_input.emit(peer=self.link.peer, why=why, code=int(code))
-
-    def judge_output(self) -> None:
-        """Disconnect a client that reads too slowly; a long output alone does not mean that it does."""
-        if self._connection.unwritten() > self._connection.limit:
-            self.overflow()
-
-    def overflow(self) -> None:
-        """Disconnect a slow client with 1013."""
-        if not self.closing:
-            if events.slow_consumer.handlers:
-                events.slow_consumer.emit(peer=self.link.peer, waiting=self._connection.size, policy="close")
-            self.stop(SLOW_CONSUMER)
-
     def finish(self, reason: Reason = NORMAL) -> None:
-        """Give the connection to the flusher, which writes the output and closes it: the last act of the process.
-
-        `reason` is the reason of the close, unless the process ends by a signal or an exception.
-        """
-        if self._timer is not None:
-            self.pid.runtime.patience.discard(self._timer)
+        """Free the protocol object, and do the last act of the process."""
         self._forget_protocol()
-        if self.pid.state is not State.ALIVE:
-            reason = self.pid.exit_reason
-        elif (error := sys.exception()) is not None:
-            reason = reason_of_failure(error)[0]
-        self.send_close(close_code(reason))
-        self.link.flusher.finish(self._connection)
-        if events.disconnected.handlers:
-            link = self.link
-            events.disconnected.emit(
-                socket=link.socket, transport="websocket", peer=link.peer, reason=reason, level=link.level
-            )
-
-    # ------------------------------------------------------------------------------------------- silence
-
-    def check_silence(self) -> None:
-        """Close if the client was silent for too long, or check again when the time would be over."""
-        left = self._heard + self.link.options.timeout - self._now()
-        if left <= 0:
-            self.blame(f"it was silent for {self.link.options.timeout:g} s", CloseCode.PROTOCOL_ERROR)
-            self.stop(TIMED_OUT)
-        else:
-            self._arm(left)
-
-    def _arm(self, seconds: float) -> None:
-        self._timer = self.pid.runtime.patience.add(seconds, _ask_for_silence, self.pid)
-
-
-def _ask_for_silence(pid: Pid) -> None:
-    pid.send(SILENCE)
+        super().finish(reason)

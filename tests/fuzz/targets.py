@@ -19,7 +19,8 @@ from trio.testing import MockClock, memory_stream_pair
 from phxactor import Error, LongPollOptions, Message, Ok, Request, Response, WebSocketOptions
 from phxactor.endpoint._connect_info import connect_info
 from phxactor.http import BadParams, PeerData, SessionOptions
-from phxactor.http._http_connection import BadRequest, HTTPConnection
+from phxactor.http._h11_stream import BadRequest
+from phxactor.http._http_connection import HTTPConnection
 from phxactor.http._params import decode as decode_params
 from phxactor.socket import BINARY, TEXT, DecodeError, Reply, Serializer, V1JSONSerializer, V2JSONSerializer, select
 from phxactor.token import derive_key, sign, verify

@@ -11,7 +11,7 @@ from websockets.extensions.permessage_deflate import PerMessageDeflate
 from phxactor import Pid, WebSocketOptions
 from phxactor.net import BaseConnection, Flusher
 from phxactor.runtime import Reason
-from phxactor.transport import Link
+from phxactor.transport import Upgraded
 from phxactor.transport._websocket import WebSocket
 
 LIMIT = 4096
@@ -44,8 +44,8 @@ class Nobody:
 class Noted(WebSocket):
     """Writes down what it is sent."""
 
-    def __init__(self, link: Link) -> None:
-        super().__init__(link)
+    def __init__(self, upgraded: Upgraded) -> None:
+        super().__init__(upgraded)
         self.messages: list[tuple[int, bytes]] = []
         self.ends: list[Reason] = []
 
@@ -72,7 +72,7 @@ def converse(pieces: Iterable[bytes], *, compress: bool) -> Conversation:
     """Have a WebSocket take pieces."""
     paper = Paper()
     websocket = Noted(
-        Link(
+        Upgraded(
             pid=cast("Pid", Nobody()),
             connection=cast("BaseConnection", paper),
             flusher=Flusher(),

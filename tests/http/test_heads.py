@@ -10,7 +10,7 @@ import trio
 from trio.testing import MockClock, memory_stream_pair
 
 from phxactor import Endpoint, Socket, WebSocketOptions, mount
-from phxactor.http._http_connection import MAX_HEAD
+from phxactor.http._h11_stream import MAX_HEAD
 from phxactor.runtime import open_runtime
 
 TARGET = b"/socket/websocket?vsn=2.0.0&name=a"

@@ -11,16 +11,8 @@ from hypothesis import strategies as st
 from trio.testing import MockClock, memory_stream_pair
 
 from phxactor.http import PeerData, Request, Response
-from phxactor.http._http_connection import (
-    BODY_TIMEOUT,
-    HEAD_TIMEOUT,
-    KEEP_ALIVE,
-    MAX_HEAD,
-    MAX_HEADERS,
-    SEND_TIMEOUT,
-    BadRequest,
-    HTTPConnection,
-)
+from phxactor.http._h11_stream import MAX_HEAD, SEND_TIMEOUT, BadRequest
+from phxactor.http._http_connection import BODY_TIMEOUT, HEAD_TIMEOUT, KEEP_ALIVE, MAX_HEADERS, HTTPConnection
 
 MAX_BODY = 1000
 PEER = PeerData("192.0.2.7", 50000)

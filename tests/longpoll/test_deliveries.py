@@ -19,7 +19,7 @@ import trio
 from trio.testing import memory_stream_pair
 
 from phxactor import Endpoint, LongPollOptions, mount
-from phxactor.http._http_connection import SEND_TIMEOUT
+from phxactor.http._h11_stream import SEND_TIMEOUT
 from phxactor.runtime import open_runtime
 from tests.certificates import CERTIFICATE, CLIENT
 from tests.longpoll.polling import UserSocket

@@ -115,7 +115,7 @@ def draining_does_not_wait_for_channels(patch: pytest.MonkeyPatch) -> None:
 
 def a_disconnected_client_is_told_1000(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(
-        "phxactor.transport._websocket.close_code",
+        "phxactor.transport._websocket_output.close_code",
         lambda reason: CloseCode.NORMAL if reason == Shutdown("disconnected") else close_code(reason),
     )
 

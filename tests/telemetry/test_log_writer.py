@@ -19,8 +19,8 @@ import trio
 from phxactor import telemetry
 from phxactor.telemetry import NAME, NonBlockingHandler, flush_log, write
 from phxactor.telemetry._log_limits import BURST, FEW, LogLimits
-from phxactor.telemetry._log_queue import LIVE, MAX_BYTES, MAX_LINES, OVERHEAD, LogQueue
-from phxactor.telemetry._log_writer import MAX_TEXT, WRITER
+from phxactor.telemetry._log_queue import LIVE, MAX_BYTES, MAX_LINES, MAX_TEXT, OVERHEAD, LogQueue
+from phxactor.telemetry._log_writer import WRITER
 from tests.patience import PATIENCE
 
 

@@ -22,9 +22,9 @@ from phxactor.socket._backlog import SMALL_WEIGHT
 from phxactor.socket._rate_limit import ABUSE
 from phxactor.transport import MultiplexedWebSocket
 from phxactor.transport import _excess as excess
-from phxactor.transport import _multiplexed as multiplexed
+from phxactor.transport import _multiplexed_input as multiplexed
 from phxactor.transport._excess import PINGS, SPLINTER, SPLINTERS
-from phxactor.transport._multiplexed import WINDOW
+from phxactor.transport._multiplexed_input import WINDOW
 from phxactor.transport._raw import AHEAD, OVERHEAD
 from phxactor.transport._websocket import HEAVY, PIECE
 from tests.conformance.client import Client, Closed
