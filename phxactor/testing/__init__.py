@@ -3,6 +3,7 @@
 from phxactor.testing._channel import ClientChannel
 from phxactor.testing._client import Client
 from phxactor.testing._connecting import admitted, connect
+from phxactor.testing._http_client import HTTPAnswer, HTTPClient
 from phxactor.testing._patterns import exactly
 from phxactor.testing._refusals import Refused, assert_refused
 from phxactor.testing._settle import settle
@@ -10,6 +11,8 @@ from phxactor.testing._settle import settle
 __all__ = [
     "Client",
     "ClientChannel",
+    "HTTPAnswer",
+    "HTTPClient",
     "Refused",
     "admitted",
     "assert_refused",

@@ -71,6 +71,7 @@ async def connect(
     transport: Transport = "websocket",
     connect_info: Mapping[str, object] | None = None,
     headers: Mapping[str, str] | None = None,
+    cookies: Mapping[str, str] | None = None,
     auth_token: str | None = None,
     peer: PeerData = IN_MEMORY,
 ) -> Client:
@@ -87,6 +88,7 @@ async def connect(
         transport: the transport that the server sees: `"websocket"` or `"longpoll"`.
         connect_info: values that replace those of the connection in the `connect_info` of `connect`.
         headers: the headers of the request.
+        cookies: the cookies of the request, e.g. those of an `HTTPClient` that has logged in.
         auth_token: the token, as phoenix.js's `authToken`.
         peer: the client's address.
 
@@ -98,12 +100,15 @@ async def connect(
 
     """
     __tracebackhide__ = True
-    endpoint = await _running(endpoint, socket)
+    endpoint = await running(_house().endpoint_of(socket) if endpoint is None else endpoint)
     mounted = _mount_of(endpoint, socket, transport)
     options = _options(mounted, transport)
     if auth_token is not None and not options.auth_token:
         raise ValueError(f"{socket.__name__} is mounted without the option auth_token")
-    request = _request(mounted, transport, params or {}, headers or {}, peer)
+    sent = dict(headers or {})
+    if cookies:
+        sent["cookie"] = "; ".join(f"{name}={value}" for name, value in cookies.items())
+    request = _request(mounted, transport, params or {}, sent, peer)
     given = {} if connect_info is None else connect_info
     return await _enter(
         endpoint, Knock(endpoint.serving, socket, options, request, transport, given=given, auth_token=auth_token)
@@ -123,7 +128,7 @@ async def admitted(
     The caller must be a process. `endpoint`, `transport` and the errors are those of `connect`.
     """
     __tracebackhide__ = True
-    endpoint = await _running(endpoint, socket)
+    endpoint = await running(_house().endpoint_of(socket) if endpoint is None else endpoint)
     mounted = _mount_of(endpoint, socket, transport)
     request = _request(mounted, transport, {}, {}, IN_MEMORY)
     taken = Admitted(id, assigns or {})
@@ -131,12 +136,9 @@ async def admitted(
     return await _enter(endpoint, Knock(endpoint.serving, socket, options, request, transport, admitted=taken))
 
 
-async def _running(endpoint: Endpoint | None, socket: type[Socket]) -> Endpoint:
-    """Return the endpoint to connect to; start it if it does not run."""
-    house = _house()
-    async with house.lock:  # a process receives in one task at a time
-        if endpoint is None:
-            endpoint = house.endpoint_of(socket)
+async def running(endpoint: Endpoint) -> Endpoint:
+    """Return an endpoint; start it, linked to the caller, if it does not run. Raises NotAProcessError."""
+    async with _house().lock:  # a process receives in one task at a time
         if endpoint.find() is None:
             (await endpoint.start_link(server=False)).unwrap()
     return endpoint
