@@ -52,54 +52,73 @@ T = TypeVar("T")
 
 WITH_BODY: Final = Response.text("a request for a WebSocket has no body\n", status=HTTPStatus.BAD_REQUEST)
 
+Accepted: TypeAlias = socket.socket | trio.abc.Stream
+Scheme: TypeAlias = Literal["http", "https"]
 Upgraded: TypeAlias = tuple[MultiplexedWebSocket | RawWebSocket, bytes]
 """A WebSocket whose handshake is done, and the bytes that followed its request."""
 
 
-def start_connection(serving: Serving, accepted: socket.socket | trio.abc.Stream, peer: PeerData) -> Ok[Pid]:
-    """Start the process of a connection: a supervisor's start function, which must not wait."""
+def start_connection(
+    serving: Serving, accepted: Accepted, peer: PeerData, received: bytes = b"", scheme: Scheme | None = None
+) -> Ok[Pid]:
+    """Start the process of a connection: a supervisor's start function, which must not wait.
+
+    Args:
+        serving: the endpoint.
+        accepted: the connected socket or stream; it is closed at the end.
+        peer: the address of the client.
+        received: bytes that were read from it already; if the endpoint has TLS, those of a socket are encrypted.
+        scheme: the scheme of the client's URLs; None for the endpoint's own.
+
+    """
     supervisor = self_pid()
     start = supervisor.runtime.start
+    if scheme is None:
+        scheme = "http" if serving.endpoint.tls is None else "https"
     if serving.limits is None:
-        return Ok(start(supervisor, _converse, (serving, accepted, peer), True, "Connection"))  # noqa: FBT003
-    args = serving, serving.limits, accepted, peer
-    return Ok(start(supervisor, _find_place, args, True, "Connection"))  # noqa: FBT003
+        return Ok(start(supervisor, _converse, (serving, accepted, peer, received, scheme), True, "Connection"))  # noqa: FBT003
+    return Ok(start(supervisor, _find_place, (serving, accepted, peer, received, scheme), True, "Connection"))  # noqa: FBT003
 
 
-async def _find_place(
-    serving: Serving, limits: ConnectionLimits, accepted: socket.socket | trio.abc.Stream, peer: PeerData
-) -> None:
+async def _find_place(serving: Serving, accepted: Accepted, peer: PeerData, received: bytes, scheme: Scheme) -> None:
     """Run the process of a connection where connections are counted."""
+    limits = serving.limits
+    assert limits is not None  # noqa: S101 - see `start_connection`
     try:
         with limits.place(peer):
-            await _converse(serving, accepted, peer)
+            conversation = _converse(serving, accepted, peer, received, scheme)
+            del received  # else this frame keeps the bytes for the life of the connection
+            await conversation
     except TooManyError as error:
         if events.connection_refused.handlers:
             events.connection_refused.emit(peer=str(peer), status=int(error.status), why=error.why)
         await _refuse(serving, limits, accepted, error.status)
 
 
-async def _refuse(
-    serving: Serving, limits: ConnectionLimits, accepted: socket.socket | trio.abc.Stream, status: HTTPStatus
-) -> None:
+async def _refuse(serving: Serving, limits: ConnectionLimits, accepted: Accepted, status: HTTPStatus) -> None:
     """Refuse a client: with an answer, but under TLS without one, since the handshake is the most costly part."""
-    if serving.endpoint.tls is not None and isinstance(accepted, socket.socket):
+    if isinstance(accepted, socket.socket) and serving.endpoint.tls is not None:
         accepted.close()
     else:
-        await limits.refuse(await _connect(serving, accepted), status)
+        await limits.refuse(_plain(serving, accepted), status)
 
 
-async def _converse(serving: Serving, accepted: socket.socket | trio.abc.Stream, peer: PeerData) -> None:
+async def _converse(serving: Serving, accepted: Accepted, peer: PeerData, received: bytes, scheme: Scheme) -> None:
     """Run the process of a connection: serve its client until the client leaves."""
-    try:
-        connection = await _connect(serving, accepted)
-    except HandshakeError as error:
-        if events.handshake_failed.handlers:
-            events.handshake_failed.emit(peer=str(peer), why=str(error))
-        return
+    if serving.endpoint.tls is None or not isinstance(accepted, socket.socket):
+        connection = _plain(serving, accepted)
+    else:
+        stream, received = as_stream(accepted, received), b""
+        try:
+            connection = await _while_idle(serving, shake_hands(stream, serving.endpoint.tls, serving.flusher))
+        except HandshakeError as error:
+            if events.handshake_failed.handlers:
+                events.handshake_failed.emit(peer=str(peer), why=str(error))
+            return
+        del stream
     del accepted
     try:
-        upgraded = await _speak_http(serving, connection, peer)
+        upgraded = await _speak_http(serving, connection, peer, received, scheme)
     except BaseException:
         serving.flusher.finish(connection)
         raise
@@ -107,24 +126,23 @@ async def _converse(serving: Serving, accepted: socket.socket | trio.abc.Stream,
         serving.flusher.finish(connection)
     else:
         websocket, first = upgraded
-        del upgraded
+        del upgraded, received
         await websocket.run(first)
 
 
-async def _connect(serving: Serving, accepted: socket.socket | trio.abc.Stream) -> BaseConnection:
-    """Return the connection object for an accepted socket or stream, after the TLS handshake if there is one."""
-    if isinstance(accepted, trio.abc.Stream):
-        return StreamConnection(accepted, serving.flusher)
-    if serving.endpoint.tls is None:
+def _plain(serving: Serving, accepted: Accepted) -> BaseConnection:
+    """Return the connection object for a socket without TLS, or for a stream."""
+    if isinstance(accepted, socket.socket):
         return Connection(accepted, serving.flusher, serving.reader)
-    return await _while_idle(serving, shake_hands(as_stream(accepted), serving.endpoint.tls, serving.flusher))
+    return StreamConnection(accepted, serving.flusher)
 
 
-async def _speak_http(serving: Serving, connection: BaseConnection, peer: PeerData) -> Upgraded | None:
+async def _speak_http(
+    serving: Serving, connection: BaseConnection, peer: PeerData, received: bytes, scheme: Scheme
+) -> Upgraded | None:
     """Answer requests until the client sends no more (return None), or a request has become a WebSocket."""
-    scheme: Literal["http", "https"] = "http" if serving.endpoint.tls is None else "https"
     # `first` nearly always holds the whole head of a request.
-    first = b"" if serving.draining else await _while_idle(serving, connection.receive_first(HEAD_TIMEOUT))
+    first = b"" if serving.draining else received or await _while_idle(serving, connection.receive_first(HEAD_TIMEOUT))
     if not first:
         return None
     answer: Response | None = None

@@ -72,12 +72,13 @@ async def _drain(serving: Serving) -> None:
 
 
 async def _empty(serving: Serving, options: DrainOptions, left: set[Monitor]) -> None:
-    """End the listener, tell all transports to finish, and wait; `left` holds those that have not finished."""
-    listener = serving.child("listener")
-    if listener is not None:
-        gone = monitor(listener)
-        listener.exit(SHUTDOWN)
-        await self_pid().receive_ref(gone, 0, None)
+    """End the listeners, tell all transports to finish, and wait; `left` holds those that have not finished."""
+    for name in serving.listeners:
+        listener = serving.child(name)
+        if listener is not None:
+            gone = monitor(listener)
+            listener.exit(SHUTDOWN)
+            await self_pid().receive_ref(gone, 0, None)
     serving.draining = True
     transports = await serving.transports()
     if events.draining.handlers:

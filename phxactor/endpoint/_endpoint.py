@@ -9,18 +9,22 @@ The module `tree` holds the process tree, the module `serving` the state.
 
 from __future__ import annotations
 
+import socket
+from collections.abc import Sequence
 from typing import Final
 
 import attrs
 import trio
 
 from phxactor.endpoint import _answers as answers
+from phxactor.endpoint._connection_process import Scheme
+from phxactor.endpoint._entrance import Entrance
 from phxactor.endpoint._options import EndpointOptions
 from phxactor.endpoint._serving import Serving
-from phxactor.endpoint._tree import EndpointSupervisor, connection_spec
+from phxactor.endpoint._tree import EndpointSupervisor
 from phxactor.http import PeerData, Request, Response
-from phxactor.net import Address, Path, Place, locate
-from phxactor.otp import ChildSpec, DynamicSupervisor, Error, Ignore, Ok
+from phxactor.net import Address, Path, Place, check_connected, check_listen, locate, peer_of
+from phxactor.otp import ChildSpec, Error, Ignore, Ok
 from phxactor.runtime import NoProcessError, Pid, current_runtime
 
 IN_MEMORY: Final = PeerData("memory", 0)
@@ -41,6 +45,9 @@ class Endpoint(EndpointOptions):
             it. Port 0 means any free port, host `::` all addresses of this machine.
         path: the path of a Unix socket to listen on instead. A socket file without a listener is replaced.
         path_mode: the permissions of the socket file, by default 0o600: only its owner may connect.
+        listen: sockets that listen already, such as those of systemd (`phxactor.systemd.sockets()`) or of a parent
+            process. Unless the list is empty, they are used instead of host, port and path. They stay open, and stay
+            the caller's: clients that come while the endpoint is stopped wait in their queues.
         tls: an SSL context for a server, with a certificate; with it, all connections are encrypted.
         max_connections: limit for open connections, long-poll sessions included. A connection over the limit is
             answered 503; under TLS it is closed without an answer. By default (None) only the system's file
@@ -64,39 +71,60 @@ class Endpoint(EndpointOptions):
     # ---------------------------------------------------------------------------------------------- starting
 
     def child_spec(
-        self, *, host: str | None = None, port: int | None = None, path: Path | None = None, server: bool = True
+        self,
+        *,
+        host: str | None = None,
+        port: int | None = None,
+        path: Path | None = None,
+        listen: Sequence[socket.socket] = (),
+        server: bool = True,
     ) -> ChildSpec:
         """Return the child spec of the endpoint: it calls `start_link` with the same options.
 
         With port 0, a restart by the supervisor listens on the port that the first start has found, if it is free.
         """
-        place = self._place(host, port, path) if server else None
-        return ChildSpec(id=self.name, start=(self._start_link, (place,), {}), type="supervisor")
+        places = self._places(host, port, path, listen) if server else ()
+        return ChildSpec(id=self.name, start=(self._start_link, (places,), {}), type="supervisor")
 
     async def start_link(
-        self, *, host: str | None = None, port: int | None = None, path: Path | None = None, server: bool = True
+        self,
+        *,
+        host: str | None = None,
+        port: int | None = None,
+        path: Path | None = None,
+        listen: Sequence[socket.socket] = (),
+        server: bool = True,
     ) -> Ok[Pid] | Error | Ignore:
-        """Start the endpoint's process tree, linked to the caller.
+        """Start the endpoint's process tree, linked to the caller; by default on the address of the endpoint's options.
 
         With `server=False` the endpoint listens nowhere: for tests, and for programs whose clients all come by
-        `serve_stream`.
+        `serve_socket` or `serve_stream`.
 
         Returns `Error(("already_started", pid))` if a process has the endpoint's name in this runtime already; that
         process is left alone. Other errors are texts: the address is not available, or a shared PubSub does not run.
         """
-        return await self._start_link(self._place(host, port, path) if server else None)
+        return await self._start_link(self._places(host, port, path, listen) if server else ())
 
-    def _place(self, host: str | None, port: int | None, path: Path | None) -> Place:
+    def _places(
+        self, host: str | None, port: int | None, path: Path | None, listen: Sequence[socket.socket]
+    ) -> tuple[Place, ...]:
+        """Return the places to listen on: those that are given, else those of the endpoint's options."""
+        secure = self.tls is not None
         where = locate(host, port, path, self.where)
-        return Place(attrs.evolve(where, secure=self.tls is not None), self.path_mode)
+        given = check_listen(listen)
+        if not given and host is None and port is None and path is None:
+            given = check_listen(self.listen)  # again, since they may have been closed
+        if given:
+            return tuple(Place.of(one, secure=secure) for one in given)
+        return (Place(attrs.evolve(where, secure=secure), self.path_mode),)
 
-    async def _start_link(self, place: Place | None) -> Ok[Pid] | Error | Ignore:
+    async def _start_link(self, places: tuple[Place, ...]) -> Ok[Pid] | Error | Ignore:
         if not self.own_pubsub and not self.pubsub.runs():
             return Error(
                 f"the PubSub {self.pubsub.name!r} of the endpoint {self.name!r} does not run: "
                 "make it a child of a supervisor, ahead of the endpoint"
             )
-        return await EndpointSupervisor.start_link(Serving(self), place, name=self.name)
+        return await EndpointSupervisor.start_link(Serving(self), places, name=self.name)
 
     # --------------------------------------------------------------------------------------- what runs of it
 
@@ -113,20 +141,62 @@ class Endpoint(EndpointOptions):
         """The running server of this endpoint in the caller's runtime. Raises NoProcessError if it does not run."""
         serving = self.find()
         if serving is None:
-            raise NoProcessError(
-                f"the endpoint {self.name!r} does not run: use phxactor.run(endpoint), or start_link()"
-            )
+            raise self._not_running()
         return serving
+
+    def _not_running(self) -> NoProcessError:
+        return NoProcessError(f"the endpoint {self.name!r} does not run: use phxactor.run(endpoint), or start_link()")
 
     @property
     def address(self) -> Address | None:
         """The address it listens on; None if started with `server=False`. Raises NoProcessError if it does not run."""
         return self.serving.address
 
-    async def serve_stream(self, stream: trio.abc.Stream, peer: PeerData = IN_MEMORY) -> Ok[Pid] | Error | Ignore:
-        """Serve a client on a trio stream, as if the listener had accepted it: for tests in memory."""
-        serving = self.serving
-        return await DynamicSupervisor.start_child(serving.supervisor_of(0), connection_spec(serving, stream, peer))
+    async def serve_socket(
+        self, sock: socket.socket, peer: PeerData | None = None, *, received: bytes = b""
+    ) -> Ok[Pid] | Error | Ignore:
+        """Serve a client on a connected socket, as if the listener had accepted it; the socket is the endpoint's now.
+
+        Args:
+            sock: a connected stream socket, of TCP or Unix.
+            peer: the address of the client; by default the system's.
+            received: bytes that were read from the socket already. If the endpoint has TLS, they are encrypted.
+
+        Raises:
+            TypeError: `sock` is no socket.
+            ValueError: `sock` is closed, listens, or is no stream socket.
+            OSError: `sock` is not connected, and there is no `peer`.
+            NoProcessError: the endpoint does not run.
+
+        """
+        check_connected(sock)
+        if peer is None:
+            peer = peer_of(sock.getpeername())
+        if sock.family is not socket.AF_UNIX:
+            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        return await self._entrance().start(sock, peer, bytes(received))
+
+    async def serve_stream(
+        self, stream: trio.abc.Stream, peer: PeerData = IN_MEMORY, *, received: bytes = b"", secure: bool | None = None
+    ) -> Ok[Pid] | Error | Ignore:
+        """Serve a client on a trio stream, as if the listener had accepted it.
+
+        Args:
+            stream: a connected stream; for an encrypted one, the handshake is done, or done by the stream.
+            peer: the address of the client.
+            received: bytes that were read from the stream already.
+            secure: whether the client's URLs are https and wss; by default if the endpoint has TLS.
+
+        Raises NoProcessError if the endpoint does not run.
+        """
+        scheme: Scheme | None = None if secure is None else "https" if secure else "http"
+        return await self._entrance().start(stream, peer, bytes(received), scheme)
+
+    def _entrance(self) -> Entrance:
+        entrance = Entrance.found(self.name, current_runtime())
+        if entrance is None or entrance.serving.endpoint is not self:
+            raise self._not_running()
+        return entrance
 
     async def answer(self, request: Request) -> Response:
         """Answer a request that asks for no WebSocket, body included, without a connection: for tests.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import secrets
+import socket
 import ssl
 from collections.abc import Iterable, Mapping, Sequence
 from types import MappingProxyType
@@ -13,7 +14,7 @@ import attrs
 from phxactor import _checks as check
 from phxactor.endpoint._mount import Mount
 from phxactor.http import MAX_BODY, Route, Routes
-from phxactor.net import Address, Path, check_context, check_limits, locate
+from phxactor.net import Address, Path, check_context, check_limits, check_listen, locate
 from phxactor.pubsub import PubSub
 from phxactor.runtime import check_name
 from phxactor.socket import Broadcaster
@@ -54,6 +55,8 @@ class EndpointOptions(Broadcaster):
     where: Address
     """The address to listen on, unless `start_link` or `child_spec` gives another one."""
     path_mode: int
+    listen: tuple[socket.socket, ...]
+    """Sockets that listen already, instead of `where`; empty for none."""
     tls: ssl.SSLContext | None
     max_connections: int | None
     max_connections_per_address: int | None
@@ -77,6 +80,7 @@ class EndpointOptions(Broadcaster):
         port: int | None = None,
         path: Path | None = None,
         path_mode: int = 0o600,
+        listen: Sequence[socket.socket] = (),
         tls: ssl.SSLContext | None = None,
         max_connections: int | None = None,
         max_connections_per_address: int | None = None,
@@ -101,6 +105,7 @@ class EndpointOptions(Broadcaster):
             drain=drain if drain is not None else DrainOptions(),
             where=locate(host, port, path),
             path_mode=path_mode,
+            listen=check_listen(listen),
             tls=check_context(tls),
             max_connections=max_connections,
             max_connections_per_address=max_connections_per_address,

@@ -19,7 +19,7 @@ from phxactor.runtime import Pid, Runtime
 
 if TYPE_CHECKING:
     from phxactor.endpoint._options import EndpointOptions
-    from phxactor.net import Address
+    from phxactor.net import Address, Place
     from phxactor.socket import Socket
 
 
@@ -30,8 +30,10 @@ class Serving:
     def __init__(self, endpoint: EndpointOptions) -> None:
         self.endpoint = endpoint
         """The options of the endpoint."""
-        self.address: Address | None = None
-        """The address it listens on; None before it listens."""
+        self.addresses: dict[Place, Address] = {}
+        """The addresses it listens on, by the places that were asked for; empty before it listens."""
+        self.listeners: list[str] = []
+        """The names of the children that listen."""
         self.limits = ConnectionLimits.of(endpoint.max_connections, endpoint.max_connections_per_address)
         """The count of connections; None if the endpoint has no limit for them."""
         self.draining = False
@@ -45,6 +47,11 @@ class Serving:
         self._children: dict[object, Pid] = {}
         self._pools: dict[type[Socket], Partitions] = {}
         self._connections: Partitions | None = None
+
+    @property
+    def address(self) -> Address | None:
+        """The address it listens on, the first if there are several; None before it listens."""
+        return next(iter(self.addresses.values()), None)
 
     @staticmethod
     def found(name: str, runtime: Runtime) -> Serving | None:

@@ -1,8 +1,9 @@
 """Connections, their reader and flusher, the listener, addresses, TLS and limits. See README.md in this folder."""
 
-from phxactor.net._address import DEFAULT, Address, Path, locate
+from phxactor.net._address import DEFAULT, Address, Path, locate, peer_of
 from phxactor.net._base_connection import READ_SIZE, BaseConnection
 from phxactor.net._flusher import Flusher
+from phxactor.net._given import check_connected, check_listen
 from phxactor.net._limits import ConnectionLimits, TooManyError, check_limits
 from phxactor.net._listener import Place, Start, listen
 from phxactor.net._reader import AVAILABLE, Reader
@@ -27,9 +28,12 @@ __all__ = [
     "StreamConnection",
     "TooManyError",
     "as_stream",
+    "check_connected",
     "check_context",
     "check_limits",
+    "check_listen",
     "listen",
     "locate",
+    "peer_of",
     "shake_hands",
 ]

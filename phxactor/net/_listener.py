@@ -6,7 +6,7 @@ import errno
 import socket
 from collections.abc import Callable
 from contextlib import suppress
-from typing import Final, TypeAlias
+from typing import Final, Self, TypeAlias
 
 import attrs
 import trio
@@ -14,6 +14,7 @@ import trio
 from phxactor.http import PeerData
 from phxactor.net import events
 from phxactor.net._address import Address, open_listening, peer_of
+from phxactor.net._given import address_of
 from phxactor.net._unix import identify, remove_unix
 from phxactor.otp import Error, Ok
 from phxactor.runtime import Pid, own, self_pid
@@ -39,7 +40,7 @@ Start: TypeAlias = Callable[[socket.socket, PeerData], None]
 """A function that requests a process for an accepted connection; it must not wait."""
 
 
-@attrs.define
+@attrs.define(eq=False)
 class Place:
     """The address of a listener; it outlives restarts of the listener's process."""
 
@@ -49,6 +50,13 @@ class Place:
     """The permissions of a Unix socket's file."""
     address: Address | None = None
     """The address in use, or the last one: for port 0, a restart takes the same port again if it is free."""
+    given: socket.socket | None = None
+    """A socket that listens on the address already; it stays its owner's, the listener accepts on a duplicate."""
+
+    @classmethod
+    def of(cls, given: socket.socket, *, secure: bool) -> Self:
+        """Return the place of a socket that listens already."""
+        return cls(attrs.evolve(address_of(given), secure=secure), 0, given=given)
 
 
 def listen(place: Place, start: Start) -> Ok[Pid] | Error:
@@ -57,7 +65,7 @@ def listen(place: Place, start: Start) -> Ok[Pid] | Error:
     Returns an `Error` with a text that says why the address is not available.
     """
     try:
-        sock = _open(place)
+        sock = _open(place) if place.given is None else place.given.dup()
     except OSError as error:
         why = "is in use" if error.errno == errno.EADDRINUSE else f"is not available: {error.strerror or error}"
         return Error(f"the address {place.asked} {why}")
@@ -67,13 +75,14 @@ def listen(place: Place, start: Start) -> Ok[Pid] | Error:
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)  # accepted sockets inherit it
         where = attrs.evolve(where, port=sock.getsockname()[1])
     place.address = where
-    identity = (0, 0) if where.path is None else identify(where.path)
+    file = where.path if place.given is None else None
+    identity = (0, 0) if file is None else identify(file)
     pid = self_pid().runtime.spawn(_accept, where, sock, start, link=True, initial_call="Listener")
 
     def close(_: Pid) -> None:
         sock.close()
-        if where.path is not None:
-            remove_unix(where.path, identity)
+        if file is not None:
+            remove_unix(file, identity)
 
     own(pid, close)  # not in `_accept`: the process may be killed before it has run
     return Ok(pid)

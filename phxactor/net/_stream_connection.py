@@ -12,6 +12,7 @@ from phxactor.http import LEFT_OVER
 from phxactor.net import events
 from phxactor.net._acknowledged import acknowledged, drop_unsent, has_left, is_broken, silent_for
 from phxactor.net._base_connection import READ_SIZE, BaseConnection, Take
+from phxactor.net._given import Preceded
 from phxactor.net._watching import in_background
 from phxactor.runtime import is_cancellation
 
@@ -206,6 +207,6 @@ def _tell(error: BaseException) -> None:
 
 def _socket_of(stream: trio.abc.Stream) -> trio.socket.SocketType | None:
     """Return the socket under a stream; None if there is none."""
-    while isinstance(stream, trio.SSLStream):
+    while isinstance(stream, trio.SSLStream | Preceded):
         stream = stream.transport_stream
     return stream.socket if isinstance(stream, trio.SocketStream) else None

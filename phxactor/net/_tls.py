@@ -9,6 +9,7 @@ from typing import Final
 import trio
 
 from phxactor.net._flusher import Flusher
+from phxactor.net._given import Preceded
 from phxactor.net._stream_connection import StreamConnection
 from phxactor.runtime import forget_handshake, self_pid
 
@@ -54,6 +55,7 @@ async def shake_hands(transport: trio.abc.Stream, context: ssl.SSLContext, flush
     return StreamConnection(stream, flusher)
 
 
-def as_stream(sock: socket.socket) -> trio.SocketStream:
-    """Return an accepted socket as a trio stream."""
-    return trio.SocketStream(trio.socket.from_stdlib_socket(sock))
+def as_stream(sock: socket.socket, received: bytes = b"") -> trio.SocketStream | Preceded:
+    """Return an accepted socket as a trio stream; `received` are bytes that were read from it already."""
+    stream = trio.SocketStream(trio.socket.from_stdlib_socket(sock))
+    return Preceded(stream, received) if received else stream
