@@ -44,6 +44,17 @@ class Entrance:
         supervisor = self.serving.supervisor_of(next(self._numbers))
         DynamicSupervisor.request_child(supervisor, self._spec, self._nobody, accepted, peer)
 
+    def hand_over(self, accepted: Accepted, peer: PeerData, received: bytes, scheme: Scheme | None = None) -> bool:
+        """Do as `accept`, from outside of processes; return False if the endpoint stops or starts again just now.
+
+        The other arguments are those of `start_connection`. The caller closes what is not taken.
+        """
+        supervisor = self.serving.supervisor_of(next(self._numbers))
+        if self.serving.draining or not supervisor.alive:
+            return False
+        DynamicSupervisor.request_child(supervisor, self._spec, self._nobody, accepted, peer, received, scheme)
+        return True
+
     async def start(
         self, accepted: Accepted, peer: PeerData, received: bytes = b"", scheme: Scheme | None = None
     ) -> Ok[Pid] | Error | Ignore:
