@@ -15,6 +15,7 @@ from phxactor.otp._process import Handler, Outcome, ServerProcess
 from phxactor.otp._registry import Registry
 from phxactor.otp._registry_directory import RegisteredName
 from phxactor.otp._reports import Status
+from phxactor.otp._resource import Resource, value_of
 from phxactor.otp._restart import Strategy
 from phxactor.otp._results import (
     HIBERNATE,
@@ -83,6 +84,7 @@ __all__ = [
     "RegisteredName",
     "Registry",
     "Reply",
+    "Resource",
     "Restart",
     "Server",
     "ServerProcess",
@@ -118,4 +120,5 @@ __all__ = [
     "set_label",
     "start",
     "stop",
+    "value_of",
 ]
