@@ -2,11 +2,29 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from typing import TypeGuard, assert_type
 
 import attrs
 
-from phxactor import Channel, Down, Endpoint, From, GenServer, Ok, Pid, Socket, call, channel, mount, on, receive
+from phxactor import (
+    Application,
+    Channel,
+    Down,
+    Endpoint,
+    From,
+    GenServer,
+    Ok,
+    Pid,
+    Resource,
+    Socket,
+    call,
+    channel,
+    mount,
+    on,
+    receive,
+)
 from phxactor.otp import Agent, Error, NoReply, Reply, Stop, Supervisor, Task, TypedRequest, async_stream, system
 
 # ------------------------------------------------------------------------------------------------ servers
@@ -123,6 +141,28 @@ async def others() -> None:
             assert_type(found, Ok[int] | Error)
             total = found.unwrap() + 1
             assert total
+
+
+# ---------------------------------------------------------------------------------------------- resources
+
+
+class Pool:
+    """What a resource holds."""
+
+
+@asynccontextmanager
+async def open_pool(dsn: str, *, size: int = 1) -> AsyncIterator[Pool]:
+    """Open it."""
+    yield Pool()
+
+
+POOL = Resource("pool", open_pool, "dsn", size=5)
+application = Application(children=[POOL, Stack, (Stack, 1)], endpoints=[])
+
+
+def look() -> None:
+    """A resource knows the type of its value."""
+    assert_type(POOL.value, Pool)
 
 
 # ----------------------------------------------------------------------------------------------- channels
