@@ -9,6 +9,7 @@ and stop first.
 
 from __future__ import annotations
 
+import ssl
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Final
 
@@ -92,34 +93,48 @@ class Application:
         return sum(one.drain.limit for one in self.endpoints)
 
     def child_spec(
-        self, *, host: str | None = None, port: int | None = None, path: Path | None = None, server: bool = True
+        self,
+        *,
+        host: str | None = None,
+        port: int | None = None,
+        path: Path | None = None,
+        tls: ssl.SSLContext | None = None,
+        server: bool = True,
     ) -> ChildSpec:
         """Return the child specification: it calls `start_link` with the same options."""
-        flags = self._flags(self._all(host, port, path, server=server))
+        flags = self._flags(self._all(host, port, path, tls, server=server))
         return ChildSpec(id=self.name, start=(self._start_link, (flags,), {}), type="supervisor")
 
     async def start_link(
-        self, *, host: str | None = None, port: int | None = None, path: Path | None = None, server: bool = True
+        self,
+        *,
+        host: str | None = None,
+        port: int | None = None,
+        path: Path | None = None,
+        tls: ssl.SSLContext | None = None,
+        server: bool = True,
     ) -> Ok[Pid] | Error | Ignore:
         """Start the children and the endpoints under a supervisor that is linked to the caller.
 
-        `host`, `port` and `path` say where its only endpoint listens. With `server=False` no endpoint listens: for
-        tests. Returns an `Error` with the child's id and the reason if one of them does not start.
+        `host`, `port`, `path` and `tls` say where and how its only endpoint listens. With `server=False` no endpoint
+        listens: for tests. Returns an `Error` with the child's id and the reason if one of them does not start.
 
-        Raises ValueError for a `host`, `port` or `path` of an application that has not exactly one endpoint.
+        Raises ValueError for one of these options to an application that has not exactly one endpoint.
         """
-        return await self._start_link(self._flags(self._all(host, port, path, server=server)))
+        return await self._start_link(self._flags(self._all(host, port, path, tls, server=server)))
 
     async def _start_link(self, flags: Supervise) -> Ok[Pid] | Error | Ignore:
         return await ApplicationSupervisor.start_link(flags, name=self.name)
 
-    def _all(self, host: str | None, port: int | None, path: Path | None, *, server: bool) -> list[Child]:
-        if (host, port, path) != (None, None, None) and len(self.endpoints) != 1:
+    def _all(
+        self, host: str | None, port: int | None, path: Path | None, tls: ssl.SSLContext | None, *, server: bool
+    ) -> list[Child]:
+        if (host, port, path, tls) != (None, None, None, None) and len(self.endpoints) != 1:
             raise ValueError(
-                f"the application has {len(self.endpoints)} endpoints, so host, port and path are options of each "
+                f"the application has {len(self.endpoints)} endpoints, so host, port, path and tls are options of each "
                 "Endpoint(...)"
             )
-        specs = [one.child_spec(host=host, port=port, path=path, server=server) for one in self.endpoints]
+        specs = [one.child_spec(host=host, port=port, path=path, tls=tls, server=server) for one in self.endpoints]
         return [*self.children, *specs]
 
     def _flags(self, children: Sequence[Child]) -> Supervise:

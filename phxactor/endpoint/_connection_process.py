@@ -74,7 +74,7 @@ def start_connection(
     supervisor = self_pid()
     start = supervisor.runtime.start
     if scheme is None:
-        scheme = "http" if serving.endpoint.tls is None else "https"
+        scheme = "http" if serving.tls is None else "https"
     if serving.limits is None:
         return Ok(start(supervisor, _converse, (serving, accepted, peer, received, scheme), True, "Connection"))  # noqa: FBT003
     return Ok(start(supervisor, _find_place, (serving, accepted, peer, received, scheme), True, "Connection"))  # noqa: FBT003
@@ -97,7 +97,7 @@ async def _find_place(serving: Serving, accepted: Accepted, peer: PeerData, rece
 
 async def _refuse(serving: Serving, limits: ConnectionLimits, accepted: Accepted, status: HTTPStatus) -> None:
     """Refuse a client: with an answer, but under TLS without one, since the handshake is the most costly part."""
-    if isinstance(accepted, socket.socket) and serving.endpoint.tls is not None:
+    if isinstance(accepted, socket.socket) and serving.tls is not None:
         accepted.close()
     else:
         await limits.refuse(_plain(serving, accepted), status)
@@ -105,12 +105,12 @@ async def _refuse(serving: Serving, limits: ConnectionLimits, accepted: Accepted
 
 async def _converse(serving: Serving, accepted: Accepted, peer: PeerData, received: bytes, scheme: Scheme) -> None:
     """Run the process of a connection: serve its client until the client leaves."""
-    if serving.endpoint.tls is None or not isinstance(accepted, socket.socket):
+    if serving.tls is None or not isinstance(accepted, socket.socket):
         connection = _plain(serving, accepted)
     else:
         stream, received = as_stream(accepted, received), b""
         try:
-            connection = await _while_idle(serving, shake_hands(stream, serving.endpoint.tls, serving.flusher))
+            connection = await _while_idle(serving, shake_hands(stream, serving.tls, serving.flusher))
         except HandshakeError as error:
             if events.handshake_failed.handlers:
                 events.handshake_failed.emit(peer=str(peer), why=str(error))

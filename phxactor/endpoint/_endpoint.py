@@ -10,6 +10,7 @@ The module `tree` holds the process tree, the module `serving` the state.
 from __future__ import annotations
 
 import socket
+import ssl
 from collections.abc import Sequence
 from typing import Final
 
@@ -23,7 +24,7 @@ from phxactor.endpoint._options import EndpointOptions
 from phxactor.endpoint._serving import Serving
 from phxactor.endpoint._tree import EndpointSupervisor
 from phxactor.http import PeerData, Request, Response
-from phxactor.net import Address, Path, Place, check_connected, check_listen, locate, peer_of
+from phxactor.net import Address, Path, Place, check_connected, check_context, check_listen, locate, peer_of
 from phxactor.otp import ChildSpec, Error, Ignore, Ok
 from phxactor.runtime import NoProcessError, Pid, current_runtime
 
@@ -77,14 +78,16 @@ class Endpoint(EndpointOptions):
         port: int | None = None,
         path: Path | None = None,
         listen: Sequence[socket.socket] = (),
+        tls: ssl.SSLContext | None = None,
         server: bool = True,
     ) -> ChildSpec:
         """Return the child spec of the endpoint: it calls `start_link` with the same options.
 
         With port 0, a restart by the supervisor listens on the port that the first start has found, if it is free.
         """
-        places = self._places(host, port, path, listen) if server else ()
-        return ChildSpec(id=self.name, start=(self._start_link, (places,), {}), type="supervisor")
+        tls = self.tls if tls is None else check_context(tls)
+        places = self._places(host, port, path, listen, secure=tls is not None) if server else ()
+        return ChildSpec(id=self.name, start=(self._start_link, (places, tls), {}), type="supervisor")
 
     async def start_link(
         self,
@@ -93,6 +96,7 @@ class Endpoint(EndpointOptions):
         port: int | None = None,
         path: Path | None = None,
         listen: Sequence[socket.socket] = (),
+        tls: ssl.SSLContext | None = None,
         server: bool = True,
     ) -> Ok[Pid] | Error | Ignore:
         """Start the endpoint's process tree, linked to the caller; by default on the address of the endpoint's options.
@@ -103,13 +107,14 @@ class Endpoint(EndpointOptions):
         Returns `Error(("already_started", pid))` if a process has the endpoint's name in this runtime already; that
         process is left alone. Other errors are texts: the address is not available, or a shared PubSub does not run.
         """
-        return await self._start_link(self._places(host, port, path, listen) if server else ())
+        tls = self.tls if tls is None else check_context(tls)
+        places = self._places(host, port, path, listen, secure=tls is not None) if server else ()
+        return await self._start_link(places, tls)
 
     def _places(
-        self, host: str | None, port: int | None, path: Path | None, listen: Sequence[socket.socket]
+        self, host: str | None, port: int | None, path: Path | None, listen: Sequence[socket.socket], *, secure: bool
     ) -> tuple[Place, ...]:
         """Return the places to listen on: those that are given, else those of the endpoint's options."""
-        secure = self.tls is not None
         where = locate(host, port, path, self.where)
         given = check_listen(listen)
         if not given and host is None and port is None and path is None:
@@ -118,13 +123,13 @@ class Endpoint(EndpointOptions):
             return tuple(Place.of(one, secure=secure) for one in given)
         return (Place(attrs.evolve(where, secure=secure), self.path_mode),)
 
-    async def _start_link(self, places: tuple[Place, ...]) -> Ok[Pid] | Error | Ignore:
+    async def _start_link(self, places: tuple[Place, ...], tls: ssl.SSLContext | None) -> Ok[Pid] | Error | Ignore:
         if not self.own_pubsub and not self.pubsub.runs():
             return Error(
                 f"the PubSub {self.pubsub.name!r} of the endpoint {self.name!r} does not run: "
                 "make it a child of a supervisor, ahead of the endpoint"
             )
-        return await EndpointSupervisor.start_link(Serving(self), places, name=self.name)
+        return await EndpointSupervisor.start_link(Serving(self, tls), places, name=self.name)
 
     # --------------------------------------------------------------------------------------- what runs of it
 

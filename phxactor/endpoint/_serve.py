@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import ssl
 import sys
 from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -34,6 +35,7 @@ def run(
     host: str | None = None,
     port: int | None = None,
     path: Path | None = None,
+    tls: ssl.SSLContext | None = None,
     children: Sequence[Child] = (),
     stop_timeout: float | None = None,
     stuck_after: float = STUCK_AFTER,
@@ -53,6 +55,7 @@ def run(
         host: the address to listen on, instead of the endpoint's own.
         port: the port to listen on, instead of the endpoint's own.
         path: a Unix socket to listen on, instead of host and port.
+        tls: an SSL context for a server, instead of the endpoint's own.
         children: with an endpoint, children that start before it: `run(endpoint, children=[...])` is the same as
             `run(Application(children=[...], endpoints=[endpoint]))`.
         stop_timeout: seconds that a stop may take; by default 60, plus the endpoints' limits for draining.
@@ -63,9 +66,9 @@ def run(
     Raises:
         SystemExit: a child or an endpoint cannot start; it says why, for example that the address is in use.
         Exit: the root supervisor gave up, or `main` exited with a reason.
-        TypeError: `main` is none of the three, `children` are given without an endpoint, or `host`, `port` or `path`
-            with a function.
-        ValueError: `host`, `port` or `path` is given, and the application has not exactly one endpoint.
+        TypeError: `main` is none of the three, `children` are given without an endpoint, or `host`, `port`,
+            `path` or `tls` with a function.
+        ValueError: `host`, `port`, `path` or `tls` is given, and the application has not exactly one endpoint.
 
     """
     if isinstance(main, Endpoint):
@@ -73,13 +76,15 @@ def run(
     elif children:
         raise TypeError("children go with an endpoint: give them to the Application, or start them in the function")
     if isinstance(main, Application):
-        main.child_spec(host=host, port=port, path=path)  # raises for wrong options here, not in the first process
-        args, seconds = (main, host, port, path), STOP_TIMEOUT + main.drain_limit()
+        main.child_spec(
+            host=host, port=port, path=path, tls=tls
+        )  # raises for wrong options here, not in the first process
+        args, seconds = (main, host, port, path, tls), STOP_TIMEOUT + main.drain_limit()
         function: Callable[..., Awaitable[object]] = serve
     elif not callable(main):
         raise TypeError(f"run takes an Application, an Endpoint or an async function, not {main!r:.200}")
-    elif host is not None or port is not None or path is not None:
-        raise TypeError("host, port and path go with an endpoint: a function gives them to endpoint.start_link(...)")
+    elif (host, port, path, tls) != (None, None, None, None):
+        raise TypeError("host, port, path and tls go with an endpoint: a function gives them to start_link(...)")
     else:
         function, seconds = main, STOP_TIMEOUT
     if stop_timeout is not None:
@@ -89,11 +94,15 @@ def run(
 
 
 async def serve(
-    application: Application, host: str | None = None, port: int | None = None, path: Path | None = None
+    application: Application,
+    host: str | None = None,
+    port: int | None = None,
+    path: Path | None = None,
+    tls: ssl.SSLContext | None = None,
 ) -> None:
     """Run the first process of a program that serves: start the application, and wait for its end."""
     trap_exit()
-    started = await application.start_link(host=host, port=port, path=path)
+    started = await application.start_link(host=host, port=port, path=path, tls=tls)
     if not isinstance(started, Ok):
         raise SystemExit(_why(started.reason if isinstance(started, Error) else "ignored"))
     while True:

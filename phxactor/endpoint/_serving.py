@@ -6,6 +6,7 @@ the process dictionary of the tree's supervisor, which is registered under the e
 
 from __future__ import annotations
 
+import ssl
 from inspect import isawaitable
 from typing import TYPE_CHECKING, final
 
@@ -27,9 +28,11 @@ if TYPE_CHECKING:
 class Serving:
     """The state of a running endpoint."""
 
-    def __init__(self, endpoint: EndpointOptions) -> None:
+    def __init__(self, endpoint: EndpointOptions, tls: ssl.SSLContext | None = None) -> None:
         self.endpoint = endpoint
         """The options of the endpoint."""
+        self.tls = tls
+        """The context of encrypted connections; None if they are plain."""
         self.addresses: dict[Place, Address] = {}
         """The addresses it listens on, by the places that were asked for; empty before it listens."""
         self.listeners: list[str] = []

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+import trio
 
 from phxactor import (
     Application,
@@ -19,11 +20,14 @@ from phxactor import (
     GenServer,
     Ok,
     PubSub,
+    Request,
+    Response,
     Socket,
     Supervisor,
     Task,
     call,
     channel,
+    get,
     mount,
     receive,
     run,
@@ -36,6 +40,7 @@ from phxactor.endpoint._serve import serve
 from phxactor.otp import Ignore, Reply, StartFunction, child_spec
 from phxactor.runtime import STOP_TIMEOUT, Pid, Runtime, exception_of
 from phxactor.testing import connect, settle
+from tests.certificates import CLIENT, SERVER
 from tests.demos.program import environment
 from tests.patience import PATIENCE
 
@@ -170,10 +175,13 @@ async def _trapping(name: str, log: list[str]) -> Ok[Pid] | Error | Ignore:
         (lambda: Application(name=""), ValueError, "'' cannot be a name"),
         (lambda: run(Application(), children=[Store]), TypeError, "children go with an endpoint"),
         (lambda: run(serve, children=[Store]), TypeError, "children go with an endpoint"),
-        (lambda: run(serve, port=1), TypeError, "host, port and path go with an endpoint"),
+        (lambda: run(serve, port=1), TypeError, "host, port, path and tls go with an endpoint"),
         (lambda: run(Application(), port=1), ValueError, "the application has 0 endpoints"),
         (lambda: run(5), TypeError, "run takes an Application, an Endpoint or an async function, not 5"),  # type: ignore[arg-type]
         (lambda: run(Endpoint(), port=70000), ValueError, "port must be a whole number from 0"),
+        (lambda: run(serve, tls=CLIENT), TypeError, "host, port, path and tls go with an endpoint"),
+        (lambda: run(Application(), tls=CLIENT), ValueError, "the application has 0 endpoints"),
+        (lambda: run(Endpoint(), tls=CLIENT), ValueError, "tls must be a server's context"),
         (lambda: run(Endpoint(), stuck_after=0), ValueError, "stuck_after must be a number of seconds above 0"),
     ],
 )
@@ -182,9 +190,26 @@ def test_what_is_refused_at_once(make: Callable[[], object], error: type[Excepti
         make()
 
 
+@pytest.mark.socket
+async def test_an_application_is_told_where_and_how_its_endpoint_listens(phx_runtime: Runtime) -> None:
+    async def scheme(request: Request) -> Response:
+        return Response.text(request.scheme)
+
+    endpoint = Endpoint(routes=[get("/", scheme)], port=4001)
+    (await Application(endpoints=[endpoint]).start_link(port=0, tls=SERVER)).unwrap()
+    assert endpoint.address is not None
+    assert str(endpoint.address).startswith("https://")
+    transport = await trio.open_tcp_stream("127.0.0.1", endpoint.address.port)
+    stream = trio.SSLStream(transport, CLIENT, server_hostname="app.test", https_compatible=True)
+    with trio.fail_after(PATIENCE):
+        await stream.send_all(b"GET / HTTP/1.1\r\nhost: app.test\r\nconnection: close\r\n\r\n")
+        assert (await stream.receive_some()).endswith(b"https")
+    await stream.aclose()
+
+
 async def test_where_two_listen_is_said_by_each(phx_runtime: Runtime) -> None:
     two = Application(endpoints=[Endpoint(), Endpoint(name="admin", port=4001)])
-    with pytest.raises(ValueError, match="the application has 2 endpoints, so host, port and path are options of each"):
+    with pytest.raises(ValueError, match="has 2 endpoints, so host, port, path and tls are options of each"):
         await two.start_link(port=0)
     (await two.start_link(server=False)).unwrap()
     assert pid_of("admin").alive
