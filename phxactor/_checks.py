@@ -6,7 +6,7 @@ of a check.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from math import inf, isnan
 from typing import Any, TypeVar
 
@@ -40,6 +40,18 @@ def per_second(name: str, value: object) -> float:
     return number
 
 
+def most(name: str, value: object, least: int = 0) -> float:
+    """Check a limit: a whole number of at least `least`, or `math.inf` for no limit."""
+    return inf if value == inf else whole(name, value, least, ", or math.inf for no limit")
+
+
+def mapping(name: str, value: object) -> Mapping[Any, Any]:
+    """Check a dict or another mapping."""
+    if not isinstance(value, Mapping):
+        raise TypeError(f"{name} must be a mapping, not {value!r}")
+    return value
+
+
 def flag(name: str, value: object) -> bool:
     """Check True or False."""
     if not isinstance(value, bool):
@@ -55,11 +67,21 @@ def function(name: str, value: T) -> T:
 
 
 def choice(name: str, value: T, choices: Iterable[object]) -> T:
-    """Check one of a few values."""
+    """Check one of a few values: texts, tuples, or single objects such as False."""
     allowed = list(choices)
-    if not any(value is one or (isinstance(value, str) and value == one) for one in allowed):
-        raise ValueError(f"{name} must be one of {', '.join(map(str, allowed))}, not {value!r}")
+    if not any(value is one or (isinstance(value, str | tuple) and value == one) for one in allowed):
+        raise ValueError(f"{name} must be one of {', '.join(map(repr, allowed))}, not {value!r}")
     return value
+
+
+def one_of(choices: Iterable[object]) -> Callable[[str, T], T]:
+    """Make a check of `choice`."""
+    allowed = tuple(choices)
+
+    def check_choice(name: str, value: T) -> T:
+        return choice(name, value, allowed)
+
+    return check_choice
 
 
 def path(name: str, value: object) -> str:

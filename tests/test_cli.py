@@ -5,12 +5,14 @@ from __future__ import annotations
 import os
 import pty
 import re
+import select
 import signal
 import socket
 import subprocess
 import threading
 from importlib.metadata import version
 from pathlib import Path
+from time import monotonic
 from urllib.request import urlopen
 
 import pytest
@@ -170,7 +172,7 @@ def test_serve(how: signal.Signals, folder: Path) -> None:
         ("my_ap:endpoint", "there is no module 'my_ap' in {folder} or on Python's path"),
         ("my_app.deeper:endpoint", "there is no module 'my_app.deeper' in {folder} or on Python's path"),
         ("my_app:endpiont", "'endpiont' of my_app is missing; it should be an Application or an Endpoint"),
-        ("my_app:number", "'number' of my_app is a int; it should be an Application or an Endpoint"),
+        ("my_app:number", "'number' of my_app has the type int; it should be an Application or an Endpoint"),
     ],
 )
 def test_a_target_that_is_none(target: str, words: str, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -267,10 +269,12 @@ def test_top_goes_on_until_ctrl_c(folder: Path) -> None:
 
 
 def read_until(terminal: int, *texts: str) -> str:
-    """Read from a terminal until all these texts have come, one after the other."""
-    seen, position = b"", 0
+    """Read from a terminal until all these texts have come, one after the other; fail after `PATIENCE` seconds."""
+    seen, position, deadline = b"", 0, monotonic() + PATIENCE
     for text in texts:
         while (found := seen.find(text.encode(), position)) < 0:
+            ready, _, _ = select.select([terminal], [], [], max(0, deadline - monotonic()))
+            assert ready, f"{text!r} did not come within {PATIENCE} s, but {seen!r}"
             seen += os.read(terminal, 65536)  # which may end within a character
         position = found + len(text.encode())
     return seen.decode(errors="ignore")

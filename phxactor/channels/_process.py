@@ -23,13 +23,13 @@ from phxactor.runtime import (
     Reason,
     Shutdown,
     State,
+    add_monitor,
     fork,
     is_atom,
     is_benign,
     reason_of_failure,
     self_pid,
 )
-from phxactor.runtime.signals import monitor
 from phxactor.socket import Broadcast, Message, OddEvent, Reply, fastlane
 
 if TYPE_CHECKING:
@@ -89,7 +89,7 @@ class ChannelProcess(ServerProcess):
         if isinstance(result, Error):
             self.from_.reply(result)
             return
-        self.watch = monitor(pid, socket.transport_pid)
+        self.watch = add_monitor(pid, socket.transport_pid)
         lane = fastlane(socket.serializer, channel.intercepts)
         socket.pubsub_server.subscribe(topic, lane, pid=pid, through=socket.transport_pid)
         socket.joined = True

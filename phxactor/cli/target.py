@@ -28,6 +28,6 @@ def find_application(target: str) -> Application:
     if isinstance(found, Endpoint):
         return Application(endpoints=[found])
     if not isinstance(found, Application):
-        what = "is missing" if found is None else f"is a {type(found).__name__}"
+        what = "is missing" if found is None else f"has the type {type(found).__name__}"
         raise SystemExit(f"{name!r} of {module_name} {what}; it should be an Application or an Endpoint")
     return found

@@ -11,9 +11,9 @@ import attrs
 from phxactor.endpoint._connect_info import connect_info
 from phxactor.http import BadParams, Params, Request, Response
 from phxactor.otp import Error, Ok
-from phxactor.otp.events import brief
 from phxactor.runtime import Pid, explain, fork, lift_shields, self_pid
 from phxactor.socket import LEVELS, RawSocket, Socket, select
+from phxactor.telemetry import brief
 from phxactor.transport import SocketOptions, events
 
 if TYPE_CHECKING:

@@ -17,8 +17,7 @@ from phxactor.endpoint._admission import Admission, RefusedError, tell_answered
 from phxactor.http import Answering, BadParams, Request, Response
 from phxactor.net import Flusher, TooManyError
 from phxactor.otp import Call, ChildSpec, DynamicSupervisor, Ok, call
-from phxactor.runtime import NORMAL, Exit, Pid, own, self_pid
-from phxactor.runtime.signals import fatal
+from phxactor.runtime import NORMAL, Exit, Pid, fatal, own, self_pid
 from phxactor.socket import Socket
 from phxactor.token import sign, verify
 from phxactor.transport import LATE, LEFT, Delivery, GaveUp, LongPollOptions, LongPollSession, Poll, Publish, Settled

@@ -18,13 +18,13 @@ from collections.abc import Awaitable, Callable, Iterable, Iterator
 from types import TracebackType
 from typing import Any, Generic, Literal, Self, TypeAlias, TypeVar, overload
 
+from phxactor import _checks as check
 from phxactor.otp._call import CALL_TIMEOUT, checked_timeout, forget
 from phxactor.otp._called import Called
 from phxactor.otp._stream_conductor import STOP, Conductor, Finished, Input, Options, Starter, StartFailed, TimedOut
 from phxactor.otp._task import Outcome, Task
 from phxactor.otp._task_process import Function, Work
-from phxactor.runtime import Answer, Down, Exit, Monitor, Pid, self_pid, unlink
-from phxactor.runtime.signals import monitor
+from phxactor.runtime import Answer, Down, Exit, Monitor, Pid, add_monitor, self_pid, unlink
 
 OnTimeout: TypeAlias = Literal["exit", "kill_task"]
 T = TypeVar("T")
@@ -103,11 +103,9 @@ def stream(
     zip_input_on_exit: bool,
 ) -> TaskStream[T]:
     """Check the options and make the stream; `start` starts one task."""
-    concurrency = (os.cpu_count() or 1) if max_concurrency is None else max_concurrency
-    if type(concurrency) is not int or concurrency < 1:
-        raise ValueError(f"max_concurrency must be a whole number of at least 1, not {max_concurrency!r}")
-    if on_timeout not in ("exit", "kill_task"):
-        raise ValueError(f"on_timeout must be 'exit' or 'kill_task', not {on_timeout!r}")
+    most = (os.cpu_count() or 1) if max_concurrency is None else max_concurrency
+    concurrency = check.whole("max_concurrency", most)
+    check.choice("on_timeout", on_timeout, ("exit", "kill_task"))
     checked_timeout(timeout)
     options = Options(function, args, start, linked, timeout, on_timeout == "kill_task", zip_input_on_exit)
     return TaskStream(iter(inputs), options, concurrency, ordered=ordered)
@@ -168,7 +166,7 @@ class TaskStream(Generic[T]):
             raise RuntimeError("iterate over an async_stream within `async with`, in the same process")
         if self._conductor is None:
             self._conductor = me.runtime.spawn(Conductor(me, self._options).run, link=True)
-            self._ref = monitor(me, self._conductor)
+            self._ref = add_monitor(me, self._conductor)
             self._conductor.send(self._ref)
         while True:
             self._give(self._conductor)

@@ -20,6 +20,8 @@ from phxactor.runtime import (
     NotAProcessError,
     Pid,
     Reason,
+    add_monitor,
+    drop_monitor,
     forget_frames,
     not_here,
     ref_of,
@@ -27,7 +29,6 @@ from phxactor.runtime import (
     whereis,
     without_our_frame,
 )
-from phxactor.runtime.signals import demonitor, monitor
 
 if TYPE_CHECKING:
     from phxactor.otp._process import ServerProcess
@@ -170,7 +171,7 @@ async def request_reply(
     if pid.thread != me.thread:
         raise not_here(pid)
     seen = len(me.mailbox)
-    ref = monitor(me, pid)  # one new monitor for each call, made before the request is sent (G32)
+    ref = add_monitor(me, pid)  # one new monitor for each call, made before the request is sent (G32)
     if pid.state is not DEAD:
         pid.deliver(make(request, ref))
     try:
@@ -182,7 +183,7 @@ async def request_reply(
         forget(me, ref)
         raise
     if type(answer) is Answer:
-        demonitor(ref, flush=True)  # the server may have ended since
+        drop_monitor(ref, flush=True)  # the server may have ended since
         return answer.value
     reason: Reason = answer.reason if type(answer) is Down else NOPROC
     raise Exit((reason, Called(function, server, request, timeout)))
@@ -196,7 +197,7 @@ def checked_timeout(timeout: float | None) -> None:
 
 def forget(me: Pid, ref: Monitor) -> None:
     """Drop the monitor of an abandoned call, and its `Down` or answer from the mailbox (G24, TM26)."""
-    demonitor(ref)
+    drop_monitor(ref)
     while me.flush(lambda message: ref_of(message) is ref) is not None:
         pass
 

@@ -28,8 +28,7 @@ from phxactor.otp._supervisor_requests import (
     count,
     statistics,
 )
-from phxactor.runtime import KILL, SHUTDOWN, Countdown, Down, Exited, Monitor, Pid, Reason, of_this_thread
-from phxactor.runtime.signals import monitor
+from phxactor.runtime import KILL, SHUTDOWN, Countdown, Down, Exited, Monitor, Pid, Reason, add_monitor, of_this_thread
 
 
 class DynamicSupervisorProcess(SupervisingProcess[SuperviseDynamically]):
@@ -119,7 +118,7 @@ class DynamicSupervisorProcess(SupervisingProcess[SuperviseDynamically]):
         graces: dict[float, list[Pid]] = {}
         for pid, child in children.items():
             if not child.restarting:
-                waiting[monitor(me, of_this_thread(pid))] = pid
+                waiting[add_monitor(me, of_this_thread(pid))] = pid
                 if child.spec.shutdown == BRUTAL_KILL:
                     pid.exit(KILL)
                 else:

@@ -36,6 +36,7 @@ from phxactor.otp._reports import Status
 from phxactor.otp._results import Continue, Error, Flags, Hibernate, Ignore, NoReply, Ok, Reply, Stop, Timeout
 from phxactor.otp._start import start, stop
 from phxactor.runtime import From, Pid, Reason, self_pid
+from phxactor.telemetry import brief
 
 if TYPE_CHECKING:
     from phxactor.otp._call import Name, Server, TypedRequest
@@ -83,11 +84,11 @@ class GenServer:
 
         A result of None is an error, so that a `match` without a matching case ends the server, as in Elixir.
         """
-        raise NotImplementedError(f"{type(self).__qualname__} does not handle the call {events.brief(request)}")
+        raise NotImplementedError(f"{type(self).__qualname__} does not handle the call {brief(request)}")
 
     async def handle_cast(self, request: Any) -> NoReply | Stop | None:  # noqa: ANN401 - a server knows its own messages, and may say their types
         """Handle the request of a `cast`."""
-        raise NotImplementedError(f"{type(self).__qualname__} does not handle the cast {events.brief(request)}")
+        raise NotImplementedError(f"{type(self).__qualname__} does not handle the cast {brief(request)}")
 
     async def handle_info(self, message: Any) -> NoReply | Stop | None:  # noqa: ANN401 - a server knows its own messages, and may say their types
         """Handle any other message; by default, emit `phxactor.server.unexpected` and drop the message (G37)."""
@@ -97,7 +98,7 @@ class GenServer:
 
     async def handle_continue(self, argument: Any) -> NoReply | Stop | None:  # noqa: ANN401 - a server knows its own messages, and may say their types
         """Continue after a callback that returned `then=Continue(argument)` (G15, G16)."""
-        raise NotImplementedError(f"{type(self).__qualname__} does not handle the continue {events.brief(argument)}")
+        raise NotImplementedError(f"{type(self).__qualname__} does not handle the continue {brief(argument)}")
 
     async def terminate(self, reason: Reason) -> None:
         """Clean up before the server ends (docs/otp-semantics.md, section 5.4).

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections import deque
 
+from phxactor import _checks as check
+
 
 class Intensity:
     """Counts the restarts of one supervisor, over all its children (S43).
@@ -15,13 +17,9 @@ class Intensity:
     __slots__ = ("_seconds", "max_restarts", "max_seconds")
 
     def __init__(self, max_restarts: int, max_seconds: int) -> None:
-        """Start without restarts. Raises ValueError unless both are ints, from 0 and from 1 respectively (S5)."""
-        if type(max_restarts) is not int or max_restarts < 0:
-            raise ValueError(f"max_restarts must be a whole number of at least 0, not {max_restarts!r}")
-        if type(max_seconds) is not int or max_seconds < 1:
-            raise ValueError(f"max_seconds must be a whole number of at least 1, not {max_seconds!r}")
-        self.max_restarts = max_restarts
-        self.max_seconds = max_seconds
+        """Start without restarts. Raises TypeError or ValueError unless both are ints, from 0 and from 1 (S5)."""
+        self.max_restarts = check.whole("max_restarts", max_restarts, 0)
+        self.max_seconds = check.whole("max_seconds", max_seconds, 1)
         self._seconds: deque[int] = deque()
 
     def restart(self, now: float) -> bool:

@@ -16,6 +16,7 @@ from zlib import crc32
 
 import attrs
 
+from phxactor import _checks as check
 from phxactor.otp._call import Name, Server, locate
 from phxactor.otp._called import Called
 from phxactor.otp._child_spec import Child, ChildSpec, Started, child_spec
@@ -128,9 +129,7 @@ class PartitionSupervisor(Supervisor):
         `with_arguments(args, partition)` is called once for each partition, and returns its start arguments (PS3).
         Raises ValueError or TypeError for a wrong option (PS1).
         """
-        count = (os.cpu_count() or 1) if partitions is None else partitions
-        if type(count) is not int or count < 1:
-            raise ValueError(f"partitions must be a whole number of at least 1, not {partitions!r}")
+        count = check.whole("partitions", (os.cpu_count() or 1) if partitions is None else partitions)
         table, spec = Partitions(count), child_spec(child)
         supervise = Supervise(
             [_partition(table, spec, index, with_arguments) for index in range(count)],

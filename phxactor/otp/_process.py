@@ -11,7 +11,6 @@ from phxactor.otp._call import Call, Cast, Name, SystemRequest
 from phxactor.otp._debug import Continued, Debug
 from phxactor.otp._reports import crash_report, terminate_report
 from phxactor.otp._results import UNSET, Continue, Error, Hibernate, Ignore, NoReply, Ok, Reply, Stop, Then, Timeout
-from phxactor.otp.events import brief
 from phxactor.runtime import (
     NORMAL,
     Exit,
@@ -26,6 +25,7 @@ from phxactor.runtime import (
     reason_of_failure,
     self_pid,
 )
+from phxactor.telemetry import brief
 
 if TYPE_CHECKING:
     from phxactor.otp._gen_server import GenServer

@@ -13,9 +13,10 @@ at once. All functions raise LookupError for an unknown registry (RG20).
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Sequence
 from typing import Literal, TypeAlias
 
+from phxactor import _checks as check
 from phxactor.otp._child_spec import ChildSpec
 from phxactor.otp._registry_directory import Directory, Entries, Meta, RegisteredName, directory_of, unique_directory_of
 from phxactor.otp._registry_lock import KeyLock
@@ -222,13 +223,9 @@ def _check(name: object, keys: object, partitions: object, listeners: object, me
     """Raise TypeError or ValueError for a wrong option (RG1)."""
     if not isinstance(name, str) or not name:
         raise TypeError(f"the name of a registry must be a str that is not empty, not {name!r}")
-    if keys not in ("unique", "duplicate", ("duplicate", "pid"), ("duplicate", "key")):
-        raise ValueError(
-            f"keys must be 'unique', 'duplicate', ('duplicate', 'pid') or ('duplicate', 'key'), not {keys!r}"
-        )
-    if type(partitions) is not int or partitions < 1:
-        raise ValueError(f"partitions must be a whole number of at least 1, not {partitions!r}")
+    check.choice("keys", keys, ("unique", "duplicate", ("duplicate", "pid"), ("duplicate", "key")))
+    check.whole("partitions", partitions)
     if not isinstance(listeners, list | tuple) or not all(isinstance(listener, str) for listener in listeners):
         raise TypeError(f"listeners must be a list or tuple of registered names, not {listeners!r}")
-    if not isinstance(meta, Mapping | None):
-        raise TypeError(f"meta must be a mapping, not {meta!r}")
+    if meta is not None:
+        check.mapping("meta", meta)

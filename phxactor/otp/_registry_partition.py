@@ -11,7 +11,7 @@ from collections.abc import Callable, Hashable, Iterator
 
 from phxactor.otp._gen_server import GenServer
 from phxactor.otp._results import NoReply, Stop
-from phxactor.runtime import Exited, Pid, disown, own, self_pid, signals, trap_exit
+from phxactor.runtime import Exited, Pid, add_link, disown, drop_link, own, self_pid, trap_exit
 
 
 class Partition:
@@ -31,7 +31,7 @@ class Partition:
         pids = self.entries.get(key)  # raises TypeError for an unhashable key, before anything is changed
         keys = self.keys.get(pid)
         if keys is None:
-            signals.link(pid, self.owner)
+            add_link(pid, self.owner)
             own(pid, self.release)
             keys = self.keys[pid] = {}
         keys[key] = None
@@ -69,7 +69,7 @@ class Partition:
         """Unlink a process that has no entries left."""
         del self.keys[pid]
         disown(pid, self.release)
-        signals.unlink(pid, self.owner)
+        drop_link(pid, self.owner)
 
     def close(self, _: Pid) -> None:
         """Drop all entries, since the owner ends. Its links stay, so that they end the registered processes."""

@@ -18,12 +18,13 @@ from phxactor.runtime import (
     From,
     Pid,
     Reason,
+    add_monitor,
+    drop_monitor,
     of_this_thread,
     same_reason,
     self_pid,
     unlink,
 )
-from phxactor.runtime.signals import demonitor, monitor
 
 
 async def start(process: ServerProcess, *, link: bool, timeout: float | None) -> Ok[Pid] | Error | Ignore:
@@ -42,7 +43,7 @@ async def start(process: ServerProcess, *, link: bool, timeout: float | None) ->
     me = self_pid()
     pid = me.runtime.start(me, process.run, (), link, f"{type(process.server).__qualname__}.init")
     seen = len(me.mailbox)
-    ref = process.started = monitor(me, pid)
+    ref = process.started = add_monitor(me, pid)
     try:
         answer = await me.receive_ref(ref, seen, timeout)
     except TimeoutError:
@@ -58,7 +59,7 @@ async def start(process: ServerProcess, *, link: bool, timeout: float | None) ->
             forget(me, ref)
         raise
     if type(answer) is Answer:
-        demonitor(ref, flush=True)
+        drop_monitor(ref, flush=True)
         return Ok(pid)
     if link:
         unlink(pid, flush=True)
@@ -88,7 +89,7 @@ async def stop(server: Server, reason: Reason = NORMAL, timeout: float | None = 
     if pid is me:
         raise Exit(("calling_self", called))
     seen = len(me.mailbox)
-    ref = monitor(me, of_this_thread(pid))
+    ref = add_monitor(me, of_this_thread(pid))
     pid.send(SystemRequest(_exit_with(reason), ref))
     try:
         down = await me.receive_ref(ref, seen, timeout)

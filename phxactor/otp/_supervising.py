@@ -31,13 +31,14 @@ from phxactor.runtime import (
     Pid,
     Reason,
     State,
+    add_monitor,
+    drop_link,
     forget_frames,
     is_atom,
     of_this_thread,
     reason_of_failure,
     without_our_frame,
 )
-from phxactor.runtime.signals import monitor, unlink
 
 F = TypeVar("F", bound=Flags)
 
@@ -170,7 +171,7 @@ class SupervisingProcess(ServerProcess, Generic[F]):
         gone: Reason = NOPROC
         if pid.state is not State.DEAD:
             seen, grace = len(me.mailbox), spec.grace()
-            ref = monitor(me, of_this_thread(pid))
+            ref = add_monitor(me, of_this_thread(pid))
             if spec.shutdown == BRUTAL_KILL:
                 pid.exit(KILL)
                 down = await me.receive_ref(ref, seen, None)
@@ -187,7 +188,7 @@ class SupervisingProcess(ServerProcess, Generic[F]):
     def forget(self, pid: Pid, reason: Reason) -> Reason:
         """Unlink a child that has ended; return the reason of its exit signal in the mailbox, else `reason`."""
         me = self.pid
-        unlink(me, pid)
+        drop_link(me, pid)
         left = me.flush(lambda message: type(message) is Exited and message.pid is pid)
         return left.reason if type(left) is Exited else reason
 

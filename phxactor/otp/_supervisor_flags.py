@@ -8,6 +8,7 @@ from typing import get_args
 
 import attrs
 
+from phxactor import _checks as check
 from phxactor.otp._child_spec import Child, ChildSpec, child_spec
 from phxactor.otp._intensity import Intensity
 from phxactor.otp._restart import AutoShutdown, Strategy
@@ -36,12 +37,12 @@ class Supervise(Flags):
 
     children: tuple[ChildSpec, ...] = attrs.field(converter=_specs)
     strategy: Strategy = attrs.field(
-        default="one_for_one", kw_only=True, validator=attrs.validators.in_(get_args(Strategy))
+        default="one_for_one", kw_only=True, validator=check.validator(check.one_of(get_args(Strategy)))
     )
     max_restarts: int = attrs.field(default=MAX_RESTARTS, kw_only=True)
     max_seconds: int = attrs.field(default=MAX_SECONDS, kw_only=True)
     auto_shutdown: AutoShutdown = attrs.field(
-        default="never", kw_only=True, validator=attrs.validators.in_(get_args(AutoShutdown))
+        default="never", kw_only=True, validator=check.validator(check.one_of(get_args(AutoShutdown)))
     )
 
     def __attrs_post_init__(self) -> None:
@@ -65,6 +66,5 @@ class SuperviseDynamically(Flags):
 
     def __attrs_post_init__(self) -> None:
         """Raise ValueError for wrong numbers."""
-        if not self.max_children >= 0:
-            raise ValueError(f"max_children must be a number of at least 0, or math.inf, not {self.max_children!r}")
+        check.most("max_children", self.max_children)
         Intensity(self.max_restarts, self.max_seconds)

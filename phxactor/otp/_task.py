@@ -31,12 +31,12 @@ from phxactor.runtime import (
     Monitor,
     Pid,
     Ref,
+    add_monitor,
     is_atom,
     ref_of,
     self_pid,
     unlink,
 )
-from phxactor.runtime.signals import monitor
 
 T = TypeVar("T")
 T_co = TypeVar("T_co", covariant=True)
@@ -79,7 +79,7 @@ class Task(Generic[T_co]):
     def for_work(work: Work) -> Task[Any]:
         """Start a task for work that another process may have asked for."""
         me, pid = self_pid(), work.spawn(link=True)
-        ref = work.answer = monitor(me, pid)
+        ref = work.answer = add_monitor(me, pid)
         return Task(pid, ref, me)
 
     @staticmethod
@@ -148,7 +148,7 @@ class Task(Generic[T_co]):
         gone: object = NOPROC
         unlink(pid)
         seen = len(me.mailbox)
-        watch = monitor(me, pid)
+        watch = add_monitor(me, pid)
         pid.exit(KILL if brutal else SHUTDOWN)
         try:
             try:

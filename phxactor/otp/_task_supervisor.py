@@ -20,9 +20,7 @@ from phxactor.otp._dynamic_supervisor import DynamicSupervisor
 from phxactor.otp._results import IGNORE, Error, Ignore, Ok
 from phxactor.otp._task import SHUTDOWN_TIMEOUT, Task
 from phxactor.otp._task_process import Function, Work, wait_for_work
-from phxactor.runtime import KILL, NoProcessError, Pid, of_this_thread, self_pid
-from phxactor.runtime.signals import link as link_processes
-from phxactor.runtime.signals import monitor
+from phxactor.runtime import KILL, NoProcessError, Pid, add_link, add_monitor, of_this_thread, self_pid
 
 T = TypeVar("T")
 
@@ -179,10 +177,10 @@ async def start_task(
     if isinstance(started, Error | Ignore):
         raise RuntimeError(f"the supervisor {supervisor!r} did not start the task: {started!r}")  # noqa: TRY004 - T23
     pid = started.value
-    ref = work.answer = monitor(me, of_this_thread(pid))
+    ref = work.answer = add_monitor(me, of_this_thread(pid))
     if link:
         with suppress(NoProcessError):  # if the task was killed meanwhile, the monitor reports it
-            link_processes(me, pid)
+            add_link(me, pid)
     pid.send(work)
     return Task(pid, ref, me)
 

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import logging
-import reprlib
 from collections.abc import Mapping
 from typing import Final
 
 from phxactor.runtime import Reason, format_reason
-from phxactor.telemetry import Event
+from phxactor.telemetry import Event, brief
 from phxactor.telemetry.log import log
 
 terminated: Final = Event(
@@ -38,18 +37,6 @@ unexpected: Final = Event(
 def _reason(fields: Mapping[str, object]) -> str:
     reason: Reason = fields["reason"]
     return format_reason(reason)
-
-
-_shorten = reprlib.Repr()
-_shorten.maxstring = _shorten.maxother = 200
-
-
-def brief(value: object) -> str:
-    """Show any value in a few hundred characters, even if it is huge or its `__repr__` raises."""
-    try:
-        return _shorten.repr(value)
-    except BaseException:  # noqa: BLE001 - the __repr__ of a program's value may raise anything
-        return object.__repr__(value)
 
 
 def _terminated(fields: Mapping[str, object]) -> str:

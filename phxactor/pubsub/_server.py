@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from phxactor.otp import GenServer, Reply
-from phxactor.otp.events import brief
 from phxactor.pubsub._tables import Tables
 from phxactor.runtime import From, is_atom, own, self_pid
+from phxactor.telemetry import brief
 
 
 class PubSubServer(GenServer):

@@ -13,8 +13,7 @@ from typing import final
 import attrs
 
 from phxactor.pubsub._subscriber import Subscriber
-from phxactor.runtime import Pid, disown, own
-from phxactor.runtime.signals import link_signal
+from phxactor.runtime import Pid, disown, link_signal, own
 
 
 @attrs.frozen

@@ -60,6 +60,7 @@ from phxactor.runtime._reasons import (
 )
 from phxactor.runtime._run import run
 from phxactor.runtime._runtime import Runtime, RuntimeStatistics, disown, own
+from phxactor.runtime._signals import add_link, add_monitor, drop_link, drop_monitor, exit_signal, fatal, link_signal
 from phxactor.runtime._sink import Sink
 from phxactor.runtime._state import DEAD, State
 from phxactor.runtime._taking import taking
@@ -108,6 +109,8 @@ __all__ = [
     "Timers",
     "Waiter",
     "WrongThreadError",
+    "add_link",
+    "add_monitor",
     "cancel_timer",
     "check_name",
     "cleanup",
@@ -117,8 +120,12 @@ __all__ = [
     "current_runtime",
     "demonitor",
     "disown",
+    "drop_link",
+    "drop_monitor",
     "exception_of",
+    "exit_signal",
     "explain",
+    "fatal",
     "forget_frames",
     "forget_handshake",
     "format_reason",
@@ -128,6 +135,7 @@ __all__ = [
     "is_idle",
     "lift_shields",
     "link",
+    "link_signal",
     "monitor",
     "not_here",
     "of_this_thread",

@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable
 from functools import partial
 from typing import Any, TypeGuard, TypeVar, overload
 
-from phxactor.runtime import signals
+from phxactor.runtime import _signals as signals
 from phxactor.runtime._errors import Exit, NoProcessError, not_here, wrong_thread
 from phxactor.runtime._messages import Exited, Monitor
 from phxactor.runtime._names import Names
@@ -37,7 +37,7 @@ def spawn_monitor(body: Callable[..., Awaitable[object]], *args: object) -> tupl
     """Start a process that this one monitors from its first moment (P20)."""
     owner = current_process()
     pid = owner.runtime.start(owner, body, args)
-    return pid, signals.monitor(owner, pid)
+    return pid, signals.add_monitor(owner, pid)
 
 
 @overload
@@ -76,13 +76,13 @@ def link(pid: Pid) -> None:
     Raises NoProcessError if the other has ended and this process does not trap exits (X13). Raises WrongThreadError
     if the other process lives in another thread.
     """
-    signals.link(_alive(), pid)
+    signals.add_link(_alive(), pid)
 
 
 def unlink(pid: Pid, *, flush: bool = False) -> None:
     """Remove the link on both sides (X15, X17); `flush` also takes a waiting `Exited` out of the mailbox (X16)."""
     owner = current_process()
-    signals.unlink(owner, of_this_thread(pid))
+    signals.drop_link(owner, of_this_thread(pid))
     if flush:
         owner.flush(lambda message: type(message) is Exited and message.pid is pid)
 
@@ -91,10 +91,10 @@ def monitor(target: Pid | str) -> Monitor:
     """Watch a process, or the owner of a name: one `Down` will come (M1 to M6). A dead process is no error."""
     owner = _not_silenced()
     if isinstance(target, str):
-        return signals.monitor(owner, owner.runtime.names.whereis(target), target)
+        return signals.add_monitor(owner, owner.runtime.names.whereis(target), target)
     if target.thread != owner.thread:
         raise not_here(target)
-    return signals.monitor(owner, target)
+    return signals.add_monitor(owner, target)
 
 
 def demonitor(watch: Monitor, *, flush: bool = False) -> bool:
@@ -103,7 +103,7 @@ def demonitor(watch: Monitor, *, flush: bool = False) -> bool:
     `flush` also removes the monitor's `Down` from the mailbox if it has already come (M8).
     """
     of_this_thread(watch.owner)
-    return signals.demonitor(watch, flush=flush)
+    return signals.drop_monitor(watch, flush=flush)
 
 
 def trap_exit(flag: bool = True) -> bool:  # noqa: FBT001, FBT002 - reads as in Erlang: trap_exit(False)

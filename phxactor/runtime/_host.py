@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Self
 
 import trio
 
-from phxactor.runtime import signals
+from phxactor.runtime import _signals as signals
 from phxactor.runtime._reasons import Crash
 from phxactor.runtime.fork import runs_here
 

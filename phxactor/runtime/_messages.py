@@ -51,7 +51,7 @@ class Monitor(From):
     __slots__ = ("late", "name", "target")
 
     def __init__(self, owner: Pid, target: Pid | None, name: object = None) -> None:
-        """Make the value only; `signals.monitor` enters it in the owner's and the target's tables."""
+        """Make the value only; `signals.add_monitor` enters it in the owner's and the target's tables."""
         self.owner = owner
         self.active = True
         self.target = target

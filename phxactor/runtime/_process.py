@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 import trio
 from trio.lowlevel import current_task
 
-from phxactor.runtime import events, fork, signals
+from phxactor.runtime import _signals as signals
+from phxactor.runtime import events, fork
 from phxactor.runtime._errors import Exit
 from phxactor.runtime._hints import explain
 from phxactor.runtime._left_open import close_left_open, is_complaint

@@ -10,6 +10,7 @@ from functools import partial
 
 import trio
 
+from phxactor import _checks as check
 from phxactor.runtime import _garbage as garbage
 from phxactor.runtime._errors import Exit
 from phxactor.runtime._garbage import COLLECTORS, Collector
@@ -46,10 +47,8 @@ def run(
 
     Raises ValueError for another value of `collector`, or a `stuck_after` that is not above 0.
     """
-    if collector not in COLLECTORS:
-        raise ValueError(f"collector must be one of {', '.join(map(repr, COLLECTORS))}, not {collector!r}")
-    if not stuck_after > 0:
-        raise ValueError(f"stuck_after must be a number of seconds above 0, or math.inf, not {stuck_after!r}")
+    check.choice("collector", collector, COLLECTORS)
+    check.seconds("stuck_after", stuck_after)
     try:
         trio.run(_watched, partial(main, *args), stop_timeout, stuck_after, collector)
     finally:

@@ -19,7 +19,8 @@ from typing import Final
 import attrs
 import trio
 
-from phxactor.runtime import _stopping, events, signals
+from phxactor.runtime import _signals as signals
+from phxactor.runtime import _stopping, events
 from phxactor.runtime._errors import Exit, NotAProcessError, not_here
 from phxactor.runtime._hints import explain
 from phxactor.runtime._idle import IdleWatch

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Final
 
 import trio
 
-from phxactor.runtime import events, signals
+from phxactor.runtime import _signals as signals
+from phxactor.runtime import events
 from phxactor.runtime._countdown import counted
 from phxactor.runtime._reasons import SHUTDOWN, Reason
 from phxactor.runtime._state import ALIVE, EXITING

@@ -10,7 +10,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from phxactor.runtime import events, signals
+from phxactor.runtime import _signals as signals
+from phxactor.runtime import events
 from phxactor.runtime._countdown import Countdown
 
 if TYPE_CHECKING:

@@ -10,8 +10,7 @@ from functools import partial
 from typing import Any, Final, TypeAlias
 
 from phxactor.otp import DynamicSupervisor
-from phxactor.runtime import KILL, Crash, Pid, Reason, Shutdown, own
-from phxactor.runtime.signals import demonitor, exit_signal, monitor
+from phxactor.runtime import KILL, Crash, Pid, Reason, Shutdown, add_monitor, drop_monitor, exit_signal, own
 from phxactor.socket._channel_start import channel_spec
 from phxactor.socket._join_state import JoinState
 from phxactor.socket._join_table import Act, Event, Phase, cell
@@ -73,7 +72,7 @@ class JoinActs(JoinState):
             self.tell_failed(joining, Crash(error), error)
             self.step(joining, Event.NOT_STARTED, _TOLD)
             return
-        joining.pool_watch = watch = monitor(pid, pool)
+        joining.pool_watch = watch = add_monitor(pid, pool)
         self._asked[from_] = self._asked[watch] = joining
         joining.timer = pid.runtime.patience.add(limits.join_timeout, pid.send, Late(joining))
         DynamicSupervisor.request_child(pool, spec, watch, *rest)
@@ -136,7 +135,7 @@ class JoinActs(JoinState):
     def watch(self, joining: Joining, pid: Pid) -> None:
         """Monitor the channel."""
         joining.pid = pid
-        joining.monitor = monitor(self._pid, pid)
+        joining.monitor = add_monitor(self._pid, pid)
         self._by_pid[pid] = joining.message.topic, joining
 
     def answer(self, joining: Joining, reply: SocketPush) -> None:
@@ -159,7 +158,7 @@ class JoinActs(JoinState):
         """Have the channel take what waited: the client has its reply."""
         message = joining.message
         topic = message.topic
-        joined = Joined(pid, message.join_ref, monitor(self._pid, pid))
+        joined = Joined(pid, message.join_ref, add_monitor(self._pid, pid))
         self._topics[topic] = joined
         self._by_pid[pid] = topic, joined
         self.settle(joining, "ok")
@@ -197,7 +196,7 @@ class JoinActs(JoinState):
             self.push(join.message.topic, "phx_close", {}, join.message.join_ref)
             self.drop(join, "ok")
         else:
-            demonitor(join.monitor, flush=True)
+            drop_monitor(join.monitor, flush=True)
             pid = join.pid
             del self._topics[topic], self._by_pid[pid]
             if pid.mailbox:

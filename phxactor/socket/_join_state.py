@@ -7,8 +7,7 @@ from __future__ import annotations
 
 from abc import abstractmethod
 
-from phxactor.runtime import From, Pid, Reason, Shutdown
-from phxactor.runtime.signals import demonitor
+from phxactor.runtime import From, Pid, Reason, Shutdown, drop_monitor
 from phxactor.socket import events
 from phxactor.socket._backlog import Backlog
 from phxactor.socket._limits import Limits
@@ -88,7 +87,7 @@ class JoinState(Replying):
         if joining.pid is not None:
             self._by_pid.pop(joining.pid, None)
         if joining.monitor is not None:
-            demonitor(joining.monitor, flush=True)
+            drop_monitor(joining.monitor, flush=True)
         self.settle(joining, status)
 
     def settle(self, joining: Joining, status: str) -> None:

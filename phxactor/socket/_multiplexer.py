@@ -9,8 +9,7 @@ from __future__ import annotations
 from typing import Any, Final, final
 
 from phxactor.otp import Error, Ok
-from phxactor.runtime import Answer, Down, Monitor, Pid, Shutdown, is_atom, is_idle, sweep
-from phxactor.runtime.signals import demonitor
+from phxactor.runtime import Answer, Down, Monitor, Pid, Shutdown, drop_monitor, is_atom, is_idle, sweep
 from phxactor.socket import events
 from phxactor.socket._channel_start import TOO_LATE
 from phxactor.socket._join_acts import CELLS, JoinActs
@@ -155,7 +154,7 @@ class Multiplexer(JoinActs):
         if joining is None:
             return
         joining.pool_watch = None
-        demonitor(watch)
+        drop_monitor(watch)
         kind = type(started)
         if kind is Ok:
             if self._closed_early is not None and started.value in self._closed_early:

@@ -1,5 +1,6 @@
 """Events with measurements, and the log made from them. See README.md in this folder."""
 
+from phxactor.telemetry._brief import brief
 from phxactor.telemetry._event import EVENTS, Event, Handler
 from phxactor.telemetry._log_line import as_exception, write
 from phxactor.telemetry._log_writer import NAME, end_log, flush_log
@@ -13,6 +14,7 @@ __all__ = [
     "Handler",
     "NonBlockingHandler",
     "as_exception",
+    "brief",
     "end_log",
     "flush_log",
     "log",

@@ -13,8 +13,7 @@ from functools import partial
 from typing import Any, SupportsIndex, final
 from unittest.mock import patch
 
-from phxactor.runtime import KILL, Exit, Mailbox, Pid, Port, Reason, Waiter, current
-from phxactor.runtime.signals import exit_signal
+from phxactor.runtime import KILL, Exit, Mailbox, Pid, Port, Reason, Waiter, current, exit_signal
 
 
 def anybody(pid: Pid) -> bool:

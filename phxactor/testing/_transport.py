@@ -19,8 +19,7 @@ from phxactor.client import decode
 from phxactor.endpoint import Admission, RefusedError
 from phxactor.http import Params
 from phxactor.otp import Call, ChildSpec, Ok
-from phxactor.runtime import NORMAL, Exit, Pid, Reason, receive, self_pid, set_port
-from phxactor.runtime.signals import fatal
+from phxactor.runtime import NORMAL, Exit, Pid, Reason, fatal, receive, self_pid, set_port
 from phxactor.socket import BINARY, TEXT, Broadcast, DecodeError, Drain, Mistyped, Multiplexer, Pool, Socket, SocketPush
 from phxactor.transport import BAD_MESSAGE, DRAINING, SocketOptions, events
 

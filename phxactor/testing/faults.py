@@ -18,8 +18,7 @@ from typing import Any
 from unittest.mock import patch
 
 from phxactor.channels import Channel, collect
-from phxactor.runtime import KILL, Pid, Reason
-from phxactor.runtime.signals import exit_signal
+from phxactor.runtime import KILL, Pid, Reason, exit_signal
 from phxactor.testing._faults_receiving import anybody, dying_at
 from phxactor.testing._tracing import Happening, tracing
 

@@ -20,8 +20,7 @@ from functools import partial
 from typing import Any, Final, Generic, TypeVar, final
 
 from phxactor.net import BaseConnection
-from phxactor.runtime import Exit, Pid, Shutdown, State, fork, self_pid
-from phxactor.runtime.signals import fatal
+from phxactor.runtime import Exit, Pid, Shutdown, State, fatal, fork, self_pid
 
 T = TypeVar("T")
 

@@ -26,8 +26,7 @@ from typing import Final, final
 import trio
 
 from phxactor.otp import Call
-from phxactor.runtime import From, Reason, Timer, set_port
-from phxactor.runtime.signals import fatal
+from phxactor.runtime import From, Reason, Timer, fatal, set_port
 from phxactor.socket import TEXT, DecodeError, Drain, Multiplexer, Pool, Socket, SocketPush
 from phxactor.transport import events
 from phxactor.transport._close_codes import BAD_MESSAGE, DRAINING, INACTIVE, SLOW_CONSUMER

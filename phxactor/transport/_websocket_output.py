@@ -15,8 +15,7 @@ from websockets.extensions import Extension
 from websockets.frames import Frame, Opcode
 
 from phxactor.net import BaseConnection, Flusher
-from phxactor.runtime import NORMAL, Pid, Reason, State, Timer, reason_of_failure
-from phxactor.runtime.signals import fatal
+from phxactor.runtime import NORMAL, Pid, Reason, State, Timer, fatal, reason_of_failure
 from phxactor.transport import events
 from phxactor.transport._close_codes import BAD_MESSAGE, SLOW_CONSUMER, TIMED_OUT, CloseCode, close_code
 from phxactor.transport._frames import frame

@@ -182,7 +182,7 @@ async def _trapping(name: str, log: list[str]) -> Ok[Pid] | Error | Ignore:
         (lambda: run(serve, tls=CLIENT), TypeError, "host, port, path and tls go with an endpoint"),
         (lambda: run(Application(), tls=CLIENT), ValueError, "the application has 0 endpoints"),
         (lambda: run(Endpoint(), tls=CLIENT), ValueError, "tls must be a server's context"),
-        (lambda: run(Endpoint(), stuck_after=0), ValueError, "stuck_after must be a number of seconds above 0"),
+        (lambda: run(Endpoint(), stuck_after=0), ValueError, "stuck_after must be more than 0 seconds"),
     ],
 )
 def test_what_is_refused_at_once(make: Callable[[], object], error: type[Exception], words: str) -> None:

@@ -25,13 +25,13 @@ from phxactor.runtime import (
     receive,
     register,
     self_pid,
-    signals,
     spawn,
     spawn_link,
     spawn_monitor,
     trap_exit,
     whereis,
 )
+from phxactor.runtime import _signals as signals
 from phxactor.testing import settle
 from tests.runtime.actors import Actor, actors, emitted, ended, nothing, port_actor, reason
 
@@ -195,7 +195,7 @@ async def test_P14_NM5_TM17_name_and_resources_are_free_before_anybody_hears() -
         table.append(actor.pid)
         own(actor.pid, table.remove)
         await actor.do(link, listener.pid)
-        ref = signals.monitor(listener.pid, actor.pid)
+        ref = signals.add_monitor(listener.pid, actor.pid)
         actor.pid.exit("boom")
         await settle()
     assert heard == [(Exited(actor.pid, "boom"), None, []), (Down(ref, actor.pid, "boom"), None, [])]

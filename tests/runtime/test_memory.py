@@ -21,10 +21,10 @@ from phxactor.runtime import (
     receive,
     register,
     self_pid,
-    signals,
     spawn,
     unlink,
 )
+from phxactor.runtime import _signals as signals
 from phxactor.testing import settle
 from tests.runtime.actors import Actor, port_actor
 
@@ -95,9 +95,9 @@ async def test_friends_of_the_dead_keep_nothing_of_it(no_collector: None) -> Non
         pid = spawn(receive)
         await settle()
         for _ in range(3):
-            signals.link(friend.pid, pid)
-            signals.monitor(friend.pid, pid)
-            signals.monitor(pid, friend.pid)
+            signals.add_link(friend.pid, pid)
+            signals.add_monitor(friend.pid, pid)
+            signals.add_monitor(pid, friend.pid)
         own(pid, lambda _: None)
         pid.exit("boom")
         await settle()

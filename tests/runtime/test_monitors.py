@@ -14,11 +14,11 @@ from phxactor.runtime import (
     receive,
     register,
     self_pid,
-    signals,
     spawn,
     spawn_monitor,
     whereis,
 )
+from phxactor.runtime import _signals as signals
 from phxactor.testing import settle
 from tests.runtime.actors import actors, ended, leave, port_actor
 
@@ -202,7 +202,7 @@ async def test_O5_who_has_heard_of_the_end_finds_neither_life_nor_name() -> None
         (observed,) = await actors(1)
         observer = await port_actor(look)
         register("observed", observed.pid)
-        signals.monitor(observer.pid, observed.pid)
+        signals.add_monitor(observer.pid, observed.pid)
         await observed.end(leave, "boom")
     assert found == [(False, None, "boom")]
 

@@ -20,9 +20,9 @@ from phxactor.runtime import (
     open_runtime,
     self_pid,
     set_port,
-    signals,
     spawn,
 )
+from phxactor.runtime import _signals as signals
 from phxactor.runtime._mailbox import BUDGET
 from phxactor.testing import settle
 from tests.runtime.actors import actors, emitted, ended, leave, port_actor, reason
@@ -124,9 +124,9 @@ async def test_M1_a_port_gets_downs() -> None:
     async with open_runtime():
         port = await port_actor()
         (observed,) = await actors(1)
-        early = signals.monitor(port.pid, observed.pid)
+        early = signals.add_monitor(port.pid, observed.pid)
         await observed.end(leave, "boom")
-        late = signals.monitor(port.pid, observed.pid)
+        late = signals.add_monitor(port.pid, observed.pid)
         await settle()
         assert port.mail == [Down(early, observed.pid, "boom"), Down(late, observed.pid, "noproc")]
 
@@ -137,10 +137,10 @@ async def test_TM17_a_port_may_do_anything_while_another_process_is_buried() -> 
     def meddle(message: object) -> None:
         assert isinstance(message, Exited)
         me = self_pid()
-        signals.unlink(second.pid, message.pid)
-        signals.demonitor(refs[0])
-        signals.monitor(me, message.pid)
-        signals.link(me, message.pid)
+        signals.drop_link(second.pid, message.pid)
+        signals.drop_monitor(refs[0])
+        signals.add_monitor(me, message.pid)
+        signals.add_link(me, message.pid)
         raise LookupError
 
     async with open_runtime():
@@ -148,7 +148,7 @@ async def test_TM17_a_port_may_do_anything_while_another_process_is_buried() -> 
         (victim,) = await actors(1)
         for port in (meddler, second):
             await victim.do(link, port.pid)
-        refs.append(signals.monitor(second.pid, victim.pid))
+        refs.append(signals.add_monitor(second.pid, victim.pid))
         await victim.end(leave, "boom")
         assert reason(victim.pid) == "boom"
         assert isinstance(reason(meddler.pid), Crash)
@@ -158,10 +158,10 @@ async def test_TM17_a_port_may_do_anything_while_another_process_is_buried() -> 
 async def test_M7_a_monitor_that_is_removed_while_the_others_are_told_tells_nothing() -> None:
     refs: list[Monitor] = []
     async with open_runtime():
-        first = await port_actor(lambda _: signals.demonitor(refs[1]))
+        first = await port_actor(lambda _: signals.drop_monitor(refs[1]))
         second = await port_actor()
         (victim,) = await actors(1)
-        refs += [signals.monitor(port.pid, victim.pid) for port in (first, second)]
+        refs += [signals.add_monitor(port.pid, victim.pid) for port in (first, second)]
         await victim.end(leave, "boom")
         assert second.mail == []
         assert first.pid.alive

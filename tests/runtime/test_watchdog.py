@@ -77,5 +77,5 @@ async def _nothing() -> None:
 
 @pytest.mark.parametrize("seconds", [0, -1, math.nan])
 def test_a_time_that_cannot_be_meant(seconds: float) -> None:
-    with pytest.raises(ValueError, match="above 0"):
+    with pytest.raises(ValueError, match="stuck_after must be more than 0 seconds"):
         run(_nothing, stuck_after=seconds)

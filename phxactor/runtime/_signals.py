@@ -66,7 +66,7 @@ def link_signal(target: Pid, source: Pid, reason: Reason) -> None:
         fatal(target, reason)
 
 
-def link(owner: Pid, other: Pid) -> None:
+def add_link(owner: Pid, other: Pid) -> None:
     """Link two processes. A second link (X10), or a link to itself (X11), has no effect.
 
     Raises NoProcessError if the other has ended and the owner does not trap exits (X13). An owner that traps exits gets
@@ -103,7 +103,7 @@ def link_child(parent: Pid, child: Pid) -> None:
         events.linked.emit(pid=parent, other=child)
 
 
-def unlink(owner: Pid, other: Pid) -> None:
+def drop_link(owner: Pid, other: Pid) -> None:
     """Remove the link on both sides (X15); no error if there is none (X17)."""
     if owner.links is not None and owner.links.pop(other, None) is not None:
         if other.links is not None:
@@ -112,7 +112,7 @@ def unlink(owner: Pid, other: Pid) -> None:
             events.unlinked.emit(pid=owner, other=other)
 
 
-def monitor(owner: Pid, target: Pid | None, name: object = None) -> Monitor:
+def add_monitor(owner: Pid, target: Pid | None, name: object = None) -> Monitor:
     """Watch a process: one `Down` will come (M1). If the process is dead, it comes soon, with `NOPROC` (M2).
 
     `target` is None for an unregistered name. A monitor of the owner itself never fires, and is not active (M6). The
@@ -147,7 +147,7 @@ def take_in(owner: Mailbox) -> None:
             watch.owner.send(Down(watch, _monitored(watch), NOPROC))
 
 
-def demonitor(watch: Monitor, *, flush: bool = False) -> bool:
+def drop_monitor(watch: Monitor, *, flush: bool = False) -> bool:
     """Stop watching, and return whether the monitor was still active (M9). An inactive monitor is no error (M10).
 
     `flush` also removes the monitor's `Down` from the mailbox if it has already come (M8).
