@@ -9,7 +9,7 @@ A star import leaves out `cast`, `get`, `link`, `post`, `send`, which would hide
 
 from phxactor.channels import Channel, PayloadError, SocketRef, Status, intercept, on, reply
 from phxactor.endpoint import Application, DrainOptions, Endpoint, mount, run
-from phxactor.http import Request, Response, SessionOptions, route, static
+from phxactor.http import Request, Response, SessionOptions, TrustedProxies, route, static
 from phxactor.http import get as get
 from phxactor.http import post as post
 from phxactor.otp import (
@@ -130,6 +130,7 @@ __all__ = [
     "Task",
     "TaskSupervisor",
     "Timeout",
+    "TrustedProxies",
     "TypedRequest",
     "WebSocketOptions",
     "__version__",

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Final
 import attrs
 
 from phxactor.endpoint._connect_info import connect_info
-from phxactor.http import BadParams, Params, Request, Response
+from phxactor.endpoint._refused_origin import why_not_local, why_refused
+from phxactor.http import BadParams, Params, Request, Response, cannot_be_rebound
 from phxactor.otp import Error, Ok
 from phxactor.runtime import Pid, explain, fork, lift_shields, self_pid
 from phxactor.socket import LEVELS, RawSocket, Socket, select
@@ -59,13 +60,21 @@ class Admission:
         return self.serving.endpoint
 
     def check_origin(self) -> None:
-        """Raise RefusedError if `check_origin` does not allow the origin of the request, or raises."""
+        """Raise RefusedError if `check_origin` does not allow the origin of the request, or raises.
+
+        On an endpoint that listens on a loopback address, `check_origin=True` allows local pages only.
+        """
+        request, check = self.request, self.options.check_origin
+        if request.header("origin") is None:
+            return
         try:
-            allowed = self.options.check_origin.allows(self.request)
+            allowed = check.allows(request)
         except BaseException as error:
             raise self._failed(error) from error
         if not allowed:
-            raise RefusedError(FORBIDDEN, f"the origin {self.request.header('origin')!r:.200} is not allowed")
+            raise RefusedError(FORBIDDEN, why_refused(check, request, self.endpoint.trusted_proxies))
+        if self.serving.is_local and check.compares_hosts and not cannot_be_rebound(request):
+            raise RefusedError(FORBIDDEN, why_not_local(request))
 
     async def connect(self, auth_token: str | None) -> Socket | RawSocket:
         """Create the socket and call the program's `connect`; runs in the process that becomes its transport.

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from phxactor.endpoint import _longpoll as longpoll
 from phxactor.endpoint import events
+from phxactor.endpoint._health import health
 from phxactor.http import Answering, RequestError, Response
 from phxactor.transport import Delivery
 
@@ -18,6 +19,8 @@ if TYPE_CHECKING:
 
 def answering_of(serving: Serving, request: Request) -> Answering | Response:
     """Return how to answer a request, judged by its head; or the response itself, if the head is enough."""
+    if request.path == serving.endpoint.health:
+        return health(serving, request)
     mount = serving.endpoint.longpolls.get(request.path)
     if mount is not None and mount.longpoll is not None:
         return longpoll.answering(serving, mount, mount.longpoll, request)

@@ -90,7 +90,7 @@ class Application:
 
     def drain_limit(self) -> float:
         """Return the seconds that all endpoints together may take to let their clients go."""
-        return sum(one.drain.limit for one in self.endpoints)
+        return sum(one.drain.notice + one.drain.limit for one in self.endpoints)
 
     def child_spec(
         self,

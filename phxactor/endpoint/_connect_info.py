@@ -26,11 +26,12 @@ def connect_info(request: Request, options: SocketOptions, auth_token: str | Non
 
     With `options.session`, the dictionary has the session too; `secret` is the key that the session is signed with.
 
-    - `peer_data`: `{"address": ..., "port": ...}` of the connection, which may be a proxy's;
-    - `uri`: see `URI`; the host is empty when the client sent none;
+    - `peer_data`: `{"address": ..., "port": ...}` of the client: the peer of the connection, or, if
+      that is one of the endpoint's `trusted_proxies`, the address by its word, with port 0 if it tells none;
+    - `uri`: see `URI`; the host is empty when the client sent none. A trusted proxy tells scheme and host too;
     - `user_agent`: the header, or `None`;
     - `x_headers`, `sec_websocket_headers`: pairs of name and value of the headers whose names begin with `x-`, or
-      with `sec-websocket-`;
+      with `sec-websocket-`. They are as they came: a client may have written them, `x-forwarded-for` among them;
     - `trace_context_headers`: the same for `traceparent` and `tracestate`;
     - `auth_token`: the token that came with the handshake, or `None`;
     - `session`: the values that the application put into the session; `None` if there is no session, or if the client

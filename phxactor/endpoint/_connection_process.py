@@ -15,6 +15,7 @@ import trio
 
 from phxactor.endpoint import events
 from phxactor.endpoint._answers import answering_of, refusal
+from phxactor.endpoint._gate import Gate
 from phxactor.endpoint._upgrade import upgrade
 from phxactor.http import (
     HEAD_TIMEOUT,
@@ -85,7 +86,7 @@ async def _find_place(serving: Serving, accepted: Accepted, peer: PeerData, rece
     limits = serving.limits
     assert limits is not None  # noqa: S101 - see `start_connection`
     try:
-        with limits.place(peer):
+        with limits.place(None if serving.shares(peer) else peer):
             conversation = _converse(serving, accepted, peer, received, scheme)
             del received  # else this frame keeps the bytes for the life of the connection
             await conversation
@@ -146,25 +147,44 @@ async def _speak_http(
     if not first:
         return None
     answer: Response | None = None
+    gate = Gate(serving, peer) if serving.gated else None
     if len(first) > MUCH:
         await serving.flusher.wait_for_turn()
     if (plain := plain_upgrade(first, peer, scheme)) is not None and not serving.draining:
         request, rest = plain
-        made = await _upgrade(serving, connection, request)
-        if made is not None and not isinstance(made, Response):
-            return made, rest
-        answer = made
-    move_on_after = self_pid().runtime.patience.move_on_after
+        if gate is not None:
+            request, answer = gate.admit(request)
+        if answer is None:
+            made = await _upgrade(serving, connection, request)
+            if made is not None and not isinstance(made, Response):
+                return made, rest
+            answer = made
     talk = HTTPConnection(
         connection,
         peer=peer,
         scheme=scheme,
         first=first,
-        move_on_after=move_on_after,
+        move_on_after=self_pid().runtime.patience.move_on_after,
         wait_for_turn=serving.flusher.wait_for_turn,
     )
+    return await _talk(serving, connection, talk, peer, gate=gate, answer=answer)
+
+
+async def _talk(
+    serving: Serving,
+    connection: BaseConnection,
+    talk: HTTPConnection,
+    peer: PeerData,
+    *,
+    gate: Gate | None,
+    answer: Response | None,
+) -> Upgraded | None:
+    """Answer requests, the first of them by `answer` if it is judged already; else as `_speak_http` does."""
     try:
         while not serving.draining and (asked := await _while_idle(serving, talk.next_request())) is not None:
+            if gate is not None and answer is None:
+                asked, answer = gate.admit(asked)
+                peer = asked.peer
             if answer is None and talk.has_body and asked.path in serving.endpoint.websockets:
                 answer = WITH_BODY
             if answer is None:
@@ -178,6 +198,8 @@ async def _speak_http(
             else:
                 await _exchange(serving, connection, talk, asked)
                 lift_shields()
+            if gate is not None:
+                gate.leave()
     except BadRequest as bad:
         if events.bad_request.handlers:
             events.bad_request.emit(peer=str(peer), status=int(bad.status), why=bad.why)

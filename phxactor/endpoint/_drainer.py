@@ -11,6 +11,7 @@ children behind it restart, the drainer among them: then it drains nothing, so t
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import TYPE_CHECKING, Final
 
 from phxactor.endpoint import events
@@ -43,11 +44,12 @@ GRACE: Final = 30.0
 
 def drainer_spec(serving: Serving) -> ChildSpec:
     """Return the child spec of the drainer; the drainer itself keeps the limit of `DrainOptions`."""
-    return ChildSpec(id="drainer", start=(_start, (serving,), {}), shutdown=serving.endpoint.drain.limit + GRACE)
+    drain = serving.endpoint.drain
+    return ChildSpec(id="drainer", start=(_start, (serving,), {}), shutdown=drain.notice + drain.limit + GRACE)
 
 
 def _start(serving: Serving) -> Ok[Pid]:
-    serving.draining = False  # True if this is a restart
+    serving.draining = serving.leaving = False  # True if this is a restart
     return Ok(self_pid().runtime.spawn(_drain, serving, link=True, initial_call="Drainer"))
 
 
@@ -61,6 +63,9 @@ async def _drain(serving: Serving) -> None:
     if serving.has_lost_a_child():  # a crash, no stop: the children behind it restart, this one too, so drain nothing
         serving.flusher.expect_successor()
         raise Exit(SHUTDOWN)
+    if options.notice:
+        serving.leaving = True
+        await _pass(options.notice)
     left: set[Monitor] = set()
     timer = self_pid().runtime.timers.add(SILENCE, lambda left: _tell_waiting(left, options), left)
     with counted(self_pid().runtime.timers, options.limit) as scope:
@@ -100,6 +105,12 @@ async def _empty(serving: Serving, options: DrainOptions, left: set[Monitor]) ->
                 break
             if type(down) is Down:
                 left.discard(down.ref)
+
+
+async def _pass(seconds: float) -> None:
+    """Wait for some seconds; messages wait too."""
+    with suppress(TimeoutError):
+        await receive(lambda _: False, timeout=seconds)
 
 
 def _tell_waiting(left: set[Monitor], options: DrainOptions) -> None:

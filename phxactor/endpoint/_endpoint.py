@@ -50,11 +50,22 @@ class Endpoint(EndpointOptions):
             process. Unless the list is empty, they are used instead of host, port and path. They stay open, and stay
             the caller's: clients that come while the endpoint is stopped wait in their queues.
         tls: an SSL context for a server, with a certificate; with it, all connections are encrypted.
+        trusted_proxies: the proxies in front of the endpoint: their addresses and networks, such as
+            `["127.0.0.1", "10.0.0.0/8", "unix"]`. By X-Forwarded-For, -Proto and -Host they tell a client's address,
+            scheme and host, which then count everywhere: in logs, limits, `connect_info`, the origin check and
+            `request`. A `TrustedProxies` names another header. By default nobody is trusted.
+        hosts: the names and addresses, without ports, that may stand in a request's `Host`, such as `["shop.example"]`.
+            A request for another host is answered 421, except on the health path. By default, any host is answered.
+            But on a loopback address without TLS, `hosts` and `trusted_proxies`, `check_origin=True` allows pages of
+            `localhost` and of IP addresses only, since any name can be resolved to this machine (DNS rebinding).
+        health: a path that answers 200 `ready`, or 503 `draining` while the endpoint stops; to GET, HEAD and OPTIONS.
         max_connections: limit for open connections, long-poll sessions included. A connection over the limit is
             answered 503; under TLS it is closed without an answer. By default (None) only the system's file
             descriptors limit the number.
         max_connections_per_address: the same limit for one IPv4 address, or for the /64 of an IPv6 address; the
-            answer is 429. All clients behind a proxy count as one address. Unix sockets are not counted here.
+            answer is 429. Clients behind a proxy count as one address, unless it is trusted: then each request counts
+            for its own client while it is answered, a WebSocket until it ends. A Unix socket that is not trusted is not
+            counted here.
         request_timeout: seconds that a route's handler may take, unless the route has its own `timeout`. After that
             the server answers 503 and cancels the handler. `math.inf` for no limit.
         max_body_bytes: limit for a request's body in bytes, by default 10 MiB; a route or a mount may set its own. A
@@ -206,8 +217,8 @@ class Endpoint(EndpointOptions):
     async def answer(self, request: Request) -> Response:
         """Answer a request that asks for no WebSocket, body included, without a connection: for tests.
 
-        A route answers even if the endpoint does not run; a long poll raises NoProcessError then.
+        A route answers even if the endpoint does not run; a long poll and the health path raise NoProcessError then.
         """
-        if request.path in self.longpolls:
+        if request.path in self.longpolls or request.path == self.health:
             return await answers.answer(answers.answering_of(self.serving, request), request)
         return await answers.answer(answers.route_of(self, request), request)

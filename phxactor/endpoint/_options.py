@@ -5,7 +5,7 @@ from __future__ import annotations
 import secrets
 import socket
 import ssl
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Container, Iterable, Mapping, Sequence
 from types import MappingProxyType
 from typing import Final, TypeVar
 
@@ -13,7 +13,7 @@ import attrs
 
 from phxactor import _checks as check
 from phxactor.endpoint._mount import Mount
-from phxactor.http import MAX_BODY, Route, Routes
+from phxactor.http import MAX_BODY, Hosts, Route, Routes, TrustedProxies
 from phxactor.net import Address, Path, check_context, check_limits, check_listen, locate
 from phxactor.pubsub import PubSub
 from phxactor.runtime import check_name
@@ -23,6 +23,10 @@ from phxactor.token import MIN_SECRET
 T = TypeVar("T")
 
 MAX_MODE: Final = 0o777
+
+
+def _notice(name: str, value: object) -> float:
+    return 0.0 if value == 0 else check.seconds(name, value)
 
 
 @attrs.frozen(kw_only=True)
@@ -38,6 +42,11 @@ class DrainOptions:
     """Seconds from one batch to the next, at most: the next one begins earlier if all have finished."""
     limit: float = attrs.field(default=30.0, validator=check.validator(check.seconds))
     """Seconds that draining may take in all, `math.inf` for no limit; transports left then are closed at once."""
+    notice: float = attrs.field(default=0.0, validator=check.validator(_notice))
+    """Seconds before draining in which the health path answers 503 already, and all clients are still served.
+
+    A load balancer needs them to notice, so that it sends no client to an address where nothing listens any more.
+    """
 
 
 @attrs.frozen(eq=False, init=False, repr=False)
@@ -58,6 +67,9 @@ class EndpointOptions(Broadcaster):
     listen: tuple[socket.socket, ...]
     """Sockets that listen already, instead of `where`; empty for none."""
     tls: ssl.SSLContext | None
+    trusted_proxies: TrustedProxies | None
+    hosts: Hosts | None
+    health: str | None
     max_connections: int | None
     max_connections_per_address: int | None
     request_timeout: float
@@ -82,6 +94,9 @@ class EndpointOptions(Broadcaster):
         path_mode: int = 0o600,
         listen: Sequence[socket.socket] = (),
         tls: ssl.SSLContext | None = None,
+        trusted_proxies: TrustedProxies | Iterable[str] | None = None,
+        hosts: Iterable[str] | None = None,
+        health: str | None = None,
         max_connections: int | None = None,
         max_connections_per_address: int | None = None,
         request_timeout: float = 60.0,
@@ -95,18 +110,22 @@ class EndpointOptions(Broadcaster):
         if pubsub is not None and not isinstance(pubsub, PubSub):
             raise TypeError(f'pubsub must be a PubSub("name"); got {pubsub!r:.200}')
         websockets, longpolls = _by_path(mounts)
+        routed = Routes(_all("routes", routes, Route, "get, post, route or static"))
         self.__attrs_init__(
             pubsub=PubSub(f"{name}.pubsub") if pubsub is None else pubsub,
             own_pubsub=pubsub is None,
             name=name,
             sockets=mounts,
-            routes=Routes(_all("routes", routes, Route, "get, post, route or static")),
+            routes=routed,
             secret_key_base=_secret(secret_key_base, mounts),
             drain=drain if drain is not None else DrainOptions(),
             where=locate(host, port, path),
             path_mode=path_mode,
             listen=check_listen(listen),
             tls=check_context(tls),
+            trusted_proxies=_proxies(trusted_proxies),
+            hosts=None if hosts is None else Hosts(hosts),
+            health=_health(health, {*websockets, *longpolls, *routed.paths}),
             max_connections=max_connections,
             max_connections_per_address=max_connections_per_address,
             request_timeout=check.seconds("request_timeout", request_timeout),
@@ -141,6 +160,17 @@ def _by_path(mounts: Sequence[Mount]) -> tuple[Mapping[str, Mount], Mapping[str,
             if at is not None:
                 table[at] = one
     return MappingProxyType(websockets), MappingProxyType(longpolls)
+
+
+def _proxies(given: TrustedProxies | Iterable[str] | None) -> TrustedProxies | None:
+    return given if given is None or isinstance(given, TrustedProxies) else TrustedProxies(given)
+
+
+def _health(given: str | None, others: Container[str]) -> str | None:
+    """Return the path. Raises ValueError if it is no path, or if something else has it."""
+    if given is not None and check.path("health", given) in others:
+        raise ValueError(f"health={given!r}: a socket or a route has this path; give another one")
+    return given
 
 
 def _secret(given: str | None, sockets: Sequence[Mount]) -> str:

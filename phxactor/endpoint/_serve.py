@@ -58,7 +58,7 @@ def run(
         tls: an SSL context for a server, instead of the endpoint's own.
         children: with an endpoint, children that start before it: `run(endpoint, children=[...])` is the same as
             `run(Application(children=[...], endpoints=[endpoint]))`.
-        stop_timeout: seconds that a stop may take; by default 60, plus the endpoints' limits for draining.
+        stop_timeout: seconds that a stop may take; by default 60, plus the endpoints' notices and limits for draining.
         stuck_after: seconds after which a process that lets nothing else run is logged, with its stack; by default 1.
             `math.inf` for never.
         collector: "processes" tunes Python's garbage collector for many processes; "python" leaves it as it is.

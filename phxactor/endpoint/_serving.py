@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import ssl
 from inspect import isawaitable
-from typing import TYPE_CHECKING, final
+from typing import TYPE_CHECKING, Literal, final
 
 import attrs
 
 from phxactor.endpoint._sessions import Sessions
+from phxactor.http import PeerData, is_loopback
 from phxactor.net import AVAILABLE as READER_AVAILABLE
 from phxactor.net import ConnectionLimits, Flusher, Reader
 from phxactor.otp import ChildSpec, DynamicSupervisor, Error, Ignore, Ok, Partitions, PartitionSupervisor
@@ -39,8 +40,14 @@ class Serving:
         """The names of the children that listen."""
         self.limits = ConnectionLimits.of(endpoint.max_connections, endpoint.max_connections_per_address)
         """The count of connections; None if the endpoint has no limit for them."""
+        self.gated = endpoint.trusted_proxies is not None or endpoint.hosts is not None
+        """Whether each request passes a `Gate`."""
+        self.is_local = False
+        """Whether a page must have a local name, as all addresses are loopback addresses; see `listens`."""
         self.draining = False
         """Whether the endpoint is stopping and lets its clients go."""
+        self.leaving = False
+        """Whether the endpoint is about to drain; it still accepts connections."""
         self.idle: set[Pid] = set()
         """Processes of connections that wait for a request: the drainer may end them, since no request is lost."""
         self.sessions = Sessions()
@@ -64,6 +71,28 @@ class Serving:
             return None
         serving = supervisor.dictionary.get(Serving)
         return serving if isinstance(serving, Serving) else None
+
+    def listens(self, place: Place) -> None:
+        """Note the address of a listener.
+
+        On a loopback address, a page with another name than a local one comes by a proxy, or has had its name resolved
+        to this machine. With `hosts` or `trusted_proxies`, the program says which it expects. With TLS, browsers
+        compare the name with the certificate.
+        """
+        if place.address is not None:
+            self.addresses[place] = place.address
+        addresses = self.addresses.values()
+        self.is_local = not self.gated and all(is_loopback(one.host) and not one.secure for one in addresses)
+
+    @property
+    def state(self) -> Literal["ready", "draining"]:
+        """What the health path tells."""
+        return "draining" if self.draining or self.leaving else "ready"
+
+    def shares(self, peer: PeerData) -> bool:
+        """Say whether the peer of a connection is a proxy whose headers name the clients."""
+        proxies = self.endpoint.trusted_proxies
+        return proxies is not None and proxies.header != "proxy-protocol" and proxies.trusts(peer)
 
     # --------------------------------------------------------------------------------------------- children
 

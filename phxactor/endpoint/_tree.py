@@ -64,6 +64,5 @@ def _supervisor(name: str, start: StartFunction, *args: object) -> ChildSpec:
 def _listen(serving: Serving, entrance: Entrance, place: Place) -> Ok[Pid] | Error:
     """Start the listener; it starts connections in the endpoint's tree."""
     started = listen(place, entrance.accept)
-    if place.address is not None:
-        serving.addresses[place] = place.address
+    serving.listens(place)
     return started

@@ -27,6 +27,9 @@ handler_late: Final = Event(
 handshake_failed: Final = Event(
     "phxactor.endpoint.handshake_failed", "The TLS handshake with a client failed: peer, why."
 )
+host_refused: Final = Event(
+    "phxactor.http.host_refused", "A request for a host that is not in `hosts` was answered 421: peer, host, path."
+)
 connection_refused: Final = Event(
     "phxactor.endpoint.connection_refused", "A connection was over a limit, and was refused: peer, status, why."
 )
@@ -55,4 +58,12 @@ log(
     lambda fields: f"{fields['method']} {fields['path']} was not answered within {fields['seconds']:g} s",
 )
 log(handshake_failed, logging.INFO, lambda fields: f"TLS handshake with {fields['peer']} failed: {fields['why']}")
+log(
+    host_refused,
+    logging.WARNING,
+    lambda fields: (
+        f"refused a request of {fields['peer']} for the host {fields['host']!r:.200}, which is not in the hosts of the "
+        "endpoint"
+    ),
+)
 log(connection_refused, logging.WARNING, lambda fields: f"refused {fields['peer']}: {fields['why']}")

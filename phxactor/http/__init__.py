@@ -6,17 +6,19 @@ from phxactor.http._body import JSON
 from phxactor.http._cookies import parse_cookies
 from phxactor.http._csrf import is_valid_csrf_token, masked_csrf_token, new_csrf_token
 from phxactor.http._h11_stream import SEND_TIMEOUT, BadRequest
+from phxactor.http._hosts import Hosts, cannot_be_rebound, is_loopback
 from phxactor.http._http_connection import HEAD_TIMEOUT, KEEP_ALIVE, LEFT_OVER, MUCH, HTTPConnection
 from phxactor.http._local_path import is_local_path
 from phxactor.http._origin import CheckOrigin, OriginCheck
 from phxactor.http._params import BadParams, Params
 from phxactor.http._plain_head import plain_upgrade
-from phxactor.http._request import PeerData, Request
+from phxactor.http._request import LOCAL, PeerData, Request
 from phxactor.http._request_error import RequestError
 from phxactor.http._response import HeaderPairs, Response, last_answer
 from phxactor.http._routes import Handler, Route, Routes, get, post, route
 from phxactor.http._session_cookie import SessionOptions, session_of
 from phxactor.http._static import static
+from phxactor.http._trusted_proxies import TrustedProxies
 
 __all__ = [
     "DEFAULT_PORTS",
@@ -24,6 +26,7 @@ __all__ = [
     "JSON",
     "KEEP_ALIVE",
     "LEFT_OVER",
+    "LOCAL",
     "MAX_BODY",
     "MAX_PORT",
     "MUCH",
@@ -36,6 +39,7 @@ __all__ = [
     "HTTPConnection",
     "Handler",
     "HeaderPairs",
+    "Hosts",
     "OriginCheck",
     "Params",
     "PeerData",
@@ -45,8 +49,11 @@ __all__ = [
     "Route",
     "Routes",
     "SessionOptions",
+    "TrustedProxies",
+    "cannot_be_rebound",
     "get",
     "is_local_path",
+    "is_loopback",
     "is_valid_csrf_token",
     "last_answer",
     "masked_csrf_token",

@@ -114,6 +114,34 @@ class OriginCheck:
         target = Authority.parse(request.authority or "")
         return parsed is not None and target is not None and parsed.host == target.host
 
+    @property
+    def compares_hosts(self) -> bool:
+        """Whether the rule is `True`."""
+        return self._rule is True
+
+    def refusal(self, request: Request, header: str) -> str:
+        """Return why `allows` refused a request, for the log, and the option that would allow the page.
+
+        `header` names the header that the host of the request came from.
+        """
+        origin = request.header("origin") or ""
+        parsed = Origin.parse(origin)
+        page = _OPAQUE if origin == _OPAQUE else str(parsed or "")
+        if _SEVERAL in origin:
+            why = "a page has one origin"
+        elif callable(self._rule):
+            why = "the function given as check_origin did not return True"
+        elif isinstance(self._rule, frozenset):
+            patterns = sorted(_OPAQUE if one is None else str(one) for one in self._rule)
+            what = f"scheme {parsed.scheme}, host {parsed.host:.200}, port {parsed.port}" if parsed else "it"
+            why = f"{what} matches none of check_origin={patterns!r:.500}"
+            why += f"; add {page!r:.200} to allow it" if page else ""
+        else:
+            host = "no host" if request.authority is None else f"the host {request.authority!r:.200} (header {header})"
+            why = f"check_origin=True allows pages of the request's host only, and the request was sent to {host}"
+            why += f"; check_origin=[{page!r:.200}] would allow it" if page else ""
+        return f"the origin {origin!r:.200} is not allowed: {why}"
+
 
 def _parsed(rule: CheckOrigin) -> bool | frozenset[Origin | None] | Callable[[str], bool]:
     if inspect.iscoroutinefunction(rule) or inspect.iscoroutinefunction(getattr(rule, "__call__", None)):  # noqa: B004

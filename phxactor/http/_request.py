@@ -35,6 +35,10 @@ class PeerData:
         return f"[{self.address}]:{self.port}" if ":" in self.address else f"{self.address}:{self.port}"
 
 
+LOCAL: Final = PeerData("local", 0)
+"""The peer of every Unix socket connection: a process of this machine, mostly a proxy."""
+
+
 @lru_cache(256)  # the names come from programs, not from clients
 def _key(name: str) -> bytes:
     return name.lower().encode("latin-1")
@@ -61,6 +65,8 @@ class Request:
     http_version: str = attrs.field(default="1.1", kw_only=True)
     path_params: Mapping[str, str] = attrs.field(factory=dict, kw_only=True)
     """The texts that the `{name}` segments of the route matched, by name."""
+    proxy: PeerData | None = attrs.field(default=None, kw_only=True)
+    """The trusted proxy that forwarded the request, and whose word the `peer` is; None for a direct connection."""
     _fields: dict[bytes, bytes] = attrs.field(init=False, repr=False, eq=False)
     """The headers by name, for fast lookups."""
     authority: str | None = attrs.field(init=False, repr=False)

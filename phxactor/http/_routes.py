@@ -167,6 +167,11 @@ class Routes:
             else:
                 self._named.append(one)
 
+    @property
+    def paths(self) -> Iterable[str]:
+        """The paths without names."""
+        return self._exact.keys()
+
     async def answer(self, request: Request) -> Response:
         """Answer a request by its route; 404 if no route has the path, 405 if no route at the path has the method."""
         found = self.find(request)

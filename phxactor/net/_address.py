@@ -8,13 +8,11 @@ from typing import Final, TypeAlias
 
 import attrs
 
-from phxactor.http import MAX_PORT, PeerData
+from phxactor.http import LOCAL, MAX_PORT, PeerData
 from phxactor.net._unix import open_unix
 
 BACKLOG: Final = 1024
 """Connections that the kernel queues until the listener accepts them (listen(2))."""
-LOCAL: Final = PeerData("local", 0)
-"""The peer of every Unix socket connection: a process of this machine, mostly a proxy."""
 
 Path: TypeAlias = str | os.PathLike[str]
 

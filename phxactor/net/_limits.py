@@ -16,8 +16,7 @@ from typing import Final, Self
 import trio
 
 from phxactor import _checks as check
-from phxactor.http import PeerData, last_answer
-from phxactor.net._address import LOCAL
+from phxactor.http import LOCAL, PeerData, last_answer
 from phxactor.net._base_connection import BaseConnection
 from phxactor.runtime import self_pid
 
@@ -63,16 +62,16 @@ class ConnectionLimits:
         self._lingering = 0
 
     @contextmanager
-    def place(self, peer: PeerData) -> Iterator[None]:
-        """Hold a place for the length of the block. Raises TooManyError if no place is free."""
+    def place(self, peer: PeerData | None) -> Iterator[None]:
+        """Hold a place for the length of the block, as `enter` does. Raises TooManyError if no place is free."""
         address = self.enter(peer)
         try:
             yield
         finally:
             self.leave(address)
 
-    def enter(self, peer: PeerData) -> str:
-        """Take a place; return the key to give to `leave`.
+    def enter(self, peer: PeerData | None) -> str:
+        """Take a place; return the key to give to `leave`. None for a proxy: only the limit in all counts then.
 
         Raises:
             TooManyError: with 503 for the limit in all, with 429 for the limit per address.
@@ -81,21 +80,36 @@ class ConnectionLimits:
         if self._total is not None and self.count >= self._total:
             why = f"there are {self.count} connections; max_connections is {self._total}"
             raise TooManyError(HTTPStatus.SERVICE_UNAVAILABLE, why)
-        address = "" if self._per_address is None or peer is LOCAL else _client(peer.address)
-        if address and self._by_address[address] >= (self._per_address or 0):
+        address = "" if peer is None or peer is LOCAL else self.enter_address(peer.address)
+        self.count += 1
+        return address
+
+    def enter_address(self, address: str) -> str:
+        """Take a place under an address only; return the key to give to `leave_address`, "" without a limit.
+
+        Raises:
+            TooManyError: with 429.
+
+        """
+        if self._per_address is None:
+            return ""
+        key = _client(address)
+        if self._by_address[key] >= self._per_address:
             why = (
-                f"there are {self._by_address[address]} connections from {address}; "
+                f"there are {self._by_address[key]} connections from {key}; "
                 f"max_connections_per_address is {self._per_address}"
             )
             raise TooManyError(HTTPStatus.TOO_MANY_REQUESTS, why)
-        self.count += 1
-        if address:
-            self._by_address[address] += 1
-        return address
+        self._by_address[key] += 1
+        return key
 
     def leave(self, address: str) -> None:
         """Give back the place that `enter` returned this key for."""
         self.count -= 1
+        self.leave_address(address)
+
+    def leave_address(self, address: str) -> None:
+        """Give back the place that `enter_address` returned this key for."""
         if address:
             self._by_address[address] -= 1
             if not self._by_address[address]:

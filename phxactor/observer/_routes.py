@@ -8,8 +8,7 @@ from typing import Final
 
 from cattrs.preconf.orjson import make_converter
 
-from phxactor.http import Handler, Request, Response, Route, get
-from phxactor.observer._hosts import answers_to, checked_hosts
+from phxactor.http import Handler, Hosts, Request, Response, Route, get
 from phxactor.observer._render import tree
 from phxactor.observer._snapshot import Snapshot, snapshot
 
@@ -39,11 +38,11 @@ def observer_routes(path: str = PATH, *, hosts: Iterable[str] = ()) -> list[Rout
         ValueError: a host is neither a name nor an address without a port, or `path` is not a valid path.
 
     """
-    allowed = checked_hosts(hosts)
+    allowed = Hosts(hosts, loopback=True)
 
     def guarded(handler: Handler) -> Handler:
         async def answer(request: Request) -> Response:
-            return await handler(request) if answers_to(request, allowed) else _REFUSED
+            return await handler(request) if allowed.allow(request) else _REFUSED
 
         return answer
 

@@ -205,3 +205,47 @@ def test_a_wildcard_means_the_host_and_all_below_it(host: str, prefix: str, sche
 @given(st.text(alphabet=st.characters(codec="latin-1")))
 def test_any_origin_is_judged(origin: str) -> None:
     assert not OriginCheck(["//only.example"]).allows(request(origin=origin))
+
+
+@pytest.mark.parametrize(
+    ("rule", "origin", "host", "says"),
+    [
+        (
+            True,
+            "https://shop.example:8443",
+            "app:4000",
+            (
+                "'https://shop.example:8443' is not allowed: check_origin=True allows pages of the request's host "
+                "only, and the request was sent to the host 'app:4000' (header Host); "
+                "check_origin=['https://shop.example:8443'] would allow it"
+            ),
+        ),
+        (True, "http://a.example/path", None, "was sent to no host; check_origin=['http://a.example'] would allow it"),
+        (True, "null", "app", "check_origin=['null'] would allow it"),
+        (True, "nonsense", "app", "the request was sent to the host 'app' (header Host)"),
+        (
+            ["https://shop.example", "//*.example.org", "null"],
+            "http://shop.example",
+            "app",
+            (
+                "scheme http, host shop.example, port 80 matches none of check_origin="
+                "['//*.example.org', 'https://shop.example', 'null']; add 'http://shop.example' to allow it"
+            ),
+        ),
+        ([], "null", "app", "it matches none of check_origin=[]; add 'null' to allow it"),
+        (["//a.example"], "nonsense", "app", "it matches none of check_origin=['//a.example']"),
+        (lambda _: False, "http://a.example", "app", "the function given as check_origin did not return True"),
+        (True, "http://a, http://b", "app", "a page has one origin"),
+    ],
+)
+def test_a_refusal_says_what_was_compared(rule: CheckOrigin, origin: str, host: str | None, says: str) -> None:
+    check, asked = OriginCheck(rule), request(origin=origin, host=host)
+    assert not check.allows(asked)
+    assert check.refusal(asked, "Host").endswith(says)
+
+
+def test_a_refusal_is_short() -> None:
+    long = "http://" + "a" * 10_000
+    for rule in (True, ["//example.com"] * 1000, [f"//{number}.example.com" for number in range(1000)]):
+        check = OriginCheck(rule)
+        assert len(check.refusal(request(origin=long, host="b" * 10_000), "Host")) < 2000

@@ -12,10 +12,9 @@ from trio.testing import MockClock, memory_stream_pair
 
 from phxactor import Channel, Endpoint, LongPollOptions, Socket, channel, mount
 from phxactor.endpoint._serving import Serving
-from phxactor.http import PeerData
+from phxactor.http import LOCAL, PeerData
 from phxactor.net import ConnectionLimits, Flusher, StreamConnection, TooManyError
 from phxactor.net import _limits as connection_limits
-from phxactor.net._address import LOCAL
 from phxactor.net._limits import LINGER
 from phxactor.runtime import open_runtime
 from phxactor.transport._longpoll import EXPIRY
