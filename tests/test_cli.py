@@ -26,7 +26,7 @@ from tests.demos.program import command, environment, run, serving
 from tests.patience import PATIENCE
 
 APP = """
-from phxactor import Channel, Endpoint, Socket, channel, mount
+from phxactor import Application, Channel, Endpoint, Socket, channel, mount
 from phxactor.observer import observer_routes
 
 class Room(Channel):
@@ -37,6 +37,21 @@ class UserSocket(Socket):
 
 endpoint = Endpoint(sockets=[mount("/socket", UserSocket)], routes=observer_routes())
 number = 5
+
+class Namespace:
+    application = Application(endpoints=[endpoint])
+
+def make():
+    return endpoint
+
+def make_number():
+    return number
+
+def make_of(name):
+    return endpoint
+
+async def make_later():
+    return endpoint
 """
 
 with_asset = pytest.mark.skipif(not chat.PHOENIX.exists(), reason="phoenix.js has not been fetched: `make test` does")
@@ -45,6 +60,7 @@ with_asset = pytest.mark.skipif(not chat.PHOENIX.exists(), reason="phoenix.js ha
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
     (tmp_path / "my_app.py").write_text(APP)
+    (tmp_path / "broken.py").write_text("")
     (tmp_path / "broken_app.py").write_text("import no_such_module_at_all\n")
     return tmp_path
 
@@ -169,10 +185,26 @@ def test_serve(how: signal.Signals, folder: Path) -> None:
         ("my_app", "give module:name, such as chat:endpoint for the one in chat.py, not 'my_app'"),
         (":endpoint", "give module:name, such as chat:endpoint for the one in chat.py, not ':endpoint'"),
         ("my_app:", "give module:name, such as chat:endpoint for the one in chat.py, not 'my_app:'"),
-        ("my_ap:endpoint", "there is no module 'my_ap' in {folder} or on Python's path"),
+        ("my_ap:endpoint", "there is no module 'my_ap' in {folder} or on Python's path; did you mean 'my_app'?"),
+        ("other:endpoint", "there is no module 'other' in {folder} or on Python's path"),
+        ("my_app.py:endpoint", "give the module, not its file: my_app:endpoint, not 'my_app.py:endpoint'"),
+        (
+            "./web/my_app.py:endpoint",
+            "give the module, not its file: web.my_app:endpoint, not './web/my_app.py:endpoint'",
+        ),
         ("my_app.deeper:endpoint", "there is no module 'my_app.deeper' in {folder} or on Python's path"),
-        ("my_app:endpiont", "'endpiont' of my_app is missing; it should be an Application or an Endpoint"),
+        ("my_app:endpiont", "my_app has no 'endpiont'; did you mean 'endpoint'?"),
+        ("my_app:app", "my_app has no 'app'; it has 'endpoint'"),
+        ("broken:app", "broken has no 'app'"),
+        ("my_app:endpoint.x", "my_app has no 'endpoint.x'; did you mean 'endpoint'?"),
         ("my_app:number", "'number' of my_app has the type int; it should be an Application or an Endpoint"),
+        (
+            "my_app:make",
+            (
+                "'make' of my_app has the type function; it should be an Application or an Endpoint; "
+                "if it returns one, give --factory"
+            ),
+        ),
     ],
 )
 def test_a_target_that_is_none(target: str, words: str, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -181,6 +213,48 @@ def test_a_target_that_is_none(target: str, words: str, folder: Path, monkeypatc
     with pytest.raises(SystemExit) as error:
         cli.find_application(target)
     assert str(error.value) == words.format(folder=folder)
+
+
+@pytest.mark.parametrize(
+    ("target", "words"),
+    [
+        (
+            "my_app:number",
+            "--factory wants a function that returns an Application or an Endpoint; my_app:number is none",
+        ),
+        (
+            "my_app:endpoint",
+            "--factory wants a function that returns an Application or an Endpoint; my_app:endpoint is none",
+        ),
+        (
+            "my_app:make_number",
+            "what my_app:make_number returns has the type int; it should be an Application or an Endpoint",
+        ),
+        ("my_app:make_of", "--factory calls my_app:make_of without arguments, and it wants some"),
+        (
+            "my_app:make_later",
+            (
+                "the factory my_app:make_later is async; it should be a plain function, "
+                "and what has to wait is a child's work"
+            ),
+        ),
+    ],
+)
+def test_a_factory_that_is_none(target: str, words: str, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(folder)
+    monkeypatch.syspath_prepend(folder)
+    with pytest.raises(SystemExit) as error:
+        cli.find_application(target, factory=True)
+    assert str(error.value) == words
+
+
+@pytest.mark.parametrize(
+    ("target", "factory"), [("my_app:endpoint", False), ("my_app:Namespace.application", False), ("my_app:make", True)]
+)
+def test_what_is_served(target: str, factory: bool, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(folder)
+    monkeypatch.syspath_prepend(folder)
+    assert [one.name for one in cli.find_application(target, factory=factory).endpoints] == ["endpoint"]
 
 
 def test_a_module_that_fails_shows_where(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:

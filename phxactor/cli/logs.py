@@ -1,0 +1,34 @@
+"""The log of the commands that serve."""
+
+from __future__ import annotations
+
+import logging
+import sys
+from collections.abc import Mapping
+from typing import Literal, TypeAlias
+
+from phxactor.net.events import listening
+from phxactor.otp.supervisor_events import start_error
+from phxactor.telemetry import Event, NonBlockingHandler
+
+LogLevel: TypeAlias = Literal["debug", "info", "warning", "error"]
+
+
+def log_to_stderr(level: LogLevel) -> None:
+    """Log to standard error with time and level.
+
+    Until the endpoint listens, start errors are not logged: the program's last line says why it could not start.
+    """
+    logging.basicConfig(
+        level=level.upper(),
+        format="%(asctime)s %(levelname)-7s %(message)s",
+        datefmt="%H:%M:%S",
+        handlers=[NonBlockingHandler(logging.StreamHandler(sys.stderr))],
+    )
+    reports = logging.getLogger(start_error.name)
+    reports.disabled = True
+
+    def enable(_: Event, __: Mapping[str, object]) -> None:
+        reports.disabled = False
+
+    listening.attach(enable)

@@ -1,0 +1,83 @@
+"""`phxactor serve`: each option may come from the command line, or from an environment variable."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Annotated, Any, TypeAlias
+
+from cyclopts import Parameter
+from cyclopts.validators import Number
+
+import phxactor
+from phxactor.cli.certificate import server_context
+from phxactor.cli.env_file import VARIABLE, load
+from phxactor.cli.logs import LogLevel, log_to_stderr
+from phxactor.cli.target import find_application
+from phxactor.http import MAX_PORT
+from phxactor.runtime import STUCK_AFTER, Collector
+
+Port: TypeAlias = Annotated[int, Parameter(validator=Number(gte=0, lte=MAX_PORT))]
+
+
+def _option(name: str, **options: Any) -> Parameter:  # noqa: ANN401 - cyclopts'
+    return Parameter(env_var=f"PHXACTOR_{name}", **options)
+
+
+def serve(
+    target: Annotated[str, _option("TARGET")],
+    *,
+    host: Annotated[str | None, _option("HOST")] = None,
+    port: Annotated[Port | None, _option("PORT")] = None,
+    unix: Annotated[Path | None, _option("UNIX")] = None,
+    tls: Annotated[tuple[Path, Path] | None, _option("TLS", negative="")] = None,
+    factory: Annotated[bool, _option("FACTORY", negative="")] = False,
+    env_file: Annotated[Path | None, Parameter(env_var=VARIABLE)] = None,
+    log_level: Annotated[LogLevel, _option("LOG_LEVEL")] = "info",
+    stuck_after: Annotated[float, _option("STUCK_AFTER", validator=Number(gt=0))] = STUCK_AFTER,
+    collector: Annotated[Collector, _option("COLLECTOR")] = "processes",
+) -> None:
+    """Serve an application or an endpoint until Ctrl-C or SIGTERM.
+
+    An option of the command line counts before its environment variable, and that before the env file.
+
+    Args:
+        target: `module:name` of an Application or an Endpoint, such as `chat:endpoint` for the one in chat.py.
+        host: the address to listen on; by default the endpoint's. 0.0.0.0 for all of this machine.
+        port: the port to listen on; by default that of the environment variable PORT, else the endpoint's; 0 for any
+            free port.
+        unix: the path of a Unix socket to listen on, instead of host and port.
+        tls: the files of a certificate (with its chain) and of its private key, both PEM; connections are encrypted
+            then. In the environment variable a colon separates them.
+        factory: the target is a function that returns the Application or the Endpoint.
+        env_file: a file of environment variables for the program, `NAME=value` in each line; those that are set
+            already stay.
+        log_level: the lowest level that is logged.
+        stuck_after: seconds after which a process that lets nothing else run is logged; `inf` for never.
+        collector: how the garbage collector is set: by phxactor, for many processes, or as Python sets it.
+    """
+    if env_file is not None:
+        load(env_file)  # `main` has done so already, for the other options
+    context = None if tls is None else server_context(*tls)
+    if port is None and unix is None:
+        port = _platforms_port()
+    application = find_application(target, factory=factory)
+    try:
+        application.child_spec(host=host, port=port, path=unix, tls=context)
+    except ValueError as error:
+        raise SystemExit(str(error)) from None
+    log_to_stderr(log_level)
+    phxactor.run(
+        application, host=host, port=port, path=unix, tls=context, stuck_after=stuck_after, collector=collector
+    )
+    print("stopped")
+
+
+def _platforms_port() -> int | None:
+    """Return the port that a platform (Heroku, Cloud Run, Railway) gives its programs; None if there is none."""
+    given = os.environ.get("PORT")
+    if not given:
+        return None
+    if not (given.isascii() and given.isdigit() and int(given) <= MAX_PORT):
+        raise SystemExit(f"the environment variable PORT must be a port, 0 to {MAX_PORT}; it is {given!r:.20}")
+    return int(given)
