@@ -9,7 +9,7 @@ A star import leaves out `cast`, `get`, `link`, `post`, `send`, which would hide
 
 from phxactor.channels import Channel, PayloadError, SocketRef, Status, intercept, on, reply
 from phxactor.endpoint import Application, DrainOptions, Endpoint, mount, run
-from phxactor.http import Request, Response, SessionOptions, TrustedProxies, route, static
+from phxactor.http import CookieSession, Request, Response, SessionOptions, TrustedProxies, route, static
 from phxactor.http import get as get
 from phxactor.http import post as post
 from phxactor.otp import (
@@ -91,6 +91,7 @@ __all__ = [
     "Channel",
     "ChildSpec",
     "Continue",
+    "CookieSession",
     "Crash",
     "Down",
     "DrainOptions",

@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Final
 
 import attrs
 
-from phxactor.endpoint._connect_info import connect_info
+from phxactor.endpoint._connect_info import connect_info, session_of
 from phxactor.endpoint._refused_origin import why_not_local, why_refused
-from phxactor.http import BadParams, Params, Request, Response, cannot_be_rebound
+from phxactor.http import BadParams, CookieSession, Params, Request, Response, SessionOptions, cannot_be_rebound
 from phxactor.otp import Error, Ok
-from phxactor.runtime import Pid, explain, fork, lift_shields, self_pid
+from phxactor.runtime import Pid, explain, fork, is_cancellation, lift_shields, self_pid
 from phxactor.socket import LEVELS, RawSocket, Socket, select
 from phxactor.telemetry import brief
 from phxactor.transport import SocketOptions, events
@@ -101,6 +101,8 @@ class Admission:
             transport_pid=self_pid(),
         )
         info = self.connect_info(auth_token)
+        if self.options.session is not None and "session" not in info:
+            info["session"] = await self.session(self.options.session)
         await self._ask(lambda: self.decide(socket, params, info))
         if socket.id is not None:
             socket.pubsub_server.subscribe(socket.id)
@@ -110,6 +112,8 @@ class Admission:
         """Connect a socket without channels, as `connect` does."""
         params = self._params()
         info = self.connect_info(auth_token)
+        if self.options.session is not None:
+            info["session"] = await self.session(self.options.session)
         raw = handler(endpoint=self.endpoint, transport=self.transport, transport_pid=self_pid())
         await self._ask(lambda: raw.connect(params, info))
         return raw
@@ -123,7 +127,25 @@ class Admission:
 
     def connect_info(self, auth_token: str | None) -> dict[str, object]:
         """Return the `connect_info` argument of `connect`."""
-        return connect_info(self.request, self.options, auth_token, self.endpoint.secret_key_base)
+        return connect_info(self.request, self.options, auth_token)
+
+    async def session(self, options: SessionOptions | CookieSession) -> object:
+        """Return the client's session; None without a valid one, or if the program's function raises.
+
+        In the last case, emit `events.session_failed`.
+        """
+        try:
+            return await session_of(self.request, options, self.endpoint.secret_key_base)
+        except BaseException as error:
+            if not self_pid().alive or is_cancellation(error):
+                raise
+            fork.leave(error)
+            explain(error)
+            if events.session_failed.handlers:
+                events.session_failed.emit(
+                    socket=self.handler.__name__, transport=self.transport, peer=self.peer, error=error
+                )
+            return None
 
     def tell_connected(self, pid: Pid, began: float, level: int | None) -> None:
         """Emit `events.connected`; `began` is the time of the runtime's clock at which the request came, in seconds."""

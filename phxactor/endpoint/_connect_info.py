@@ -2,9 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping
 from typing import Final, TypedDict, assert_never
 
-from phxactor.http import DEFAULT_PORTS, Authority, Request, session_of
+from phxactor.http import (
+    DEFAULT_PORTS,
+    Authority,
+    CookieSession,
+    Request,
+    Session,
+    SessionMapping,
+    SessionOptions,
+)
+from phxactor.http import session_of as phoenix_session_of
 from phxactor.token import Secret
 from phxactor.transport import AUTH_TOKEN_PREFIX, ConnectInfoKey, SocketOptions
 
@@ -21,10 +31,8 @@ class URI(TypedDict):
     query: str
 
 
-def connect_info(request: Request, options: SocketOptions, auth_token: str | None, secret: Secret) -> dict[str, object]:
+def connect_info(request: Request, options: SocketOptions, auth_token: str | None) -> dict[str, object]:
     """Return the values that `options.connect_info` names; with `options.auth_token`, the token too (Phoenix 1.8.12).
-
-    With `options.session`, the dictionary has the session too; `secret` is the key that the session is signed with.
 
     - `peer_data`: `{"address": ..., "port": ...}` of the client: the peer of the connection, or, if
       that is one of the endpoint's `trusted_proxies`, the address by its word, with port 0 if it tells none;
@@ -34,16 +42,45 @@ def connect_info(request: Request, options: SocketOptions, auth_token: str | Non
       with `sec-websocket-`. They are as they came: a client may have written them, `x-forwarded-for` among them;
     - `trace_context_headers`: the same for `traceparent` and `tracestate`;
     - `auth_token`: the token that came with the handshake, or `None`;
-    - `session`: the values that the application put into the session; `None` if there is no session, or if the client
-      does not send the session's CSRF token.
+    - `cookies`: the values of the cookies by name, without names that came with two different values. Its `repr` shows
+      the names only.
     """
     keys = options.connect_info
     if options.auth_token:
         keys = (*keys, "auth_token")
-    info: dict[str, object] = {key: _value(key, request, auth_token) for key in keys}
-    if options.session is not None:
-        info["session"] = session_of(request, options.session, secret)
-    return info
+    return {key: _value(key, request, auth_token) for key in keys}
+
+
+async def session_of(
+    request: Request, options: SessionOptions | CookieSession, secret: Secret
+) -> Session | SessionMapping | None:
+    """Return the session of a request; `secret` is the key that a Phoenix application signs with.
+
+    It is None if there is no valid session, or if the client does not send the CSRF token of a Phoenix session. Raises
+    what the function of a `CookieSession` raises.
+    """
+    if isinstance(options, SessionOptions):
+        return phoenix_session_of(request, options, secret)
+    return await options.session_of(request)
+
+
+class Cookies(Mapping[str, str]):
+    """The cookies of a request. They are secrets, so only their names are shown."""
+
+    def __init__(self, cookies: Mapping[str, str]) -> None:
+        self._cookies = cookies
+
+    def __getitem__(self, name: str) -> str:
+        return self._cookies[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._cookies)
+
+    def __len__(self) -> int:
+        return len(self._cookies)
+
+    def __repr__(self) -> str:
+        return f"<cookies {', '.join(map(repr, self._cookies))}>" if self._cookies else "<no cookies>"
 
 
 def _value(key: ConnectInfoKey, request: Request, auth_token: str | None) -> object:
@@ -62,6 +99,8 @@ def _value(key: ConnectInfoKey, request: Request, auth_token: str | None) -> obj
             return _pairs([pair for pair in request.headers if pair[0].startswith(b"sec-websocket-")])
         case "auth_token":
             return auth_token
+        case "cookies":
+            return Cookies(request.cookies)
         case _:
             assert_never(key)
 

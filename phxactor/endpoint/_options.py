@@ -13,7 +13,7 @@ import attrs
 
 from phxactor import _checks as check
 from phxactor.endpoint._mount import Mount
-from phxactor.http import MAX_BODY, Hosts, Route, Routes, TrustedProxies
+from phxactor.http import MAX_BODY, Hosts, Route, Routes, SessionOptions, TrustedProxies
 from phxactor.net import Address, Path, check_context, check_limits, check_listen, locate
 from phxactor.pubsub import PubSub
 from phxactor.runtime import check_name
@@ -177,7 +177,8 @@ def _secret(given: str | None, sockets: Sequence[Mount]) -> str:
     """Return the given secret, or a new one. Raises ValueError if it is short, or missing where sessions need it."""
     if given is None:
         for one in sockets:
-            if any(options is not None and options.session is not None for options in (one.websocket, one.longpoll)):
+            transports = (one.websocket, one.longpoll)
+            if any(options is not None and isinstance(options.session, SessionOptions) for options in transports):
                 raise ValueError(f"the session option at {one.path} needs secret_key_base, the key of the application")
         return secrets.token_urlsafe(48)
     if len(given.encode()) < MIN_SECRET:

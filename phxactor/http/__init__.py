@@ -3,6 +3,7 @@
 from phxactor.http._answering import MAX_BODY, Answering
 from phxactor.http._authority import DEFAULT_PORTS, MAX_PORT, Authority
 from phxactor.http._body import JSON
+from phxactor.http._cookie_session import CookieSession, ReadSession, SessionMapping
 from phxactor.http._cookies import parse_cookies
 from phxactor.http._csrf import is_valid_csrf_token, masked_csrf_token, new_csrf_token
 from phxactor.http._h11_stream import SEND_TIMEOUT, BadRequest
@@ -16,7 +17,7 @@ from phxactor.http._request import LOCAL, PeerData, Request
 from phxactor.http._request_error import RequestError
 from phxactor.http._response import HeaderPairs, Response, last_answer
 from phxactor.http._routes import Handler, Route, Routes, get, post, route
-from phxactor.http._session_cookie import SessionOptions, session_of
+from phxactor.http._session_cookie import Session, SessionOptions, session_of
 from phxactor.http._static import static
 from phxactor.http._trusted_proxies import TrustedProxies
 
@@ -36,6 +37,7 @@ __all__ = [
     "BadParams",
     "BadRequest",
     "CheckOrigin",
+    "CookieSession",
     "HTTPConnection",
     "Handler",
     "HeaderPairs",
@@ -43,11 +45,14 @@ __all__ = [
     "OriginCheck",
     "Params",
     "PeerData",
+    "ReadSession",
     "Request",
     "RequestError",
     "Response",
     "Route",
     "Routes",
+    "Session",
+    "SessionMapping",
     "SessionOptions",
     "TrustedProxies",
     "cannot_be_rebound",

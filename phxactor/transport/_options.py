@@ -7,10 +7,9 @@ from collections.abc import Callable, Iterable
 from typing import Final, Literal, TypeAlias, get_args
 
 import attrs
-from attrs.validators import instance_of, optional
 
 from phxactor import _checks as check
-from phxactor.http import CheckOrigin, OriginCheck, Request, Response, SessionOptions
+from phxactor.http import CheckOrigin, CookieSession, OriginCheck, Request, Response, SessionOptions
 from phxactor.socket import LEVELS, PHOENIX, Requirement, Serializer, Serializers, versioned
 
 LogLevel: TypeAlias = Literal["debug", "info", "warning", "error"]
@@ -27,6 +26,7 @@ ConnectInfoKey: TypeAlias = Literal[
     "trace_context_headers",
     "sec_websocket_headers",
     "auth_token",
+    "cookies",
 ]
 """A value that `connect` can get about a connection; `phxactor.endpoint._connect_info` describes each."""
 
@@ -64,13 +64,25 @@ def _connect_info(given: Iterable[ConnectInfoKey]) -> tuple[ConnectInfoKey, ...]
         if key not in _CONNECT_INFO_KEYS:
             raise ValueError(
                 f"{key!r} in connect_info is unknown; give any of {', '.join(_CONNECT_INFO_KEYS)}; "
-                "for the session, give the option session=SessionOptions(...)"
+                "for the session, give the option session=SessionOptions(...) or session=CookieSession(...)"
             )
     return keys
 
 
 def _check_origin(given: CheckOrigin | OriginCheck) -> OriginCheck:
     return given if isinstance(given, OriginCheck) else OriginCheck(given)
+
+
+def _session(
+    options: SocketOptions, _: attrs.Attribute[SessionOptions | CookieSession | None], session: object
+) -> None:
+    if not (session is None or isinstance(session, SessionOptions | CookieSession)):
+        raise TypeError(f"session must be SessionOptions(...), CookieSession(...) or None; got {session!r}")
+    if isinstance(session, CookieSession) and options.check_origin == OriginCheck(rule=False):
+        raise ValueError(
+            "session=CookieSession(...) with check_origin=False lets any web page connect with its visitor's session; "
+            "give check_origin a list of origins"
+        )
 
 
 def _serializers(given: Iterable[tuple[Serializer, str | Requirement]] | None) -> Serializers:
@@ -94,10 +106,11 @@ class SocketOptions:
     """
     connect_info: tuple[ConnectInfoKey, ...] = attrs.field(default=(), converter=_connect_info)
     """The values that `connect` gets about the connection."""
-    session: SessionOptions | None = attrs.field(default=None, validator=optional(instance_of(SessionOptions)))
-    """How a Phoenix application keeps its sessions: with it, `connect` gets the browser's session, or None.
+    session: SessionOptions | CookieSession | None = attrs.field(default=None, validator=_session)
+    """How an application keeps its sessions: with it, `connect` gets the browser's session, or None.
 
-    The endpoint needs the application's `secret_key_base` for it.
+    `SessionOptions` is for a Phoenix application; the endpoint needs its `secret_key_base`. `CookieSession` is for any
+    other; it is refused together with `check_origin=False`, which would let every web page use its visitor's session.
     """
     serializers: Serializers = attrs.field(default=None, converter=_serializers)
     """The serializers by version, as `[(serializer, "~> 2.0.0"), ...]`; by default Phoenix's V1 and V2."""

@@ -18,6 +18,11 @@ refused: Final = Event("phxactor.socket.refused", "A client was refused: socket,
 connect_failed: Final = Event(
     "phxactor.socket.connect_failed", "`connect` or `identify` raised: socket, transport, peer, exception."
 )
+session_failed: Final = Event(
+    "phxactor.socket.session_failed",
+    "The function that reads the session of a client raised, and the client has no session: socket, transport, peer, "
+    "error (the exception).",
+)
 late: Final = Event(
     "phxactor.socket.late",
     "`connect`, or the `init` of a raw socket, took too long, and the client was refused: socket, peer, "
@@ -64,6 +69,20 @@ log(
     lambda fields: f"REFUSED {fields['peer']} to {fields['socket']} by {fields['transport']}: {fields['why']}",
 )
 log(connect_failed, logging.ERROR, lambda fields: f"connecting {fields['peer']} to {fields['socket']} failed")
+
+
+def _describe_session(fields: Mapping[str, object]) -> str:
+    """Name the exception and its place, not its text, which may hold the cookie."""
+    error = fields["error"]
+    trace = error.__traceback__ if isinstance(error, BaseException) else None
+    place = ""
+    while trace is not None:
+        place = f" at {trace.tb_frame.f_code.co_filename}:{trace.tb_lineno}"
+        trace = trace.tb_next
+    return f"the session of {fields['peer']} for {fields['socket']} was not read: {type(error).__qualname__}{place}"
+
+
+log(session_failed, logging.WARNING, _describe_session)
 log(
     late,
     logging.ERROR,

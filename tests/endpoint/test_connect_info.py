@@ -9,7 +9,6 @@ from phxactor.http import Request
 from phxactor.transport import ConnectInfoKey, WebSocketOptions
 from tests.http.requests import PEER, request
 
-SECRET = "s" * 64
 ALL = WebSocketOptions(connect_info=get_args(ConnectInfoKey))
 
 
@@ -21,9 +20,9 @@ def test_everything_that_can_be_known() -> None:
         x_one="1",
         traceparent="00-ab-cd-01",
         sec_websocket_version="13",
-        cookie="secret",
+        cookie='a=secret; odd; b={"bad":1}; c="x\\"y"; twice=1; twice=2',
     )
-    assert connect_info(made, ALL, "tok", SECRET) == {
+    assert connect_info(made, ALL, "tok") == {
         "peer_data": {"address": "192.0.2.7", "port": 50000},
         "uri": {
             "scheme": "http",
@@ -37,11 +36,12 @@ def test_everything_that_can_be_known() -> None:
         "trace_context_headers": [("traceparent", "00-ab-cd-01")],
         "sec_websocket_headers": [("sec-websocket-version", "13")],
         "auth_token": "tok",
+        "cookies": {"a": "secret", "b": '{"bad":1}', "c": 'x"y'},
     }
 
 
 def test_what_is_not_there() -> None:
-    assert connect_info(request(host=None), ALL, None, SECRET) == {
+    assert connect_info(request(host=None), ALL, None) == {
         "peer_data": {"address": "192.0.2.7", "port": 50000},
         "uri": {"scheme": "http", "host": "", "port": 80, "path": "/", "query": ""},
         "user_agent": None,
@@ -49,29 +49,37 @@ def test_what_is_not_there() -> None:
         "trace_context_headers": [],
         "sec_websocket_headers": [],
         "auth_token": None,
+        "cookies": {},
     }
 
 
 def test_a_token_is_no_header() -> None:
     made = request(sec_websocket_protocol="phoenix, base64url.bearer.phx.c2VjcmV0")
-    assert connect_info(made, ALL, "secret", SECRET)["sec_websocket_headers"] == [("sec-websocket-protocol", "phoenix")]
+    assert connect_info(made, ALL, "secret")["sec_websocket_headers"] == [("sec-websocket-protocol", "phoenix")]
 
 
 def test_only_what_was_asked_for() -> None:
-    assert connect_info(request(user_agent="x"), WebSocketOptions(), "tok", SECRET) == {}
-    assert connect_info(request(user_agent="x"), WebSocketOptions(connect_info=["user_agent"]), "tok", SECRET) == {
+    assert connect_info(request(user_agent="x"), WebSocketOptions(), "tok") == {}
+    assert connect_info(request(user_agent="x"), WebSocketOptions(connect_info=["user_agent"]), "tok") == {
         "user_agent": "x"
     }
-    assert connect_info(request(), WebSocketOptions(auth_token=True), "tok", SECRET) == {"auth_token": "tok"}
+    assert connect_info(request(), WebSocketOptions(auth_token=True), "tok") == {"auth_token": "tok"}
 
 
 @pytest.mark.parametrize(("scheme", "port"), [("http", 80), ("https", 443)])
 def test_the_port_that_a_scheme_implies(scheme: Literal["http", "https"], port: int) -> None:
     made = Request("GET", "/", ((b"host", b"[::1]"),), peer=PEER, scheme=scheme)
-    assert connect_info(made, WebSocketOptions(connect_info=["uri"]), None, SECRET)["uri"] == {
+    assert connect_info(made, WebSocketOptions(connect_info=["uri"]), None)["uri"] == {
         "scheme": scheme,
         "host": "::1",
         "port": port,
         "path": "/",
         "query": "",
     }
+
+
+def test_the_cookies_are_not_shown() -> None:
+    cookies = connect_info(request(cookie="sessionid=secret; theme=dark"), ALL, None)["cookies"]
+    assert repr(cookies) == "<cookies 'sessionid', 'theme'>"
+    assert str(cookies) == repr(cookies)
+    assert repr(connect_info(request(), ALL, None)["cookies"]) == "<no cookies>"

@@ -18,7 +18,7 @@ from trio.testing import MockClock, memory_stream_pair
 
 from phxactor import Error, LongPollOptions, Message, Ok, Request, Response, WebSocketOptions
 from phxactor.endpoint._connect_info import connect_info
-from phxactor.http import BadParams, PeerData, SessionOptions
+from phxactor.http import BadParams, PeerData, SessionOptions, session_of
 from phxactor.http._h11_stream import BadRequest
 from phxactor.http._http_connection import HTTPConnection
 from phxactor.http._params import decode as decode_params
@@ -134,7 +134,9 @@ def http(data: bytes) -> None:
 def _decide(request: Request) -> None:
     for options in OPTIONS:
         options.check_origin.allows(request)
-        connect_info(request, options, None, SECRET)
+        connect_info(request, options, None)
+        if isinstance(options.session, SessionOptions):
+            session_of(request, options.session, SECRET)
         if isinstance(options, WebSocketOptions):
             decided = handshake(request, options)
             assert isinstance(decided, Accepted | Refused)

@@ -14,7 +14,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from phxactor import Channel, Endpoint, LongPollOptions, Ok, RawSocket, Socket, WebSocketOptions, channel, mount
-from phxactor.endpoint._connect_info import connect_info
 from phxactor.http import Request, SessionOptions, is_valid_csrf_token, session_of
 from phxactor.http._session_cookie import cookie_of
 from phxactor.token import _encryption as encryption
@@ -64,8 +63,6 @@ def cookie(term: object) -> str:
 
 def test_a_session_and_its_token() -> None:
     assert session_of(asking(), OPTIONS, SECRET) == SESSION
-    options = WebSocketOptions(session=OPTIONS, connect_info=["user_agent"])
-    assert connect_info(asking(), options, None, SECRET) == {"user_agent": None, "session": SESSION}
 
 
 @pytest.mark.parametrize(

@@ -78,7 +78,7 @@ def test_what_is_given_is_taken() -> None:
         ("subprotocols", ["a b"], ValueError, "token"),
         ("subprotocols", [""], ValueError, "token"),
         ("connect_info", "uri", TypeError, "list"),
-        ("connect_info", ["cookies"], ValueError, "peer_data"),
+        ("connect_info", ["session"], ValueError, "peer_data"),
         ("error_handler", 403, TypeError, "function"),
         ("slow_consumer", "wait", ValueError, "one of close, drop"),
         ("slow_consumer", None, ValueError, "one of close, drop"),
