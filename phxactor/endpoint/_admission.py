@@ -93,9 +93,10 @@ class Admission:
         serializer = select(params.get("vsn"), self.options.serializers)
         if serializer is None:
             raise RefusedError(FORBIDDEN, f"no serializer speaks the protocol version {params.get('vsn')!r:.80}")
+        endpoint = self.serving.endpoint
         socket = handler(
-            endpoint=self.endpoint,
-            pubsub=self.endpoint.pubsub,
+            endpoint=endpoint,
+            pubsub=endpoint.pubsub,
             serializer=serializer,
             transport=self.transport,
             transport_pid=self_pid(),
