@@ -9,7 +9,8 @@ again, and stops everything meanwhile (figures: docs/garbage.md). So while a pro
   Reference counting frees nearly all of them. So each object is traversed at most once, and pauses stay short.
 - A cycle dropped later waits for a full collection. The program asks for one by `gc.collect()`, which unfreezes
   everything first, or by `sweep`. It also runs when the frozen objects, or the bytes of memory, are more than the
-  number of processes accounts for and more than twice what the last full collection left.
+  number of processes accounts for and more than twice what the last full collection left. If many processes have ended,
+  it waits: their memory is on its way out, and what they still hold would make the collection long.
 
 With `collector="python"` this module changes nothing and freezes nothing.
 """
@@ -20,7 +21,10 @@ import gc
 import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from contextvars import Context
 from typing import TYPE_CHECKING, Final, Literal, TypeAlias
+
+import trio
 
 from phxactor.runtime._memory import give_back, resident
 
@@ -43,6 +47,12 @@ BYTES_OF_PROCESS: Final = 32 * 1024
 """Bytes of memory allowed for each process."""
 YOUNG: Final = 100
 """Number of new objects attributed to each process started since the last collection: twice what a channel has."""
+SETTLING: Final = 10.0
+"""After many processes have ended, seconds that a full collection waits: their connections take 5 to close."""
+MANY: Final = 100
+"""Many processes have ended if more than so many have, and"""
+FALLING: Final = 16
+"""more than one in so many."""
 EVERY: Final = 64
 """Number of freezes between two counts of the frozen objects, at least: a count visits all of them."""
 
@@ -70,6 +80,8 @@ class Freezer:
         """Bytes of memory allowed, in addition to those of the processes."""
         self._processes = 0
         """Number of processes at the last collection."""
+        self._most = 0
+        """The largest number of processes at a collection since the last full one."""
 
     def __call__(self, phase: str, info: Mapping[str, int]) -> None:
         """Freeze the new objects of new processes before a collection, and the surviving objects after it.
@@ -82,6 +94,7 @@ class Freezer:
             self._added += young
             # The growth, not the number of starts: processes that have ended may have left garbage.
             before, self._processes = self._processes, self._running()
+            self._most = max(self._most, self._processes)
             if full:
                 gc.unfreeze()  # the program has asked for a full collection
             elif info["generation"] == 0 and young <= YOUNG * (self._processes - before):
@@ -94,7 +107,21 @@ class Freezer:
         self._freezings += 1
         if not self.asked and self.runtimes and self._too_much():
             self.asked = True
-            self.runtimes[0].run_soon(sweep)
+            self.runtimes[0].run_soon(self._sweep_later if _has_fallen(self._most, self._processes) else sweep)
+
+    def _sweep_later(self) -> None:
+        """Run a full collection once no longer many processes end."""
+        trio.lowlevel.spawn_system_task(self._sweep_once_settled, context=Context())
+
+    async def _sweep_once_settled(self) -> None:
+        before = self._running()
+        while self.asked:  # until the program asks for one itself, or the runtime ends
+            await trio.sleep(SETTLING)
+            before, last = self._running(), before
+            if not _has_fallen(last, before):
+                break
+        if self.asked:
+            sweep()
 
     def add(self, objects: int) -> None:
         """Count objects that are frozen without a collection."""
@@ -116,6 +143,7 @@ class Freezer:
             self._spare = max(SLACK, 2 * left - OF_PROCESS * processes)
             self._spare_bytes = max(SLACK_BYTES, 2 * resident() - BYTES_OF_PROCESS * processes)
         self.asked = False
+        self._most = processes
 
     def _count(self) -> int:
         """Count the frozen objects."""
@@ -125,6 +153,11 @@ class Freezer:
     def _running(self) -> int:
         """Count the processes of all programs."""
         return sum(len(runtime.processes) for runtime in self.runtimes)
+
+
+def _has_fallen(before: int, after: int) -> bool:
+    """Say whether many of so many processes have ended."""
+    return before - after > max(MANY, before // FALLING)
 
 
 _changing: Final = threading.Lock()

@@ -186,6 +186,36 @@ async def test_it_sweeps_by_itself_when_there_are_more_bytes_than_the_processes_
     assert given_back == ([(4 << 20) + 1, (8 << 20) + 3] if found else [])
 
 
+@pytest.mark.parametrize("many", [True, False])
+async def test_it_does_not_sweep_while_many_processes_end(
+    monkeypatch: pytest.MonkeyPatch, autojump_clock: trio.testing.MockClock, many: bool
+) -> None:
+    """9,000 clients that time out at once have made the others wait for 0.3 s."""
+    size = [0]
+    monkeypatch.setattr(garbage, "resident", lambda: size[0])
+    monkeypatch.setattr(garbage, "MANY", 5 if many else 1000)
+    found: list[float] = []
+    async with open_runtime() as runtime:
+        with garbage.tuned(runtime):
+            crowd = [runtime.spawn(trio.sleep_forever) for _ in range(100)]
+            gc.collect(0)
+            node = Node()
+            weakref.finalize(node, lambda: found.append(trio.current_time()))
+            gc.collect(0)
+            del node
+            for number, pid in enumerate(crowd):
+                pid.exit(KILL)
+                await runtime.ended(pid)
+                if number == 20:
+                    size[0] = 1 << 40
+                gc.collect(0)
+                await trio.sleep(1)
+            assert bool(found) is not many
+            await trio.sleep(2.5 * garbage.SETTLING)
+            (swept,) = found
+            assert (swept > len(crowd)) is many
+
+
 CYCLES = """
 class Job:
     def __init__(self):
