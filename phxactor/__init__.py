@@ -7,6 +7,7 @@ and `phxactor.runtime`, have more.
 A star import leaves out `cast`, `get`, `link`, `post`, `send`, which would hide names of other libraries.
 """
 
+from phxactor import from_thread as from_thread
 from phxactor.channels import Channel, PayloadError, SocketRef, Status, intercept, on, reply
 from phxactor.endpoint import Application, DrainOptions, Endpoint, mount, run
 from phxactor.http import CookieSession, Request, Response, SessionOptions, TrustedProxies, route, static
@@ -140,6 +141,7 @@ __all__ = [
     "cancel_timer",
     "channel",
     "demonitor",
+    "from_thread",
     "intercept",
     "monitor",
     "mount",

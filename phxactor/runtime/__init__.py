@@ -30,8 +30,10 @@ from phxactor.runtime._errors import (
     not_here,
     wrong_thread,
 )
+from phxactor.runtime._from_thread import run as run_from_thread
+from phxactor.runtime._from_thread import run_sync as run_sync_from_thread
 from phxactor.runtime._garbage import Collector, sweep, unlooked
-from phxactor.runtime._here import current_runtime
+from phxactor.runtime._here import current_runtime, runtime_of_thread
 from phxactor.runtime._hints import explain
 from phxactor.runtime._idle import is_idle
 from phxactor.runtime._left_open import close_left_open, lift_shields
@@ -147,6 +149,9 @@ __all__ = [
     "ref_of",
     "register",
     "run",
+    "run_from_thread",
+    "run_sync_from_thread",
+    "runtime_of_thread",
     "same_reason",
     "self_pid",
     "send",

@@ -50,8 +50,8 @@ class WrongThreadError(NotAProcessError):
 def wrong_thread(whose: object) -> WrongThreadError:
     """Make the error, which names the right way to call; `whose` is the object that belongs to another thread."""
     return WrongThreadError(
-        f"{whose!r} belongs to another thread: make the call there, by runtime.run_soon(function) from any thread, or "
-        "by trio.from_thread.run_sync(function, ...) from a thread of trio.to_thread"
+        f"{whose!r} belongs to another thread: make the call by phxactor.from_thread, such as "
+        "from_thread.send(pid, message), from_thread.call(server, request) or from_thread.run_sync(function, ...)"
     )
 
 

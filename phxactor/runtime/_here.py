@@ -57,5 +57,31 @@ def current_runtime(*, look_only: bool = False) -> Runtime:
         raise wrong_thread(runtime)
     raise NotAProcessError(
         "no runtime is open here: use phxactor.run(...) or phxactor.open_runtime(); from another thread use "
-        "runtime.run_soon(function)"
+        "phxactor.from_thread"
+    )
+
+
+def runtime_of_thread(given: Runtime | None) -> Runtime:
+    """Return the runtime that a call from another thread is for, by default that of the thread's context.
+
+    A thread without a context of a process gets the only open runtime of the program. Raises NotAProcessError if there
+    is none or if there are several, TypeError if `given` is no runtime.
+    """
+    if given is not None:
+        if not hasattr(given, "processes"):
+            raise TypeError(f"runtime must be a Runtime, such as self_pid().runtime, not {given!r:.200}")
+        return given
+    pid = current.get(None)
+    if pid is not None:
+        return pid.runtime
+    found = list(_everywhere)
+    if len(found) == 1:
+        return found[0]
+    if found:
+        raise NotAProcessError(
+            f"{len(found)} runtimes are open: say which one is meant, by runtime=..., which a process knows as "
+            "self_pid().runtime"
+        )
+    raise NotAProcessError(
+        "no runtime is open: use phxactor.run(...) or phxactor.open_runtime() in another thread first"
     )

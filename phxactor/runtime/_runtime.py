@@ -73,7 +73,8 @@ class Runtime:
         start_soon: Callable[..., None] = nursery.start_soon
         self._start_soon = partial(Context().run, start_soon, run_process, self)
         self._numbers = count(1)
-        self._token = trio.lowlevel.current_trio_token()
+        self.token = trio.lowlevel.current_trio_token()
+        """The token of its trio run, by which other threads reach it (see `from_thread`)."""
         Context().run(partial(nursery.start_soon, self.timers.run, name="phxactor timers"))
         self.outside = Pid(self, next(self._numbers), "outside", None)
         """The sender of exit signals from code outside of processes, such as a signal handler. It takes no messages."""
@@ -196,7 +197,7 @@ class Runtime:
         The function runs outside of processes, in an empty context. The event `call_failed` reports an exception from
         it. Raises trio.RunFinishedError if the trio run has ended.
         """
-        self._token.run_sync_soon(Context().run, _call, function)
+        self.token.run_sync_soon(Context().run, _call, function)
 
     async def ended(self, pid: Pid) -> Reason:
         """Wait, in a process or outside, until `pid` has wholly ended, and return its exit reason."""
@@ -271,7 +272,7 @@ def current_process() -> Pid:
     except LookupError:
         raise NotAProcessError(
             "only a process can do this: spawn one, or use phxactor.open_runtime(); from another thread use "
-            "runtime.run_soon(function)"
+            "phxactor.from_thread"
         ) from None
     if get_ident() != pid.thread:
         raise not_here(pid)

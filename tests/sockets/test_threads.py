@@ -10,9 +10,22 @@ from typing import Final
 import pytest
 import trio
 
-from phxactor import Channel, NoReply, Ok, RawSocket, Shutdown, Socket, WebSocketOptions, channel, on, reply
+from phxactor import (
+    Channel,
+    NoReply,
+    Ok,
+    RawSocket,
+    Shutdown,
+    Socket,
+    WebSocketOptions,
+    channel,
+    from_thread,
+    on,
+    reply,
+)
 from phxactor.channels import Payload
-from phxactor.runtime import NoProcessError, NotAProcessError, WrongThreadError
+from phxactor.runtime import NoProcessError, NotAProcessError, Runtime, WrongThreadError
+from phxactor.testing import connect
 from tests.conformance.client import Client
 from tests.runtime.threads import PLACES, WITHOUT_PROCESS, Place, step
 from tests.sockets.serving import Server, mounted, serving
@@ -70,7 +83,7 @@ async def test_TM34_a_channel_sends_nothing_from_a_thread(name: str, compress: b
         assert await client.ask(JOIN) == JOINED
         error, says = await asked(client, {"name": name})
         assert error == "WrongThreadError"
-        assert "runtime.run_soon(function)" in says
+        assert "phxactor.from_thread" in says
         assert await client.ask(["1", "3", "room:1", "broadcast", {"n": 1}]) == [None, None, "room:1", "news", {"n": 1}]
 
 
@@ -81,6 +94,68 @@ async def asked(client: Client, payload: object) -> tuple[str, str]:
             return error, says
         case answer:
             raise AssertionError(answer)
+
+
+class Worker(Channel):
+    """Does its work in a thread, and tells how far it is."""
+
+    @on("work")
+    async def work(self, payload: Payload) -> Ok[object]:
+        return Ok(await trio.to_thread.run_sync(self.work_in_thread, payload["n"]))
+
+    def work_in_thread(self, number: int) -> object:
+        for done in range(number):
+            from_thread.run_sync(self.push, "progress", {"n": done})
+        from_thread.run_sync(self.broadcast, "done", {"by": "channel"})
+        from_thread.broadcast(self.socket.endpoint, self.topic, "done", {"by": "endpoint"})
+        return {"did": number}
+
+
+class WorkerSocket(Socket):
+    channels = (channel("room:*", Worker),)
+
+
+async def test_TM34_a_channel_pushes_and_broadcasts_by_from_thread() -> None:
+    async with serving(mounted(WorkerSocket)) as server, await server.connect() as client:
+        assert await client.ask(JOIN) == JOINED
+        assert await client.ask(["1", "2", "room:1", "work", {"n": 20}]) == ["1", None, "room:1", "progress", {"n": 0}]
+        told = [await client.json() for _ in range(22)]
+        assert told == [
+            *(["1", None, "room:1", "progress", {"n": step}] for step in range(1, 20)),
+            [None, None, "room:1", "done", {"by": "channel"}],
+            [None, None, "room:1", "done", {"by": "endpoint"}],
+            ["1", "2", "room:1", "phx_reply", {"status": "ok", "response": {"did": 20}}],
+        ]
+
+
+async def test_TM34_a_foreign_thread_broadcasts_to_a_client_at_once() -> None:
+    async with serving(mounted(UserSocket)) as server, await server.connect() as client:
+        assert await client.ask(JOIN) == JOINED
+        thread = threading.Thread(
+            target=partial(from_thread.broadcast, server.endpoint, "room:1", "news", {"n": 1}, runtime=server.runtime)
+        )
+        thread.start()  # nothing else happens on the server, so nothing else wakes it
+        assert await client.json() == [None, None, "room:1", "news", {"n": 1}]
+        await trio.to_thread.run_sync(thread.join)
+
+
+async def test_the_test_kit_does_as_a_server_does(phx_runtime: Runtime) -> None:
+    client = await connect(WorkerSocket)
+    room = await client.join("room:1")
+    ref = room.push("work", {"n": 2})
+    await room.assert_reply(ref, "ok", {"did": 2})
+    await room.assert_push("progress", {"n": 1})
+    await room.assert_push("done", {"by": "channel"})
+    await room.assert_push("done", {"by": "endpoint"})
+
+
+@pytest.mark.parametrize("name", WAYS)
+async def test_the_test_kit_refuses_as_a_server_does(name: str, phx_runtime: Runtime) -> None:
+    client = await connect(UserSocket)
+    room = await client.join("room:1")
+    ref = room.push("try", {"name": name})
+    await room.assert_reply(ref, "ok", {"error": "WrongThreadError"})
+    assert client.connected
 
 
 class Raw(RawSocket):
@@ -148,7 +223,7 @@ async def test_TM34_an_endpoint_is_left_alone_by_other_threads(name: str, place:
         error = await place(partial(ENDPOINT[name], server))
         if place in WITHOUT_PROCESS:
             assert isinstance(error, NotAProcessError), error
-            assert "runtime.run_soon(function)" in str(error)
+            assert "phxactor.from_thread" in str(error)
         elif "start" not in name:  # another runtime may have an endpoint of its own by the same options
             assert isinstance(error, NotAProcessError | NoProcessError), error
         assert seen() == before
