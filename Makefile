@@ -30,8 +30,6 @@ JAVASCRIPT := $(VENV)/.javascript
 NPM := npm ci --loglevel=error --no-audit --no-fund --no-update-notifier >/dev/null
 NPM_FOLDER := tests/javascript
 BENCH_FOLDER := benchmarks/servers/node
-PHOENIX := $(NPM_FOLDER)/node_modules/phoenix-1.8.16/priv/static/phoenix.mjs
-ASSET := phxactor/demos/chat/static/phoenix.mjs
 
 .DEFAULT_GOAL := help
 .PHONY: help demo test lint types unit loaded coverage soak test-beam autobahn fuzz bench dist chromium wstest clean
@@ -42,7 +40,7 @@ help: ## list what make can do
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile | while IFS="$$(printf '\t')" read -r goal text; do \
 		printf '  make %-9s %s\n' "$$goal" "$$text"; done
 
-demo: $(DEMO) $(ASSET) ## serve the chat demo on http://127.0.0.1:4000 (options: ARGS="...")
+demo: $(DEMO) ## serve the chat demo on http://127.0.0.1:4000 (options: ARGS="...")
 	@exec $(BIN)/phxactor demo $(ARGS)
 
 test: lint types unit test-beam ## lint, types, unit and test-beam, as CI does
@@ -58,7 +56,7 @@ types: $(TEST) $(JAVASCRIPT) ## mypy --strict, and pyright on what users write
 
 # Tests are spread over WORKERS processes, by default as many as there are cores (see tests/spreading.py). WORKERS=0 runs
 # all of them in one process.
-unit: $(TEST) $(CLIENTS) $(ASSET) chromium wstest ## pytest (options: ARGS="..." WORKERS=2)
+unit: $(TEST) $(CLIENTS) $(JAVASCRIPT) chromium wstest ## pytest (options: ARGS="..." WORKERS=2)
 	@export $(WITH_BIN) && PLAYWRIGHT_NODEJS_PATH="$$(command -v node)" \
 		$(BIN)/pytest --numprocesses $(WORKERS) $(ARGS)
 
@@ -69,7 +67,7 @@ autobahn: $(TEST) wstest ## Autobahn's long sections, which take minutes (others
 	@$(BIN)/python -m tests.autobahn $(ARGS)
 
 # Without what counts instructions or bytes, and the servers of others.
-coverage: $(TEST) $(CLIENTS) $(ASSET) chromium wstest ## lines and branches that no test runs, programs included
+coverage: $(TEST) $(CLIENTS) $(JAVASCRIPT) chromium wstest ## lines and branches that no test runs, programs included
 	@export $(WITH_BIN) && PLAYWRIGHT_NODEJS_PATH="$$(command -v node)" $(BIN)/pytest --numprocesses $(WORKERS) \
 		--cov --cov-report=term --ignore tests/cost --ignore tests/attacks --ignore tests/benchmarks $(ARGS)
 
@@ -87,12 +85,12 @@ fuzz: $(FUZZ) ## bytes that nobody would send, found by what they cover, for FUZ
 bench: $(BENCH) $(BENCH_NODE) ## the benchmarks (options: ARGS="...")
 	@export $(WITH_BIN) && $(BIN)/python -m benchmarks $(ARGS)
 
-dist: $(TEST) $(ASSET) ## the wheel and the source distribution, in dist/
+dist: $(TEST) ## the wheel and the source distribution, in dist/
 	@$(PIP) install build
 	@rm -rf dist && $(BIN)/python -m build --outdir dist . >/dev/null && ls dist
 
 clean: ## remove all that make has made
-	rm -rf $(VENV) $(NPM_FOLDER)/node_modules $(BENCH_FOLDER)/node_modules $(ASSET) dist .hypothesis \
+	rm -rf $(VENV) $(NPM_FOLDER)/node_modules $(BENCH_FOLDER)/node_modules dist .hypothesis \
 		.coverage* .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
 	find phxactor tests benchmarks -name __pycache__ -prune -exec rm -rf {} +
 
@@ -138,10 +136,6 @@ $(JAVASCRIPT): $(MADE) $(NPM_FOLDER)/package.json $(NPM_FOLDER)/package-lock.jso
 	@echo "installing phoenix.js ..."
 	@cd $(NPM_FOLDER) && $(WITH_BIN) $(NPM)
 	@touch $@
-
-$(ASSET): $(JAVASCRIPT)
-	@mkdir -p $(@D)
-	@cp $(PHOENIX) $@
 
 chromium: $(MADE)
 	@tests/setup/chromium.sh

@@ -19,7 +19,6 @@ import pytest
 
 from phxactor import cli
 from phxactor.demos import DEMOS
-from phxactor.demos.chat import app as chat
 from phxactor.observer._routes import read
 from phxactor.observer._top import Unreachable, fetch, locate
 from tests.demos.program import command, environment, run, serving
@@ -53,8 +52,6 @@ def make_of(name):
 async def make_later():
     return endpoint
 """
-
-with_asset = pytest.mark.skipif(not chat.PHOENIX.exists(), reason="phoenix.js has not been fetched: `make test` does")
 
 
 @pytest.fixture
@@ -126,15 +123,7 @@ def test_a_demo_that_does_not_serve_takes_no_port(capsys: pytest.CaptureFixture[
     assert printed_by(capsys, "demo", "pool", "--port", "1") == (words, "", "")
 
 
-def test_a_demo_without_phoenix_says_what_to_do(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setattr(chat, "PHOENIX", tmp_path / "phoenix.mjs")
-    with pytest.raises(SystemExit, match=r"^the chat demo needs phoenix\.js.*`make demo`") as error:
-        chat.run("127.0.0.1", 0)
-    assert "\n" not in str(error.value)
-
-
 @pytest.mark.socket
-@with_asset
 def test_the_chat_stops_in_order() -> None:
     with serving("demo", "--port", "0") as program:
         page = urlopen(f"{program.url}/", timeout=PATIENCE).read().decode()  # noqa: S310 - our own server
@@ -146,7 +135,6 @@ def test_the_chat_stops_in_order() -> None:
 
 
 @pytest.mark.socket
-@with_asset
 def test_a_port_in_use() -> None:
     with serving("demo", "--port", "0") as program:
         code, out, err = run("demo", "--port", program.port)

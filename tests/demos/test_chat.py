@@ -6,10 +6,12 @@ import pytest
 from trio.testing import MockClock
 
 from phxactor import Error, Socket, Supervisor, call, channel, open_runtime
+from phxactor.demos.chat.app import PHOENIX
 from phxactor.demos.chat.channel import ChatChannel
 from phxactor.demos.chat.history import LENGTH, NAME, History, Keep, Recent
 from phxactor.otp import get_label
 from phxactor.testing import ClientChannel, assert_refused, connect, exactly
+from tests.conftest import MODULES
 
 ADA = {"name": " Ada ", "user": "secret of Ada"}
 
@@ -121,3 +123,11 @@ async def test_the_history_forgets() -> None:
         first = said[0].id  # the clock's: a tab that was there before a restart must see it as news
         assert [one.id for one in said] == list(range(first, first + LENGTH))
         assert first > 1_700_000_000_000
+
+
+@pytest.mark.node
+def test_phoenix_js_is_the_released_one_with_its_licence() -> None:
+    """After an update of tests/javascript/package.json, both files are to be copied anew."""
+    released = MODULES / "phoenix-1.8.16"
+    assert PHOENIX.read_bytes() == (released / "priv" / "static" / "phoenix.mjs").read_bytes()
+    assert PHOENIX.with_name("phoenix.LICENSE.md").read_bytes() == (released / "LICENSE.md").read_bytes()
