@@ -6,7 +6,6 @@ The process drops all HTTP state before the WebSocket begins: WebSockets live lo
 from __future__ import annotations
 
 import socket
-from collections.abc import Awaitable
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Final, Literal, TypeAlias, TypeVar
 
@@ -16,12 +15,11 @@ import trio
 from phxactor.endpoint import events
 from phxactor.endpoint._answers import answering_of, refusal
 from phxactor.endpoint._gate import Gate
+from phxactor.endpoint._longpoll import deliver
 from phxactor.endpoint._upgrade import upgrade
 from phxactor.http import (
     HEAD_TIMEOUT,
-    KEEP_ALIVE,
     MUCH,
-    SEND_TIMEOUT,
     Answering,
     BadRequest,
     HTTPConnection,
@@ -41,6 +39,7 @@ from phxactor.net import (
     TooManyError,
     as_stream,
     shake_hands,
+    without_proxy_header,
 )
 from phxactor.otp import Ok
 from phxactor.runtime import Pid, explain, fork, lift_shields, self_pid
@@ -77,17 +76,17 @@ def start_connection(
     if scheme is None:
         scheme = "http" if serving.tls is None else "https"
     if serving.limits is None:
-        return Ok(start(supervisor, _converse, (serving, accepted, peer, received, scheme), True, "Connection"))  # noqa: FBT003
-    return Ok(start(supervisor, _find_place, (serving, accepted, peer, received, scheme), True, "Connection"))  # noqa: FBT003
+        return Ok(start(supervisor, converse, (serving, accepted, peer, received, scheme), True, "Connection"))  # noqa: FBT003
+    return Ok(start(supervisor, find_place, (serving, accepted, peer, received, scheme), True, "Connection"))  # noqa: FBT003
 
 
-async def _find_place(serving: Serving, accepted: Accepted, peer: PeerData, received: bytes, scheme: Scheme) -> None:
+async def find_place(serving: Serving, accepted: Accepted, peer: PeerData, received: bytes, scheme: Scheme) -> None:
     """Run the process of a connection where connections are counted."""
     limits = serving.limits
     assert limits is not None  # noqa: S101 - see `start_connection`
     try:
         with limits.place(None if serving.shares(peer) else peer):
-            conversation = _converse(serving, accepted, peer, received, scheme)
+            conversation = converse(serving, accepted, peer, received, scheme)
             del received  # else this frame keeps the bytes for the life of the connection
             await conversation
     except TooManyError as error:
@@ -104,14 +103,14 @@ async def _refuse(serving: Serving, limits: ConnectionLimits, accepted: Accepted
         await limits.refuse(_plain(serving, accepted), status)
 
 
-async def _converse(serving: Serving, accepted: Accepted, peer: PeerData, received: bytes, scheme: Scheme) -> None:
+async def converse(serving: Serving, accepted: Accepted, peer: PeerData, received: bytes, scheme: Scheme) -> None:
     """Run the process of a connection: serve its client until the client leaves."""
     if serving.tls is None or not isinstance(accepted, socket.socket):
         connection = _plain(serving, accepted)
     else:
         stream, received = as_stream(accepted, received), b""
         try:
-            connection = await _while_idle(serving, shake_hands(stream, serving.tls, serving.flusher))
+            connection = await serving.while_idle(shake_hands(stream, serving.tls, serving.flusher))
         except HandshakeError as error:
             if events.handshake_failed.handlers:
                 events.handshake_failed.emit(peer=str(peer), why=str(error))
@@ -143,7 +142,7 @@ async def _speak_http(
 ) -> Upgraded | None:
     """Answer requests until the client sends no more (return None), or a request has become a WebSocket."""
     # `first` nearly always holds the whole head of a request.
-    first = b"" if serving.draining else received or await _while_idle(serving, connection.receive_first(HEAD_TIMEOUT))
+    first = b"" if serving.draining else received or await serving.while_idle(connection.receive_first(HEAD_TIMEOUT))
     if not first:
         return None
     answer: Response | None = None
@@ -167,7 +166,8 @@ async def _speak_http(
         move_on_after=self_pid().runtime.patience.move_on_after,
         wait_for_turn=serving.flusher.wait_for_turn,
     )
-    return await _talk(serving, connection, talk, peer, gate=gate, answer=answer)
+    hint = without_proxy_header(first)
+    return await _talk(serving, connection, talk, peer, gate=gate, answer=answer, hint=hint)
 
 
 async def _talk(
@@ -178,10 +178,14 @@ async def _talk(
     *,
     gate: Gate | None,
     answer: Response | None,
+    hint: str,
 ) -> Upgraded | None:
-    """Answer requests, the first of them by `answer` if it is judged already; else as `_speak_http` does."""
+    """Answer requests, the first of them by `answer` if it is judged already; else as `_speak_http` does.
+
+    The log has `hint` beside a client's mistake.
+    """
     try:
-        while not serving.draining and (asked := await _while_idle(serving, talk.next_request())) is not None:
+        while not serving.draining and (asked := await serving.while_idle(talk.next_request())) is not None:
             if gate is not None and answer is None:
                 asked, answer = gate.admit(asked)
                 peer = asked.peer
@@ -202,18 +206,8 @@ async def _talk(
                 gate.leave()
     except BadRequest as bad:
         if events.bad_request.handlers:
-            events.bad_request.emit(peer=str(peer), status=int(bad.status), why=bad.why)
+            events.bad_request.emit(peer=str(peer), status=int(bad.status), why=bad.why + hint)
     return None
-
-
-async def _while_idle(serving: Serving, waiting: Awaitable[T]) -> T:
-    """Wait for the client, marked as idle: the drainer may end an idle connection, since no request is lost."""
-    pid = self_pid()
-    serving.idle.add(pid)
-    try:
-        return await waiting
-    finally:
-        serving.idle.discard(pid)
 
 
 async def _upgrade(
@@ -237,11 +231,11 @@ async def _exchange(serving: Serving, connection: BaseConnection, talk: HTTPConn
         return
     try:
         if talk.has_body:
-            body = await _while_idle(serving, talk.read_body(answering.max_body_bytes))
+            body = await serving.while_idle(talk.read_body(answering.max_body_bytes))
             request = attrs.evolve(request, body=body)
         response = await _answer(serving, connection, request, answering)
         if isinstance(response, Delivery):
-            await _deliver(serving, connection, talk, response)
+            await deliver(serving, connection, talk, response)
         else:
             await talk.respond(response)
     finally:
@@ -268,27 +262,6 @@ def _failure(request: Request, error: BaseException) -> Response:
     if events.handler_failed.handlers:
         events.handler_failed.emit(method=request.method, path=request.path, exception=error)
     return Response.text("internal server error\n", status=HTTPStatus.INTERNAL_SERVER_ERROR)
-
-
-async def _deliver(serving: Serving, connection: BaseConnection, talk: HTTPConnection, delivery: Delivery) -> None:
-    """Write a poll's messages, and wait until they have arrived; if they have not, abort the connection.
-
-    If the connection stays open, wait for the client's next bytes too: they show that the client has read the answer.
-    """
-    poll, move_on_after = delivery.poll, self_pid().runtime.patience.move_on_after
-    try:
-        with poll.scope:
-            poll.written = not connection.has_left() and await talk.respond(delivery)
-            if poll.written:
-                with move_on_after(SEND_TIMEOUT):
-                    poll.arrived = await connection.acknowledged()
-            if poll.arrived and talk.is_idle and not serving.draining:
-                with move_on_after(KEEP_ALIVE):
-                    poll.arrived = await _while_idle(serving, connection.read())
-    finally:
-        if not poll.arrived:
-            talk.give_up()
-            connection.abort()
 
 
 def _too_late(serving: Serving, connection: BaseConnection, request: Request, seconds: float) -> None:

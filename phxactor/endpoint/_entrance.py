@@ -9,7 +9,10 @@ from __future__ import annotations
 from itertools import count
 from typing import TYPE_CHECKING, final
 
+import attrs
+
 from phxactor.endpoint._connection_process import Accepted, Scheme, start_connection
+from phxactor.endpoint._introduction import start_introduced
 from phxactor.otp import ChildSpec, DynamicSupervisor, Error, Ignore, Ok
 from phxactor.runtime import From, Pid, Runtime, self_pid
 
@@ -27,6 +30,11 @@ class Entrance:
         self.serving = serving
         self._numbers = count()
         self._spec = ChildSpec(id="connection", start=(start_connection, (serving,), {}), restart="temporary")
+        proxies = serving.endpoint.trusted_proxies
+        introduced = proxies is not None and proxies.header == "proxy-protocol"
+        start = start_introduced if introduced else start_connection
+        self._accepted = attrs.evolve(self._spec, start=(start, (serving,), {}))
+        """The spec for what the listener has accepted."""
         self._nobody = From(self_pid())  # an inactive caller: nobody waits for the supervisors' replies
         self._nobody.active = False
 
@@ -42,7 +50,7 @@ class Entrance:
     def accept(self, accepted: Accepted, peer: PeerData) -> None:
         """Request a process for a connection, without waiting."""
         supervisor = self.serving.supervisor_of(next(self._numbers))
-        DynamicSupervisor.request_child(supervisor, self._spec, self._nobody, accepted, peer)
+        DynamicSupervisor.request_child(supervisor, self._accepted, self._nobody, accepted, peer)
 
     def hand_over(self, accepted: Accepted, peer: PeerData, received: bytes, scheme: Scheme | None = None) -> bool:
         """Do as `accept`, from outside of processes; return False if the endpoint stops or starts again just now.

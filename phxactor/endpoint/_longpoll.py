@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Final, cast
 import attrs
 
 from phxactor.endpoint._admission import Admission, RefusedError, tell_answered
-from phxactor.http import Answering, BadParams, Request, Response
-from phxactor.net import Flusher, TooManyError
+from phxactor.http import KEEP_ALIVE, SEND_TIMEOUT, Answering, BadParams, HTTPConnection, Request, Response
+from phxactor.net import BaseConnection, Flusher, TooManyError
 from phxactor.otp import Call, ChildSpec, DynamicSupervisor, Ok, call
 from phxactor.runtime import NORMAL, Exit, Pid, fatal, own, self_pid
 from phxactor.socket import Socket
@@ -228,6 +228,27 @@ async def _publish(session: Pid, request: Request, flusher: Flusher) -> Response
         session.send(GaveUp(publish))
         raise
     return _status(HTTPStatus.OK if taken else HTTPStatus.BAD_REQUEST)
+
+
+async def deliver(serving: Serving, connection: BaseConnection, talk: HTTPConnection, delivery: Delivery) -> None:
+    """Write a poll's messages, and wait until they have arrived; if they have not, abort the connection.
+
+    If the connection stays open, wait for the client's next bytes too: they show that the client has read the answer.
+    """
+    poll, move_on_after = delivery.poll, self_pid().runtime.patience.move_on_after
+    try:
+        with poll.scope:
+            poll.written = not connection.has_left() and await talk.respond(delivery)
+            if poll.written:
+                with move_on_after(SEND_TIMEOUT):
+                    poll.arrived = await connection.acknowledged()
+            if poll.arrived and talk.is_idle and not serving.draining:
+                with move_on_after(KEEP_ALIVE):
+                    poll.arrived = await serving.while_idle(connection.read())
+    finally:
+        if not poll.arrived:
+            talk.give_up()
+            connection.abort()
 
 
 # ----------------------------------------------------------------------------------------------- responses

@@ -7,8 +7,9 @@ the process dictionary of the tree's supervisor, which is registered under the e
 from __future__ import annotations
 
 import ssl
+from collections.abc import Awaitable
 from inspect import isawaitable
-from typing import TYPE_CHECKING, Literal, final
+from typing import TYPE_CHECKING, Literal, TypeVar, final
 
 import attrs
 
@@ -17,12 +18,14 @@ from phxactor.http import PeerData, is_loopback
 from phxactor.net import AVAILABLE as READER_AVAILABLE
 from phxactor.net import ConnectionLimits, Flusher, Reader
 from phxactor.otp import ChildSpec, DynamicSupervisor, Error, Ignore, Ok, Partitions, PartitionSupervisor
-from phxactor.runtime import Pid, Runtime
+from phxactor.runtime import Pid, Runtime, self_pid
 
 if TYPE_CHECKING:
     from phxactor.endpoint._options import EndpointOptions
     from phxactor.net import Address, Place
     from phxactor.socket import Socket
+
+T = TypeVar("T")
 
 
 @final
@@ -93,6 +96,15 @@ class Serving:
         """Say whether the peer of a connection is a proxy whose headers name the clients."""
         proxies = self.endpoint.trusted_proxies
         return proxies is not None and proxies.header != "proxy-protocol" and proxies.trusts(peer)
+
+    async def while_idle(self, waiting: Awaitable[T]) -> T:
+        """Wait for a client; the drainer may end the calling process meanwhile, since no request is lost."""
+        pid = self_pid()
+        self.idle.add(pid)
+        try:
+            return await waiting
+        finally:
+            self.idle.discard(pid)
 
     # --------------------------------------------------------------------------------------------- children
 

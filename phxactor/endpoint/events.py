@@ -30,6 +30,10 @@ handshake_failed: Final = Event(
 host_refused: Final = Event(
     "phxactor.http.host_refused", "A request for a host that is not in `hosts` was answered 421: peer, host, path."
 )
+proxy_header_failed: Final = Event(
+    "phxactor.endpoint.proxy_header_failed",
+    "A connection did not begin with the PROXY header that the endpoint takes, and was closed: peer, why.",
+)
 connection_refused: Final = Event(
     "phxactor.endpoint.connection_refused", "A connection was over a limit, and was refused: peer, status, why."
 )
@@ -66,4 +70,5 @@ log(
         "endpoint"
     ),
 )
+log(proxy_header_failed, logging.WARNING, lambda fields: f"closed {fields['peer']}: {fields['why']}")
 log(connection_refused, logging.WARNING, lambda fields: f"refused {fields['peer']}: {fields['why']}")

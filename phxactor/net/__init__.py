@@ -6,6 +6,7 @@ from phxactor.net._flusher import Flusher
 from phxactor.net._given import check_connected, check_listen
 from phxactor.net._limits import ConnectionLimits, TooManyError, check_limits
 from phxactor.net._listener import Place, Start, listen
+from phxactor.net._proxy_protocol import ProxyHeaderError, read_proxy_header, without_proxy_header
 from phxactor.net._reader import AVAILABLE, Reader
 from phxactor.net._socket_connection import Connection
 from phxactor.net._stream_connection import StreamConnection
@@ -23,6 +24,7 @@ __all__ = [
     "HandshakeError",
     "Path",
     "Place",
+    "ProxyHeaderError",
     "Reader",
     "Start",
     "StreamConnection",
@@ -35,5 +37,7 @@ __all__ = [
     "listen",
     "locate",
     "peer_of",
+    "read_proxy_header",
     "shake_hands",
+    "without_proxy_header",
 ]
