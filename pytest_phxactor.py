@@ -53,15 +53,20 @@ def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> Generator[None, object, o
 
 
 @pytest.fixture
-def virtual_time() -> MockClock:
+def virtual_time() -> Iterator[MockClock]:
     """A mock clock that jumps to the next deadline when all tasks wait, so that hours pass in no time.
+
+    A thread of `trio.to_thread` takes no time of it: nothing else happens while it runs (`phxactor.testing.threads`).
 
     Under pytest-trio, name it among the arguments of the test, in place of `autojump_clock`. Under anyio's plugin, give
     it to the backend: return `"trio", {"clock": virtual_time}` from a fixture `anyio_backend`.
     """
     from trio.testing import MockClock
 
-    return MockClock(autojump_threshold=0)
+    from phxactor.testing.threads import in_turn
+
+    with in_turn():
+        yield MockClock(autojump_threshold=0)
 
 
 @pytest.fixture

@@ -26,6 +26,7 @@ from trio.testing import MockClock, wait_all_tasks_blocked
 from phxactor.runtime import Exit, Runtime, open_runtime
 from phxactor.testing._schedule_steps import Steps
 from phxactor.testing._tracing import Trace, tracing
+from phxactor.testing.threads import in_turn
 
 T = TypeVar("T")
 
@@ -58,8 +59,8 @@ class Schedule:
     """One order of steps. After a play, its `repr` is an expression that makes the same order again.
 
     `order` is a seed, a random source (`strategies.schedule()` uses Hypothesis's), or the choices that are not 0, by
-    their number. A schedule does not control events from outside: real sockets, threads, the wall clock, and the
-    program's own use of `random`.
+    their number. Threads of `trio.to_thread` run in turn with the loop (see `threads`). A schedule does not control
+    events from outside: real sockets, other threads, the wall clock, and the program's own use of `random`.
     """
 
     def __init__(self, order: int | Random | Mapping[int, int] | None = None) -> None:
@@ -125,7 +126,7 @@ class Schedule:
         if isinstance(self._order, Random):
             self._random = self._order
         try:
-            with tracing() as self.trace, Steps(self.choose, self.trace.remark).ordered():
+            with in_turn(), tracing() as self.trace, Steps(self.choose, self.trace.remark).ordered():
                 yield self.trace
         except (Exception, Exit) as error:  # noqa: BLE001 - raised again
             raise self.explain(error) from error.__cause__
