@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from types import TracebackType
+from typing import NoReturn
 
 
 class unwrapped:  # noqa: N801 - it reads as a function
@@ -17,15 +18,23 @@ class unwrapped:  # noqa: N801 - it reads as a function
     def __exit__(
         self, kind: type[BaseException] | None, group: BaseException | None, trace: TracebackType | None
     ) -> None:
-        """Raise the single exception. Its `__context__` is restored, or it would refer to the group: a cycle."""
+        """Raise the single exception."""
         error = group
         while isinstance(error, BaseExceptionGroup) and len(error.exceptions) == 1:
             error = error.exceptions[0]
         if error is None or error is group:
             return
-        context = error.__context__
         try:
-            raise error
+            raise_again(error)
         finally:
-            error.__context__ = context
-            del group, error, context, trace
+            del group, error, trace
+
+
+def raise_again(error: BaseException) -> NoReturn:
+    """Raise an exception, but keep its `__context__`: the exception that is being handled may refer to it, a cycle."""
+    context = error.__context__
+    try:
+        raise error
+    finally:
+        error.__context__ = context
+        del error, context

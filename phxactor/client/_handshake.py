@@ -14,9 +14,9 @@ import wsproto.utilities
 from trio_websocket import ConnectionRejected, WebSocketConnection, wrap_client_stream
 
 from phxactor.client._errors import ConnectRefused
-from phxactor.client._exception_groups import unwrapped
 from phxactor.client._factories import ValueOrFactory, resolve
 from phxactor.client._handshake_stream import HandshakeStream
+from phxactor.client._nursery import open_nursery
 from phxactor.client._url import URL, Params, subprotocols
 from phxactor.runtime import Patience, forget_handshake
 
@@ -60,15 +60,14 @@ class Server:
         stream: HandshakeStream | None = None
         websocket: WebSocketConnection | None = None
         try:
-            with unwrapped():
-                async with trio.open_nursery() as nursery:
-                    with patience.move_on_after(timeout):
-                        stream = HandshakeStream(await self._dial())
-                        websocket = await self._shake_hands(nursery, stream, request)
-                    if websocket is None:
-                        raise TimeoutError(f"{self.url} did not complete the handshake within {timeout:g} s")
-                    yield websocket
-                    nursery.cancel_scope.cancel()
+            async with open_nursery() as nursery:
+                with patience.move_on_after(timeout):
+                    stream = HandshakeStream(await self._dial())
+                    websocket = await self._shake_hands(nursery, stream, request)
+                if websocket is None:
+                    raise TimeoutError(f"{self.url} did not complete the handshake within {timeout:g} s")
+                yield websocket
+                nursery.cancel_scope.cancel()
         except ConnectionRejected as rejected:
             raise ConnectRefused(str(self.url), rejected.status_code, rejected.body or b"") from None
         except (h11.LocalProtocolError, wsproto.utilities.LocalProtocolError) as error:
@@ -110,7 +109,7 @@ class Server:
         self, nursery: trio.Nursery, stream: HandshakeStream, request: _Request
     ) -> WebSocketConnection:
         websocket = None
-        async with trio.open_nursery() as attempt:
+        async with open_nursery() as attempt:
             attempt.start_soon(stream.cancel_at_end, attempt.cancel_scope)
             websocket = await wrap_client_stream(
                 nursery,

@@ -38,7 +38,7 @@ class HandshakeStream(trio.abc.Stream):
         match = _STATUS.match(self.answer)
         if match is not None and match[1] != b"101":
             return ConnectRefused(url, int(match[1]), match[2])
-        if not b"HTTP/1.1 ".startswith(self.answer[:9]):
+        if not self._may_be_http():
             return self.no_websocket()
         return ConnectionLost(ABNORMAL, "the server hung up instead of completing the handshake")
 
@@ -47,7 +47,10 @@ class HandshakeStream(trio.abc.Stream):
         return ConnectionLost(PROTOCOL_ERROR, str(error) if self.is_open else f"no WebSocket: {self.answer[:80]!r}")
 
     async def receive_some(self, max_bytes: int | None = None) -> bytes | bytearray:
-        """Receive bytes; end of stream (b"") after `MAX_ANSWER` bytes while not `is_open`."""
+        """Receive bytes.
+
+        While not `is_open`, the stream ends (b"") after `MAX_ANSWER` bytes, and at once if the answer is not HTTP.
+        """
         data: bytes | bytearray = b""
         try:
             if self.is_open or len(self.answer) < MAX_ANSWER:
@@ -57,7 +60,13 @@ class HandshakeStream(trio.abc.Stream):
                 self._ended.set()
         if not self.is_open:
             self.answer += data
+            if not self._may_be_http():  # h11 would leave a reference cycle that holds the answer
+                self._ended.set()
+                return b""
         return data
+
+    def _may_be_http(self) -> bool:
+        return b"HTTP/1.1 ".startswith(self.answer[:9])
 
     async def send_all(self, data: bytes | bytearray | memoryview) -> None:
         """Send bytes. A broken stream counts as ended."""

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import ssl
-from collections.abc import AsyncIterator, Callable, Mapping
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
-from types import MappingProxyType
+import sys
+from collections.abc import Callable, Mapping
+from contextlib import AbstractAsyncContextManager
+from types import MappingProxyType, TracebackType
 from typing import Final, final
 
 import attrs
@@ -15,12 +16,13 @@ from phxactor.channels import Payload
 from phxactor.client import _backoff as backoff
 from phxactor.client._channel import Channel
 from phxactor.client._errors import ConnectRefused
-from phxactor.client._exception_groups import unwrapped
+from phxactor.client._exception_groups import raise_again
 from phxactor.client._factories import ValueOrFactory
 from phxactor.client._handshake import OpenStream, Server
 from phxactor.client._inbox import Inbox
 from phxactor.client._line import Line, LineOptions
 from phxactor.client._membership import Membership
+from phxactor.client._nursery import open_nursery
 from phxactor.client._status import Status
 from phxactor.client._url import URL, Params
 
@@ -97,21 +99,64 @@ def connect(
         if not value > 0:
             raise ValueError(f"{name} must be more than 0, not {value!r}")
     server = Server(where, params, auth_token, headers, ssl_context, open_stream, max_message_size)
-    return _connected(Line(server, LineOptions(timeout, heartbeat, reconnect_after, rejoin_after, gives_up, on_status)))
+    return _Connected(Line(server, LineOptions(timeout, heartbeat, reconnect_after, rejoin_after, gives_up, on_status)))
 
 
-@asynccontextmanager
-async def _connected(line: Line) -> AsyncIterator[Socket]:
-    with unwrapped():
-        async with trio.open_nursery() as nursery:
-            nursery.start_soon(line.patience.run)
-            nursery.start_soon(line.run)
+@final
+class _Connected(AbstractAsyncContextManager["Socket"]):
+    """The block of `connect`.
+
+    It is a class, not a generator, and its task does not raise: see `open_nursery`. The block's `Cancelled` would refer
+    to what the task raises, and the frames of `contextlib` to the `Cancelled`.
+    """
+
+    def __init__(self, line: Line) -> None:
+        self._line = line
+        self._tasks = open_nursery()
+        self._nursery: trio.Nursery
+        self._failure: Exception | None = None
+        """What has ended the line, before the end of the block."""
+
+    async def __aenter__(self) -> Socket:
+        """Connect."""
+        self._nursery = await self._tasks.__aenter__()
+        self._nursery.start_soon(self._line.patience.run)
+        self._nursery.start_soon(self._run)
+        try:
+            await self._line.connected()
+        except BaseException:
+            await self.__aexit__(*sys.exc_info())
+            raise
+        return Socket(self._line, self._nursery)
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> bool:
+        """Leave all topics and close the connection; raise what has ended the line."""
+        try:
             try:
-                await line.connected()
-                yield Socket(line, nursery)
-            finally:
-                await line.close()
-                nursery.cancel_scope.cancel()
+                await self._line.close()
+            except BaseException:  # noqa: BLE001 - the nursery raises it, after its tasks have ended
+                kind, error, trace = sys.exc_info()
+            self._nursery.cancel_scope.cancel()
+            handled = await self._tasks.__aexit__(kind, error, trace)
+            failure, self._failure = self._failure, None
+            if failure is None:
+                return handled
+            if error is not None and not isinstance(error, trio.Cancelled):
+                raise BaseExceptionGroup("the block of connect has failed, and its connection", [error, failure])
+            raise_again(failure)
+        finally:
+            failure = None
+            del error, trace
+
+    async def _run(self) -> None:
+        try:
+            await self._line.run()
+        except Exception as error:  # noqa: BLE001 - `__aexit__` raises it, after the tasks have ended
+            self._failure = error
+        if self._failure is not None:
+            self._nursery.cancel_scope.cancel()
 
 
 @final

@@ -12,7 +12,7 @@ from trio_websocket import ConnectionClosed, WebSocketConnection
 from wsproto.utilities import LocalProtocolError
 
 from phxactor.client._errors import ABNORMAL, NORMAL, PROTOCOL_ERROR, ConnectionLost
-from phxactor.client._exception_groups import unwrapped
+from phxactor.client._nursery import open_nursery
 from phxactor.client._replies import Replies
 from phxactor.client._wire import decode, encode
 from phxactor.runtime import Patience
@@ -63,8 +63,8 @@ class Connection:
 
         """
         try:
-            with unwrapped(), self._scope:
-                async with trio.open_nursery() as nursery:
+            with self._scope:
+                async with open_nursery() as nursery:
                     nursery.start_soon(self._read)
                     nursery.start_soon(self._write)
                     nursery.start_soon(self._beat)
