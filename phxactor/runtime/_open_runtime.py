@@ -73,6 +73,7 @@ async def open_runtime(*, stop_timeout: float = STOP_TIMEOUT, kill_grace: float 
             if runtime.zombies.given_up and runtime.abandon is not None:
                 runtime.abandon(failure)
             host.close()
+    runtime.let_go()
     try:
         if interrupt is not None:
             raise interrupt

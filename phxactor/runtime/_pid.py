@@ -128,6 +128,8 @@ class Pid(Mailbox):
         Raises `Exit` at once if a process signals itself fatally (P8), WrongThreadError in a thread other than that of
         its runtime.
         """
+        if self.state is DEAD and get_ident() == self.thread:
+            return  # its runtime may have ended too (P17)
         self.runtime.exit(self, reason)
 
     def children_ancestors(self) -> tuple[Pid | str, ...]:

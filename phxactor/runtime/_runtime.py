@@ -14,13 +14,14 @@ from contextvars import Context
 from functools import cached_property, partial
 from itertools import count
 from threading import get_ident
-from typing import Final
+from typing import Final, cast
 
 import attrs
 import trio
 
 from phxactor.runtime import _signals as signals
 from phxactor.runtime import _stopping, events
+from phxactor.runtime._ended_runtime import EndedRuntime
 from phxactor.runtime._errors import Exit, NotAProcessError, not_here
 from phxactor.runtime._hints import explain
 from phxactor.runtime._idle import IdleWatch
@@ -64,7 +65,7 @@ class Runtime:
         self.processes: dict[int, Pid] = {}
         self.names = Names()
         self.timers = Timers(self.now)
-        self.zombies = Zombies(self, kill_grace)
+        self.zombies = Zombies(kill_grace)
         self.cleanups: dict[Pid, list[trio.CancelScope]] = {}
         """The shields of processes that clean up; a kill cancels them (see `cleanup`)."""
         self.port_depth = 0
@@ -217,6 +218,13 @@ class Runtime:
     async def stop(self, reason: Reason, timeout: float) -> None:
         """End every process, `main` last with `reason`; children have `timeout` seconds (`_stopping`)."""
         await _stopping.stop(self, reason, timeout)
+
+    def let_go(self) -> None:
+        """Break the reference cycles with the nursery, the timers, `main` and `outside`, after the end."""
+        del self._nursery, self._start_soon
+        self.outside.lineage = None
+        self.timers.end()
+        self.main.runtime = self.outside.runtime = cast("Runtime", EndedRuntime(self))
 
     def kill(self) -> None:
         """Send `KILL` to every process but `main`, the youngest first."""

@@ -106,6 +106,12 @@ class Timers:
             heapify(self._heap)
             self._cancelled = 0
 
+    def end(self) -> None:
+        """Break the reference cycle with each pending timer, when none will fire any more."""
+        others = Timers(self.now)
+        for timer in self.pending():
+            timer.timers = others
+
     async def run(self) -> None:
         """Fire timers for ever: the body of the runtime's timer task."""
         while True:

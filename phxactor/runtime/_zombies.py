@@ -16,7 +16,6 @@ from phxactor.runtime._countdown import Countdown
 
 if TYPE_CHECKING:
     from phxactor.runtime._pid import Pid
-    from phxactor.runtime._runtime import Runtime
 
 KILL_GRACE: Final = 5.0
 """Seconds that a killed process has to end (TM10); a pause of the program does not count."""
@@ -25,18 +24,17 @@ KILL_GRACE: Final = 5.0
 class Zombies:
     """The processes that were killed and have not ended yet, and those that count as dead while their tasks run."""
 
-    def __init__(self, runtime: Runtime, grace: float) -> None:
+    def __init__(self, grace: float) -> None:
         """Count a process as dead if it has not ended `grace` seconds after a kill; `math.inf` means never."""
         self.given_up: set[Pid] = set()
         """Processes that count as dead, but whose tasks still run."""
-        self._runtime = runtime
         self.grace: Final = grace
         self._killed: dict[Pid, Countdown] = {}
 
     def watch(self, pid: Pid) -> None:
         """Start the grace time of a killed process. `main` is never given up: leaving its block waits for its task."""
-        if pid not in self._killed and pid is not self._runtime.main:
-            self._killed[pid] = Countdown(self._runtime.timers, self.grace, self._give_up, pid)
+        if pid not in self._killed and pid is not pid.runtime.main:
+            self._killed[pid] = Countdown(pid.runtime.timers, self.grace, self._give_up, pid)
 
     def ended(self, pid: Pid) -> None:
         """Stop the countdown of a process that has ended."""
@@ -48,4 +46,4 @@ class Zombies:
         self.given_up.add(pid)
         if events.zombie.handlers:
             events.zombie.emit(pid=pid, reason=pid.exit_reason)
-        signals.finish(self._runtime, pid, pid.exit_reason)
+        signals.finish(pid.runtime, pid, pid.exit_reason)

@@ -103,8 +103,7 @@ def _accept_key(request: Request) -> bytes:
         raise _RefusedError(HTTPStatus.BAD_REQUEST, f"a WebSocket handshake must be a GET, not {request.method:.20}")
     if request.http_version < "1.1":
         raise _RefusedError(HTTPStatus.BAD_REQUEST, f"a WebSocket needs HTTP/1.1, not HTTP/{request.http_version}")
-    asked = request.header("upgrade"), request.header("connection")
-    if not ("websocket" in _tokens(asked[0]) and "upgrade" in _tokens(asked[1])):
+    if not (_lists(request.header("upgrade"), "websocket") and _lists(request.header("connection"), "upgrade")):
         raise _RefusedError(HTTPStatus.BAD_REQUEST, "this path is for WebSockets, but the request asks for no upgrade")
     key = (request.header("sec-websocket-key") or "").encode("latin-1")
     try:
@@ -118,8 +117,10 @@ def _accept_key(request: Request) -> bytes:
     return b2a_base64(sha1(key + GUID, usedforsecurity=False).digest(), newline=False)
 
 
-def _tokens(header: str | None) -> list[str]:
-    return [token.strip() for token in (header or "").lower().split(",")]
+def _lists(header: str | None, token: str) -> bool:
+    """Return whether a header lists a token, in any case; nearly always, it is the only one."""
+    value = (header or "").lower()
+    return value == token or token in [other.strip() for other in value.split(",")]
 
 
 def _extensions(request: Request) -> tuple[list[Extension], str | None]:
