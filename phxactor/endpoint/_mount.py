@@ -65,7 +65,7 @@ def mount(
     if by_longpoll is not None and not issubclass(handler, Socket):
         raise TypeError(f"long polling is for sockets with channels: {handler.__name__} has none")
     if by_websocket is not None and not issubclass(handler, Socket):
-        for option in ("slow_consumer", "max_joins_per_second", "max_input_bytes"):
+        for option in ("slow_consumer", "max_joins_per_second", "max_input_bytes", "max_containers"):
             if getattr(by_websocket, option) != getattr(DEFAULT, option):
                 raise TypeError(f"{option} is for sockets with channels: {handler.__name__} has none")
     return Mount(path, handler, by_websocket, by_longpoll)

@@ -21,7 +21,15 @@ from phxactor.socket._output import Pool
 from phxactor.socket._rate_limit import RateLimit, rate_limit
 from phxactor.socket._raw import RawResult, RawSocket
 from phxactor.socket._routes import Route, Routes, Transport, channel
-from phxactor.socket._serializer import DecodeError, EncodeError, InvalidUTF8, Mistyped, Serializer, json_type
+from phxactor.socket._serializer import (
+    DecodeError,
+    EncodeError,
+    InvalidUTF8,
+    Mistyped,
+    Serializer,
+    TooComplex,
+    json_type,
+)
 from phxactor.socket._serializer_v1 import V1JSONSerializer
 from phxactor.socket._serializer_v2 import V2JSONSerializer
 from phxactor.socket._socket import LEVELS, Socket
@@ -61,6 +69,7 @@ __all__ = [
     "Socket",
     "SocketClose",
     "SocketPush",
+    "TooComplex",
     "Transport",
     "V1JSONSerializer",
     "V2JSONSerializer",

@@ -19,7 +19,7 @@ from weakref import ref
 
 from phxactor.runtime import Pid, unlooked
 from phxactor.socket._messages import BINARY, TEXT, Message
-from phxactor.socket._serializer import Mistyped
+from phxactor.socket._serializer import Mistyped, TooComplex
 from phxactor.socket._topics import Joined, Joining
 
 SMALL: Final = 255
@@ -44,6 +44,8 @@ _OBJECT: Final = 128
 _WIDE: Final = 5
 """Bytes that a character takes in a text with an emoji: four in the string, and those of its cached UTF-8."""
 
+_NOT_MARKS: Final = bytes(set(range(256)) - set(b'"[{'))
+
 Decode: TypeAlias = Callable[[bytes, int], Message]
 """A serializer's `decode`."""
 
@@ -59,14 +61,27 @@ def weigh(text: bytes) -> int:
     return most + OVERHEAD
 
 
+def containers(text: bytes, most: int) -> int:
+    """Count the arrays and objects of a JSON text; brackets in its strings count only if there are at most `most`."""
+    count = text.count(b"[") + text.count(b"{")
+    if count <= most:
+        return count
+    if b"\\" in text:
+        text = text.replace(b"\\\\", b"").replace(b'\\"', b"")
+    marks = text.translate(None, _NOT_MARKS).replace(b'""', b"")  # what stands outside of strings still does
+    return len(b"".join(marks.split(b'"')[::2]))
+
+
 @final
 class Backlog:
     """The backlog of one client; `topics` is its multiplexer's table."""
 
-    __slots__ = ("_leaving", "_needed", "_topics", "_weighed", "large", "limit")
+    __slots__ = ("_containers", "_leaving", "_needed", "_topics", "_weighed", "large", "limit")
 
-    def __init__(self, topics: Mapping[str, Joined | Joining], limit: int) -> None:
+    def __init__(self, topics: Mapping[str, Joined | Joining], limit: int, containers: int | None) -> None:
         self._topics = topics
+        self._containers = containers
+        """Arrays and objects that a message may have; None for any number."""
         self._leaving: dict[Pid, str] = {}
         """Channels that have closed, and still have messages in their mailboxes."""
         self._weighed: dict[int, tuple[ref[Message], int]] = {}
@@ -81,8 +96,12 @@ class Backlog:
     def decode(self, decode: Decode, data: bytes, opcode: int) -> Message | None:
         """Decode a larger message, and count it as long as anything refers to it; None when there is no room for it.
 
-        Raises what `decode` raises.
+        Raises what `decode` raises, and TooComplex for a text with too many arrays and objects: decoding is one step,
+        for which all clients wait, and these are what takes long in it.
         """
+        most = self._containers
+        if most is not None and len(data) > most and opcode == TEXT and (count := containers(data, most)) > most:
+            raise TooComplex(f"the message has {count} arrays and objects; the limit (max_containers) is {most}")
         weight = weigh(data) if opcode == TEXT else len(data) + OVERHEAD
         if not self._has_room(weight):
             self._needed = weight

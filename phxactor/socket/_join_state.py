@@ -58,7 +58,7 @@ class JoinState(Replying):
     def backlog(self) -> Backlog:
         """What waits for the channels; made when first needed, which it is for few connections."""
         if self._backlog is None:
-            self._backlog = Backlog(self._topics, self._limits.max_input_bytes)
+            self._backlog = Backlog(self._topics, self._limits.max_input_bytes, self._limits.max_containers)
         return self._backlog
 
     @abstractmethod

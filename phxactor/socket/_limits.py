@@ -21,6 +21,10 @@ class Limits(Protocol):
         """Bytes of memory that the client's messages take while they wait for channels, at most."""
 
     @property
+    def max_containers(self) -> int | None:
+        """Arrays and objects that a client's message may have; None for any number."""
+
+    @property
     def max_messages_per_second(self) -> float | None:
         """Messages per second that are taken; None for any number."""
 

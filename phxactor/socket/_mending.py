@@ -29,6 +29,9 @@ _HALF: Final = re.compile(
     rb"[89abAB][0-9a-fA-F]{2}(?!\\u[dD][c-fC-F][0-9a-fA-F]{2})"
     rb"|(?<!\\u[dD][89abAB][0-9a-fA-F]{2}\\u[dD])[c-fC-F][0-9a-fA-F]{2})"
 )
+_REPLACED: Final = re.compile(rb"\xef\xbf\xbd|\\u[fF]{3}[dD]")
+"""U+FFFD in a text, or its escape."""
+_LARGE: Final = 65536
 _ESCAPED: Final = b"\\\\"
 _MARK: Final = b"\x01"
 """Replaces two backslashes, so that every backslash left begins an escape. JSON never has this byte unescaped."""
@@ -74,11 +77,15 @@ def mend(data: bytes) -> bytes:
 
 
 def _check_names(message: Message, addresses: Addresses, data: bytes) -> None:
-    """Raise Mistyped for a message with half a character in its topic or a ref."""
-    if REPLACEMENT not in dumps([message.topic, message.ref, message.join_ref]):
-        return
-    names = zip(("topic", "ref", "join_ref"), addresses(json.loads(data)), strict=True)
-    broken = [name for name, value in names if _has_half(value)]
+    """Raise Mistyped for a message with half a character in its topic or a ref.
+
+    U+FFFD there counts as half a character in a text of more than `_LARGE` bytes: to read it again would take long.
+    """
+    values = {"topic": message.topic, "ref": message.ref, "join_ref": message.join_ref}
+    broken = [name for name, value in values.items() if REPLACEMENT in dumps(value)]
+    if broken and len(data) <= _LARGE and _REPLACED.search(data):  # else no U+FFFD was sent as such
+        names = zip(values, addresses(json.loads(data)), strict=True)
+        broken = [name for name, value in names if _has_half(value)]
     if broken:
         refusal = UNMATCHED if "topic" in broken else INVALID_REF
         raise Mistyped(f"half a character in {' and '.join(broken)}", data, message, refusal) from None

@@ -93,6 +93,10 @@ class InvalidUTF8(DecodeError):
     """A text frame is not UTF-8; the connection ends with close code 1007 (RFC 6455 section 8.1)."""
 
 
+class TooComplex(DecodeError):
+    """A text has more arrays and objects than `max_containers`; the connection ends with close code 1009."""
+
+
 class Mistyped(DecodeError):
     """A client's message with a field of a wrong type. As in Phoenix, it is answered, and the connection goes on.
 

@@ -21,7 +21,7 @@ class CloseCode(IntEnum):
     POLICY_VIOLATION = 1008
     """The client kept sending above a rate limit."""
     TOO_BIG = 1009
-    """The client sent a message of more than `max_frame_size` bytes."""
+    """The client sent a message of more than `max_frame_size` bytes, or with more than `max_containers` arrays."""
     INTERNAL_ERROR = 1011
     """The server cannot decode a message, or something in the server failed."""
     RESTART = 1012
@@ -33,6 +33,7 @@ class CloseCode(IntEnum):
 DISCONNECTED = Shutdown("disconnected")
 BAD_MESSAGE = Shutdown("bad_message")
 NOT_UTF8 = Shutdown("not_utf8")
+TOO_COMPLEX = Shutdown("too_complex")
 TIMED_OUT = Shutdown("timeout")
 SLOW_CONSUMER = Shutdown("slow_consumer")
 RATE_LIMITED = Shutdown("rate_limited")
@@ -49,6 +50,7 @@ _CODES: dict[Reason, CloseCode] = {
     DISCONNECTED: CloseCode.GOING_AWAY,
     BAD_MESSAGE: CloseCode.INTERNAL_ERROR,
     NOT_UTF8: CloseCode.INVALID_DATA,
+    TOO_COMPLEX: CloseCode.TOO_BIG,
     TIMED_OUT: CloseCode.PROTOCOL_ERROR,
     SLOW_CONSUMER: CloseCode.TRY_AGAIN_LATER,
     RATE_LIMITED: CloseCode.POLICY_VIOLATION,

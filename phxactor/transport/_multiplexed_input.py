@@ -24,8 +24,9 @@ from phxactor.socket import (
     Pool,
     Socket,
     SocketPush,
+    TooComplex,
 )
-from phxactor.transport._close_codes import BAD_MESSAGE, HELD_UP, NOT_UTF8
+from phxactor.transport._close_codes import BAD_MESSAGE, HELD_UP, NOT_UTF8, TOO_COMPLEX
 from phxactor.transport._frames import RAW
 from phxactor.transport._full_sweep import FullSweep
 from phxactor.transport._websocket import AT_ONCE, HEAVY, MUCH, SHARE, STUCK, WebSocket
@@ -36,6 +37,8 @@ WINDOW: Final = 65536
 COMPRESSED_READ: Final = 4096
 """The same for a connection with compression, and the most bytes of one read: inflated, they may be a thousand times
 as many."""
+_REASONS: Final = {InvalidUTF8: NOT_UTF8, TooComplex: TOO_COMPLEX}
+"""Exit reasons for errors of decoding; `BAD_MESSAGE` for all others."""
 CATCH_UP: Final = 0.005
 """While reading is paused, seconds to the first check whether the channels have caught up; doubles at each check."""
 LOOK: Final = 0.3
@@ -182,7 +185,7 @@ class MultiplexedInput(WebSocket):
         if isinstance(error, Mistyped):
             self._multiplexer.handle_mistyped(error)
         else:
-            self.reject(str(error), NOT_UTF8 if isinstance(error, InvalidUTF8) else BAD_MESSAGE)
+            self.reject(str(error), _REASONS.get(type(error), BAD_MESSAGE))
 
     def look(self, data: bytes) -> Awaitable[None] | None:
         """Check once per window whether the channels keep up; if not, return an awaitable that pauses reading."""

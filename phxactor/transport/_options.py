@@ -130,6 +130,11 @@ class SocketOptions:
     An unhandled message counts for the most memory that it can take: one of up to 255 bytes counts for 10.7 KB. A
     message that alone is over the limit is handled when no other waits. A socket without channels has 64 KiB.
     """
+    max_containers: int | None = attrs.field(default=65_536, validator=check.validator(check.optional(check.whole)))
+    """Limit for the arrays and objects in one message; one with more closes with 1009, and ends a long poll with 400.
+
+    All clients wait while a message is decoded: so many take up to 20 ms. None for no limit. Phoenix has no limit.
+    """
     max_output_bytes: int = attrs.field(default=4 * 1024 * 1024, validator=check.validator(check.whole))
     """Limit for output that waits for a client, in bytes; over it the client is a slow consumer."""
     slow_consumer: SlowConsumer = attrs.field(default="close", validator=_slow_consumer)

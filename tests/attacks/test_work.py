@@ -167,8 +167,13 @@ def upgrade(*headers: bytes, query: bytes = b"vsn=2.0.0", path: bytes = b"/close
 
 NEAR = 1024 * 1024 - 100
 """Bytes of a message that is nearly as long as one may be."""
-ARRAYS = message(b"[" + b"[]," * (NEAR // 3) + b"0]")
-NESTED = message(b"[" + (b'{"":' * 150 + b"0" + b"}" * 150 + b",") * (NEAR // 752) + b"0]")
+MOST = 65_500
+"""Arrays and objects that a message may have, and a few less."""
+ARRAYS = message(b"[" + b"[]," * MOST + b"0," * ((NEAR - 3 * MOST) // 2) + b"0]")
+NEST = (b'{"":' * 150 + b"0" + b"}" * 150 + b",") * (MOST // 150)
+NESTED = message(b"[" + NEST + b"0," * ((NEAR - len(NEST)) // 2) + b"0]")
+TOO_NESTED = message(b"[" + (b'{"":' * 150 + b"0" + b"}" * 150 + b",") * (NEAR // 752) + b"0]")
+HALVES = message(b"[" + NEST + b'"' + b"\\ud83d" * ((NEAR - len(NEST)) // 6) + b'"]')
 ZEROS = message(b"[" + b"0," * (NEAR // 2) + b"0]")
 TEXTS = message(b'"' + b"0" * NEAR + b'"')
 SMALL = message(b"0")
@@ -199,10 +204,14 @@ FLOODS: dict[str, Attack] = {
     "joins": pour(frame(TEXT, b'["1","1","room:1","phx_join",{}]') * 2000),
     "arrays": pour(frame(TEXT, ARRAYS)),
     "nested": pour(frame(TEXT, NESTED)),
+    "nested too much": pour(frame(TEXT, TOO_NESTED)),
+    "nested with halves of characters": pour(frame(TEXT, HALVES)),
+    "nested below half a topic": pour(frame(TEXT, HALVES.replace(b"room:1", b"\\ud83d"))),
     "zeros": pour(frame(TEXT, ZEROS)),
     "echoes of zeros": pour(frame(TEXT, ZEROS.replace(b"quiet", b"echo"))),
     "deflated arrays": compressed(ARRAYS),
     "deflated nested": compressed(NESTED),
+    "deflated too much": compressed(TOO_NESTED),
     "deflated zeros": compressed(ZEROS),
     "deflated text": compressed(TEXTS),
     "deflated echoes": compressed(TEXTS.replace(b"quiet", b"echo")),

@@ -84,4 +84,6 @@ class UserSocket(Socket):
 def test_only_sockets_with_channels_have_long_polls() -> None:
     with pytest.raises(TypeError, match="long polling is for sockets with channels: Silent has none"):
         mount("/raw", Silent, websocket=WebSocketOptions(), longpoll=True)
+    with pytest.raises(TypeError, match="max_containers is for sockets with channels: Silent has none"):
+        mount("/raw", Silent, websocket=WebSocketOptions(max_containers=1))
     assert mount("/socket", UserSocket, longpoll=True).longpoll is not None

@@ -85,6 +85,21 @@ async def test_a_message_that_is_too_long_ends_the_session(
     assert line.getMessage() == words
 
 
+async def test_so_does_one_with_too_many_arrays_and_objects(
+    autojump_clock: MockClock, caplog: pytest.LogCaptureFixture
+) -> None:
+    push = ["1", "2", "room:1", "echo", [[]] * 98]
+    for limit, answer in ((100, TAKEN), (99, MALFORMED)):
+        async with house(LongPollOptions(check_origin=False, max_containers=limit)) as it:
+            client = await it.opened()
+            await client.join("room:1")
+            assert await client.publish_lines(echo(2), push, echo(4)) == answer
+            assert await client.publish(echo(5)) == (TAKEN if answer == TAKEN else GONE)
+    (line,) = complaints(caplog)
+    words = "the message has 100 arrays and objects; the limit (max_containers) is 99"
+    assert line.getMessage() == f"192.0.2.7:50000 is closed with 400: {words}"
+
+
 async def test_as_json_a_body_is_one_message(autojump_clock: MockClock) -> None:
     async with house() as it:
         client = await it.opened()

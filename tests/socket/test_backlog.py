@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from phxactor.socket import SMALL
-from phxactor.socket._backlog import DENSE, OVERHEAD, SMALL_WEIGHT, weigh
+from phxactor.socket._backlog import DENSE, OVERHEAD, SMALL_WEIGHT, containers, weigh
 
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers(-(2**53), 2**53) | st.floats(allow_nan=False) | st.text(max_size=8),
@@ -84,3 +84,27 @@ def test_nor_does_anything_else(value: Any, times: int) -> None:  # noqa: ANN401
 def test_a_text_alone_weighs_little_more_than_it_is_long() -> None:
     text = orjson.dumps(["1", "2", "room:1", "image", "x" * 1_000_000])
     assert weigh(text) < 1.01 * len(text)
+
+
+BRACKETS = st.recursive(
+    st.none() | st.text('{}[]",\\\\a', max_size=8),
+    lambda inner: st.lists(inner, max_size=6) | st.dictionaries(st.text('{["\\\\', max_size=4), inner, max_size=6),
+    max_leaves=40,
+)
+
+
+def parts(value: Any) -> int:  # noqa: ANN401
+    """Count the arrays and objects of a value."""
+    match value:
+        case list():
+            return 1 + sum(map(parts, value))
+        case dict():
+            return 1 + sum(map(parts, value.values()))
+        case _:
+            return 0
+
+
+@given(BRACKETS, st.integers(0, 20))
+def test_arrays_and_objects_are_counted_and_brackets_in_strings_are_not(value: Any, most: int) -> None:  # noqa: ANN401
+    counted = containers(orjson.dumps(value), most)
+    assert counted == parts(value) or parts(value) < counted <= most

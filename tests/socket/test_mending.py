@@ -154,3 +154,12 @@ def test_many_of_them_take_no_more_than_their_number() -> None:
         began = time.process_time()
         V2.decode(data, TEXT)
         assert time.process_time() - began < 1
+
+
+@pytest.mark.parametrize("payload", ["\ufffd", "\\ufffd", "\\uFFFD"])
+def test_a_long_text_is_not_read_again_for_the_replacement_character_in_a_name(payload: str) -> None:
+    text = '["1","1","a\\ud83d","e","%s"]' % (payload + "x" * 70_000)
+    with pytest.raises(Mistyped, match="half a character in topic"):
+        V2.decode(text.encode(), TEXT)
+    text = '["1","1","a","e","\\ud83d%s"]' % (payload + "x" * 70_000)
+    assert V2.decode(text.encode(), TEXT).topic == "a"

@@ -27,6 +27,7 @@ def test_the_defaults() -> None:
     assert options.max_channels == 100
     assert options.join_timeout == 30.0
     assert options.max_output_bytes == 4_194_304
+    assert options.max_containers == 65_536
     assert options.slow_consumer == "close"
     assert options.max_messages_per_second is None
     assert options.max_joins_per_second is None
@@ -70,6 +71,8 @@ def test_what_is_given_is_taken() -> None:
         ("max_frame_size", 1.5, TypeError, "whole number"),
         ("max_channels", 0, ValueError, "max_channels"),
         ("max_channels", True, TypeError, "max_channels"),
+        ("max_containers", 0, ValueError, "max_containers"),
+        ("max_containers", 1.5, TypeError, "max_containers"),
         ("max_output_bytes", -1, ValueError, "max_output_bytes"),
         ("compress", 1, TypeError, "True or False"),
         ("auth_token", "yes", TypeError, "auth_token"),

@@ -78,11 +78,12 @@ class UserSocket(Socket):
         return "users_socket:1"
 
 
-def endpoint(max_input_bytes: int = 8 * 1024 * 1024, **options: float) -> Endpoint:
+def endpoint(max_input_bytes: int = 8 * 1024 * 1024, max_containers: int = 65_536, **options: float) -> Endpoint:
     chosen = WebSocketOptions(check_origin=False, max_output_bytes=BOUND, **options)  # type: ignore[arg-type]
+    channels = attrs.evolve(chosen, max_input_bytes=max_input_bytes, max_containers=max_containers)
     return Endpoint(
         sockets=[
-            mount("/socket", UserSocket, websocket=attrs.evolve(chosen, max_input_bytes=max_input_bytes)),
+            mount("/socket", UserSocket, websocket=channels),
             mount("/echo", EchoSocket, websocket=chosen),
         ]
     )
@@ -202,6 +203,19 @@ async def test_nothing_is_read_while_a_channel_has_to_catch_up(still_clock: Mock
             still_clock.jump(0.05)
             await moment()
         assert Gate.seen == list(range(messages))
+
+
+@pytest.mark.parametrize(("arrays", "compress"), [(98, False), (99, False), (98, True), (99, True)])
+async def test_a_message_may_have_so_many_arrays_and_objects(arrays: int, compress: bool) -> None:
+    payload = {"text": "{[" * 100, "arrays": [[]] * (arrays // 2) + [{}] * (arrays - arrays // 2 - 1)}
+    made = endpoint(max_containers=100, compress=compress)
+    async with serving(made) as server, await server.connect(SOCKET, compress=compress) as client:
+        await client.ask(JOIN)
+        await client.send(["1", "1", "room:1", "echo", payload])
+        if arrays == 98:  # and the message, and its payload
+            assert await client.json() == ["1", "1", "room:1", "phx_reply", {"status": "ok", "response": payload}]
+        else:
+            assert await client.until_closed() == ([], Closed(1009))
 
 
 async def test_whose_channel_takes_nothing_for_long_is_let_go(monkeypatch: pytest.MonkeyPatch) -> None:
