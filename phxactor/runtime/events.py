@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Mapping
 from typing import Final
 
 from phxactor.telemetry import Event
@@ -27,15 +28,21 @@ stray: Final = Event(
 )
 stuck: Final = Event(
     "phxactor.process.stuck",
-    "A process does not let others run: pid (or None), seconds, stack (text). Emitted in the watchdog's thread.",
+    "A process lets nothing else run: pid (None if it is not one process alone), seconds, stack (text). Emitted in the "
+    "watchdog's thread.",
 )
 unstuck: Final = Event(
     "phxactor.process.unstuck",
-    "A stuck process lets others run again: pid, seconds (during which nothing else ran). Emitted in the watchdog's "
-    "thread.",
+    "The loop goes on after `stuck`: pid (as there), seconds (in which nothing else ran). Emitted in the same thread.",
 )
 call_failed: Final = Event("phxactor.run_soon.failed", "A function given to `run_soon` has raised: exception.")
 timer_failed: Final = Event("phxactor.timer.failed", "The callback of a timer has raised: exception.")
+
+
+def _blocking(fields: Mapping[str, object]) -> str:
+    seconds = f"has let nothing else run for {fields['seconds']:.1f} s"
+    return f"the loop {seconds}" if fields["pid"] is None else f"{fields['pid']!r} {seconds}"
+
 
 log(crashed, logging.ERROR, lambda fields: f"{fields['pid']!r} crashed")
 log(cleanup_failed, logging.ERROR, lambda fields: f"the cleanup of {fields['pid']!r}, which was ending, failed")
@@ -44,11 +51,7 @@ log(
     logging.ERROR,
     lambda fields: f"{fields['pid']!r} was killed but does not end: its task is in a shield, or waits for a thread",
 )
-log(
-    stuck,
-    logging.ERROR,
-    lambda fields: f"{fields['pid']!r} has let nothing else run for {fields['seconds']:.1f} s:\n{fields['stack']}",
-)
-log(unstuck, logging.ERROR, lambda fields: f"{fields['pid']!r} let nothing else run for {fields['seconds']:.1f} s")
+log(stuck, logging.WARNING, lambda fields: f"{_blocking(fields)}, and is here:\n{fields['stack']}")
+log(unstuck, logging.INFO, lambda fields: f"{_blocking(fields)}, and goes on")
 log(timer_failed, logging.ERROR, lambda _: "the callback of a timer raised")
 log(call_failed, logging.ERROR, lambda _: "a function given to run_soon raised")

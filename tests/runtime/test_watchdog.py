@@ -47,7 +47,7 @@ def test_TM8_a_process_that_lets_nobody_run_is_told_of(caplog: pytest.LogCapture
     events.stuck.attach(stuck)
     events.unstuck.attach(unstuck)
     try:
-        with caplog.at_level(logging.ERROR):
+        with caplog.at_level(logging.INFO):
             run(main, stuck_after=0.2)
     finally:
         events.stuck.detach(stuck)
@@ -59,7 +59,43 @@ def test_TM8_a_process_that_lets_nobody_run_is_told_of(caplog: pytest.LogCapture
     assert isinstance(what["seconds"], float)
     assert isinstance(after["seconds"], float)
     assert 0.2 <= what["seconds"] <= after["seconds"]
-    assert any("in busy" in record.getMessage() for record in caplog.records)
+    (warning,) = [record for record in caplog.records if record.levelno == logging.WARNING and _is_of(record, pids)]
+    first_line, *stack = warning.getMessage().splitlines()
+    assert first_line.startswith(f"{pids[0]!r} has let nothing else run for ")
+    assert "in busy" in stack[0]  # the frames below the process are left out
+    assert [one.levelname for one in caplog.records if _is_of(one, pids)] == ["WARNING", "INFO"]
+
+
+def _is_of(record: logging.LogRecord, pids: list[Pid]) -> bool:
+    return record.getMessage().startswith(repr(pids[0]))
+
+
+def test_TM8_several_that_are_slow_together_are_not_named(caplog: pytest.LogCaptureFixture) -> None:
+    """Each takes half of the time at most, in one pass of the loop."""
+    told = threading.Event()
+    until = monotonic() + PATIENCE
+
+    async def takes_a_while() -> None:
+        began = monotonic()
+        while monotonic() - began < 0.02:
+            pass
+
+    def stuck(_: Event, fields: Mapping[str, object]) -> None:
+        if "takes_a_while" in str(fields["stack"]) and fields["pid"] is None:
+            told.set()
+
+    async def main() -> None:
+        while not told.is_set() and monotonic() < until:
+            pids = [spawn_link(takes_a_while) for _ in range(50)]
+            await pids[0].runtime.ended(pids[-1])
+
+    events.stuck.attach(stuck)
+    try:
+        run(main, stuck_after=0.4)
+    finally:
+        events.stuck.detach(stuck)
+    assert told.is_set()
+    assert any(record.getMessage().startswith("the loop has let nothing else run for ") for record in caplog.records)
 
 
 def test_TM8_nobody_is_told_of_a_program_that_waits(caplog: pytest.LogCaptureFixture) -> None:
