@@ -207,7 +207,8 @@ async def test_nothing_is_read_while_a_channel_has_to_catch_up(still_clock: Mock
 
 @pytest.mark.parametrize(("arrays", "compress"), [(98, False), (99, False), (98, True), (99, True)])
 async def test_a_message_may_have_so_many_arrays_and_objects(arrays: int, compress: bool) -> None:
-    payload = {"text": "{[" * 100, "arrays": [[]] * (arrays // 2) + [{}] * (arrays - arrays // 2 - 1)}
+    inner: list[object] = [[]] * (arrays // 2) + [{}] * (arrays - arrays // 2 - 1)
+    payload = {"text": "{[" * 100, "arrays": inner}
     made = endpoint(max_containers=100, compress=compress)
     async with serving(made) as server, await server.connect(SOCKET, compress=compress) as client:
         await client.ask(JOIN)
