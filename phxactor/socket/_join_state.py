@@ -50,8 +50,8 @@ class JoinState(Replying):
         """The channels that are monitored; a replaced one stands with the join that replaces it."""
         self._asked: dict[From, Joining] = {}
         """The joins that a pool or a channel has still to answer."""
-        self._closed_early: set[Pid] | None = None
-        """Processes that have said that they close, and may be channels that no pool has named yet."""
+        self._closed_early: dict[Pid, Pid | None] | None = None
+        """Processes that have said that they close, maybe channels that no pool has named yet, with their parents."""
         self._backlog: Backlog | None = None
 
     @property

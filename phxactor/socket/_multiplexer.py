@@ -153,19 +153,33 @@ class Multiplexer(JoinActs):
         joining = self._asked.pop(watch, None)
         if joining is None:
             return
-        joining.pool_watch = None
+        joining.pool_watch, pool = None, watch.target
         drop_monitor(watch)
         kind = type(started)
         if kind is Ok:
-            if self._closed_early is not None and started.value in self._closed_early:
+            if self._closed_early is not None and self._closed_early.pop(started.value, started) is not started:
                 self.step(joining, CLOSE)
             self.step(joining, NAMED, started.value)
         elif started is TOO_LATE:
             self.step(joining, TIMEOUT, started.reason)
         else:
-            self.step(joining, NOT_STARTED, started.reason if kind is Error else started)
+            self._not_started(joining, pool, started.reason if kind is Error else started)
         if not self._asked:
             self.forget_asked()
+
+    def _not_started(self, joining: Joining, pool: object, reason: Any) -> None:  # noqa: ANN401 - any term
+        """Take the failure of a start.
+
+        The pool will not name the process now. But a pool starts one channel after the other: a process that it has
+        started, and that has said that it closes, is the channel, and its word came first.
+        """
+        early = self._closed_early or {}
+        closed = [pid for pid, parent in early.items() if parent is pool]
+        for pid in closed:
+            del early[pid]
+        if closed:
+            self.step(joining, CLOSE)
+        self.step(joining, NOT_STARTED, reason)
 
     def _channel_answered(self, from_: ChannelFrom, answer: Any) -> None:  # noqa: ANN401 - the same
         """Take a channel's answer to a join. One that cannot be encoded is an event of its own."""
@@ -192,7 +206,7 @@ class Multiplexer(JoinActs):
         pid = down.object
         if joining is not None:
             joining.pool_watch = None
-            self.step(joining, NOT_STARTED, down.reason)
+            self._not_started(joining, pid, down.reason)
             if not self._asked:
                 self.forget_asked()
         elif type(pid) is Pid and (found := self._by_pid.pop(pid, None)) is not None:
@@ -231,7 +245,7 @@ class Multiplexer(JoinActs):
             if joining is not None:
                 self.step(joining, CLOSE)
             else:
-                self._closed_early = {*(self._closed_early or ()), pid}
+                self._closed_early = {**(self._closed_early or {}), pid: pid.parent}
 
     def _starting(self, pid: Pid, socket: Socket | None) -> Joining | None:
         """Find the join of a channel that no pool has named yet."""

@@ -13,7 +13,7 @@ from trio.testing import MockClock
 
 from phxactor import Error, Exit, Message, Ok, Pid, Shutdown, SocketClose, channel, self_pid, unlink
 from phxactor.otp import IGNORE, Started
-from phxactor.runtime import KILL, KILLED, NOPROC, Down, Exited, From, receive, spawn_link, trap_exit
+from phxactor.runtime import KILL, KILLED, NOPROC, Down, Exited, From, receive, spawn, spawn_link, trap_exit
 from phxactor.socket import BINARY, Route, Socket
 from phxactor.socket._join_acts import DUPLICATE_GRACE
 from phxactor.socket._join_table import TABLE, Act, Event, Phase, cell
@@ -408,6 +408,58 @@ async def test_a_channel_that_answers_through_another_process_is_known_once_it_i
         stage.puppet.start()
         assert await stage.hear() == [("1", "phx_close")]
         await nothing_is_left(stage)
+
+
+@pytest.mark.parametrize("outcome", [Error("failed"), IGNORE, Error("raises"), None], ids=str)
+@pytest.mark.parametrize("answered_by", ["channel", "another"])
+@pytest.mark.parametrize("told_with", ["pid", "socket"])
+async def test_a_close_that_another_process_tells_comes_first_though_the_start_fails(
+    told_with: str, answered_by: str, outcome: Started | None, autojump_clock: MockClock
+) -> None:
+    async with staged(2) as stage:
+        await asked(stage)
+        if answered_by == "channel":
+            stage.puppet.do(lambda: stage.puppet.from_.reply(Ok()))
+        else:
+            stage.puppet.from_.reply(Ok())
+        await settle()
+        if told_with == "pid":
+            tell(stage.puppet)
+        else:
+            stage.puppet.socket.close(Shutdown("left"))
+        await settle()
+        if outcome is None:
+            await pool_dies(stage)
+        else:
+            stage.puppet.start(outcome)
+        assert await stage.hear() == [("1", "ok"), ("1", "phx_close")]
+        stage.puppet = None  # type: ignore[assignment]  # it has no pool that could name it
+        await nothing_is_left(stage)
+
+
+async def test_a_close_is_that_of_the_start_that_its_pool_is_at(autojump_clock: MockClock) -> None:
+    async with staged(2) as stage:
+        await asked(stage)
+        stage.it.say("8", "8", "puppet:2", "phx_join")  # it waits for the pool
+        stage.puppet.from_.reply(Ok())
+        tell(stage.puppet)
+        await settle()
+        stage.puppet.start(Error("failed"))
+        await settle()
+        second = Puppet.made[-1]
+        assert second is not stage.puppet
+        second.from_.reply(Ok())
+        second.start(Error("failed"))
+        assert await stage.hear() == [("1", "ok"), ("1", "phx_close"), ("8", "ok"), ("8", "phx_error")]
+
+
+async def test_a_close_of_a_stranger_is_not_that_of_a_channel_whose_start_fails(autojump_clock: MockClock) -> None:
+    async with staged(2) as stage:
+        await asked(stage)
+        stage.puppet.from_.reply(Ok())
+        stage.it.pid.send(SocketClose(spawn(receive), Shutdown("left")))
+        stage.puppet.start(Error("failed"))
+        assert await stage.hear() == [("1", "ok"), ("1", "phx_error")]
 
 
 async def test_a_close_of_another_process_is_not_the_channels(autojump_clock: MockClock) -> None:
