@@ -168,8 +168,8 @@ class ClientChannel:
         __tracebackhide__ = True
         return await self._assert_ended("phx_error", within)
 
-    async def hear(self) -> list[Message | Reply]:
-        """Return the client's messages on this topic that no assertion has matched, as `Client.hear` does."""
+    async def receive_all(self) -> list[Message | Reply]:
+        """Return the client's messages on this topic that no assertion has matched, as `Client.receive_all` does."""
         items = await self.client.inbox.new(lambda item: item.topic == self.topic)
         return [item for item in items if not isinstance(item, Broadcast)]
 
@@ -194,7 +194,7 @@ class ClientChannel:
     def _answer(self, ref: str, status: str | None, pattern: Pattern) -> Expected:
         if not isinstance(ref, str):
             raise TypeError(f"a reply is looked for by the ref that `push` has returned, not by {ref!r:.100}")
-        return expect_reply(ref, status, pattern, self.client.asked.get(ref, repr(ref)))
+        return expect_reply(ref, status, pattern, self.client.descriptions.get(ref, repr(ref)))
 
     def _heard(self) -> ClientInbox:
         if self.topic not in self.client.transport.listening:

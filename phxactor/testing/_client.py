@@ -30,7 +30,7 @@ class Client:
         self.join_timeout = join_timeout
         """Seconds that a join may take, from the socket's options."""
         self.transport = transport
-        self.asked: dict[Ref, str] = {}
+        self.descriptions: dict[Ref, str] = {}
         """Descriptions of the sent messages, by ref, for error texts."""
         self.sent: list[Message] = []
         """The sent messages, in order."""
@@ -41,7 +41,7 @@ class Client:
         self._refs = count(1)
         self._channels: dict[str, ClientChannel] = {}
         """The latest channel of each topic."""
-        transport.hear = self._hear
+        transport.on_message = self._receive
         own(transport.pid, lambda _: self._end())
 
     def __repr__(self) -> str:
@@ -96,17 +96,17 @@ class Client:
         Raises EncodeError if the payload is not `bytes` and JSON cannot hold it.
         """
         data = encode(message)
-        self.asked[message.ref] = f"{message.event!r} of ref {message.ref!r}"
+        self.descriptions[message.ref] = f"{message.event!r} of ref {message.ref!r}"
         self.sent.append(message)
         self.transport_pid.send(FromClient(data))
 
     @property
-    def told(self) -> list[Message | Reply]:
+    def received(self) -> list[Message | Reply]:
         """All messages received so far, in order, whether an assertion has matched them or not; for invariants."""
         items = [arrival.item for arrival in self.inbox.all]
         return [item for item in items if not isinstance(item, Broadcast)]
 
-    async def hear(self) -> list[Message | Reply]:
+    async def receive_all(self) -> list[Message | Reply]:
         """Wait until nothing more happens, and return all messages received since the last call, in order.
 
         Messages that an assertion has matched are left out.
@@ -142,7 +142,7 @@ class Client:
             raise AssertionError("\n".join([closed, *self.inbox.story()]))
         return reason
 
-    def _hear(self, item: Item) -> None:
+    def _receive(self, item: Item) -> None:
         if isinstance(item, Broadcast):
             self.broadcasts.add(item)
             return
@@ -156,4 +156,4 @@ class Client:
         self.broadcasts.end()
 
     def _show(self, item: Item) -> str:
-        return show(item, self.asked)
+        return show(item, self.descriptions)

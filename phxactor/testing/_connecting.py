@@ -16,8 +16,8 @@ from phxactor.runtime import NotAProcessError, Pid, Runtime, own, self_pid
 from phxactor.socket import Socket, Transport
 from phxactor.testing._client import Client
 from phxactor.testing._refusals import Refused
-from phxactor.testing._transport import Admitted, Connected, Knock, transport_spec
-from phxactor.testing.leaks import tell_watches
+from phxactor.testing._transport import Admitted, Connected, MemoryAdmission, transport_spec
+from phxactor.testing.leaks import record_client
 from phxactor.transport import ConnectInfoKey, LongPollOptions, SocketOptions, WebSocketOptions
 
 HOST: Final = "app.test"
@@ -26,7 +26,7 @@ EVERYTHING: Final[tuple[ConnectInfoKey, ...]] = get_args(ConnectInfoKey)
 
 
 @attrs.define
-class House:
+class KitEndpoints:
     """The kit's endpoints in one runtime."""
 
     lock: trio.Lock = attrs.field(factory=trio.Lock)
@@ -43,24 +43,24 @@ class House:
         return self.endpoints[socket]
 
 
-_houses: Final[dict[Runtime, House]] = {}
+_endpoints: Final[dict[Runtime, KitEndpoints]] = {}
 
 
-def _house() -> House:
-    """Return the House of the caller's runtime; it is removed when the runtime's main process ends."""
+def _kit_endpoints() -> KitEndpoints:
+    """Return the kit's endpoints of the caller's runtime; they are removed when the runtime's main process ends."""
     try:
         runtime = self_pid().runtime
     except NotAProcessError:
         problem = "only a process can connect: name the fixture phx_runtime in the test, or use phxactor.open_runtime()"
         raise NotAProcessError(problem) from None
-    if runtime not in _houses:
-        _houses[runtime] = House()
+    if runtime not in _endpoints:
+        _endpoints[runtime] = KitEndpoints()
         own(runtime.main, _forget)
-    return _houses[runtime]
+    return _endpoints[runtime]
 
 
 def _forget(main: Pid) -> None:
-    del _houses[main.runtime]
+    del _endpoints[main.runtime]
 
 
 async def connect(
@@ -100,7 +100,7 @@ async def connect(
 
     """
     __tracebackhide__ = True
-    endpoint = await running(_house().endpoint_of(socket) if endpoint is None else endpoint)
+    endpoint = await running(_kit_endpoints().endpoint_of(socket) if endpoint is None else endpoint)
     mounted = _mount_of(endpoint, socket, transport)
     options = _options(mounted, transport)
     if auth_token is not None and not options.auth_token:
@@ -111,7 +111,8 @@ async def connect(
     request = _request(mounted, transport, params or {}, sent, peer)
     given = {} if connect_info is None else connect_info
     return await _enter(
-        endpoint, Knock(endpoint.serving, socket, options, request, transport, given=given, auth_token=auth_token)
+        endpoint,
+        MemoryAdmission(endpoint.serving, socket, options, request, transport, given=given, auth_token=auth_token),
     )
 
 
@@ -128,17 +129,19 @@ async def admitted(
     The caller must be a process. `endpoint`, `transport` and the errors are those of `connect`.
     """
     __tracebackhide__ = True
-    endpoint = await running(_house().endpoint_of(socket) if endpoint is None else endpoint)
+    endpoint = await running(_kit_endpoints().endpoint_of(socket) if endpoint is None else endpoint)
     mounted = _mount_of(endpoint, socket, transport)
     request = _request(mounted, transport, {}, {}, IN_MEMORY)
     taken = Admitted(id, assigns or {})
     options = _options(mounted, transport)
-    return await _enter(endpoint, Knock(endpoint.serving, socket, options, request, transport, admitted=taken))
+    return await _enter(
+        endpoint, MemoryAdmission(endpoint.serving, socket, options, request, transport, admitted=taken)
+    )
 
 
 async def running(endpoint: Endpoint) -> Endpoint:
     """Return an endpoint; start it, linked to the caller, if it does not run. Raises NotAProcessError."""
-    async with _house().lock:  # a process receives in one task at a time
+    async with _kit_endpoints().lock:  # a process receives in one task at a time
         if endpoint.find() is None:
             (await endpoint.start_link(server=False)).unwrap()
     return endpoint
@@ -157,10 +160,10 @@ def _request(
     )
 
 
-async def _enter(endpoint: Endpoint, knock: Knock) -> Client:
+async def _enter(endpoint: Endpoint, knock: MemoryAdmission) -> Client:
     """Start a transport for the client, and wait for its answer. Raises Refused."""
     __tracebackhide__ = True
-    async with _house().lock:
+    async with _kit_endpoints().lock:
         started = await DynamicSupervisor.start_child(knock.serving.supervisor_of(0), transport_spec(knock))
         answer = await call(started.unwrap(), "connect", timeout=None)
     if isinstance(answer, RefusedError):
@@ -171,7 +174,7 @@ async def _enter(endpoint: Endpoint, knock: Knock) -> Client:
         raise Refused(refused, error) from cause
     assert isinstance(answer, Connected)  # noqa: S101 - the only other answer
     client = Client(endpoint, answer.transport, knock.options.join_timeout)
-    tell_watches(client)
+    record_client(client)
     return client
 
 

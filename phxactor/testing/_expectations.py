@@ -18,8 +18,8 @@ def expect_push(topic: str, event: str, pattern: Pattern, join_refs: Container[R
     return Expected(f"push {event!r}{_with(pattern)} on {topic!r}", meant, lambda item: fit(pattern, item.payload))
 
 
-def expect_reply(ref: Ref, status: str | None, pattern: Pattern, asked: str) -> Expected:
-    """Expect the reply to the message with this ref; `asked` describes that message in the error text."""
+def expect_reply(ref: Ref, status: str | None, pattern: Pattern, described: str) -> Expected:
+    """Expect the reply to the message with this ref; `described` is what describes that message in the error text."""
 
     def compare(item: Item) -> Fit | list[str]:
         assert isinstance(item, Reply)  # noqa: S101 - it was meant
@@ -33,7 +33,7 @@ def expect_reply(ref: Ref, status: str | None, pattern: Pattern, asked: str) -> 
         return isinstance(item, Reply) and item.ref == ref
 
     wanted = "" if status is None else f" {status!r}"
-    return Expected(f"reply{wanted}{_with(pattern)} to {asked}", meant, compare)
+    return Expected(f"reply{wanted}{_with(pattern)} to {described}", meant, compare)
 
 
 def expect_broadcast(topic: str, event: str, pattern: Pattern) -> Expected:
@@ -45,13 +45,12 @@ def expect_broadcast(topic: str, event: str, pattern: Pattern) -> Expected:
     return Expected(f"broadcast {event!r}{_with(pattern)} on {topic!r}", meant, lambda item: fit(pattern, item.payload))
 
 
-def show(item: Item, asked: Mapping[Ref, str]) -> str:
-    """Return a received message as one line; `asked` holds descriptions of the client's messages by ref."""
+def show(item: Item, descriptions: Mapping[Ref, str]) -> str:
+    """Return a received message as one line; `descriptions` has the client's messages by ref."""
     match item:
         case Reply():
-            return (
-                f"reply to {asked.get(item.ref, repr(item.ref))}: {item.status} {brief(item.payload)} on {item.topic!r}"
-            )
+            described = descriptions.get(item.ref, repr(item.ref))
+            return f"reply to {described}: {item.status} {brief(item.payload)} on {item.topic!r}"
         case Broadcast():
             return f"broadcast {item.event!r} {brief(item.payload)} on {item.topic!r}"
         case Message():

@@ -50,7 +50,7 @@ class Fault:
         self._who = who
         self._reason = reason
         self._taken: Counter[Pid] = Counter()
-        self._mailboxes: list[Noticing] = []
+        self._mailboxes: list[WatchedMailbox] = []
 
     def took(self, pid: Pid) -> None:
         """Count a message that a process has taken. Raises `Exit` in a process that ends by the signal."""
@@ -85,7 +85,7 @@ class Fault:
         def watched_take(waiter: Waiter) -> object:
             message = take(waiter)
             mailbox = waiter.mailbox.mailbox
-            if isinstance(mailbox, Noticing) and self in mailbox.faults:
+            if isinstance(mailbox, WatchedMailbox) and self in mailbox.faults:
                 self.took(mailbox.pid)
             return message
 
@@ -100,8 +100,8 @@ class Fault:
             mailbox.leave(self)
 
     def _watch(self, pid: Pid) -> None:
-        if not isinstance(pid.mailbox, Noticing):
-            pid.mailbox = Noticing(pid)
+        if not isinstance(pid.mailbox, WatchedMailbox):
+            pid.mailbox = WatchedMailbox(pid)
         pid.mailbox.faults.append(self)
         self._mailboxes.append(pid.mailbox)
 
@@ -111,7 +111,7 @@ class Fault:
 
 
 @final
-class Noticing(list[object]):
+class WatchedMailbox(list[object]):
     """A mailbox that reports each taken message to its faults."""
 
     def __init__(self, pid: Pid) -> None:

@@ -46,7 +46,7 @@ class Guest:
         done = self._done
         if done is None or (isinstance(done, Error) and isinstance(done.error, trio.Cancelled)):
             self.finish()
-            raise AssertionError("the first process has been told to end, and did")
+            raise AssertionError("an exit signal has ended the first process")
         return done.unwrap()
 
     def finish(self) -> None:

@@ -1,7 +1,7 @@
 """The transport of a test's client: a process with a real multiplexer, and serialized messages without frames.
 
     Client.push ── FromClient ──▶ port ── decode ──▶ Multiplexer ──▶ channels
-    Client.arrivals ◀── decode ── port ◀── SocketPush of channels and broadcasts
+    Client.inbox ◀── decode ── port ◀── SocketPush of channels and broadcasts
 
 It runs below the endpoint's supervisor, like every connection. `connect` runs in it, and it is disconnected, drained
 and killed like every connection.
@@ -55,7 +55,7 @@ class Admitted:
 
 
 @attrs.frozen
-class Knock(Admission):
+class MemoryAdmission(Admission):
     """A client's request, with the values that the test gives for the connection."""
 
     given: Mapping[str, object] = attrs.field(factory=dict, kw_only=True)
@@ -83,7 +83,7 @@ class MemoryTransport:
     def __init__(self, socket: Socket, options: SocketOptions, pool: Pool, peer: str) -> None:
         self.socket = socket
         self.pid = socket.transport_pid
-        self.hear: Callable[[Any], None] = _nobody
+        self.on_message: Callable[[Any], None] = _nobody
         """Called with each message for the client, and with each broadcast that the test is subscribed to."""
         self.listening: set[str] = set()
         """Topics to whose broadcasts the test is subscribed."""
@@ -112,8 +112,8 @@ class MemoryTransport:
         return self._multiplexer.channel_of(topic)
 
     def push(self, push: SocketPush) -> None:
-        """Decode a message for the client, and hand it to `hear`."""
-        self.hear(decode(push.data.decode() if push.opcode == TEXT else push.data))
+        """Decode a message for the client, and hand it to `on_message`."""
+        self.on_message(decode(push.data.decode() if push.opcode == TEXT else push.data))
 
     def stop(self, reason: Reason) -> None:
         """End the connection."""
@@ -159,7 +159,7 @@ class MemoryTransport:
 
     def _broadcast(self, broadcast: Broadcast) -> None:
         if broadcast.topic in self.listening:
-            self.hear(broadcast)
+            self.on_message(broadcast)
         if broadcast.topic == self.socket.id:
             self._multiplexer.handle_info(broadcast)
 
@@ -168,29 +168,29 @@ def _nobody(_: object) -> None:
     """Drop a message: there is no client yet."""
 
 
-def transport_spec(knock: Knock) -> ChildSpec:
+def transport_spec(admission: MemoryAdmission) -> ChildSpec:
     """Return the child specification of a transport. After its start, a call `"connect"` gets its decision."""
-    return ChildSpec(id="connection", start=(_start, (knock,), {}), restart="temporary")
+    return ChildSpec(id="connection", start=(_start, (admission,), {}), restart="temporary")
 
 
-def _start(knock: Knock) -> Ok[Pid]:
-    return Ok(self_pid().runtime.spawn(_run, knock, link=True, initial_call="MemoryTransport"))
+def _start(admission: MemoryAdmission) -> Ok[Pid]:
+    return Ok(self_pid().runtime.spawn(_run, admission, link=True, initial_call="MemoryTransport"))
 
 
-async def _run(knock: Knock) -> None:
+async def _run(admission: MemoryAdmission) -> None:
     """Run the transport process: decide about the client, answer the test, then serve the connection."""
     pid = self_pid()
     began = pid.runtime.now()
     opening = await receive(lambda message: type(message) is Call)
     assert type(opening) is Call  # noqa: S101 - it was looked for
     try:
-        knock.check_origin()
-        socket = await knock.connect_multiplexed(cast("type[Socket]", knock.handler), knock.auth_token)
+        admission.check_origin()
+        socket = await admission.connect_multiplexed(cast("type[Socket]", admission.handler), admission.auth_token)
     except RefusedError as refused:
-        knock.tell_refused(refused.why)
+        admission.tell_refused(refused.why)
         opening.from_.reply(refused)
         raise Exit(NORMAL) from None
-    knock.tell_connected(pid, began, socket.log_level)
-    transport = MemoryTransport(socket, knock.options, knock.serving.pool_of, str(knock.request.peer))
+    admission.tell_connected(pid, began, socket.log_level)
+    transport = MemoryTransport(socket, admission.options, admission.serving.pool_of, str(admission.request.peer))
     opening.from_.reply(Connected(transport))
     await transport.run()

@@ -19,8 +19,8 @@ from phxactor.testing._settle import settle
 from phxactor.testing._trees_model import TreeModel
 from phxactor.testing.trees import Branch, End, Grown, Leaf, Path, grow, paths
 
-Way: TypeAlias = Literal["exits", "stops", "raises", "killed", "told"]
-"""`exits`, `stops`, `raises`: by its own callback. `killed`: by a kill from outside. `told`: by an exit signal."""
+Way: TypeAlias = Literal["exits", "stops", "raises", "killed", "signalled"]
+"""`exits`, `stops`, `raises`: by its own callback. `killed`: by a kill from outside. `signalled`: by an exit signal."""
 
 
 @attrs.frozen
@@ -56,9 +56,9 @@ WORK: Final = "work"
 
 def outcome(crash: Crash, node: Leaf | Branch) -> tuple[bool, Reason]:
     """Return whether a node ends by a crash, and with which reason."""
-    if isinstance(node, Branch) or crash.way == "killed" or (crash.way == "told" and crash.reason == KILL):
+    if isinstance(node, Branch) or crash.way == "killed" or (crash.way == "signalled" and crash.reason == KILL):
         return True, KILLED
-    if crash.way == "told":
+    if crash.way == "signalled":
         return not (node.traps or crash.reason == NORMAL), crash.reason
     return True, ("raised", crash.reason) if crash.way == "raises" else crash.reason
 
@@ -69,7 +69,7 @@ def carry_out(crash: Crash, pid: Pid, node: Leaf | Branch) -> None:
         cast(pid, WORK)
     if isinstance(node, Branch) or crash.way == "killed":
         pid.exit(KILL)
-    elif crash.way == "told":
+    elif crash.way == "signalled":
         pid.exit(crash.reason)
     else:
         cast(pid, End(crash.way, crash.reason))

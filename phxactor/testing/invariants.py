@@ -3,8 +3,8 @@
     async with nothing_leaked(pubsub): ...      no new processes, names, monitors, links, timers, subscriptions
     async with untouched(sibling): ...          the process lives on, and has not been restarted
     assert_answered(trace)                      each call is answered once
-    assert_told_once(client.told)               a client is told once of the end of each channel
-    assert_replied_once(client.told, client.sent)
+    assert_ended_once(client.received)          a client gets one phx_close or phx_error for each channel that ends
+    assert_replied_once(client.received, client.sent)
                                                 and gets one reply to each of its messages
     assert_restarts(supervisor, {"b": 1})       the children that a supervisor restarted, and how often
 
@@ -84,36 +84,36 @@ def assert_answered(trace: Trace) -> None:
             raise AssertionError(f"there was no answer: {sent.text}")
 
 
-def assert_told_once(heard: Iterable[Message | Reply], still_joined: Collection[Ref] = ()) -> None:
-    """Assert that a client was told once, by `phx_close` or `phx_error`, of the end of each channel that it had joined.
+def assert_ended_once(received: Iterable[Message | Reply], still_joined: Collection[Ref] = ()) -> None:
+    """Assert that a client got one `phx_close` or `phx_error` for the end of each channel that it had joined.
 
-    `heard` is all that the client received, in order: `client.told`. `still_joined` are the join refs of the channels
-    that are alive: for these the client must not have been told of an end, and for no channel before its join.
+    `received` is all that the client received, in order: `client.received`. `still_joined` are the join refs of the
+    channels that are alive: for these, the client must not have got one; nor for any channel before its join.
     """
-    told: dict[Ref, list[str]] = {}
-    for item in heard:
+    ends: dict[Ref, list[str]] = {}
+    for item in received:
         ended = isinstance(item, Message) and item.event in ("phx_close", "phx_error")
         if isinstance(item, Reply) and item.status == "ok" and item.ref == item.join_ref:
-            told[item.join_ref] = []
+            ends[item.join_ref] = []
         elif isinstance(item, Message) and ended:
-            if item.join_ref not in told:
+            if item.join_ref not in ends:
                 raise AssertionError(f"{item.event} of {item.topic!r} for {item.join_ref!r}, which was not let in")
-            told[item.join_ref].append(item.event)
-    for ref, events in told.items():
+            ends[item.join_ref].append(item.event)
+    for ref, events in ends.items():
         if len(events) != (ref not in still_joined):
             lives = "lives" if ref in still_joined else "has ended"
-            raise AssertionError(f"the channel of the join {ref!r} {lives}, and its client was told {events}")
+            raise AssertionError(f"the channel of the join {ref!r} {lives}, and its client got {events}")
 
 
-def assert_replied_once(heard: Iterable[Message | Reply], sent: Iterable[Message]) -> None:
+def assert_replied_once(received: Iterable[Message | Reply], sent: Iterable[Message]) -> None:
     """Assert that each of a client's messages got one reply. A message whose channel has ended may have got none.
 
-    `heard` is all that the client received: `client.told`. `sent` are the messages of `client.sent` that must be
+    `received` is all that the client received: `client.received`. `sent` are the messages of `client.sent` that must be
     answered, since channels need not answer all.
     """
     replies: Counter[Ref] = Counter()
     ended: set[Ref] = set()
-    for item in heard:
+    for item in received:
         if isinstance(item, Reply):
             replies[item.ref] += 1
         elif item.event in ("phx_close", "phx_error"):

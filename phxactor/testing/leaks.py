@@ -77,8 +77,8 @@ class Watch:
                 self.found.append(f"thread: {thread.name}")
         return self.found
 
-    def hear(self, event: Event, fields: Mapping[str, object]) -> None:
-        """Handle an event of a runtime."""
+    def record(self, event: Event, fields: Mapping[str, object]) -> None:
+        """Record an event of a runtime."""
         match event, fields:
             case events.spawned, {"pid": Pid() as pid}:
                 self._origins[pid] = origin()
@@ -87,12 +87,12 @@ class Watch:
             case events.zombie, {"pid": Pid() as pid}:
                 self.found.append(f"task: {self.describe(pid)}, was killed and does not end")
 
-    def hear_socket(self, made: socket) -> None:
+    def record_socket(self, made: socket) -> None:
         """Record a new socket, unless an event loop creates it for itself."""
         if not in_event_loop():
             self._sockets[made] = origin()
 
-    def hear_client(self, client: Client) -> None:
+    def record_client(self, client: Client) -> None:
         """Record a client of the kit."""
         runtime = client.transport_pid.runtime
         if runtime in self._leavers:
@@ -100,14 +100,14 @@ class Watch:
         else:
             self._leavers[runtime] = Leavers(client)
 
-    async def hear_stop(self, runtime: Runtime) -> None:
+    async def find_client_leaks(self, runtime: Runtime) -> None:
         """Find the leaks of clients, when a runtime is about to stop."""
         self._runtimes.append(runtime)
         leavers = self._leavers.pop(runtime, None)
         if leavers is not None:
             self.found += await leavers.leave(self.describe)
 
-    def hear_timer(self, made: Timer) -> None:
+    def record_timer(self, made: Timer) -> None:
         """Record a new timer."""
         self._timers[id(made)] = origin()
 
@@ -119,55 +119,55 @@ _watches: Final[list[Watch]] = []
 def watching() -> Iterator[Watch]:
     """Record all that is created in the block, also by fixtures and in runtimes opened there."""
     watch = Watch()
-    heard = (events.spawned, events.stray, events.zombie)
-    for event in heard:
-        event.attach(watch.hear)
-    _hear_sockets()
+    recorded = (events.spawned, events.stray, events.zombie)
+    for event in recorded:
+        event.attach(watch.record)
+    _record_sockets()
     _watches.append(watch)
     try:
         with (
-            patch.object(Timers, "add_at", _telling_timers(watch, Timers.add_at)),
-            patch.object(Runtime, "stop", _telling_stops(watch, Runtime.stop)),
+            patch.object(Timers, "add_at", _recording_timers(watch, Timers.add_at)),
+            patch.object(Runtime, "stop", _finding_client_leaks(watch, Runtime.stop)),
         ):
             yield watch
     finally:
         _watches.remove(watch)
-        for event in heard:
-            event.detach(watch.hear)
+        for event in recorded:
+            event.detach(watch.record)
 
 
-def tell_watches(client: Client) -> None:
+def record_client(client: Client) -> None:
     """Record a client of the kit in all active watches."""
     for watch in _watches:
-        watch.hear_client(client)
+        watch.record_client(client)
 
 
-def _telling_timers(watch: Watch, add_at: Callable[..., Timer]) -> Callable[..., Timer]:
-    def tell(*args: Any) -> Timer:  # noqa: ANN401 - those of the method
+def _recording_timers(watch: Watch, add_at: Callable[..., Timer]) -> Callable[..., Timer]:
+    def record(*args: Any) -> Timer:  # noqa: ANN401 - those of the method
         timer = add_at(*args)
-        watch.hear_timer(timer)
+        watch.record_timer(timer)
         return timer
 
-    return tell
+    return record
 
 
-def _telling_stops(watch: Watch, stop: Callable[..., Awaitable[None]]) -> Callable[..., Awaitable[None]]:
-    async def tell(runtime: Runtime, *args: Any) -> None:  # noqa: ANN401 - those of the method
+def _finding_client_leaks(watch: Watch, stop: Callable[..., Awaitable[None]]) -> Callable[..., Awaitable[None]]:
+    async def find(runtime: Runtime, *args: Any) -> None:  # noqa: ANN401 - those of the method
         try:
-            await watch.hear_stop(runtime)
+            await watch.find_client_leaks(runtime)
         finally:
             await stop(runtime, *args)
 
-    return tell
+    return find
 
 
 @cache
-def _hear_sockets() -> None:
+def _record_sockets() -> None:
     """Install an audit hook for new sockets (PEP 578), once: Python cannot remove an audit hook."""
 
-    def hear(event: str, arguments: tuple[Any, ...]) -> None:
+    def record(event: str, arguments: tuple[Any, ...]) -> None:
         if event == "socket.__new__" and isinstance(arguments[0], socket):
             for watch in _watches:
-                watch.hear_socket(arguments[0])
+                watch.record_socket(arguments[0])
 
-    sys.addaudithook(hear)
+    sys.addaudithook(record)

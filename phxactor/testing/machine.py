@@ -104,7 +104,7 @@ class ProcessMachine(RuleBasedStateMachine):
     @stateful.initialize(delays=DELAYS)
     def in_this_order(self, delays: list[tuple[int, int]]) -> None:
         """Let Hypothesis choose the order of steps, all at once, so that it can remove rules without changing it."""
-        self.schedule.follow(delays)
+        self.schedule.replay(delays)
 
     def teardown(self) -> None:
         """End the play."""

@@ -85,7 +85,7 @@ class Schedule:
         order = self._order if not self._played else self.deviations or None
         return "Schedule()" if order is None else f"Schedule({order!r})"
 
-    def follow(self, delays: Iterable[tuple[int, int]]) -> None:
+    def replay(self, delays: Iterable[tuple[int, int]]) -> None:
         """Make these choices from now on: `(n, k)` is the choice k, after n choices of 0 since the last one."""
         number = self.choices
         for before, chosen in delays:
@@ -167,7 +167,7 @@ class Schedule:
         async with self.playing_in_runtime():
             with Stuck().watched():
                 return await main(*args)
-        raise AssertionError("the first process was told to end, and did, before it had a result")
+        raise AssertionError("an exit signal has ended the first process before it returned a result")
 
 
 class Stuck(trio.abc.Instrument):

@@ -180,7 +180,7 @@ async def test_a_message_can_be_answered_more_than_once() -> None:
     async with open_runtime():
         room = await joined()
         room.push("ref_twice")
-        assert [one.status for one in await room.hear() if isinstance(one, Reply)] == ["error", "second", "ok"]
+        assert [one.status for one in await room.receive_all() if isinstance(one, Reply)] == ["error", "second", "ok"]
 
 
 async def test_what_is_no_answer_is_refused_where_it_is_given() -> None:
@@ -255,7 +255,7 @@ async def test_messages_of_processes() -> None:
         room.pid.send(("push", "news", {"n": 1}))
         room.pid.send("unknown")
         await room.assert_push("news", {"n": 1})
-        assert await room.hear() == []
+        assert await room.receive_all() == []
         assert await call(room.pid, "who") == ("who", "room:1")
 
 

@@ -78,7 +78,7 @@ async def test_which_broadcasts_are_intercepted() -> None:
         await room.assert_push("news", "base")
         await room.assert_push("more", "handle_out")
         await room.assert_push("plain", "broadcast")
-        assert await room.hear() == []
+        assert await room.receive_all() == []
     assert Derived.intercepts == {"news", "more"}
     assert Base.intercepts == {"news"}
 

@@ -35,7 +35,7 @@ async def pushes(page: ClientChannel) -> list[float]:
     while seen < len(came):
         seen = len(came)
         await trio.sleep(2.5)
-    await page.hear()
+    await page.receive_all()
     return [arrival.at for arrival in came[start:]]
 
 

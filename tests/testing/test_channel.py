@@ -182,11 +182,11 @@ async def test_payloads_are_what_the_wire_makes_of_them(caplog: pytest.LogCaptur
 async def test_what_no_decent_client_says() -> None:
     async with open_runtime():
         room = await lobby()
-        await room.client.hear()
+        await room.client.receive_all()
         room.client.send(Message("phoenix", "heartbeat", {}, "h", None))
         room.client.send(Message("room:other", "echo", {}, "7", None))
         room.client.send(Message("room:lobby", "echo", 1, 8, "no such join"))
-        assert await room.client.hear() == [
+        assert await room.client.receive_all() == [
             Reply("phoenix", "ok", {}, "h", None),
             Reply("room:other", "error", {"reason": "unmatched topic"}, "7", None),
         ]
@@ -199,9 +199,9 @@ async def test_hear_is_all_that_came_and_was_not_asserted() -> None:
         ref = one.push("shout", {"body": "a"})
         two.push("shout", {"body": "b"})
         await one.assert_reply(ref)
-        assert await one.hear() == [Message("room:1", "shout", {"body": "A", "times": 1})]
-        assert await one.hear() == []
-        assert [item.topic for item in await client.hear()] == ["room:2", "room:2"]
+        assert await one.receive_all() == [Message("room:1", "shout", {"body": "A", "times": 1})]
+        assert await one.receive_all() == []
+        assert [item.topic for item in await client.receive_all()] == ["room:2", "room:2"]
 
 
 async def test_a_failure_shows_what_came_instead_in_order(autojump_clock: MockClock) -> None:

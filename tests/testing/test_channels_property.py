@@ -14,7 +14,7 @@ from phxactor.runtime import KILL, Exit, Pid, Reason
 from phxactor.socket import Reply
 from phxactor.testing import Client, connect, settle
 from phxactor.testing.faults import crashing, dying_after, dying_at
-from phxactor.testing.invariants import assert_told_once, nothing_leaked
+from phxactor.testing.invariants import assert_ended_once, nothing_leaked
 from phxactor.testing.machine import ProcessMachine, invariant, rule
 from phxactor.testing.strategies import benign_reasons, reasons
 
@@ -121,10 +121,10 @@ class Clients(ProcessMachine):
 
     async def stop(self) -> None:
         await trio.sleep(10)
-        heard = await self.client.hear()
+        heard = await self.client.receive_all()
         let_in = {item.topic: item.ref for item in heard if is_admission(item)}
         living = [let_in[topic] for topic in TOPICS if self.client.transport.channel_of(topic) is not None]
-        assert_told_once(heard, still_joined=living)
+        assert_ended_once(heard, still_joined=living)
         replies = [item.ref for item in heard if isinstance(item, Reply)]
         assert len(set(replies)) == len(replies)
         assert self.pushed >= set(replies)

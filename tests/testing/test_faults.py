@@ -164,7 +164,7 @@ async def test_a_connection_dies_with_its_nth_message_in_its_hands() -> None:
             await settle()
         assert hit == [client.transport_pid]
         assert await client.assert_closed() == KILLED
-        assert await client.hear() == []
+        assert await client.receive_all() == []
         assert not room.pid.alive
 
 
@@ -280,7 +280,7 @@ async def test_a_kill_between_socket_close_and_the_exit_is_told_once() -> None:
         assert len(Room.ended) == before  # killed, so no terminate
         await room.assert_reply(ref, "ok")
         await room.assert_left()
-        assert await client.hear() == []
+        assert await client.receive_all() == []
 
 
 async def test_a_kill_after_a_reply_is_told_too() -> None:

@@ -16,9 +16,9 @@ from phxactor.testing import connect, settle
 from phxactor.testing._tracing import tracing
 from phxactor.testing.invariants import (
     assert_answered,
+    assert_ended_once,
     assert_replied_once,
     assert_restarts,
-    assert_told_once,
     nothing_leaked,
     untouched,
 )
@@ -136,19 +136,19 @@ def told(event: str, ref: str) -> Message:
 
 
 def test_clients_are_told_once() -> None:
-    assert_told_once([])
-    assert_told_once([joined("1"), Reply("room:1", "ok", {}, "2", "1")], still_joined=["1"])
-    assert_told_once([joined("1"), told("phx_close", "1"), joined("2"), told("phx_error", "2"), joined("3", "error")])
+    assert_ended_once([])
+    assert_ended_once([joined("1"), Reply("room:1", "ok", {}, "2", "1")], still_joined=["1"])
+    assert_ended_once([joined("1"), told("phx_close", "1"), joined("2"), told("phx_error", "2"), joined("3", "error")])
 
 
 @pytest.mark.parametrize(
     ("heard", "says"),
     [
-        ([joined("1")], "the channel of the join '1' has ended, and its client was told []"),
-        ([joined("1"), told("phx_close", "1"), told("phx_error", "1")], "told ['phx_close', 'phx_error']"),
+        ([joined("1")], "the channel of the join '1' has ended, and its client got []"),
+        ([joined("1"), told("phx_close", "1"), told("phx_error", "1")], "got ['phx_close', 'phx_error']"),
         (
             [joined("2"), told("phx_error", "2")],
-            "the join '2' lives, and its client was told ['phx_error']",
+            "the join '2' lives, and its client got ['phx_error']",
         ),
         (
             [joined("1", "error"), told("phx_error", "1")],
@@ -158,7 +158,7 @@ def test_clients_are_told_once() -> None:
 )
 def test_clients_that_are_told_otherwise(heard: list[Message | Reply], says: str) -> None:
     with pytest.raises(AssertionError, match=re.escape(says)):
-        assert_told_once(heard, still_joined=["2"])
+        assert_ended_once(heard, still_joined=["2"])
 
 
 def asked(ref: str) -> Message:
@@ -204,11 +204,11 @@ async def test_what_a_client_has_been_told_is_there_whether_asserted_or_not() ->
         room.push("add")
         await settle()
         assert [message.event for message in client.sent] == ["phx_join", "add", "add"]
-        assert_replied_once(client.told, client.sent)
-        assert_told_once(client.told, [room.join_ref])
+        assert_replied_once(client.received, client.sent)
+        assert_ended_once(client.received, [room.join_ref])
         room.leave()
         await room.assert_left()
-        assert_told_once(client.told)
+        assert_ended_once(client.received)
 
 
 async def test_restarts_are_counted() -> None:

@@ -321,7 +321,7 @@ def test_a_first_process_that_is_told_to_end_has_no_result() -> None:
     async def main() -> None:
         self_pid().exit("shutdown")
 
-    with pytest.raises(AssertionError, match="before it had a result"):
+    with pytest.raises(AssertionError, match="before it returned a result"):
         Schedule().run(main)
 
 

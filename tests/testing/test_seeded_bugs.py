@@ -20,7 +20,7 @@ from phxactor.runtime import From, self_pid, spawn, trap_exit
 from phxactor.socket import Reply
 from phxactor.testing import Client, connect, settle
 from phxactor.testing.crash import Step, play
-from phxactor.testing.invariants import assert_answered, assert_told_once, nothing_leaked
+from phxactor.testing.invariants import assert_answered, assert_ended_once, nothing_leaked
 from phxactor.testing.machine import ProcessMachine, rule
 from phxactor.testing.schedule import Schedule
 from phxactor.testing.strategies import schedule, scripts, trees
@@ -207,15 +207,15 @@ class Partings(ProcessMachine):
         self.living = []
 
     async def stop(self) -> None:
-        heard = await self.client.hear()
+        heard = await self.client.receive_all()
         admitted = Reply("room:1", "ok", {}, self.room.join_ref, self.room.join_ref)  # which `join` has taken
-        assert_told_once([admitted, *heard], self.living)
+        assert_ended_once([admitted, *heard], self.living)
 
 
 def test_a_channel_that_closes_twice() -> None:
     with pytest.raises(AssertionError) as caught:
         run_state_machine_as_test(Partings, settings=LOOKING)
-    assert str(caught.value).endswith("has ended, and its client was told ['phx_close', 'phx_close']")
+    assert str(caught.value).endswith("has ended, and its client got ['phx_close', 'phx_close']")
     program = [line for line in caught.value.__notes__[1:] if line.startswith("state.") and "in_this_order" not in line]
     assert program == ["state.say()", "state.leave()", "state.teardown()"]
     said = re.findall(r"Parting.init> sends #PID<\d+ MemoryTransport>: (.*)", caught.value.__notes__[0])
