@@ -8,6 +8,8 @@ import sys
 from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 
+import trio
+
 from phxactor import runtime
 from phxactor.endpoint._application import Application
 from phxactor.endpoint._endpoint import Endpoint
@@ -15,6 +17,7 @@ from phxactor.net import Path
 from phxactor.net.events import listening
 from phxactor.otp import Child, Error, Ok
 from phxactor.runtime import (
+    SHUTDOWN,
     STOP_TIMEOUT,
     STUCK_AFTER,
     Collector,
@@ -25,6 +28,7 @@ from phxactor.runtime import (
     is_atom,
     receive,
     trap_exit,
+    whereis,
 )
 from phxactor.telemetry import Event
 
@@ -102,15 +106,29 @@ async def serve(
 ) -> None:
     """Run the first process of a program that serves: start the application, and wait for its end."""
     trap_exit()
-    started = await application.start_link(host=host, port=port, path=path, tls=tls)
+    async with trio.open_nursery() as watching:
+        told: list[Exited] = []
+        watching.start_soon(_end_start, application.name, told)
+        started = await application.start_link(host=host, port=port, path=path, tls=tls)
+        watching.cancel_scope.cancel()
     if not isinstance(started, Ok):
+        if told:  # it was to stop before it had started
+            return
         raise SystemExit(_why(started.reason if isinstance(started, Error) else "ignored"))
-    while True:
+    while not told:
         message = await receive()
         if type(message) is Exited:
             if message.pid is started.value:
                 raise Exit(("root_ended", message.reason))
             return
+
+
+async def _end_start(name: str, told: list[Exited]) -> None:
+    """End the start of the application if the program is to stop meanwhile."""
+    told.append(await receive(lambda message: type(message) is Exited and message.pid.name != name))
+    root = whereis(name)
+    if root is not None:
+        root.exit(SHUTDOWN)
 
 
 @contextmanager

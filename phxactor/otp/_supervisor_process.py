@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import ClassVar
 
+import trio
+
 from phxactor.otp import supervisor_events as events
 from phxactor.otp._call import Call, Name
 from phxactor.otp._child_spec import ChildSpec
@@ -31,7 +33,7 @@ from phxactor.otp._supervisor_requests import (
     count,
     statistics,
 )
-from phxactor.runtime import SHUTDOWN, Exit, Exited, Pid, Reason, Shutdown
+from phxactor.runtime import KILL, SHUTDOWN, Exit, Exited, Pid, Reason, Shutdown
 
 
 class SupervisorProcess(SupervisingProcess[Supervise]):
@@ -94,13 +96,38 @@ class SupervisorProcess(SupervisingProcess[Supervise]):
     async def start_child(self, child: SupervisedChild) -> Ok[Pid] | Error | Ignore:
         """Start a child; a temporary child whose start function returns `IGNORE` is forgotten (S14)."""
         child.restarting = False
-        started = await self.start_process(child.spec)
+        async with trio.open_nursery() as watching:
+            watching.start_soon(self.end_start, child.spec, watching.cancel_scope)
+            started = await self.start_process(child.spec)
+            watching.cancel_scope.cancel()
         if isinstance(started, Ok):
             child.pid = started.value
             self.pids[started.value] = child
         elif isinstance(started, Ignore) and child.spec.restart == "temporary":
             self.children.pop(child.spec.id, None)
         return started
+
+    async def end_start(self, spec: ChildSpec, scope: trio.CancelScope) -> None:
+        """End the start of a child if the parent ends meanwhile: the supervisor could not end before it.
+
+        The process that starts gets `SHUTDOWN`, and `KILL` after the seconds of its specification. A start function
+        that has started no process yet is cancelled.
+        """
+        me = self.pid
+        message = await me.receive_matching(self.is_end_of_parent)
+        me.send(message)  # the loop takes it once the start is over
+        starting = [pid for pid in me.links or () if pid.parent is me and pid not in self.pids]
+        if not starting:
+            scope.cancel()
+        for pid in starting:
+            pid.exit(SHUTDOWN)
+        await trio.sleep(spec.grace())
+        for pid in starting:
+            pid.exit(KILL)
+
+    def is_end_of_parent(self, message: object) -> bool:
+        """Return whether a message is the exit signal of the parent."""
+        return type(message) is Exited and message.pid is self.parent
 
     async def start_children(self, children: list[SupervisedChild]) -> tuple[SupervisedChild, Reason] | None:
         """Start children one by one, up to the first that fails; return that child and its reason, or None."""

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import math
+import signal
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from pathlib import Path
 from typing import Any
 
 import pytest
 import trio
+import trio.testing
 
 from phxactor import (
     Application,
@@ -21,6 +26,7 @@ from phxactor import (
     Ok,
     PubSub,
     Request,
+    Resource,
     Response,
     Socket,
     Supervisor,
@@ -255,6 +261,59 @@ async def test_a_child_that_does_not_start_is_named(start: StartFunction, words:
     failure = exception_of((await receive()).reason)
     assert isinstance(failure, SystemExit)
     assert str(failure) == words
+
+
+@asynccontextmanager
+async def hangs() -> AsyncIterator[None]:
+    await trio.sleep(math.inf)
+    yield
+
+
+def test_a_program_that_is_told_to_stop_before_it_has_started_stops_at_once() -> None:
+    log: list[str] = []
+
+    async def stops() -> None:
+        await trio.testing.wait_all_tasks_blocked()
+        log.append("stops")
+        pid_of("a").runtime.main.exit("shutdown")
+
+    a = ChildSpec(id="a", start=(_trapping, ("a", log), {}))
+    stopper = ChildSpec(id="stops", start=(Task.start_link, (stops,), {}), restart="temporary")
+    run(Application(children=[a, stopper, Resource("database", hangs)], endpoints=[Endpoint()]), stop_timeout=60)
+    assert log == ["a starts", "stops", "a ends"]
+
+
+@pytest.mark.socket
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_stops_a_program_that_starts(number: signal.Signals, tmp_path: Path) -> None:
+    (tmp_path / "app.py").write_text(HANGS)
+    command = [sys.executable, "-m", "phxactor.cli", "serve", "app:application"]
+    with subprocess.Popen(
+        command, cwd=tmp_path, env=environment(), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+    ) as program:
+        assert program.stdout is not None
+        assert program.stdout.readline() == "opening\n"
+        program.send_signal(number)
+        assert program.stdout.read().splitlines()[-2:] == ["given up", "stopped"]
+    assert program.returncode == 0
+
+
+HANGS = """
+from contextlib import asynccontextmanager
+import trio
+from phxactor import Application, Endpoint, Resource
+
+@asynccontextmanager
+async def hangs():
+    print("opening", flush=True)
+    try:
+        await trio.sleep_forever()
+        yield
+    finally:
+        print("given up", flush=True)
+
+application = Application(children=[Resource("database", hangs)], endpoints=[Endpoint(port=0)])
+"""
 
 
 # -------------------------------------------------------------------------------------------------- programs
