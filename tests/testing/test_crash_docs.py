@@ -30,7 +30,7 @@ def page() -> dict[str, Any]:
 def test_the_failure_is_the_one_that_is_shown(page: dict[str, Any]) -> None:
     with pytest.raises(AssertionError) as caught:
         page[FAILS]()
-    (shown,) = re.findall(r"and notes the failure:\n\n((?:    .*\n)+)", PAGE.read_text())
+    (shown,) = re.findall(r"and adds a note to the failure:\n\n((?:    .*\n)+)", PAGE.read_text())
     assert caught.value.__notes__[0].splitlines() == [line.removeprefix("    ") for line in shown.splitlines()]
 
 
@@ -41,7 +41,7 @@ def test_all_others_pass(page: dict[str, Any]) -> None:
         "test_an_evening",
         "test_supervisors_do_what_OTP_says",
         "test_the_cache_goes_with_the_store",
-        "test_who_is_killed_while_it_leaves_is_told_of_once",
+        "test_a_client_gets_one_end_of_a_channel_killed_while_it_leaves",
     }
     for test in tests.values():
         if iscoroutinefunction(test):
