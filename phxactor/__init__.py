@@ -10,6 +10,7 @@ A star import leaves out `cast`, `get`, `link`, `post`, `send`, which would hide
 from phxactor import from_thread as from_thread
 from phxactor.channels import Channel, PayloadError, SocketRef, Status, intercept, on, reply
 from phxactor.endpoint import Application, DrainOptions, Endpoint, mount, run
+from phxactor.gateway import asgi, wsgi
 from phxactor.http import CookieSession, Request, Response, SessionOptions, TrustedProxies, route, static
 from phxactor.http import get as get
 from phxactor.http import post as post
@@ -136,6 +137,7 @@ __all__ = [
     "TypedRequest",
     "WebSocketOptions",
     "__version__",
+    "asgi",
     "async_stream",
     "call",
     "cancel_timer",
@@ -161,4 +163,5 @@ __all__ = [
     "trap_exit",
     "unlink",
     "whereis",
+    "wsgi",
 ]

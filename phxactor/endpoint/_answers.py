@@ -14,17 +14,30 @@ from phxactor.transport import Delivery
 if TYPE_CHECKING:
     from phxactor.endpoint._options import EndpointOptions
     from phxactor.endpoint._serving import Serving
+    from phxactor.gateway import HostedApplication
     from phxactor.http import Request
 
 
-def answering_of(serving: Serving, request: Request) -> Answering | Response:
-    """Return how to answer a request, judged by its head; or the response itself, if the head is enough."""
+def answering_of(serving: Serving, request: Request) -> Answering | HostedApplication | Response:
+    """Return how to answer a request, judged by its head; or the response itself, if the head is enough.
+
+    A web application gets the requests that no route answers.
+    """
+    if request.path == serving.endpoint.health or request.path in serving.endpoint.longpolls:
+        return own_answering_of(serving, request)
+    answering = route_of(serving.endpoint, request)
+    if isinstance(answering, Response) and serving.applications:
+        return serving.application_at(request.path) or answering
+    return answering
+
+
+def own_answering_of(serving: Serving, request: Request) -> Answering | Response:
+    """Do the same for a request on the health path, or on the path of a long poll."""
     if request.path == serving.endpoint.health:
         return health(serving, request)
-    mount = serving.endpoint.longpolls.get(request.path)
-    if mount is not None and mount.longpoll is not None:
-        return longpoll.answering(serving, mount, mount.longpoll, request)
-    return route_of(serving.endpoint, request)
+    mount = serving.endpoint.longpolls[request.path]
+    assert mount.longpoll is not None  # noqa: S101 - so it is in this table
+    return longpoll.answering(serving, mount, mount.longpoll, request)
 
 
 def route_of(endpoint: EndpointOptions, request: Request) -> Answering | Response:

@@ -17,6 +17,7 @@ from phxactor.endpoint._answers import answering_of, refusal
 from phxactor.endpoint._gate import Gate
 from phxactor.endpoint._longpoll import deliver
 from phxactor.endpoint._upgrade import upgrade
+from phxactor.gateway import HostedApplication, serve_request
 from phxactor.http import (
     HEAD_TIMEOUT,
     MUCH,
@@ -228,6 +229,9 @@ async def _exchange(serving: Serving, connection: BaseConnection, talk: HTTPConn
         answering = _failure(request, error)
     if isinstance(answering, Response):
         await talk.respond(answering)
+        return
+    if isinstance(answering, HostedApplication):
+        await serve_request(answering, connection, talk, request)
         return
     try:
         if talk.has_body:

@@ -220,5 +220,5 @@ class Endpoint(EndpointOptions):
         A route answers even if the endpoint does not run; a long poll and the health path raise NoProcessError then.
         """
         if request.path in self.longpolls or request.path == self.health:
-            return await answers.answer(answers.answering_of(self.serving, request), request)
+            return await answers.answer(answers.own_answering_of(self.serving, request), request)
         return await answers.answer(answers.route_of(self, request), request)

@@ -13,6 +13,7 @@ import attrs
 
 from phxactor import _checks as check
 from phxactor.endpoint._mount import Mount
+from phxactor.gateway import WebApplication
 from phxactor.http import MAX_BODY, Hosts, Route, Routes, SessionOptions, TrustedProxies
 from phxactor.net import Address, Path, check_context, check_limits, check_listen, locate
 from phxactor.pubsub import PubSub
@@ -56,6 +57,8 @@ class EndpointOptions(Broadcaster):
     name: str
     sockets: tuple[Mount, ...]
     routes: Routes
+    applications: tuple[WebApplication, ...]
+    """The web applications, the deepest path first."""
     own_pubsub: bool
     """Whether the PubSub is a child of the endpoint; a shared PubSub is a child of another supervisor."""
     secret_key_base: str
@@ -83,7 +86,7 @@ class EndpointOptions(Broadcaster):
         self,
         *,
         sockets: Sequence[Mount] = (),
-        routes: Sequence[Route] = (),
+        routes: Sequence[Route | WebApplication] = (),
         pubsub: PubSub | None = None,
         secret_key_base: str | None = None,
         drain: DrainOptions | None = None,
@@ -102,7 +105,7 @@ class EndpointOptions(Broadcaster):
         request_timeout: float = 60.0,
         max_body_bytes: int = MAX_BODY,
     ) -> None:
-        mounts = _all("sockets", sockets, Mount, "mount(path, Socket)")
+        mounts = _all("sockets", sockets, (Mount,), "mount(path, Socket)")
         if type(path_mode) is not int or not 0 <= path_mode <= MAX_MODE:
             raise ValueError(f"path_mode must be 0 to 0o777, such as 0o660 to let a group connect; got {path_mode!r}")
         check_name(name)
@@ -110,13 +113,15 @@ class EndpointOptions(Broadcaster):
         if pubsub is not None and not isinstance(pubsub, PubSub):
             raise TypeError(f'pubsub must be a PubSub("name"); got {pubsub!r:.200}')
         websockets, longpolls = _by_path(mounts)
-        routed = Routes(_all("routes", routes, Route, "get, post, route or static"))
+        given = _all("routes", routes, (Route, WebApplication), "get, post, route, static, asgi or wsgi")
+        routed = Routes(one for one in given if isinstance(one, Route))
         self.__attrs_init__(
             pubsub=PubSub(f"{name}.pubsub") if pubsub is None else pubsub,
             own_pubsub=pubsub is None,
             name=name,
             sockets=mounts,
             routes=routed,
+            applications=_applications(one for one in given if isinstance(one, WebApplication)),
             secret_key_base=_secret(secret_key_base, mounts),
             drain=drain if drain is not None else DrainOptions(),
             where=locate(host, port, path),
@@ -139,12 +144,22 @@ class EndpointOptions(Broadcaster):
         return f"<Endpoint {self.name}>"
 
 
-def _all(name: str, given: Sequence[T], kind: type[T], made_by: str) -> tuple[T, ...]:
-    """Return the given items as a tuple. Raises TypeError if they are no list of `kind`."""
-    if isinstance(given, kind | str) or not isinstance(given, Iterable):
+def _applications(given: Iterable[WebApplication]) -> tuple[WebApplication, ...]:
+    """Return the applications, the deepest path first. Raises ValueError if two have the same path."""
+    by_path: dict[str, WebApplication] = {}
+    for one in given:
+        if one.path in by_path:
+            raise ValueError(f"two applications are mounted at {one.path}")
+        by_path[one.path] = one
+    return tuple(sorted(by_path.values(), key=lambda one: len(one.root_path), reverse=True))
+
+
+def _all(name: str, given: Sequence[T], kinds: tuple[type[T], ...], made_by: str) -> tuple[T, ...]:
+    """Return the given items as a tuple. Raises TypeError if they are no list of these kinds."""
+    if isinstance(given, (*kinds, str)) or not isinstance(given, Iterable):
         raise TypeError(f"{name} must be a list of items made by {made_by}; got {given!r:.200}")
     for one in given:
-        if not isinstance(one, kind):
+        if not isinstance(one, kinds):
             raise TypeError(f"each item of {name} must be made by {made_by}; got {one!r:.200}")
     return tuple(given)
 

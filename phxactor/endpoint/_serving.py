@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Literal, TypeVar, final
 import attrs
 
 from phxactor.endpoint._sessions import Sessions
+from phxactor.gateway import HostedApplication
 from phxactor.http import PeerData, is_loopback
 from phxactor.net import AVAILABLE as READER_AVAILABLE
 from phxactor.net import ConnectionLimits, Flusher, Reader
@@ -57,6 +58,18 @@ class Serving:
         """The long-poll sessions."""
         self.flusher = Flusher()
         self.reader = Reader() if READER_AVAILABLE else None
+        self.applications = [
+            HostedApplication(
+                one,
+                self.flusher,
+                lambda: self.address,
+                timeout=endpoint.request_timeout,
+                max_body_bytes=endpoint.max_body_bytes,
+                drain_limit=endpoint.drain.limit,
+            )
+            for one in endpoint.applications
+        ]
+        """The web applications, the deepest path first."""
         self._children: dict[object, Pid] = {}
         self._pools: dict[type[Socket], Partitions] = {}
         self._connections: Partitions | None = None
@@ -105,6 +118,13 @@ class Serving:
             return await waiting
         finally:
             self.idle.discard(pid)
+
+    def application_at(self, path: str) -> HostedApplication | None:
+        """Return the web application that takes requests for a path; None if none does."""
+        for hosted in self.applications:
+            if hosted.application.takes(path):
+                return hosted
+        return None
 
     # --------------------------------------------------------------------------------------------- children
 

@@ -3,6 +3,7 @@
 Endpoint (rest_for_one)
 ├─ pubsub         the topics, unless the endpoint shares a PubSub of another supervisor
 ├─ UserSocket     PartitionSupervisor: the pool, n DynamicSupervisors over channels
+├─ application    Supervisor of each web application: its lifespan, and the keeper of its requests
 ├─ flusher        writes to all connections
 ├─ reader         reads from plain sockets; only where the system has epoll
 ├─ sessions       DynamicSupervisor over long-poll sessions, if a socket has them
@@ -20,6 +21,7 @@ import attrs
 from phxactor.endpoint._drainer import drainer_spec
 from phxactor.endpoint._entrance import Entrance
 from phxactor.endpoint._serving import Serving
+from phxactor.gateway import application_spec
 from phxactor.net import Place, listen
 from phxactor.otp import ChildSpec, DynamicSupervisor, Error, Ok, StartFunction, Supervise, Supervisor
 from phxactor.runtime import Pid, self_pid
@@ -43,6 +45,7 @@ def _children(serving: Serving, entrance: Entrance, places: Sequence[Place]) -> 
     pools = sorted((one for one in handlers if issubclass(one, Socket)), key=lambda handler: handler.__qualname__)
     children = [attrs.evolve(endpoint.pubsub.child_spec(), id="pubsub")] if endpoint.own_pubsub else []
     children += [_supervisor(f"{handler.__qualname__} channels", serving.start_pool, handler) for handler in pools]
+    children += map(application_spec, serving.applications)
     children.append(serving.flusher.child_spec())
     if serving.reader is not None:
         children.append(serving.reader.child_spec())

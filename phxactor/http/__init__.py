@@ -6,7 +6,7 @@ from phxactor.http._body import JSON
 from phxactor.http._cookie_session import CookieSession, ReadSession, SessionMapping
 from phxactor.http._cookies import parse_cookies
 from phxactor.http._csrf import is_valid_csrf_token, masked_csrf_token, new_csrf_token
-from phxactor.http._h11_stream import SEND_TIMEOUT, BadRequest
+from phxactor.http._h11_stream import SEND_TIMEOUT, BadRequest, H11Stream
 from phxactor.http._hosts import Hosts, cannot_be_rebound, is_loopback
 from phxactor.http._http_connection import HEAD_TIMEOUT, KEEP_ALIVE, LEFT_OVER, MUCH, HTTPConnection
 from phxactor.http._local_path import is_local_path
@@ -38,6 +38,7 @@ __all__ = [
     "BadRequest",
     "CheckOrigin",
     "CookieSession",
+    "H11Stream",
     "HTTPConnection",
     "Handler",
     "HeaderPairs",

@@ -141,6 +141,16 @@ class HTTPConnection:
         await self._send(response)
         return not self._wire.lost
 
+    def lend(self) -> H11Stream:
+        """Return the h11 object and its stream, for a caller that answers the last request by itself."""
+        self._silence = KEEP_ALIVE
+        return self._wire
+
+    @property
+    def body_size(self) -> int | None:
+        """The length of the last request's body in bytes, as its head says; None if its head does not (chunked)."""
+        return self._body
+
     def trailing(self) -> bytes:
         """Return the bytes received after the request: the first frames, if it was an upgrade request."""
         return self._wire.h11.trailing_data[0]

@@ -22,7 +22,7 @@ Take: TypeAlias = Callable[[bytes], Awaitable[None] | None]
 class BaseConnection(ABC):
     """A connection. It is also a `Stream`: its methods raise trio.BrokenResourceError if the connection is gone."""
 
-    __slots__ = ("closed", "drain_scope", "finishing", "head", "limit", "mark", "size", "tail")
+    __slots__ = ("closed", "drain_scope", "drained", "finishing", "head", "limit", "mark", "size", "tail")
 
     def __init__(self, mark: Callable[[BaseConnection], None]) -> None:
         self.mark = mark
@@ -37,6 +37,8 @@ class BaseConnection(ABC):
         """Bytes of output that wait."""
         self.drain_scope: trio.CancelScope | None = None
         """The scope of the flusher's task that drains or closes this connection; None if there is no such task."""
+        self.drained: trio.Event | None = None
+        """The event that the flusher sets when such a task ends; None if nobody waits for it."""
         self.finishing = False
         """Whether the flusher closes the connection once its output is written."""
         self.closed = False

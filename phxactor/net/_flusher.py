@@ -80,7 +80,7 @@ class Flusher(trio.abc.Instrument):
     # ------------------------------------------------------------------------------------------- writing
 
     def mark_stream(self, connection: BaseConnection) -> None:
-        """Start a task that writes a stream's output of this pass, since such a write may wait."""
+        """Start a task that writes a connection's output: a stream's always, since such a write may wait."""
         if self._nursery is None:
             self._dirty.append(connection)  # the flusher restarts: its next process writes
         elif connection.drain_scope is None:
@@ -116,6 +116,25 @@ class Flusher(trio.abc.Instrument):
         except BaseException:
             self._dirty += left  # keep them for the restarted flusher: they are not marked again
             raise
+
+    async def drained(self, connection: BaseConnection, most: int, seconds: float) -> bool:
+        """Wait until at most `most` bytes of a connection's output wait; return False if the connection is gone.
+
+        It also returns False if the client takes nothing for `seconds`.
+        """
+        while connection.size > most and not connection.closed:
+            if connection.drain_scope is None:
+                if connection.flush():
+                    break
+                self.mark_stream(connection)
+            if connection.drained is None:
+                connection.drained = trio.Event()
+            before = connection.size
+            with self._patience.move_on_after(seconds) as scope:
+                await connection.drained.wait()
+            if scope.cancelled_caught and connection.size >= before:
+                return False
+        return not connection.closed
 
     def finish(self, connection: BaseConnection) -> None:
         """Write the output, close the server's side, and close fully once the client has closed or `LINGER` is over.
@@ -178,6 +197,7 @@ class Flusher(trio.abc.Instrument):
             self._close(connection)
         else:
             connection.drain_scope = None
+        self._tell_drained(connection)
 
     def _leave(self, connection: BaseConnection) -> None:
         """Give up a connection's task as the flusher ends: close the connection, or leave it to the next flusher."""
@@ -186,6 +206,12 @@ class Flusher(trio.abc.Instrument):
         else:
             connection.drain_scope = None
             self._dirty.append(connection)
+        self._tell_drained(connection)
+
+    def _tell_drained(self, connection: BaseConnection) -> None:
+        if connection.drained is not None:
+            connection.drained.set()
+            connection.drained = None
 
     def _close(self, connection: BaseConnection) -> None:
         self._patience.discard(self._lingering.pop(connection))
