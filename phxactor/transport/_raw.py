@@ -223,9 +223,10 @@ class RawWebSocket(WebSocket):
                 self._room = room = trio.Event()
                 with counted(self.pid.runtime.timers, STUCK) as scope:  # not counted while the program is paused
                     while not room.is_set():
-                        self.check_client()
-                        with trio.move_on_after(ASK):
+                        with trio.move_on_after(ASK) as late:
                             await room.wait()
+                        if late.cancelled_caught:
+                            self.check_client()
                 if scope.cancelled_caught:
                     self._room = None
                     self.reject(f"its handler has taken no message for {STUCK:g} s", HELD_UP)

@@ -135,12 +135,12 @@ class WebSocket(WebSocketOutput, ABC):
         """Check whether the client is still there: for a time in which its input is held back, so that nobody reads.
 
         Raises trio.BrokenResourceError if the connection is broken: what the client has left unread is dropped. If
-        its FIN may wait behind unread input, probe with a pong, as `end_turn` does.
+        its FIN may wait behind unread input, or has come, probe with a pong, as `end_turn` does.
         """
         connection = self._connection
         if connection.is_broken():
             raise trio.BrokenResourceError("the client has left")
-        if not connection.size and not self.closing and connection.silent_for() > ASK:
+        if not connection.size and not self.closing and (connection.has_left() or connection.silent_for() > ASK):
             self.write(ALIVE)
 
     def _take_raw(self, data: bytes) -> None:
