@@ -24,7 +24,7 @@ def seconds(name: str, value: object) -> float:
 
 
 def whole(name: str, value: object, least: int = 1, also: str = "") -> int:
-    """Check a whole number of at least `least`, of bytes or of anything else; `also` is what the error adds."""
+    """Check a whole number of at least `least`; `also` ends the text of the error."""
     if isinstance(value, bool) or not isinstance(value, int):
         raise TypeError(f"{name} must be a whole number of at least {least}{also}, not {value!r}")
     if value < least:

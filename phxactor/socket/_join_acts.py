@@ -1,6 +1,6 @@
-"""What is done with the joins of one connection: a method for each act of `join_table`.
+"""The acts of `join_table`: a method for each, which changes the joins of one connection.
 
-Each act gets the join (None where the topic has none yet) and the value of the event: what that is, its type says.
+An act gets the join, or None if the topic has none yet, and the value of the event.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from phxactor.socket._socket import Socket
 from phxactor.socket._topics import ChannelFrom, Entry, Joined, Joining, Late
 
 PASSES: Final = 3
-"""Passes of the scheduler in which a channel that is to be replaced can take the messages that came before."""
+"""Passes of the scheduler in which a channel can take its earlier messages before it is replaced."""
 DUPLICATE_GRACE: Final = 5.0
 """Seconds that a replaced channel has to exit before it is killed (C4)."""
 HEARTBEATS: Final = "phoenix"
@@ -30,16 +30,16 @@ MAX_TOPIC: Final = 255
 
 _CRASHED: Final = {"reason": "channel_crash"}
 _TOLD: Final = object()
-"""In the place of a reason that has been told."""
+"""Stands for a reason of a failure that was logged already."""
 
 
 class JoinActs(JoinState):
-    """What the table's acts are."""
+    """A method for each act."""
 
     __slots__ = ()
 
     def step(self, joining: Joining, event: Event, value: object = None) -> None:
-        """Do what the table says of an event."""
+        """Do the act of an event, and enter the next phase."""
         joining.phase, act = CELLS[joining.phase][event]
         act(self, joining, value)
 
@@ -87,7 +87,7 @@ class JoinActs(JoinState):
         joining.close = self._socket.serializer.encode(Message(topic, "phx_close", {}, old.join_ref, old.join_ref))
         self._by_pid[old.pid] = topic, joining
         joining.timer = self._pid.runtime.patience.add(DUPLICATE_GRACE, self._pid.send, Late(joining))
-        # What the client sent before this join, a leave perhaps, is for the old channel, if it can take it at once.
+        # Messages that came before this join, perhaps a leave, are for the old channel, if it can take them at once.
         self._end_old(old, PASSES)
 
     def _end_old(self, old: Joined, passes: int) -> None:
@@ -144,7 +144,7 @@ class JoinActs(JoinState):
         self.close_old(joining)
 
     def accept(self, joining: Joining, reply: SocketPush) -> None:
-        """Reply to the join, and have the channel take what waited."""
+        """Reply to the join, and deliver the messages that waited."""
         self._output.push(reply)
         pid: Pid = joining.pid  # type: ignore[assignment]  # it is named, and so monitored
         message = joining.message
@@ -155,7 +155,7 @@ class JoinActs(JoinState):
         self.settle(joining, "ok")
 
     def begin(self, joining: Joining, pid: Pid) -> None:
-        """Have the channel take what waited: the client has its reply."""
+        """Deliver the messages that waited: the client has its reply."""
         message = joining.message
         topic = message.topic
         joined = Joined(pid, message.join_ref, add_monitor(self._pid, pid))
@@ -191,7 +191,7 @@ class JoinActs(JoinState):
         self.drop(joining, "error")
 
     def push_close(self, join: Entry, topic: str) -> None:
-        """Push `phx_close`. Only for a `Joined` is the topic asked for."""
+        """Push `phx_close`. `topic` is used for a `Joined` only, which does not know its topic."""
         if type(join) is Joining:
             self.push(join.message.topic, "phx_close", {}, join.message.join_ref)
             self.drop(join, "ok")
@@ -204,7 +204,7 @@ class JoinActs(JoinState):
             self.push(topic, "phx_close", {}, join.join_ref)
 
     def push_error(self, join: Entry, value: Any) -> None:  # noqa: ANN401 - of two kinds
-        """Push `phx_error`. The value is the topic of a `Joined`, or why a join fails that the client takes for ok."""
+        """Push `phx_error`. The value is the topic of a `Joined`, or why the start of an answered join failed."""
         if type(join) is Joining:
             self.tell_failed(join, value)
             self.push(join.message.topic, "phx_error", _CRASHED, join.message.join_ref)
@@ -223,7 +223,7 @@ class JoinActs(JoinState):
         exit_signal(joining.old.pid, self._pid, KILL)
 
     def shut_down(self, joining: Joining, _: None) -> None:
-        """Have a channel exit whose connection has ended: it may not have begun to monitor its transport."""
+        """Shut down a channel whose connection has ended: it may not monitor its transport yet."""
         pid, socket = joining.pid, joining.socket
         if pid is not None:
             exit_signal(pid, self._pid, Shutdown("closed"))
@@ -266,4 +266,4 @@ ACTS: Final[dict[Act, Performing]] = {
     Act.SHUT_DOWN: JoinActs.shut_down,
 }
 CELLS: Final = tuple(tuple((cell(p, e).phase, ACTS[cell(p, e).act]) for e in Event) for p in Phase)
-"""The table, as it is acted by: `CELLS[phase][event]` is the next phase and the method of the act."""
+"""The table with methods: `CELLS[phase][event]` is the next phase, and the method of the act."""

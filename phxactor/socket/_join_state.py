@@ -1,4 +1,4 @@
-"""The tables of one connection's joins, and what every join takes back when it is decided.
+"""The tables of one connection's joins, and the clean-up after a join is decided.
 
 Plain synchronous code, as all of a multiplexer: it runs inside a transport's port.
 """
@@ -49,14 +49,14 @@ class JoinState(Replying):
         self._by_pid: dict[Pid, tuple[str, Entry]] = {}
         """The channels that are monitored; a replaced one stands with the join that replaces it."""
         self._asked: dict[From, Joining] = {}
-        """The joins that a pool or a channel has still to answer."""
+        """The joins that a pool or a channel has not answered yet."""
         self._closed_early: dict[Pid, Pid | None] | None = None
         """Processes that have said that they close, maybe channels that no pool has named yet, with their parents."""
         self._backlog: Backlog | None = None
 
     @property
     def backlog(self) -> Backlog:
-        """What waits for the channels; made when first needed, which it is for few connections."""
+        """The count of messages that wait for the channels; made at its first use, since few connections need it."""
         if self._backlog is None:
             self._backlog = Backlog(self._topics, self._limits.max_input_bytes, self._limits.max_containers)
         return self._backlog
@@ -82,7 +82,7 @@ class JoinState(Replying):
             self.reply(message, "error", {"reason": "rate limited"})
 
     def drop(self, joining: Joining, status: str) -> None:
-        """Free the topic of a join that came to nothing, or whose channel closes."""
+        """Free the topic of a join that has failed, or whose channel closes."""
         del self._topics[joining.message.topic]
         if joining.pid is not None:
             self._by_pid.pop(joining.pid, None)
@@ -91,7 +91,7 @@ class JoinState(Replying):
         self.settle(joining, status)
 
     def settle(self, joining: Joining, status: str) -> None:
-        """Take back what the join asked for, tell, and take the messages that waited for the answer."""
+        """End the timer and entries of a join, emit its event, and handle the messages that waited."""
         if joining.channel_from is not None:
             joining.channel_from.active = False
             self._asked.pop(joining.channel_from, None)
@@ -114,7 +114,7 @@ class JoinState(Replying):
             self.resume(joining)
 
     def forget_asked(self) -> None:
-        """Forget who closed early: no join is left that it could concern."""
+        """Forget the processes that closed early: no join is pending."""
         self._closed_early = None
         self._asked.clear()  # a dict that has had entries keeps room for them: 160 bytes a connection
 
@@ -131,7 +131,7 @@ class JoinState(Replying):
             joining.close = None
 
     def resume(self, joining: Joining) -> None:
-        """Take the messages that waited for the answer, in order: behind another join, all wait for that one's."""
+        """Handle the messages that waited for the answer, in order; those behind another join wait for its answer."""
         rest = iter(joining.waiting)
         for message in rest:
             self.handle_in(message)
@@ -140,7 +140,7 @@ class JoinState(Replying):
                 entry.waiting += rest  # one by one, joins that wait in a row would cost the square of their number
 
     def tell_failed(self, joining: Joining, reason: Reason, exception: BaseException | None = None) -> None:
-        """Tell why a join has failed that no channel has refused."""
+        """Emit why a join has failed, if not by a refusal."""
         if events.join_failed.handlers:
             route = self._routes.match(joining.message.topic)
             name = getattr(route.channel, "__name__", repr(route.channel)) if route else "?"

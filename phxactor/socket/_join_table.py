@@ -1,7 +1,7 @@
 """The life of a join, as a table: every phase and every event, what is done, and which phase follows.
 
 A join is one channel on one topic of one connection, from the client's `phx_join` on. This file is data and its check;
-`joins` acts by it. The README of this folder shows the whole table.
+`join_acts` has the acts. The README of this folder shows the whole table.
 
                                    ┌───────────── OK ─────────────▶ ANSWERED ──┐ NAMED
     NONE ── JOIN ──▶ ASKED ────────┤                                           ▼
@@ -9,11 +9,12 @@ A join is one channel on one topic of one connection, from the client's `phx_joi
                        │
                        └── OLD_DOWN ── REPLACING
 
-Every other way ends in ENDED or in GIVEN_UP. The channel and its pool answer in any order: a custom channel may answer
+All other ways end in ENDED or in GIVEN_UP. The channel and its pool answer in any order: a custom channel may answer
 the join, close and exit before the pool has named its process.
 
-The answers follow Phoenix 1.8.12 (`Phoenix.Channel.Server.join`, `Phoenix.Socket`), where a join blocks its connection:
-what Phoenix finds in its mailbox after the join, such as a `socket_close`, takes effect behind the answer here too.
+The answers follow Phoenix 1.8.12 (`Phoenix.Channel.Server.join`, `Phoenix.Socket`), where a join blocks its connection.
+So a message that Phoenix would find in the mailbox after the join, such as a `socket_close`, takes effect after the
+answer here too.
 """
 
 from __future__ import annotations
@@ -48,7 +49,7 @@ class Phase(IntEnum):
 
 
 class Event(IntEnum):
-    """What happens to a join."""
+    """An event in the life of a join."""
 
     JOIN = 0
     """The client sends `phx_join` for the topic."""
@@ -69,7 +70,7 @@ class Event(IntEnum):
     REFUSAL = 8
     """The channel, or a limit, refuses the join."""
     UNWRITABLE = 9
-    """The channel answers with what the serializer cannot encode."""
+    """The channel answers with a payload that the serializer cannot encode."""
     CLOSE = 10
     """The channel says that it exits gracefully (`SocketClose`)."""
     DOWN = 11
@@ -83,7 +84,7 @@ class Event(IntEnum):
 
 
 class Act(IntEnum):
-    """What is done. `joins.ACTS` has a function for each."""
+    """An act. `join_acts.ACTS` has a function for each."""
 
     NOTHING = 0
     ASK = 1
@@ -95,7 +96,7 @@ class Act(IntEnum):
     DELIVER = 4
     """Send the client's message to the channel, unless its join ref is another join's."""
     LEFT = 5
-    """Reply ok: nothing is to be left."""
+    """Reply ok to a leave of a topic that is not joined."""
     UNMATCHED = 6
     """Reply with the error `unmatched topic`; a heartbeat gets ok."""
     OVERFULL = 7
@@ -105,9 +106,9 @@ class Act(IntEnum):
     ANSWER = 9
     """Reply ok to the join, and wait for the pool."""
     ACCEPT = 10
-    """Reply ok to the join, and deliver what waited."""
+    """Reply ok to the join, and deliver the messages that waited."""
     BEGIN = 11
-    """Monitor the channel, and deliver what waited: the reply has been sent."""
+    """Monitor the channel, and deliver the messages that waited: the reply was sent before."""
     ANSWER_CLOSED = 12
     """Reply ok to the join, and push `phx_close`."""
     REFUSE = 13
@@ -129,7 +130,7 @@ class Act(IntEnum):
 
 
 class Cell(NamedTuple):
-    """What follows an event."""
+    """The result of an event: the next phase, and the act."""
 
     phase: Phase
     act: Act
@@ -138,7 +139,7 @@ class Cell(NamedTuple):
 Row: TypeAlias = dict[Event, Cell]
 
 _WAITS: Final = {Event.JOIN: Act.WAIT, Event.LEAVE: Act.WAIT, Event.PUSH: Act.WAIT, Event.OVERFLOW: Act.OVERFULL}
-"""What a client sends while its join is not answered."""
+"""The client's messages while its join is not answered."""
 
 
 def _row(phase: Phase, acts: dict[Event, Act], moves: Row) -> Row:
@@ -236,7 +237,7 @@ TABLE: Final[dict[Phase, Row]] = {
     P.ENDED: {},
     P.GIVEN_UP: _row(P.GIVEN_UP, {E.NAMED: A.KILL}, {E.CLOSE: Cell(P.ENDED, A.NOTHING)}),
 }
-"""The cells. What is not here changes nothing: it cannot come, or it comes too late."""
+"""The cells. An event without a cell changes nothing: it cannot come, or it comes too late."""
 
 
 def cell(phase: Phase, event: Event) -> Cell:

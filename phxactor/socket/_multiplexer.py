@@ -1,7 +1,7 @@
-"""The multiplexer: which channel a client's message goes to, and what the client hears of its channels.
+"""The multiplexer: it routes the messages of one client to its channels, and tells the client of their ends.
 
-It says which event of `join_table` a message is: one of the client, of a pool, of a channel, or of a timer. The acts
-follow in `join_acts`. Plain synchronous code, run inside a transport's port.
+It decides which event of `join_table` a message is; `join_acts` has the acts. Messages come from the client, from
+pools, channels and timers. Plain synchronous code, run inside a transport's port.
 """
 
 from __future__ import annotations
@@ -50,9 +50,10 @@ class Multiplexer(JoinActs):
         return None if entry is None else entry.pid
 
     def drained(self) -> bool:
-        """Tell whether no join waits for an answer, and every channel has nothing left to do.
+        """Return whether no join waits for an answer, and every channel is idle.
 
-        If a channel has, the transport is sent `DRAIN` when that is over; of joins and ends it hears anyway.
+        If a channel is busy, the transport is sent `DRAIN` when it is idle. Answers and ends of channels reach the
+        transport anyway.
         """
         for entry in self._topics.values():
             if type(entry) is Joined and not is_idle(entry.pid):
@@ -61,9 +62,9 @@ class Multiplexer(JoinActs):
         return not any(type(entry) is Joining for entry in self._topics.values())
 
     def end(self) -> None:
-        """End the joins that are not answered, with the connection; joined channels monitor the transport themselves.
+        """End the pending joins, since the connection has ended; joined channels monitor the transport themselves.
 
-        It lets go of its transport: the two refer to each other, and only the collector would free them.
+        Drop the reference to the transport: the two refer to each other, a cycle.
         """
         self._output = NOWHERE
         if self._backlog is not None:
@@ -77,7 +78,7 @@ class Multiplexer(JoinActs):
     # ---------------------------------------------------------------------------------- from the client
 
     def handle_limited(self, message: Message) -> None:
-        """Take a client's message within the rate limit; a leave is always taken, for it makes room."""
+        """Handle a client's message within the rate limit; a leave is always handled, since it frees a topic."""
         limit = self._message_rate
         if limit is None or limit.take(self._now()) or message.event == "phx_leave":
             self.handle_in(message)
@@ -85,7 +86,7 @@ class Multiplexer(JoinActs):
             self.refuse_rate(message, limit, "messages")
 
     def handle_mistyped(self, mistyped: Mistyped) -> None:
-        """Take a message with a field of a wrong type; one that no channel may have is answered here, as in Phoenix."""
+        """Handle a message with a field of a wrong type; it is answered here if it is for no channel, as in Phoenix."""
         message, limit = mistyped.message, self._message_rate
         if limit is not None and not limit.take(self._now()):
             self.refuse_rate(message, limit, "messages")
@@ -99,7 +100,7 @@ class Multiplexer(JoinActs):
             self.reply_error(message, UNMATCHED)
 
     def handle_in(self, message: Message) -> None:
-        """Take a client's message, without a rate limit."""
+        """Handle a client's message, without a rate limit."""
         entry = self._topics.get(message.topic)
         if type(entry) is Joined:
             if message.event != "phx_join":
@@ -110,7 +111,7 @@ class Multiplexer(JoinActs):
                     or (theirs is None and message.event != "phx_leave")
                     or (type(message.payload) is bytes and _same_as_text(ours, theirs, message))
                 ):
-                    entry.pid.deliver(message)  # any other is meant for a join that has been replaced
+                    entry.pid.deliver(message)  # any other message is for a join that was replaced
                 return
             _JOINED[JOIN][1](self, entry, message)
             return
@@ -123,9 +124,10 @@ class Multiplexer(JoinActs):
     # ------------------------------------------------------------------------------------ from processes
 
     def handle_info(self, message: object) -> None:
-        """Take what a process sent to the transport, other than an encoded message.
+        """Handle a process's message to the transport, other than an encoded message.
 
-        Anything else is dropped, as in Phoenix, and is not asked what it is: it may be a program's own.
+        Unknown messages are dropped, as in Phoenix. Only their exact type is read: any other access to an object of a
+        program may raise.
         """
         kind = type(message)
         if kind is Answer:
@@ -149,7 +151,7 @@ class Multiplexer(JoinActs):
                 events.collected.emit(pid=self._pid, objects=found)
 
     def _pool_answered(self, watch: Monitor, started: Any) -> None:  # noqa: ANN401 - its type is looked at
-        """Take a pool's answer: the process of a channel, or why there is none."""
+        """Handle a pool's answer: the process of a channel, or why the start failed."""
         joining = self._asked.pop(watch, None)
         if joining is None:
             return
@@ -168,7 +170,7 @@ class Multiplexer(JoinActs):
             self.forget_asked()
 
     def _not_started(self, joining: Joining, pool: object, reason: Any) -> None:  # noqa: ANN401 - any term
-        """Take the failure of a start.
+        """Handle the failure of a start.
 
         The pool will not name the process now. But a pool starts one channel after the other: a process that it has
         started, and that has said that it closes, is the channel, and its word came first.
@@ -182,7 +184,7 @@ class Multiplexer(JoinActs):
         self.step(joining, NOT_STARTED, reason)
 
     def _channel_answered(self, from_: ChannelFrom, answer: Any) -> None:  # noqa: ANN401 - the same
-        """Take a channel's answer to a join. One that cannot be encoded is an event of its own."""
+        """Handle a channel's answer to a join; an answer that cannot be encoded is the event UNWRITABLE."""
         joining = self._asked.pop(from_, None)
         if joining is None:
             return
@@ -201,7 +203,7 @@ class Multiplexer(JoinActs):
         self.step(joining, event, reply)
 
     def _down(self, down: Down) -> None:
-        """Take the exit of a channel, or of a pool that has not answered."""
+        """Handle the exit of a channel, or of a pool that has not answered."""
         joining = self._asked.pop(down.ref, None) if type(down.ref) is Monitor else None
         pid = down.object
         if joining is not None:
@@ -226,9 +228,10 @@ class Multiplexer(JoinActs):
             self.step(joining, DOWN, down.reason)
 
     def _close(self, message: SocketClose) -> None:
-        """Take a channel's word that it exits gracefully.
+        """Handle a `SocketClose`: a channel exits gracefully.
 
-        A channel that no pool has named yet is known by its socket, by its answer to the join, or once it is named.
+        Before its pool has named the channel, its socket or its answer to the join identifies it; otherwise the message
+        counts once the channel is named.
         """
         pid = message.pid
         if type(pid) is not Pid:
@@ -262,15 +265,15 @@ class Multiplexer(JoinActs):
 
 
 def _is_full(joining: Joining, event: Event) -> bool:
-    """Tell whether too many messages wait; a first leave may wait in any case, for it makes room."""
+    """Return whether too many messages wait; one leave may wait in any case, since it frees the topic."""
     waiting = joining.waiting
     return len(waiting) >= WAITING and (event is not LEAVE or waiting[-1].event == "phx_leave")
 
 
 def _same_as_text(ours: Ref, theirs: Ref, message: Message) -> bool:
-    """Tell whether a binary message is meant for a join, though its join_ref is another: there, all refs are text.
+    """Return whether a binary message is for a join, though its join_ref differs: in binary messages all refs are text.
 
-    None is empty text, and a number is written.
+    There, None is the empty text, and a number is its digits.
     """
     if theirs == "":
         return message.event != "phx_leave"

@@ -14,25 +14,25 @@ ABUSE: Final = 10
 class RateLimit:
     """A leaky bucket (GCRA) that holds one second's worth of messages, and at least one.
 
-    In any `t` seconds it lets at most `per_second * t` messages through, and one second's worth more. When the program
-    has paused, it lets as many more through as were allowed in the pause: what was sent in time is read all at once.
+    In any `t` seconds it lets at most `per_second * t` messages through, and one second's worth more. After a
+    pause of the program, it also lets through what was allowed in the pause: those messages are read all at once.
     """
 
     __slots__ = ("_burst", "_free_at", "_interval", "_pauses", "_tolerance", "refused")
 
     def __init__(self, per_second: float, pauses: Pauses | None = None) -> None:
-        """Start with a full bucket; without `pauses`, those of the program are the client's loss."""
+        """Start with a full bucket. Without `pauses`, messages sent in a pause of the program may be refused."""
         self._pauses = pauses
         self._interval = 1 / per_second
         self._burst = max(1.0, per_second)
-        self._tolerance = (self._burst - 1 + 1e-6) * self._interval  # or rounding would take one away
+        self._tolerance = (self._burst - 1 + 1e-6) * self._interval  # rounding would refuse one otherwise
         self._free_at = 0.0
-        """When the bucket is full again."""
+        """The time at which the bucket is full again."""
         self.refused = 0
         """Messages refused since the bucket was full."""
 
     def take(self, now: float) -> bool:
-        """Say whether a message may pass, and count it."""
+        """Return whether a message may pass, and count it."""
         if self._free_at <= now:
             self.owe(now)
             self.refused = 0
@@ -56,10 +56,10 @@ class RateLimit:
 
     @property
     def abused(self) -> bool:
-        """Whether so many messages were refused that the client is to be disconnected."""
+        """Whether so many messages were refused that the client must be disconnected."""
         return self.refused > ABUSE * self._burst
 
 
 def rate_limit(per_second: float | None, runtime: Runtime) -> RateLimit | None:
-    """Make the limit of an option; None if there is none."""
+    """Make the limit of an option; None for no limit."""
     return None if per_second is None else RateLimit(per_second, runtime.pauses)

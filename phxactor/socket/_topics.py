@@ -1,4 +1,4 @@
-"""What a connection keeps of the join on a topic. The phases are those of `join_table`; `joins` moves them."""
+"""The state of a join on a topic. `join_table` has its phases, `join_acts` changes them."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 @final
 class ChannelFrom(From):
-    """Where a channel answers its join; it notes which process did so, since the pool may not have named it yet."""
+    """The address of the answer to a join; records the process that answers, maybe before the pool names it."""
 
     __slots__ = ("answered_by",)
 
@@ -39,7 +39,7 @@ class ChannelFrom(From):
 
 @final
 class Joined:
-    """A join in the phase JOINED: most live long, so it keeps little."""
+    """A join in the phase JOINED; small, since most live long."""
 
     __slots__ = ("join_ref", "monitor", "pid")
 
