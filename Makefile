@@ -32,7 +32,7 @@ NPM_FOLDER := tests/javascript
 BENCH_FOLDER := benchmarks/servers/node
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint types unit loaded coverage soak test-beam autobahn fuzz bench dist chromium wstest clean
+.PHONY: help demo test lint types unit loaded coverage soak test-beam autobahn fuzz bench dist chromium wstest servers clean
 .NOTPARALLEL: # the stamps share one environment
 .DELETE_ON_ERROR:
 
@@ -56,7 +56,7 @@ types: $(TEST) $(JAVASCRIPT) ## mypy --strict, and pyright on what users write
 
 # Tests are spread over WORKERS processes, by default as many as there are cores (see tests/spreading.py). WORKERS=0 runs
 # all of them in one process.
-unit: $(TEST) $(CLIENTS) $(JAVASCRIPT) chromium wstest ## pytest (options: ARGS="..." WORKERS=2)
+unit: $(TEST) $(CLIENTS) $(JAVASCRIPT) chromium wstest servers ## pytest (options: ARGS="..." WORKERS=2)
 	@export $(WITH_BIN) && PLAYWRIGHT_NODEJS_PATH="$$(command -v node)" \
 		$(BIN)/pytest --numprocesses $(WORKERS) $(ARGS)
 
@@ -67,7 +67,7 @@ autobahn: $(TEST) wstest ## Autobahn's long sections, which take minutes (others
 	@$(BIN)/python -m tests.autobahn $(ARGS)
 
 # Without what counts instructions or bytes, and the servers of others.
-coverage: $(TEST) $(CLIENTS) $(JAVASCRIPT) chromium wstest ## lines and branches that no test runs, programs included
+coverage: $(TEST) $(CLIENTS) $(JAVASCRIPT) chromium wstest servers ## lines and branches that no test runs, programs included
 	@export $(WITH_BIN) && PLAYWRIGHT_NODEJS_PATH="$$(command -v node)" $(BIN)/pytest --numprocesses $(WORKERS) \
 		--cov --cov-report=term --ignore tests/cost --ignore tests/attacks --ignore tests/benchmarks $(ARGS)
 
@@ -142,3 +142,6 @@ chromium: $(MADE)
 
 wstest: $(MADE)
 	@tests/setup/autobahn.sh $(BIN)
+
+servers: $(MADE)
+	@tests/setup/servers.sh

@@ -30,7 +30,8 @@ from tests.patience import PATIENCE
 
 README: Final = ROOT / "README.md"
 DOCS: Final = sorted((ROOT / "docs").glob("*.md"))
-"""That about testing is a module of tests: tests/testing/test_docs.py runs it."""
+ELSEWHERE: Final = ("libraries.md", "testing.md")
+"""That about libraries needs servers: tests/libraries/test_page.py runs it. That about testing is a module of tests."""
 
 
 @attrs.frozen
@@ -166,7 +167,7 @@ def test_links_lead_somewhere(page: Path) -> None:
 # ------------------------------------------------------------------------------------------------------- docs
 
 
-@pytest.mark.parametrize("page", [page for page in DOCS if page.name != "testing.md"], ids=lambda page: page.name)
+@pytest.mark.parametrize("page", [page for page in DOCS if page.name not in ELSEWHERE], ids=lambda page: page.name)
 async def test_the_code_of_a_page_prints_what_it_says(page: Path, autojump_clock: MockClock) -> None:
     """The blocks of a page are one program; a block of text is what the block before it prints."""
     namespace: dict[str, Any] = {"__name__": page.stem}

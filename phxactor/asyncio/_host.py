@@ -37,6 +37,8 @@ LOST: Final = "the asyncio loop has ended during the call"
 
 _hosts: Final[dict[Runtime, AsyncioHost]] = {}
 """The loop of each runtime."""
+_awaited: Final[dict[Runtime, trio.Event]] = {}
+"""Set when a runtime gets a loop, for those who wait for it."""
 
 
 @attrs.frozen
@@ -73,6 +75,8 @@ class AsyncioHost:
         if self.runtime in _hosts:
             raise RuntimeError(TAKEN)
         _hosts[self.runtime] = self
+        if self.runtime in _awaited:
+            _awaited.pop(self.runtime).set()
         try:
             yield
         finally:
@@ -110,7 +114,7 @@ class AsyncioHost:
         await wait_task_rescheduled(abort)
         if not task.done():
             raise AsyncioCancelledError(LOST)
-        return _result(call)
+        return _result(call, lost=_hosts.get(self.runtime) is not self)
 
     def give_up(self) -> None:
         """Wake all callers that still wait, with AsyncioCancelledError: the loop runs no more of their tasks."""
@@ -135,14 +139,17 @@ async def _work(function: Callable[..., object], args: tuple[object, ...], kwarg
     return _Result(value)
 
 
-def _result(call: _Call) -> object:
-    """Return the value of a call whose task has ended; raise its exception, or the caller's cancellation."""
+def _result(call: _Call, *, lost: bool) -> object:
+    """Return the value of a call whose task has ended; raise its exception, or the caller's cancellation.
+
+    `lost` means that the loop is ending.
+    """
     try:
         result = call.task.result()
     except asyncio.CancelledError as cancelled:
         if call.raise_cancel is not None:
             call.raise_cancel()
-        raise AsyncioCancelledError("the call was cancelled within asyncio") from cancelled
+        raise AsyncioCancelledError(LOST if lost else "the call was cancelled within asyncio") from cancelled
     if result.error is not None:
         explain(result.error, in_asyncio=True)
         try:
@@ -155,6 +162,12 @@ def _result(call: _Call) -> object:
 def host_of(runtime: Runtime) -> AsyncioHost | None:
     """Return the carrier of a runtime's calls; None without a loop."""
     return _hosts.get(runtime)
+
+
+async def another_host(runtime: Runtime) -> None:
+    """Wait until a runtime has a loop."""
+    if runtime not in _hosts:
+        await _awaited.setdefault(runtime, trio.Event()).wait()
 
 
 @contextmanager
