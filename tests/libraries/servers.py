@@ -9,7 +9,7 @@ import subprocess
 import tempfile
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from socket import create_server
@@ -34,7 +34,7 @@ def postgres() -> Iterator[int]:
     assert POSTGRES is not None
     with _folder() as folder:
         data, port = folder / "data", _free_port()
-        init = [POSTGRES / "initdb", "--pgdata", data, "--auth=trust", "--username=app", "--no-sync", "--encoding=UTF8"]
+        init = [str(POSTGRES / "initdb"), f"--pgdata={data}", "--auth=trust", "--username=app", "--no-sync"]
         subprocess.run(init, check=True, capture_output=True, user=USER, group=USER, cwd=folder)
         options = {
             "port": port,
@@ -45,10 +45,10 @@ def postgres() -> Iterator[int]:
         }
         arguments = [f"--{name}={value}" for name, value in options.items()]
         with _program([POSTGRES / "postgres", "-D", data, *arguments], folder, signal.SIGQUIT):
-            _until_ready(lambda: psycopg.connect(port=port, host="127.0.0.1", user="app", dbname="postgres").close())
-            address = {"port": port, "host": "127.0.0.1", "user": "app"}
-            with psycopg.connect(dbname="postgres", autocommit=True, **address) as connection:
-                connection.execute("create database app")
+            server = f"host=127.0.0.1 port={port} user=app dbname=postgres"
+            _until_ready(lambda: psycopg.connect(server).close())
+            with psycopg.connect(server, autocommit=True) as connection:
+                connection.execute("create database app encoding 'UTF8' template template0")
             yield port
 
 
@@ -110,11 +110,11 @@ def _program(command: list[object], folder: Path, stop: signal.Signals) -> Itera
             process.kill()
 
 
-def _until_ready(attempt: object) -> None:
+def _until_ready(attempt: Callable[[], None]) -> None:
     deadline = time.monotonic() + PATIENCE
     while True:
         try:
-            attempt()  # type: ignore[operator]
+            attempt()
         except (psycopg.OperationalError, redis.ConnectionError):
             if time.monotonic() > deadline:
                 raise

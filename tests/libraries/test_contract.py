@@ -35,7 +35,7 @@ pytestmark = pytest.mark.filterwarnings(
 PROCESSES: Final = 40
 LONG: Final = 30
 """Seconds of a query that can be cancelled."""
-SHORT: Final = 0.6
+SHORT: Final = 0.4
 """Seconds of a query in a thread, which goes on to its end."""
 COUNT: Final = "with recursive c(n) as (select 1 union all select n + 1 from c where n < 3e6) select count(*) from c"
 
@@ -104,7 +104,7 @@ MARKS: Final = {"sqlite": (), "redis-py": ("redis",), "coredis": ("redis",), "re
 """The servers of each library; for those that are not named, PostgreSQL."""
 
 
-def every(names: Iterable[str] = LIBRARIES) -> Any:  # noqa: ANN401 - pytest's own type
+def every(names: Iterable[str] = LIBRARIES) -> pytest.MarkDecorator:
     """Run a test with libraries."""
     marks = {name: [getattr(pytest.mark, mark) for mark in MARKS.get(name, ("postgres",))] for name in names}
     return pytest.mark.parametrize(
@@ -234,7 +234,7 @@ async def test_it_is_there_again_after_the_end_of_its_loop(
     async with running(name, request, tmp_path) as library:
         await library.many()
         _, watch = await library.in_a_query()
-        pool = whereis(library.resources[-1].name)
+        pool = whereis(str(library.resources[-1].name))
         assert isinstance(pool, Pid)
         seen = monitor(pool)
         began = trio.current_time()
@@ -248,7 +248,7 @@ async def test_it_is_there_again_after_the_end_of_its_loop(
 
 async def end(resource: Resource[Any], how: str) -> None:
     """End a resource, and wait until it has ended."""
-    pid = whereis(resource.name)
+    pid = whereis(str(resource.name))
     assert isinstance(pid, Pid)
     watch = monitor(pid)
     pid.exit({"crash": "boom"}.get(how, how))
