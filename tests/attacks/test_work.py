@@ -75,12 +75,13 @@ async def harm_of(target: Target, attack: Attack, *, attackers: int = ATTACKERS,
 
 
 async def work_of_an_echo(target: Target, client: Client) -> float:
-    before = target.work()
     message = ["1", "2", "room:1", "clock", {}]
     with trio.fail_after(PATIENCE):
-        await client.ask(message)
+        await client.send(message)
+        before = target.work()  # only now: this program itself may have had to wait before it could send
+        await client.json()
         answer: Any = await client.ask(message)
-    return float(answer[4]["response"]) - before
+    return max(0.0, float(answer[4]["response"]) - before)
 
 
 async def again_and_again(target: Target, attack: Attack) -> None:
