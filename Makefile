@@ -9,6 +9,7 @@ SEED ?= 1
 COUNT ?= 2000
 WORKERS ?= auto
 BUSY ?= 8
+PYTHONS ?=
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -32,7 +33,8 @@ NPM_FOLDER := tests/javascript
 BENCH_FOLDER := benchmarks/servers/node
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint types unit loaded coverage soak test-beam autobahn fuzz bench dist chromium wstest servers clean
+.PHONY: help demo test lint types unit loaded coverage soak test-beam autobahn packages fuzz bench dist chromium \
+	wstest servers clean
 .NOTPARALLEL: # the stamps share one environment
 .DELETE_ON_ERROR:
 
@@ -43,7 +45,7 @@ help: ## list what make can do
 demo: $(DEMO) ## serve the chat demo on http://127.0.0.1:4000 (options: ARGS="...")
 	@exec $(BIN)/phxactor demo $(ARGS)
 
-test: lint types unit test-beam ## lint, types, unit and test-beam, as CI does
+test: lint types unit test-beam packages ## lint, types, unit, test-beam and packages, as CI does
 
 lint: $(TEST) ## style (ruff) and layers (import-linter)
 	$(BIN)/ruff check --quiet
@@ -79,6 +81,10 @@ test-beam: $(TEST) ## random programs, compared with real Elixir (options: SEED=
 	@tests/setup/elixir.sh
 	@$(BIN)/python -m tests.beam --seed $(SEED) --count $(COUNT)
 
+# Without a compiler; a Python that is not here is left out, and a line says so (one only: PYTHONS=3.13).
+packages: $(TEST) ## the wheel in clean environments, with each Python and the lowest and newest dependencies
+	@$(BIN)/python -m tests.packages $(PYTHONS)
+
 fuzz: $(FUZZ) ## bytes that nobody would send, found by what they cover, for FUZZ_SECONDS=60
 	@$(BIN)/python -m tests.fuzz $(FUZZ_SECONDS)
 
@@ -86,7 +92,6 @@ bench: $(BENCH) $(BENCH_NODE) ## the benchmarks (options: ARGS="...")
 	@export $(WITH_BIN) && $(BIN)/python -m benchmarks $(ARGS)
 
 dist: $(TEST) ## the wheel and the source distribution, in dist/
-	@$(PIP) install build
 	@rm -rf dist && $(BIN)/python -m build --outdir dist . >/dev/null && ls dist
 
 clean: ## remove all that make has made

@@ -147,7 +147,7 @@ def test_the_commands_of_the_readme_exist(capsys: pytest.CaptureFixture[str]) ->
     targets = set(re.findall(r"\bmake ([a-z]+)\b", text))
     assert targets == {"demo", "test", "lint", "types", "unit", "loaded", "coverage"}
     assert all(re.search(rf"^{target}:", makefile, re.MULTILINE) for target in targets)
-    for command in set(re.findall(r"\bphxactor (demo|serve|token|top)\b", text)):
+    for command in set(re.findall(r"\bphxactor (demo|new|serve|token|top)\b", text)):
         with suppress(SystemExit):
             cli.app([command, "--help"])
         out = capsys.readouterr().out

@@ -12,6 +12,7 @@ import phxactor
 from phxactor import Exit
 from phxactor.cli import env_file, tokens
 from phxactor.cli.logs import log_to_stderr
+from phxactor.cli.new import new
 from phxactor.cli.serve import Port, serve
 from phxactor.demos import DEMOS
 from phxactor.net import DEFAULT
@@ -22,6 +23,7 @@ app = App(
     version=phxactor.__version__,
     help="Phoenix Sockets and Channels for Python, on supervised trio processes.",
 )
+app.command(new)
 app.command(serve)
 app.command(tokens.app)
 

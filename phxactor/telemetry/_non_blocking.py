@@ -25,6 +25,13 @@ class NonBlockingHandler(logging.Handler):
         """Have no lock, as logging's NullHandler: the target has its own, and may hold it for as long as it blocks."""
         self.lock = None
 
+    def handle(self, record: logging.LogRecord) -> bool:
+        """Filter and emit a record without a lock; from Python 3.13 on, logging's own `handle` cannot do without."""
+        found: object = self.filter(record)  # from Python 3.12 on, a filter may return another record
+        if found:
+            self.emit(found if isinstance(found, logging.LogRecord) else record)
+        return bool(found)
+
     def setFormatter(self, fmt: logging.Formatter | None) -> None:  # noqa: N802 - the name is logging's
         """Set the formatter of the target too."""
         super().setFormatter(fmt)

@@ -399,6 +399,16 @@ def test_without_threads_the_next_line_tries_again(log: Log, monkeypatch: pytest
 # -------------------------------------------------------------------------------------- a program's own logging
 
 
+def test_a_record_is_handed_over_without_a_lock(log: Log, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Python 3.13's own `handle` enters the lock, and the handler has none."""
+    handler = NonBlockingHandler(log.handler)
+    monkeypatch.setattr(handler, "acquire", lambda: pytest.fail("there is a lock"))
+    handler.addFilter(lambda record: record.msg != "no")
+    for text in ("no", "yes"):
+        assert handler.handle(logging.makeLogRecord({"msg": text, "levelno": logging.INFO})) == (text == "yes")
+    assert log.lines() == ["yes"]
+
+
 def test_a_programs_own_logging_need_not_block_either(log: Log) -> None:
     handler = NonBlockingHandler(log.handler)
     handler.setFormatter(logging.Formatter("[%(message)s]"))

@@ -1,5 +1,5 @@
 """A chat in the browser, which shows the tree of its processes beside it."""
 
-from phxactor.demos.chat.app import run
+from phxactor.demos.chat.app import STATIC, run
 
-__all__ = ["run"]
+__all__ = ["STATIC", "run"]

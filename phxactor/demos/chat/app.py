@@ -15,6 +15,7 @@ from phxactor.observer import TreeChannel, observer_routes
 from phxactor.otp import set_label
 
 STATIC: Final = Path(__file__).parent / "static"
+"""The page and its scripts, phoenix.js among them."""
 PHOENIX: Final = STATIC / "phoenix.mjs"
 """phoenix.js as it is released on npm; its licence lies beside it."""
 
