@@ -25,7 +25,7 @@ from tests.demos.program import command, environment, run, serving
 from tests.patience import PATIENCE
 
 APP = """
-from phxactor import Application, Channel, Endpoint, Socket, channel, mount
+from phxactor import Agent, Application, Channel, Endpoint, Socket, channel, mount
 from phxactor.observer import observer_routes
 
 class Room(Channel):
@@ -35,6 +35,8 @@ class UserSocket(Socket):
     channels = [channel("room:*", Room)]
 
 endpoint = Endpoint(sockets=[mount("/socket", UserSocket)], routes=observer_routes())
+application = Application(children=[Agent.child_spec(dict, name="store")], endpoints=[endpoint])
+two = Application(endpoints=[endpoint, Endpoint(name="admin")])
 number = 5
 
 class Namespace:
@@ -167,6 +169,21 @@ def test_serve(how: signal.Signals, folder: Path) -> None:
     assert "ERROR" not in printed
 
 
+@pytest.mark.socket
+def test_serve_an_application(folder: Path) -> None:
+    with serving("serve", "my_app:application", "--port", "0", cwd=folder) as program:
+        answer = urlopen(f"{program.url}/observer.json", timeout=PATIENCE).read()  # noqa: S310 - our own server
+        assert {"Agent", "UserSocket channels"} <= {row.id for row in read(answer).rows}
+        code, printed = program.stop(signal.SIGTERM)
+    assert (code, "ERROR" in printed) == (0, False)
+
+
+def test_an_application_of_several_endpoints_takes_no_port(folder: Path) -> None:
+    code, out, err = run("serve", "my_app:two", "--port", "0", cwd=folder)
+    assert (code, out) == (1, "")
+    assert err.startswith("the application has 2 endpoints, so host, port, path")
+
+
 @pytest.mark.parametrize(
     ("target", "words"),
     [
@@ -182,7 +199,7 @@ def test_serve(how: signal.Signals, folder: Path) -> None:
         ),
         ("my_app.deeper:endpoint", "there is no module 'my_app.deeper' in {folder} or on Python's path"),
         ("my_app:endpiont", "my_app has no 'endpiont'; did you mean 'endpoint'?"),
-        ("my_app:app", "my_app has no 'app'; it has 'endpoint'"),
+        ("my_app:app", "my_app has no 'app'; it has 'endpoint', 'application', 'two'"),
         ("broken:app", "broken has no 'app'"),
         ("my_app:endpoint.x", "my_app has no 'endpoint.x'; did you mean 'endpoint'?"),
         ("my_app:number", "'number' of my_app has the type int; it should be an Application or an Endpoint"),

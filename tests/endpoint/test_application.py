@@ -47,7 +47,7 @@ from phxactor.otp import Ignore, Reply, StartFunction, child_spec
 from phxactor.runtime import STOP_TIMEOUT, Pid, Runtime, exception_of
 from phxactor.testing import connect, settle
 from tests.certificates import CLIENT, SERVER
-from tests.demos.program import environment
+from tests.demos.program import environment, serving
 from tests.patience import PATIENCE
 
 
@@ -351,3 +351,11 @@ def test_it_says_where_it_listens_unless_the_program_has_its_own_log(configured:
     lines = [line.rpartition(":")[0] + ":N" for line in done.stderr.splitlines() if "listening" in line]
     assert lines == said
     assert done.stdout == ""
+
+
+@pytest.mark.socket
+def test_a_program_without_a_log_says_where_it_listens_and_nothing_else(tmp_path: Path) -> None:
+    (tmp_path / "chat.py").write_text("import phxactor\nphxactor.run(phxactor.Endpoint(), port=0)\n")
+    with serving(cwd=tmp_path, python="chat.py") as program:
+        code, printed = program.stop(signal.SIGINT)
+    assert (code, printed) == (0, f"listening on {program.url}\n")

@@ -17,15 +17,29 @@ from phxactor import (
     GenServer,
     Ok,
     Pid,
+    PubSub,
     Resource,
     Socket,
     call,
     channel,
+    from_thread,
     mount,
     on,
     receive,
 )
-from phxactor.otp import Agent, Error, NoReply, Reply, Stop, Supervisor, Task, TypedRequest, async_stream, system
+from phxactor.otp import (
+    Agent,
+    Error,
+    Ignore,
+    NoReply,
+    Reply,
+    Stop,
+    Supervisor,
+    Task,
+    TypedRequest,
+    async_stream,
+    system,
+)
 
 # ------------------------------------------------------------------------------------------------ servers
 
@@ -163,6 +177,17 @@ application = Application(children=[POOL, Stack, (Stack, 1)], endpoints=[])
 def look() -> None:
     """A resource knows the type of its value."""
     assert_type(POOL.value, Pool)
+
+
+def work_in_a_thread(pid: Pid) -> None:
+    """What a thread asks has the types that it has in a process."""
+    from_thread.send(pid, 1)
+    assert_type(from_thread.call(pid, Pop()), int)
+    assert_type(from_thread.run_sync(len, "room"), int)
+    assert_type(from_thread.run(Stack.start_link), Ok[Pid] | Error | Ignore)
+    assert_type(from_thread.spawn(ask, pid), Pid)
+    from_thread.broadcast(endpoint, "room:1", "news", {"n": 1})
+    from_thread.broadcast(PubSub("news"), "weather", "rain")
 
 
 # ----------------------------------------------------------------------------------------------- channels
