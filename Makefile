@@ -58,7 +58,7 @@ types: $(TEST) $(JAVASCRIPT) ## mypy --strict, and pyright on what users write
 
 # Tests are spread over WORKERS processes, by default as many as there are cores (see tests/spreading.py). WORKERS=0 runs
 # all of them in one process.
-unit: $(TEST) $(CLIENTS) $(JAVASCRIPT) chromium wstest servers ## pytest (options: ARGS="..." WORKERS=2)
+unit: $(TEST) $(CLIENTS) $(JAVASCRIPT) chromium proxies wstest servers ## pytest (options: ARGS="..." WORKERS=2)
 	@export $(WITH_BIN) && PLAYWRIGHT_NODEJS_PATH="$$(command -v node)" \
 		$(BIN)/pytest --numprocesses $(WORKERS) $(ARGS)
 
@@ -69,7 +69,7 @@ autobahn: $(TEST) wstest ## Autobahn's long sections, which take minutes (others
 	@$(BIN)/python -m tests.autobahn $(ARGS)
 
 # Without what counts instructions or bytes, and the servers of others.
-coverage: $(TEST) $(CLIENTS) $(JAVASCRIPT) chromium wstest servers ## lines and branches that no test runs, programs included
+coverage: $(TEST) $(CLIENTS) $(JAVASCRIPT) chromium proxies wstest servers ## lines and branches that no test runs, programs included
 	@export $(WITH_BIN) && PLAYWRIGHT_NODEJS_PATH="$$(command -v node)" $(BIN)/pytest --numprocesses $(WORKERS) \
 		--cov --cov-report=term --ignore tests/cost --ignore tests/attacks --ignore tests/benchmarks $(ARGS)
 
@@ -144,6 +144,9 @@ $(JAVASCRIPT): $(MADE) $(NPM_FOLDER)/package.json $(NPM_FOLDER)/package-lock.jso
 
 chromium: $(MADE)
 	@tests/setup/chromium.sh
+
+proxies: $(MADE)
+	@tests/setup/proxies.sh
 
 wstest: $(MADE)
 	@tests/setup/autobahn.sh $(BIN)

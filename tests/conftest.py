@@ -1,4 +1,4 @@
-"""What the tests need of the machine, beside Python: Node for `node`, Chromium too for `browser`.
+"""What the tests need of the machine: Node for `node`, Chromium too for `browser`, nginx and HAProxy for `proxy`.
 
 A test whose marker names what is missing is skipped, all of them with one line; `make test` installs both where it can.
 """
@@ -27,6 +27,10 @@ MODULES = Path(__file__).parent / "javascript" / "node_modules"
 # Beside the interpreter: `make` puts a Node there where the machine has none, and not everybody activates environments.
 NODE = shutil.which("node", path=f"{Path(sys.executable).parent}:{os.environ.get('PATH', '')}")
 CHROMIUM = shutil.which("chromium")
+PATH = f"{os.environ.get('PATH', '')}:/usr/sbin:/usr/local/sbin"
+"""Debian keeps servers where only root looks for programs."""
+NGINX = shutil.which("nginx", path=PATH)
+HAPROXY = shutil.which("haproxy", path=PATH)
 
 if NODE is not None:
     os.environ.setdefault("PLAYWRIGHT_NODEJS_PATH", NODE)
@@ -42,6 +46,8 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: object) -> object:
 
 def pytest_runtest_setup(item: pytest.Item) -> None:
     """Skip what cannot run here."""
+    if item.get_closest_marker("proxy") is not None and (NGINX is None or HAPROXY is None):
+        pytest.skip("there is no nginx or no haproxy: as root on Debian `make test` installs both")
     wants_browser = item.get_closest_marker("browser") is not None
     if not wants_browser and item.get_closest_marker("node") is None:
         return

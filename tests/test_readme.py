@@ -34,6 +34,10 @@ ELSEWHERE: Final = ("libraries.md", "testing.md")
 """That about libraries needs servers: tests/libraries/test_page.py runs it. That about testing is a module of tests."""
 
 
+CONFIGURATIONS: Final = {"caddy", "cfg", "docker", "ini", "nginx", "yaml"}
+"""Languages of blocks that tests/proxies runs."""
+
+
 @attrs.frozen
 class Block:
     """A fenced block of code."""
@@ -171,7 +175,7 @@ def test_links_lead_somewhere(page: Path) -> None:
 async def test_the_code_of_a_page_prints_what_it_says(page: Path, autojump_clock: MockClock) -> None:
     """The blocks of a page are one program; a block of text is what the block before it prints."""
     namespace: dict[str, Any] = {"__name__": page.stem}
-    found = list(blocks(page))
+    found = [block for block in blocks(page) if block.language not in CONFIGURATIONS]
     assert all(before.language == "python" for before, after in pairwise(found) if after.language == "text")
     handlers = {event: event.handlers for event in EVENTS.values()}
     async with open_runtime():

@@ -239,7 +239,7 @@ async def _exchange(serving: Serving, connection: BaseConnection, talk: HTTPConn
             request = attrs.evolve(request, body=body)
         response = await _answer(serving, connection, request, answering)
         if isinstance(response, Delivery):
-            await deliver(serving, connection, talk, response)
+            await deliver(serving, connection, talk, response, direct=request.proxy is None)
         else:
             await talk.respond(response)
     finally:

@@ -230,10 +230,14 @@ async def _publish(session: Pid, request: Request, flusher: Flusher) -> Response
     return _status(HTTPStatus.OK if taken else HTTPStatus.BAD_REQUEST)
 
 
-async def deliver(serving: Serving, connection: BaseConnection, talk: HTTPConnection, delivery: Delivery) -> None:
+async def deliver(
+    serving: Serving, connection: BaseConnection, talk: HTTPConnection, delivery: Delivery, *, direct: bool
+) -> None:
     """Write a poll's messages, and wait until they have arrived; if they have not, abort the connection.
 
     If the connection stays open, wait for the client's next bytes too: they show that the client has read the answer.
+    That holds for a `direct` connection only. A proxy has taken the answer when its system acknowledges it, and HAProxy
+    resets connections in its ordinary course.
     """
     poll, move_on_after = delivery.poll, self_pid().runtime.patience.move_on_after
     try:
@@ -242,7 +246,7 @@ async def deliver(serving: Serving, connection: BaseConnection, talk: HTTPConnec
             if poll.written:
                 with move_on_after(SEND_TIMEOUT):
                     poll.arrived = await connection.acknowledged()
-            if poll.arrived and talk.is_idle and not serving.draining:
+            if direct and poll.arrived and talk.is_idle and not serving.draining:
                 with move_on_after(KEEP_ALIVE):
                     poll.arrived = await serving.while_idle(connection.read())
     finally:
