@@ -3,9 +3,10 @@
 from phxactor.endpoint._admission import Admission, RefusedError
 from phxactor.endpoint._application import ROOT, Application
 from phxactor.endpoint._endpoint import IN_MEMORY, Endpoint
+from phxactor.endpoint._entrance import Entrance
 from phxactor.endpoint._mount import Mount, mount
 from phxactor.endpoint._options import DrainOptions
-from phxactor.endpoint._serve import run
+from phxactor.endpoint._serve import run, serve
 
 __all__ = [
     "IN_MEMORY",
@@ -14,8 +15,10 @@ __all__ = [
     "Application",
     "DrainOptions",
     "Endpoint",
+    "Entrance",
     "Mount",
     "RefusedError",
     "mount",
     "run",
+    "serve",
 ]

@@ -47,21 +47,22 @@ class Entrance:
         entrance = supervisor.dictionary.get(Entrance)
         return entrance if isinstance(entrance, Entrance) else None
 
+    def takes(self) -> bool:
+        """Say whether the endpoint takes connections now: it does not while it starts, stops or starts again."""
+        return not self.serving.draining and self.serving.can_connect()
+
     def accept(self, accepted: Accepted, peer: PeerData) -> None:
         """Request a process for a connection, without waiting."""
         supervisor = self.serving.supervisor_of(next(self._numbers))
         DynamicSupervisor.request_child(supervisor, self._accepted, self._nobody, accepted, peer)
 
-    def hand_over(self, accepted: Accepted, peer: PeerData, received: bytes, scheme: Scheme | None = None) -> bool:
-        """Do as `accept`, from outside of processes; return False if the endpoint stops or starts again just now.
+    def hand_over(self, accepted: Accepted, peer: PeerData, received: bytes, scheme: Scheme) -> None:
+        """Do so for bytes that were read already, also from outside of processes; call it only if `takes` says so.
 
-        The other arguments are those of `start_connection`. The caller closes what is not taken.
+        The arguments are those of `start_connection`.
         """
         supervisor = self.serving.supervisor_of(next(self._numbers))
-        if self.serving.draining or not supervisor.alive:
-            return False
         DynamicSupervisor.request_child(supervisor, self._spec, self._nobody, accepted, peer, received, scheme)
-        return True
 
     async def start(
         self, accepted: Accepted, peer: PeerData, received: bytes = b"", scheme: Scheme | None = None

@@ -7,6 +7,7 @@ import ssl
 import sys
 from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from functools import partial
 
 import trio
 
@@ -15,7 +16,7 @@ from phxactor.endpoint._application import Application
 from phxactor.endpoint._endpoint import Endpoint
 from phxactor.net import Path
 from phxactor.net.events import listening
-from phxactor.otp import Child, Error, Ok
+from phxactor.otp import Child, Error, Ignore, Ok
 from phxactor.runtime import (
     SHUTDOWN,
     STOP_TIMEOUT,
@@ -23,6 +24,7 @@ from phxactor.runtime import (
     Collector,
     Exit,
     Exited,
+    Pid,
     Reason,
     format_reason,
     is_atom,
@@ -83,7 +85,8 @@ def run(
         main.child_spec(
             host=host, port=port, path=path, tls=tls
         )  # raises for wrong options here, not in the first process
-        args, seconds = (main, host, port, path, tls), STOP_TIMEOUT + main.drain_limit()
+        start = partial(main.start_link, host=host, port=port, path=path, tls=tls)
+        args, seconds = (main, start), STOP_TIMEOUT + main.drain_limit()
         function: Callable[..., Awaitable[object]] = serve
     elif not callable(main):
         raise TypeError(f"run takes an Application, an Endpoint or an async function, not {main!r:.200}")
@@ -99,22 +102,24 @@ def run(
 
 async def serve(
     application: Application,
-    host: str | None = None,
-    port: int | None = None,
-    path: Path | None = None,
-    tls: ssl.SSLContext | None = None,
+    start: Callable[[], Awaitable[Ok[Pid] | Error | Ignore]],
+    tell: Callable[[], None] = lambda: None,
 ) -> None:
-    """Run the first process of a program that serves: start the application, and wait for its end."""
+    """Run the first process of a program that serves: `start` the application, `tell` so, and wait for its end.
+
+    Raises SystemExit if it does not start, Exit if it ends by itself.
+    """
     trap_exit()
     async with trio.open_nursery() as watching:
         told: list[Exited] = []
         watching.start_soon(_end_start, application.name, told)
-        started = await application.start_link(host=host, port=port, path=path, tls=tls)
+        started = await start()
         watching.cancel_scope.cancel()
     if not isinstance(started, Ok):
         if told:  # it was to stop before it had started
             return
         raise SystemExit(_why(started.reason if isinstance(started, Error) else "ignored"))
+    tell()
     while not told:
         message = await receive()
         if type(message) is Exited:

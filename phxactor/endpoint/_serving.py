@@ -174,6 +174,11 @@ class Serving:
         assert self._connections is not None  # noqa: S101 - callers start after the connections' supervisor
         return self._connections.at(number)
 
+    def can_connect(self) -> bool:
+        """Say whether the supervisors of the connections run."""
+        supervisor = self.child("connections")
+        return supervisor is not None and supervisor.alive
+
     @property
     def sessions_supervisor(self) -> Pid:
         """The supervisor of the long-poll sessions."""

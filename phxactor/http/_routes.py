@@ -172,6 +172,13 @@ class Routes:
         """The paths without names."""
         return self._exact.keys()
 
+    def know(self, path: str) -> bool:
+        """Say whether a route, of any method, has a decoded path."""
+        if path in self._exact:
+            return True
+        segments = path.split("/")[1:]
+        return any(one.match(segments) is not None for one in self._named)
+
     async def answer(self, request: Request) -> Response:
         """Answer a request by its route; 404 if no route has the path, 405 if no route at the path has the method."""
         found = self.find(request)

@@ -25,6 +25,38 @@ STOP = 1.0
 """Seconds that all clients together have for this when the flusher itself stops."""
 
 
+class HostedMark(trio.abc.Instrument):
+    """Marks connections in a trio run that another loop hosts: code of that loop may write while trio is asleep.
+
+    Then trio is woken for a pass, at whose end the flusher writes. Without this, the output would wait for the next
+    event that wakes trio.
+    """
+
+    def __init__(self, dirty: list[BaseConnection]) -> None:
+        self._dirty = dirty
+        self._asleep = False
+        self._token = trio.lowlevel.current_trio_token()
+
+    def mark(self, connection: BaseConnection) -> None:
+        """Mark a connection for a write at the end of this pass, or of a pass that begins now."""
+        self._dirty.append(connection)
+        if self._asleep:
+            self._asleep = False
+            self._token.run_sync_soon(_wake)
+
+    def before_io_wait(self, timeout: float, /) -> None:
+        """Note that a pass has ended; the flusher may write a little later, in this same call of trio."""
+        self._asleep = True
+
+    def after_io_wait(self, timeout: float, /) -> None:
+        """Note that a pass begins."""
+        self._asleep = False
+
+
+def _wake() -> None:
+    """Do nothing: the call itself has woken trio."""
+
+
 class Flusher(trio.abc.Instrument):
     """The list of connections with output, and the process that writes it."""
 
@@ -48,6 +80,8 @@ class Flusher(trio.abc.Instrument):
         self._lingering: dict[BaseConnection, Timer] = {}
         """The timers of `LINGER` for closing connections."""
         self._stop_seconds = STOP
+        self._hosted: HostedMark | None = None
+        """Marks connections if another loop hosts the trio run; else None."""
 
     def child_spec(self) -> ChildSpec:
         """Return the child spec of the flusher."""
@@ -57,7 +91,11 @@ class Flusher(trio.abc.Instrument):
         self._stopping = None  # set if this is a restart
         self._stop_seconds = STOP
         self._slow.clear()
-        self._patience = self_pid().runtime.patience
+        runtime = self_pid().runtime
+        self._patience = runtime.patience
+        if runtime.hosted and self._hosted is None:
+            self._hosted = HostedMark(self._dirty)
+            self.mark = self._hosted.mark
         return Ok(self_pid().runtime.spawn(self.run, link=True, initial_call="Flusher"))
 
     def expect_successor(self) -> None:
@@ -162,6 +200,8 @@ class Flusher(trio.abc.Instrument):
         set_port(self._told)
         self._token = trio.lowlevel.current_trio_token()
         trio.lowlevel.add_instrument(self)
+        if self._hosted is not None:
+            trio.lowlevel.add_instrument(self._hosted)
         try:
             async with trio.open_nursery() as self._nursery:
                 while self._stopping is None:
@@ -175,6 +215,8 @@ class Flusher(trio.abc.Instrument):
                 self._nursery.cancel_scope.deadline = trio.current_time() + self._stop_seconds
         finally:
             trio.lowlevel.remove_instrument(self)
+            if self._hosted is not None:
+                trio.lowlevel.remove_instrument(self._hosted)
             self._nursery = None
             self._waiter = None
             self._failure = None

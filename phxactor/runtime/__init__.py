@@ -33,6 +33,7 @@ from phxactor.runtime._errors import (
 from phxactor.runtime._from_thread import run as run_from_thread
 from phxactor.runtime._from_thread import run_sync as run_sync_from_thread
 from phxactor.runtime._garbage import Collector, sweep, unlooked
+from phxactor.runtime._hard_stop import HardStop
 from phxactor.runtime._here import current_runtime, runtime_of_thread
 from phxactor.runtime._hints import explain
 from phxactor.runtime._idle import is_idle
@@ -60,11 +61,12 @@ from phxactor.runtime._reasons import (
     is_benign,
     same_reason,
 )
-from phxactor.runtime._run import run
+from phxactor.runtime._run import abandon, check_care, kill, run, run_hosted, stop
 from phxactor.runtime._runtime import Runtime, RuntimeStatistics, disown, own
 from phxactor.runtime._signals import add_link, add_monitor, drop_link, drop_monitor, exit_signal, fatal, link_signal
 from phxactor.runtime._sink import Sink
 from phxactor.runtime._state import DEAD, State
+from phxactor.runtime._system_signals import SystemSignals
 from phxactor.runtime._taking import taking
 from phxactor.runtime._timers import Timer, Timers
 from phxactor.runtime._tls_streams import forget_handshake
@@ -90,6 +92,7 @@ __all__ = [
     "Exit",
     "Exited",
     "From",
+    "HardStop",
     "Mailbox",
     "MailboxStatistics",
     "Monitor",
@@ -107,13 +110,16 @@ __all__ = [
     "Shutdown",
     "Sink",
     "State",
+    "SystemSignals",
     "Timer",
     "Timers",
     "Waiter",
     "WrongThreadError",
+    "abandon",
     "add_link",
     "add_monitor",
     "cancel_timer",
+    "check_care",
     "check_name",
     "cleanup",
     "close_left_open",
@@ -135,6 +141,7 @@ __all__ = [
     "is_benign",
     "is_cancellation",
     "is_idle",
+    "kill",
     "lift_shields",
     "link",
     "link_signal",
@@ -150,6 +157,7 @@ __all__ = [
     "register",
     "run",
     "run_from_thread",
+    "run_hosted",
     "run_sync_from_thread",
     "runtime_of_thread",
     "same_reason",
@@ -160,6 +168,7 @@ __all__ = [
     "spawn",
     "spawn_link",
     "spawn_monitor",
+    "stop",
     "sweep",
     "taking",
     "trap_exit",

@@ -7,7 +7,8 @@ from functools import partial
 from typing import Any, TypeGuard, TypeVar, overload
 
 from phxactor.runtime import _signals as signals
-from phxactor.runtime._errors import Exit, NoProcessError, not_here, wrong_thread
+from phxactor.runtime._errors import Exit, NoProcessError, NotAProcessError, not_here, wrong_thread
+from phxactor.runtime._here import hosted_runtime
 from phxactor.runtime._messages import Exited, Monitor
 from phxactor.runtime._names import Names
 from phxactor.runtime._pid import Pid, Port, of_this_thread, silenced
@@ -22,8 +23,16 @@ self_pid = current_process
 
 
 def spawn(body: Callable[..., Awaitable[object]], *args: object) -> Pid:
-    """Start a process that runs `await body(*args)`; it may not have run yet when this returns (P19)."""
-    owner = current_process()
+    """Start a process that runs `await body(*args)`; it may not have run yet when this returns (P19).
+
+    In a guest of asyncio, tasks of asyncio may call this too.
+    """
+    try:
+        owner = current_process()
+    except NotAProcessError:
+        if (runtime := hosted_runtime()) is None:
+            raise
+        return runtime.spawn(body, *args)
     return owner.runtime.start(owner, body, args)
 
 
@@ -146,8 +155,14 @@ def unregister(name: str) -> None:
 
 
 def whereis(name: str) -> Pid | None:
-    """Return the owner of a name, or None."""
-    return current_process().runtime.names.whereis(name)
+    """Return the owner of a name, or None. In a guest of asyncio, tasks of asyncio may call this too."""
+    try:
+        runtime = current_process().runtime
+    except NotAProcessError:
+        if (hosted := hosted_runtime()) is None:
+            raise
+        runtime = hosted
+    return runtime.names.whereis(name)
 
 
 def send_after(destination: Pid | str, message: object, seconds: float) -> Timer:

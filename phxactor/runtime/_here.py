@@ -61,6 +61,15 @@ def current_runtime(*, look_only: bool = False) -> Runtime:
     )
 
 
+def hosted_runtime() -> Runtime | None:
+    """Return the runtime that asyncio's loop hosts in this thread, for code of asyncio; None if there is none."""
+    try:
+        found = _open.get()
+    except RuntimeError:  # no trio in this thread
+        return None
+    return found[0] if len(found) == 1 and found[0].hosted else None
+
+
 def runtime_of_thread(given: Runtime | None) -> Runtime:
     """Return the runtime that a call from another thread is for, by default that of the thread's context.
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 import math
 import sys
 import threading
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager, suppress
 from functools import partial
 
 import trio
@@ -16,7 +17,7 @@ from phxactor.runtime._errors import Exit
 from phxactor.runtime._garbage import COLLECTORS, Collector
 from phxactor.runtime._hard_stop import LAST, HardStop
 from phxactor.runtime._open_runtime import STOP_TIMEOUT, open_runtime
-from phxactor.runtime._reasons import KILLED
+from phxactor.runtime._reasons import KILL, KILLED, SHUTDOWN
 from phxactor.runtime._runtime import Runtime
 from phxactor.runtime._system_signals import SystemSignals
 from phxactor.runtime._watchdog import STUCK_AFTER, watched
@@ -47,22 +48,64 @@ def run(
 
     Raises ValueError for another value of `collector`, or a `stuck_after` that is not above 0.
     """
-    check.choice("collector", collector, COLLECTORS)
-    check.seconds("stuck_after", stuck_after)
+    check_care(stuck_after, collector)
     try:
-        trio.run(_watched, partial(main, *args), stop_timeout, stuck_after, collector)
+        trio.run(_run_watched, partial(main, *args), stop_timeout, stuck_after, collector)
     finally:
         end_log(failed=sys.exception() is not None)
 
 
-async def _watched(
-    main: Callable[[], Awaitable[object]], stop_timeout: float, stuck_after: float, collector: Collector
+def check_care(stuck_after: float, collector: Collector) -> None:
+    """Raise ValueError for an option that `run` does not allow."""
+    check.choice("collector", collector, COLLECTORS)
+    check.seconds("stuck_after", stuck_after)
+
+
+async def run_hosted(
+    main: Callable[[], Awaitable[object]],
+    opened: Callable[[Runtime], None],
+    *,
+    stop_timeout: float,
+    stuck_after: float,
+    collector: Collector,
 ) -> None:
+    """Do as `run`, in a trio run that another loop hosts (`trio.lowlevel.start_guest_run`): the signals are the host's.
+
+    `opened` is called with the runtime before `main` runs. The host stops the program by an exit signal to
+    `runtime.main`, as `stop` and `kill` do.
+    """
+    with _watchdog(stuck_after):
+        async with open_runtime(stop_timeout=stop_timeout) as runtime:
+            opened(runtime)
+            with garbage.tuned(runtime, collector):
+                await main()
+
+
+def stop(runtime: Runtime) -> None:
+    """Stop a program in order, as the first signal does; from its thread."""
+    runtime.main.exit(SHUTDOWN)
+
+
+def kill(runtime: Runtime) -> None:
+    """Kill all processes of a program, as the second signal does; from its thread."""
+    runtime.main.exit(KILL)
+    runtime.kill()
+
+
+@contextmanager
+def _watchdog(stuck_after: float) -> Iterator[None]:
     if stuck_after == math.inf:
-        await _run(main, stop_timeout, collector)
+        yield
     else:
         with watched(stuck_after):
-            await _run(main, stop_timeout, collector)
+            yield
+
+
+async def _run_watched(
+    main: Callable[[], Awaitable[object]], stop_timeout: float, stuck_after: float, collector: Collector
+) -> None:
+    with _watchdog(stuck_after):
+        await _run(main, stop_timeout, collector)
 
 
 async def _run(main: Callable[[], Awaitable[object]], stop_timeout: float, collector: Collector) -> None:
@@ -72,11 +115,22 @@ async def _run(main: Callable[[], Awaitable[object]], stop_timeout: float, colle
                 await main()
         return
     hard_stop = HardStop()
-    with SystemSignals(stop_timeout, hard_stop) as signals:
+    token = trio.lowlevel.current_trio_token()
+    running: list[Runtime] = []
+
+    def ask(act: Callable[[Runtime], None]) -> None:
+        with suppress(trio.RunFinishedError):
+            token.run_sync_soon(do, act)
+
+    def do(act: Callable[[Runtime], None]) -> None:
+        for runtime in running:
+            act(runtime)
+
+    with SystemSignals(stop_timeout, hard_stop, stop=partial(ask, stop), kill=partial(ask, kill)) as signals:
         try:
             async with open_runtime(stop_timeout=stop_timeout) as runtime:
-                signals.runtime = runtime
-                runtime.abandon = partial(_abandon, hard_stop, runtime)
+                running.append(runtime)
+                runtime.abandon = partial(abandon, hard_stop, runtime)
                 try:
                     with garbage.tuned(runtime, collector):
                         await main()
@@ -89,7 +143,7 @@ async def _run(main: Callable[[], Awaitable[object]], stop_timeout: float, colle
         raise Exit(KILLED)
 
 
-def _abandon(hard_stop: HardStop, runtime: Runtime, failure: BaseException | None) -> None:
+def abandon(hard_stop: HardStop, runtime: Runtime, failure: BaseException | None) -> None:
     """End the program by force: all that is left are killed processes whose tasks still run."""
     hard_stop.failure = failure
     left = ", ".join(map(repr, runtime.zombies.given_up))

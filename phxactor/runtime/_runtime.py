@@ -34,7 +34,10 @@ from phxactor.runtime._process import report_failure, run_process
 from phxactor.runtime._reasons import KILL, NORMAL, Reason
 from phxactor.runtime._state import ALIVE, DEAD, EXITING
 from phxactor.runtime._timers import Timer, Timers
+from phxactor.runtime._trio_internals import private
 from phxactor.runtime._zombies import Zombies
+
+_context: Final = private("_run", "GLOBAL_RUN_CONTEXT", "Runner.is_guest").GLOBAL_RUN_CONTEXT
 
 
 @attrs.frozen
@@ -69,6 +72,8 @@ class Runtime:
         self.cleanups: dict[Pid, list[trio.CancelScope]] = {}
         """The shields of processes that clean up; a kill cancels them (see `cleanup`)."""
         self.port_depth = 0
+        self.hosted: Final[bool] = _context.runner.is_guest
+        """Whether another loop, such as asyncio's, hosts the trio run: its code runs between two passes."""
         self._nursery = nursery
         # In an empty context: a process inherits nothing from its parent (P18).
         start_soon: Callable[..., None] = nursery.start_soon

@@ -1,38 +1,40 @@
 """SIGINT and SIGTERM while a program runs: the first stops it in order, the second kills (TM33).
 
-Python runs a signal handler in the main thread between two instructions, whatever trio's loop does. So a handler only
-asks the loop to act, and arms a thread that ends the program in time even if the loop does not answer.
+Python runs a signal handler in the main thread between two instructions, whatever the program's loop does. So a handler
+only asks the loop to act, and arms a thread that ends the program in time even if the loop does not answer.
 """
 
 from __future__ import annotations
 
 import signal
 from collections.abc import Callable
-from contextlib import suppress
 from types import FrameType
-from typing import TYPE_CHECKING, Any, Final, Self
-
-import trio
+from typing import Any, Final, Self
 
 from phxactor.runtime import fork
 from phxactor.runtime._hard_stop import LAST, HardStop
-from phxactor.runtime._reasons import KILL, SHUTDOWN
-
-if TYPE_CHECKING:
-    from phxactor.runtime._runtime import Runtime
 
 _SIGNALS: Final = (signal.SIGINT, signal.SIGTERM)
 
 
 class SystemSignals:
-    """A block in which the two signals stop a runtime."""
+    """A block in which the two signals stop a program.
 
-    def __init__(self, stop_timeout: float, hard_stop: HardStop) -> None:
-        self.runtime: Runtime | None = None
-        """The runtime to stop, once it is open."""
+    Args:
+        stop_timeout: seconds that an orderly stop may take.
+        hard_stop: what ends the program in time if neither function does.
+        stop: asks the program's loop to stop in order; it must not wait.
+        kill: asks the loop to kill all processes; it must not wait.
+
+    """
+
+    def __init__(
+        self, stop_timeout: float, hard_stop: HardStop, *, stop: Callable[[], None], kill: Callable[[], None]
+    ) -> None:
         self.forced = False
         """Whether a second signal has come."""
-        self._token = trio.lowlevel.current_trio_token()
+        self._stop = stop
+        self._kill = kill
         self._stop_timeout = stop_timeout
         self._hard_stop = hard_stop
         self._told = False
@@ -52,23 +54,10 @@ class SystemSignals:
         if not self._told:
             self._told = True
             self._hard_stop.arm(self._stop_timeout + LAST)
-            self._ask(self._stop)
+            self._stop()
         else:
             self.forced = True
             for one in _SIGNALS:
                 signal.signal(one, signal.SIG_DFL)
             self._hard_stop.arm(LAST, number)
-            self._ask(self._kill)
-
-    def _ask(self, function: Callable[[], None]) -> None:
-        with suppress(trio.RunFinishedError):
-            self._token.run_sync_soon(function)
-
-    def _stop(self) -> None:
-        if self.runtime is not None:
-            self.runtime.main.exit(SHUTDOWN)
-
-    def _kill(self) -> None:
-        if self.runtime is not None:
-            self.runtime.main.exit(KILL)
-            self.runtime.kill()
+            self._kill()

@@ -26,12 +26,12 @@ class Zoo:
 
 
 @contextmanager
-def serve_zoo(folder: Path, *arguments: str) -> Iterator[Zoo]:
+def serve_zoo(folder: Path, *arguments: str, module: str = "tests.conformance.zoo") -> Iterator[Zoo]:
     """Start the zoo on a free port; afterwards it must end in order, and by itself."""
     log = folder / "zoo.log"
     with log.open("w") as errors:
         process = subprocess.Popen(
-            [sys.executable, "-m", "tests.conformance.zoo", "--port", "0", *arguments],
+            [sys.executable, "-m", module, "--port", "0", *arguments],
             cwd=ROOT,
             stdout=subprocess.PIPE,
             stderr=errors,

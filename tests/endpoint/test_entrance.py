@@ -196,7 +196,7 @@ async def test_it_is_drained() -> None:
         tree.exit("shutdown")
         serving = served.serving
         await eventually(lambda: serving.draining)
-        assert not entrance.hand_over(late.accepted, PEER, UPGRADE)
+        assert not entrance.takes()
         assert await in_time(client.next()) == Closed(1012)
         async with silent.stream() as stream:
             assert await in_time(stream.receive_some()) == b""

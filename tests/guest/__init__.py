@@ -1,0 +1,1 @@
+"""phxactor as the guest of asyncio."""

@@ -1,0 +1,1 @@
+"""phxactor around uvicorn."""
