@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 import signal
 import socket
@@ -293,4 +292,4 @@ async def test_tls_of_uvicorn(tmp_path: Path) -> None:
         site.process.send_signal(signal.SIGINT)
         assert await in_time(ours.next()) == Closed(1012)
         await trio.aclose_forcefully(stream)
-    assert os.waitstatus_to_exitcode(site.process.returncode) == 0
+        assert await trio.to_thread.run_sync(site.process.wait, PATIENCE) == 0
