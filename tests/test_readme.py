@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import inspect
+import logging
 import re
 import subprocess
 import sys
@@ -178,6 +179,7 @@ async def test_the_code_of_a_page_prints_what_it_says(page: Path, autojump_clock
     found = [block for block in blocks(page) if block.language not in CONFIGURATIONS]
     assert all(before.language == "python" for before, after in pairwise(found) if after.language == "text")
     handlers = {event: event.handlers for event in EVENTS.values()}
+    make_record = logging.getLogRecordFactory()
     async with open_runtime():
         printed = ""
         for block in found:
@@ -192,6 +194,7 @@ async def test_the_code_of_a_page_prints_what_it_says(page: Path, autojump_clock
             printed = output.getvalue()
     for event, before in handlers.items():  # a page attaches some, for good
         event.handlers = before
+    logging.setLogRecordFactory(make_record)
 
 
 def test_the_close_codes_are_those_of_the_code() -> None:

@@ -107,7 +107,7 @@ async def test_a_context_that_takes_long_to_leave_is_cut(
                     raise KeyError
         assert told == ["cut"]
         assert trio.current_time() - began == pytest.approx(seconds, abs=0.3)
-        assert await asyncio_call(asyncio.sleep, 0) is None
+        assert await asyncio_call(asyncio.sleep, 0, "alive") == "alive"
 
 
 async def test_without_a_loop_it_is_not_entered(autojump_clock: MockClock) -> None:
