@@ -26,6 +26,7 @@ BENCH := $(VENV)/.bench
 BENCH_NODE := $(VENV)/.bench-node
 CLIENTS := $(VENV)/.clients
 FUZZ := $(VENV)/.fuzz
+DOCS := $(VENV)/.docs
 JAVASCRIPT := $(VENV)/.javascript
 
 NPM := npm ci --loglevel=error --no-audit --no-fund --no-update-notifier >/dev/null
@@ -33,7 +34,7 @@ NPM_FOLDER := tests/javascript
 BENCH_FOLDER := benchmarks/servers/node
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint types unit loaded coverage soak test-beam autobahn packages fuzz bench dist chromium \
+.PHONY: help demo test lint types unit loaded coverage soak test-beam autobahn packages fuzz bench dist docs chromium \
 	wstest servers clean
 .NOTPARALLEL: # the stamps share one environment
 .DELETE_ON_ERROR:
@@ -94,6 +95,12 @@ bench: $(BENCH) $(BENCH_NODE) ## the benchmarks (options: ARGS="...")
 dist: $(TEST) ## the wheel and the source distribution, in dist/
 	@rm -rf dist && $(BIN)/python -m build --outdir dist . >/dev/null && ls dist
 
+# A warning is an error: a link that leads nowhere, a page that no list has, a docstring that is not read as meant.
+docs: $(DOCS) ## the documentation as a site, in docs/build (one page of it: docs/build/index.html)
+	@rm -rf docs/build
+	@$(BIN)/sphinx-build --quiet --fail-on-warning --keep-going --jobs auto --conf-dir docs/site . docs/build
+	@echo "open docs/build/index.html"
+
 clean: ## remove all that make has made
 	rm -rf $(VENV) $(NPM_FOLDER)/node_modules $(BENCH_FOLDER)/node_modules dist .hypothesis \
 		.coverage* .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
@@ -122,6 +129,11 @@ $(BENCH): $(MADE) pyproject.toml
 $(FUZZ): $(TEST)
 	@$(PIP) install --group fuzz 2>/dev/null || true
 	@touch $@
+
+$(DOCS): $(MADE) pyproject.toml
+	@echo "installing phxactor and what makes its documentation ..."
+	@$(PIP) install --editable '.[testing,encryption]' --group docs
+	@touch $(DEMO) $@
 
 # In an environment of their own: what they ask of the libraries that they share with the server may be out of date.
 $(CLIENTS): $(MADE) pyproject.toml

@@ -32,6 +32,10 @@ PATH = f"{os.environ.get('PATH', '')}:/usr/sbin:/usr/local/sbin"
 NGINX = shutil.which("nginx", path=PATH)
 HAPROXY = shutil.which("haproxy", path=PATH)
 
+# A shell starts a job in the background with Ctrl-C ignored. The tests of Ctrl-C need Python's own handler.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+
 if NODE is not None:
     os.environ.setdefault("PLAYWRIGHT_NODEJS_PATH", NODE)
 

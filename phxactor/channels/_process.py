@@ -27,6 +27,7 @@ from phxactor.runtime import (
     fork,
     is_atom,
     is_benign,
+    note_report,
     reason_of_failure,
     self_pid,
 )
@@ -196,6 +197,7 @@ class ChannelProcess(ServerProcess):
                 reason=reason,
                 exception=failure,
             )
+            note_report(self.pid, reason)
 
     handlers: ClassVar[Mapping[type, Handler]] = {
         **ServerProcess.handlers,

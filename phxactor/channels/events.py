@@ -6,9 +6,8 @@ import logging
 from collections.abc import Mapping
 from typing import Final
 
-from phxactor.runtime import Crash, format_reason
-from phxactor.telemetry import Event
-from phxactor.telemetry.log import log
+from phxactor.runtime import Crash, describe_reason
+from phxactor.telemetry import Event, log
 
 crashed: Final = Event(
     "phxactor.channel.crashed",
@@ -24,7 +23,7 @@ unknown_event: Final = Event(
 
 def _line(fields: Mapping[str, object]) -> str:
     reason = fields["reason"]
-    why = "" if type(reason) is Crash else f": {format_reason(reason)}"
+    why = "" if type(reason) is Crash else f": {describe_reason(reason)}"
     event = f" in {fields['event']!r:.100}" if fields["event"] is not None else ""
     return f"{fields['channel']} of {fields['topic']!r} crashed{event}{why}"
 

@@ -5,8 +5,7 @@ from __future__ import annotations
 import logging
 from typing import Final
 
-from phxactor.telemetry import Event
-from phxactor.telemetry.log import log
+from phxactor.telemetry import Event, log
 
 draining: Final = Event("phxactor.endpoint.draining", "The endpoint stops and drains: transports (told to finish).")
 drain_waits: Final = Event(

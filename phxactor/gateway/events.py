@@ -5,8 +5,7 @@ from __future__ import annotations
 import logging
 from typing import Final
 
-from phxactor.telemetry import Event
-from phxactor.telemetry.log import log
+from phxactor.telemetry import Event, log
 
 failed: Final = Event(
     "phxactor.gateway.failed",

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import ClassVar
 
-from phxactor.otp import supervisor_events as events
 from phxactor.otp._call import Call, Cast, Name
 from phxactor.otp._child_spec import BRUTAL_KILL, ChildSpec, Started
 from phxactor.otp._gen_server import GenServer
@@ -84,8 +83,8 @@ class DynamicSupervisorProcess(SupervisingProcess[SuperviseDynamically]):
         if child is None:
             return
         spec, reason = child.spec, message.reason
-        if reported(spec.restart, reason) and events.child_terminated.handlers:
-            events.child_terminated.emit(supervisor=self.pid, spec=spec, pid=message.pid, reason=reason)
+        if reported(spec.restart, reason):
+            self.report_exit(spec, message.pid, reason)
         if restarts(spec.restart, reason):
             await self.restart(message.pid, child)
 

@@ -16,7 +16,7 @@ import attrs
 from phxactor.otp import events
 from phxactor.otp._call import Call
 from phxactor.otp._debug import DebugEvent
-from phxactor.runtime import Pid, Reason, exception_of
+from phxactor.runtime import Pid, Reason, exception_of, note_report
 
 if TYPE_CHECKING:
     from phxactor.otp._process import ServerProcess
@@ -82,8 +82,10 @@ def crash_report(pid: Pid, reason: Reason, *, told: bool) -> None:
         reason=reason,
         messages=tuple(pid.mailbox),
         links=links,
+        told=told,
         neighbours=tuple(other for other in links if not other.trapping),
         dictionary=dict(pid.dictionary or {}),
         trapping=pid.trapping,
         exception=None if told else exception_of(reason),
     )
+    note_report(pid, reason)

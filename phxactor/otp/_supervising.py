@@ -25,6 +25,7 @@ from phxactor.runtime import (
     NORMAL,
     SHUTDOWN,
     Countdown,
+    Crash,
     Down,
     Exit,
     Exited,
@@ -32,9 +33,13 @@ from phxactor.runtime import (
     Reason,
     State,
     add_monitor,
+    child_has_reported,
     drop_link,
+    exception_of,
     forget_frames,
+    has_reported,
     is_atom,
+    note_report,
     of_this_thread,
     reason_of_failure,
     without_our_frame,
@@ -157,7 +162,11 @@ class SupervisingProcess(ServerProcess, Generic[F]):
             if type(started) is not Error:
                 started = Error(started)
             if events.start_error.handlers and not _runs_already(started.reason):
-                events.start_error.emit(supervisor=self.pid, spec=spec, reason=started.reason)
+                told = child_has_reported(self.pid, started.reason)
+                exception = None if told else exception_of(started.reason)
+                events.start_error.emit(
+                    supervisor=self.pid, spec=spec, reason=started.reason, told=told, exception=exception
+                )
             forget_frames(started.reason)
         return started
 
@@ -192,6 +201,12 @@ class SupervisingProcess(ServerProcess, Generic[F]):
         left = me.flush(lambda message: type(message) is Exited and message.pid is pid)
         return left.reason if type(left) is Exited else reason
 
+    def report_exit(self, spec: ChildSpec, pid: Pid, reason: Reason) -> None:
+        """Report a child that ended by itself, abnormally or although it is permanent."""
+        if events.child_terminated.handlers:
+            told = type(reason) is Crash or has_reported(pid)
+            events.child_terminated.emit(supervisor=self.pid, spec=spec, pid=pid, reason=reason, told=told)
+
     def report_shutdown(self, pid: Pid, spec: ChildSpec, reason: Reason, *, dynamic: bool) -> None:
         """Report a child that was shut down, but ended in an unexpected way (S56, S57)."""
         if not obeyed(spec, reason, dynamic=dynamic) and events.shutdown_error.handlers:
@@ -202,6 +217,7 @@ class SupervisingProcess(ServerProcess, Generic[F]):
         if not self.intensity.restart(self.pid.runtime.now()):
             if events.gave_up.handlers:
                 events.gave_up.emit(supervisor=self.pid, spec=spec)
+                note_report(self.pid, SHUTDOWN)
             raise Exit(SHUTDOWN)
 
     def report_restart(self, child: SupervisedChild, pid: Pid) -> None:

@@ -7,7 +7,6 @@ from typing import ClassVar
 
 import trio
 
-from phxactor.otp import supervisor_events as events
 from phxactor.otp._call import Call, Name
 from phxactor.otp._child_spec import ChildSpec
 from phxactor.otp._gen_server import GenServer
@@ -157,8 +156,8 @@ class SupervisorProcess(SupervisingProcess[Supervise]):
         if child is None:
             return
         spec, child.pid = child.spec, None
-        if reported(spec.restart, message.reason) and events.child_terminated.handlers:
-            events.child_terminated.emit(supervisor=self.pid, spec=spec, pid=message.pid, reason=message.reason)
+        if reported(spec.restart, message.reason):
+            self.report_exit(spec, message.pid, message.reason)
         if restarts(spec.restart, message.reason):
             await self.restart(child)
             return

@@ -6,9 +6,8 @@ import logging
 from collections.abc import Mapping
 from typing import Final
 
-from phxactor.runtime import Reason, format_reason
-from phxactor.telemetry import Event, brief
-from phxactor.telemetry.log import log
+from phxactor.runtime import Reason, describe_reason
+from phxactor.telemetry import Event, brief, log
 
 terminated: Final = Event(
     "phxactor.server.terminated",
@@ -20,7 +19,7 @@ crash_report: Final = Event(
     "phxactor.process.crash_report",
     "The process of a server or task ended abnormally by its own code (L2): pid, name, label, initial_call, ancestors, "
     "callers, reason, messages (that wait), links, neighbours (links that do not trap exits), dictionary, trapping, "
-    "exception (None if another report has it).",
+    "told (whether another report tells of this end), exception (None if told).",
 )
 task_terminated: Final = Event(
     "phxactor.task.terminated",
@@ -36,13 +35,13 @@ unexpected: Final = Event(
 
 def _reason(fields: Mapping[str, object]) -> str:
     reason: Reason = fields["reason"]
-    return format_reason(reason)
+    return describe_reason(reason)
 
 
 def _terminated(fields: Mapping[str, object]) -> str:
     client = "" if fields["client"] is None else f" from {fields['client']!r}"
     return (
-        f"{fields['pid']!r} terminating: {_reason(fields)}; "
+        f"{fields['pid']!r} ({fields['server']}) terminating: {_reason(fields)}; "
         f"last message: {brief(fields['message'])}{client}; state: {brief(fields['state'])}"
     )
 
@@ -64,7 +63,7 @@ def _task_terminated(fields: Mapping[str, object]) -> str:
 
 
 log(terminated, logging.ERROR, _terminated)
-log(crash_report, logging.ERROR, _crash_report)
+log(crash_report, logging.ERROR, _crash_report, told_level=logging.DEBUG)
 log(task_terminated, logging.ERROR, _task_terminated)
 log(
     unexpected,

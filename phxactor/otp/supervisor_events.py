@@ -1,6 +1,7 @@
 """The telemetry events of supervisors: starts, ends and restarts of children, and when a supervisor gives up (L7).
 
-Failures are logged at ERROR, restarts at INFO, and starts at DEBUG.
+Failures are logged at ERROR, restarts at INFO, and starts at DEBUG. The end of a child that has reported it itself, or
+that another process caused by its crash, is logged at DEBUG.
 """
 
 from __future__ import annotations
@@ -9,9 +10,8 @@ import logging
 from collections.abc import Mapping
 from typing import Final
 
-from phxactor.runtime import Reason, format_reason
-from phxactor.telemetry import Event
-from phxactor.telemetry.log import log
+from phxactor.runtime import Reason, describe_reason
+from phxactor.telemetry import Event, log
 
 child_started: Final = Event(
     "phxactor.supervisor.child_started",
@@ -19,10 +19,13 @@ child_started: Final = Event(
 )
 child_terminated: Final = Event(
     "phxactor.supervisor.child_terminated",
-    "A child ended by itself, abnormally or although it is permanent: supervisor, spec, pid, reason.",
+    "A child ended by itself, abnormally or although it is permanent: supervisor, spec, pid, reason, "
+    "told (whether a process has reported this failure).",
 )
 start_error: Final = Event(
-    "phxactor.supervisor.start_error", "The start function of a child failed: supervisor, spec, reason."
+    "phxactor.supervisor.start_error",
+    "The start function of a child failed: supervisor, spec, reason, "
+    "told (whether a process has reported this failure), exception (None if told).",
 )
 restarted: Final = Event(
     "phxactor.supervisor.restarted",
@@ -40,7 +43,7 @@ shutdown_error: Final = Event(
 
 def _reason(fields: Mapping[str, object]) -> str:
     reason: Reason = fields["reason"]
-    return format_reason(reason)
+    return describe_reason(reason)
 
 
 def _child(fields: Mapping[str, object]) -> str:
@@ -48,8 +51,18 @@ def _child(fields: Mapping[str, object]) -> str:
 
 
 log(child_started, logging.DEBUG, lambda fields: f"{_child(fields)} started as {fields['pid']!r}")
-log(child_terminated, logging.ERROR, lambda fields: f"{_child(fields)} terminated: {_reason(fields)}")
-log(start_error, logging.ERROR, lambda fields: f"{_child(fields)} did not start: {_reason(fields)}")
+log(
+    child_terminated,
+    logging.ERROR,
+    lambda fields: f"{_child(fields)} terminated: {_reason(fields)}",
+    told_level=logging.DEBUG,
+)
+log(
+    start_error,
+    logging.ERROR,
+    lambda fields: f"{_child(fields)} did not start: {_reason(fields)}",
+    told_level=logging.DEBUG,
+)
 log(restarted, logging.INFO, lambda fields: f"{_child(fields)} restarted as {fields['pid']!r}")
 log(gave_up, logging.ERROR, lambda fields: f"{_child(fields)} was restarted too often; the supervisor ends")
 log(

@@ -46,6 +46,7 @@ from phxactor.runtime._patience import Patience
 from phxactor.runtime._pauses import Pauses
 from phxactor.runtime._pid import Pid, Port, current, of_this_thread
 from phxactor.runtime._process import is_cancellation, reason_of_failure
+from phxactor.runtime._reason_words import describe_reason
 from phxactor.runtime._reasons import (
     KILL,
     KILLED,
@@ -61,6 +62,7 @@ from phxactor.runtime._reasons import (
     is_benign,
     same_reason,
 )
+from phxactor.runtime._reported import child_has_reported, has_reported, note_report
 from phxactor.runtime._run import abandon, check_care, kill, run, run_hosted, stop
 from phxactor.runtime._runtime import Runtime, RuntimeStatistics, disown, own
 from phxactor.runtime._signals import add_link, add_monitor, drop_link, drop_monitor, exit_signal, fatal, link_signal
@@ -121,12 +123,14 @@ __all__ = [
     "cancel_timer",
     "check_care",
     "check_name",
+    "child_has_reported",
     "cleanup",
     "close_left_open",
     "counted",
     "current",
     "current_runtime",
     "demonitor",
+    "describe_reason",
     "disown",
     "drop_link",
     "drop_monitor",
@@ -137,6 +141,7 @@ __all__ = [
     "forget_frames",
     "forget_handshake",
     "format_reason",
+    "has_reported",
     "is_atom",
     "is_benign",
     "is_cancellation",
@@ -147,6 +152,7 @@ __all__ = [
     "link_signal",
     "monitor",
     "not_here",
+    "note_report",
     "of_this_thread",
     "open_runtime",
     "own",

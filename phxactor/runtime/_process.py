@@ -15,6 +15,7 @@ from phxactor.runtime._hints import explain
 from phxactor.runtime._left_open import close_left_open, is_complaint
 from phxactor.runtime._pid import Pid, current
 from phxactor.runtime._reasons import NORMAL, Crash, Reason, is_normal
+from phxactor.runtime._reported import note_report
 from phxactor.runtime._state import ALIVE, DEAD
 from phxactor.runtime._tracebacks import forget_frames, without_our_frame
 
@@ -66,6 +67,7 @@ def report_failure(pid: Pid, failure: BaseException) -> Reason:
     if pid.state is ALIVE:
         if told is not None and events.crashed.handlers:
             events.crashed.emit(pid=pid, exception=told)
+            note_report(pid, reason)
         forget_frames((reason, failure))
         return reason
     # The signal has fixed the exit reason; an exception from the cleanup is only reported (TM5).

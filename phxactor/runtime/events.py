@@ -6,8 +6,7 @@ import logging
 from collections.abc import Mapping
 from typing import Final
 
-from phxactor.telemetry import Event
-from phxactor.telemetry.log import log
+from phxactor.telemetry import Event, log
 
 spawned: Final = Event("phxactor.process.spawned", "A process was made: pid, parent, linked.")
 exited: Final = Event("phxactor.process.exited", "A process has wholly ended: pid, reason.")

@@ -6,9 +6,8 @@ import logging
 from collections.abc import Mapping
 from typing import Final
 
-from phxactor.runtime import Crash, format_reason
-from phxactor.telemetry import Event, as_exception, write
-from phxactor.telemetry.log import log
+from phxactor.runtime import Crash, describe_reason
+from phxactor.telemetry import Event, as_exception, log, write
 
 joined: Final = Event(
     "phxactor.channel.joined",
@@ -49,7 +48,7 @@ def _log_join_failed(_: Event, fields: Mapping[str, object]) -> None:
     reason, exception = fields["reason"], fields["exception"]
     if type(reason) is Crash and exception is None:
         return  # the process has logged its crash itself, with the traceback
-    line = f"joining {fields['topic']!r} failed: {fields['channel']} ended: {format_reason(reason)}"
+    line = f"joining {fields['topic']!r} failed: {fields['channel']} ended: {describe_reason(reason)}"
     write(logging.getLogger(join_failed.name), logging.ERROR, line, fields, as_exception(exception))
 
 

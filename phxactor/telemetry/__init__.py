@@ -2,10 +2,10 @@
 
 from phxactor.telemetry._brief import brief
 from phxactor.telemetry._event import EVENTS, Event, Handler
+from phxactor.telemetry._log import log
 from phxactor.telemetry._log_line import as_exception, write
 from phxactor.telemetry._log_writer import NAME, end_log, flush_log
 from phxactor.telemetry._non_blocking import NonBlockingHandler
-from phxactor.telemetry.log import log
 
 __all__ = [
     "EVENTS",

@@ -40,12 +40,14 @@ class Event:
     again. Any other declaration of a name that is taken raises ValueError.
     """
 
-    __slots__ = ("_code", "_module", "doc", "handlers", "name")
+    __slots__ = ("_code", "_module", "doc", "handlers", "level", "name")
 
     _code: CodeType
     _module: object
     doc: str
     handlers: tuple[Handler, ...]
+    level: int | None
+    """The level of its log line, as in `logging`; None if it is not logged, or each time at a level of its own."""
     name: str
 
     def __new__(cls, name: str, doc: str) -> Self:
@@ -60,6 +62,7 @@ class Event:
             event = EVENTS[name] = super().__new__(cls)
             event.name = name
             event.handlers = ()
+            event.level = None
         elif event._module != module or event._code is code or code.co_name != "<module>":
             raise ValueError(f"there is already an event named {name!r}, of {event._module}: choose another name")
         else:

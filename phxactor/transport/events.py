@@ -6,9 +6,8 @@ import logging
 from collections.abc import Mapping
 from typing import Final
 
-from phxactor.runtime import format_reason
-from phxactor.telemetry import Event, write
-from phxactor.telemetry.log import log
+from phxactor.runtime import describe_reason
+from phxactor.telemetry import Event, log, write
 
 connected: Final = Event(
     "phxactor.socket.connected",
@@ -57,7 +56,7 @@ def _log_connection(event: Event, fields: Mapping[str, object]) -> None:
         if event is connected:
             line = f"CONNECTED {fields['peer']} to {fields['socket']} by {fields['transport']}"
         else:
-            line = f"DISCONNECTED {fields['peer']} from {fields['socket']}: {format_reason(fields['reason'])}"
+            line = f"DISCONNECTED {fields['peer']} from {fields['socket']}: {describe_reason(fields['reason'])}"
         write(_logger, level, line, fields)
 
 

@@ -116,6 +116,7 @@ async def test_L2_an_abnormal_end_makes_a_terminate_and_a_crash_report(autojump_
             "neighbours": (cast_later,),
             "dictionary": {"key": "value"},
             "trapping": False,
+            "told": True,
             "exception": None,
         }
         assert neighbour.alive
@@ -202,17 +203,17 @@ async def test_L6_a_task_that_fails_makes_a_task_report_and_a_crash_report(autoj
 async def test_L8_loggers_are_named_after_who_reports(
     autojump_clock: MockClock, caplog: pytest.LogCaptureFixture
 ) -> None:
+    caplog.set_level(logging.DEBUG, "phxactor")
     async with open_runtime():
         server = (await Kit.start(info=raises(ValueError("boom")))).unwrap()
         server.send("end")
         await end(server)
         await end(Task.start(raises(ValueError("task"))).unwrap())
-    loggers = [record.name for record in caplog.records if record.levelno == logging.ERROR]
-    assert loggers == [
-        "phxactor.server.terminated",
-        "phxactor.process.crash_report",
-        "phxactor.task.terminated",
-        "phxactor.process.crash_report",
+    assert [(record.levelname, record.name) for record in caplog.records] == [
+        ("ERROR", "phxactor.server.terminated"),
+        ("DEBUG", "phxactor.process.crash_report"),
+        ("ERROR", "phxactor.task.terminated"),
+        ("DEBUG", "phxactor.process.crash_report"),
     ]
     terminated, crash, task, _ = (record.getMessage() for record in caplog.records)
     assert "(ValueError) boom; last message: 'end'; state: {" in terminated

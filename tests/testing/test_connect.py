@@ -108,7 +108,8 @@ async def test_an_endpoint_of_the_program_with_its_options() -> None:
         assert endpoint.address is None  # it has no port
         assert client.socket.assigns.info == {"user_agent": None}
         refused = await assert_refused(connect(UserSocket, endpoint=endpoint, headers={"origin": "http://bad.test"}))
-        assert refused == Error("the origin 'http://bad.test' is not allowed")
+        assert type(refused) is Error
+        assert "the origin 'http://bad.test' is not allowed" in str(refused.reason)
         await client.join("room:1")
         assert await assert_refused(client.join("room:2")) == Error({"reason": "too many channels joined"})
         with pytest.raises(ValueError, match="without the option auth_token"):
