@@ -144,7 +144,7 @@ class Room(Channel):
     ],
 )
 def test_what_an_endpoint_cannot_serve(make: Callable[[], object]) -> None:
-    with pytest.raises(TypeError, match=r"mount|get, post, route or static|subclass of Socket"):
+    with pytest.raises(TypeError, match=r"mount|get, post, route, static, asgi or wsgi|subclass of Socket"):
         make()
 
 
