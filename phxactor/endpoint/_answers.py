@@ -31,6 +31,14 @@ def answering_of(serving: Serving, request: Request) -> Answering | HostedApplic
     return answering
 
 
+def application_of(serving: Serving, request: Request) -> HostedApplication | None:
+    """Return the web application that gets a request; None if a route or a long poll answers it, or nothing does."""
+    answering = route_of(serving.endpoint, request)
+    if request.path in serving.endpoint.longpolls or not isinstance(answering, Response):
+        return None
+    return serving.application_at(request.path)
+
+
 def own_answering_of(serving: Serving, request: Request) -> Answering | Response:
     """Do the same for a request on the health path, or on the path of a long poll."""
     if request.path == serving.endpoint.health:

@@ -13,11 +13,11 @@ import attrs
 import trio
 
 from phxactor.endpoint import events
-from phxactor.endpoint._answers import answering_of, refusal
+from phxactor.endpoint._answers import answering_of, application_of, refusal
 from phxactor.endpoint._gate import Gate
 from phxactor.endpoint._longpoll import deliver
 from phxactor.endpoint._upgrade import upgrade
-from phxactor.gateway import HostedApplication, serve_request
+from phxactor.gateway import ApplicationWebSocket, HostedApplication, open_websocket, serve_request
 from phxactor.http import (
     HEAD_TIMEOUT,
     MUCH,
@@ -55,7 +55,7 @@ WITH_BODY: Final = Response.text("a request for a WebSocket has no body\n", stat
 
 Accepted: TypeAlias = socket.socket | trio.abc.Stream
 Scheme: TypeAlias = Literal["http", "https"]
-Upgraded: TypeAlias = tuple[MultiplexedWebSocket | RawWebSocket, bytes]
+Upgraded: TypeAlias = tuple[MultiplexedWebSocket | RawWebSocket | ApplicationWebSocket, bytes]
 """A WebSocket whose handshake is done, and the bytes that followed its request."""
 
 
@@ -213,12 +213,22 @@ async def _talk(
 
 async def _upgrade(
     serving: Serving, connection: BaseConnection, request: Request
-) -> MultiplexedWebSocket | RawWebSocket | Response | None:
-    """Return the WebSocket that a request asked for, or the refusal; None if no WebSocket is mounted at its path."""
+) -> MultiplexedWebSocket | RawWebSocket | ApplicationWebSocket | Response | None:
+    """Return the WebSocket that a request asked for, or the refusal; None if the path is for none."""
     mount = serving.endpoint.websockets.get(request.path)
     if mount is None or mount.websocket is None:
+        if serving.applications and _asks_for_websocket(request):
+            hosted = application_of(serving, request)
+            if hosted is not None and hosted.application.websockets:
+                return await open_websocket(hosted, connection, request)
         return None
     return await upgrade(serving, mount.handler, mount.websocket, connection, request)
+
+
+def _asks_for_websocket(request: Request) -> bool:
+    """Say whether a request without a body asks for a WebSocket; one with a body stays a request of HTTP."""
+    has_body = request.header("transfer-encoding") is not None or request.header("content-length") not in (None, "0")
+    return "websocket" in (request.header("upgrade") or "").lower() and not has_body
 
 
 async def _exchange(serving: Serving, connection: BaseConnection, talk: HTTPConnection, request: Request) -> None:

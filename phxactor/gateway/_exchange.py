@@ -357,7 +357,7 @@ class Exchange:
         """Answer in place of the application if nothing has been answered yet, and cut it off."""
         if self._may_answer():
             self._answer(Response.text(text, status=status), close=True)
-        self.broken = True
+        self.broken = self.left = True
         self.break_off()
 
     def _refuse(self, bad: BadRequest) -> None:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, final
 
+from phxactor.transport import WebSocketOptions
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -33,6 +35,10 @@ class HostedApplication:
         self.max_body_bytes = max_body_bytes if application.max_body_bytes is None else application.max_body_bytes
         self.drain_limit = drain_limit
         """Seconds that requests may go on when the endpoint stops."""
+        self.websocket_options = WebSocketOptions(
+            check_origin=False, max_frame_size=application.max_message_bytes, timeout=application.ping_interval
+        )
+        """The options of the WebSockets; the application itself judges their origins."""
         self.state: dict[str, Any] = {}
         """What the lifespan has put there; each scope gets a shallow copy."""
         self.ready = False

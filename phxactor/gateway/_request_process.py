@@ -7,22 +7,24 @@ whose answer does not begin in time, or that does not end in time after its clie
 from __future__ import annotations
 
 import math
-import sys
 from collections.abc import Awaitable, Generator
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, Final
 
 from phxactor.gateway import events
 from phxactor.gateway._exchange import Exchange
-from phxactor.gateway._scope import http_scope
+from phxactor.gateway._scope import http_scope, websocket_scope
 from phxactor.gateway._types import ClientDisconnectedError
 from phxactor.runtime import Exit, Pid, Shutdown, State, Timer, fatal, fork, reason_of_failure, self_pid
 
 if TYPE_CHECKING:
     from phxactor.gateway._hosted import HostedApplication
+    from phxactor.gateway._websocket_talk import WebSocketTalk
 
 LATE: Final = Shutdown("late")
 """Exit reason of a request's process that took too long."""
+
+_DISCONNECTS: Final = frozenset({"ClientDisconnect", "WebSocketDisconnect"})
 
 
 async def run_request(hosted: HostedApplication, exchange: Exchange) -> None:
@@ -36,12 +38,9 @@ async def run_request(hosted: HostedApplication, exchange: Exchange) -> None:
         fork.leave(error)
         if me.state is not State.ALIVE:
             raise
-        if (exchange.left or exchange.broken) and _is_disconnect(error):
-            if events.client_left.handlers:
-                events.client_left.emit(method=request.method, path=request.path)
+        _tell_failure(exchange, error)
+        if exchange.left and is_disconnect(error):
             return
-        if events.failed.handlers:
-            events.failed.emit(method=request.method, path=request.path, exception=error)
         exchange.fail()
         raise Exit(reason_of_failure(error)[0]) from None
     finally:
@@ -50,6 +49,38 @@ async def run_request(hosted: HostedApplication, exchange: Exchange) -> None:
         if events.unanswered.handlers:
             events.unanswered.emit(method=request.method, path=request.path, begun=exchange.begun)
         exchange.fail()
+
+
+async def run_websocket(hosted: HostedApplication, talk: WebSocketTalk) -> None:
+    """Run the process of a WebSocket's application."""
+    me, request = self_pid(), talk.request
+    limit = _Limit(hosted, talk, me)
+    limit.start()
+    try:
+        await hosted.application.app(websocket_scope(hosted, request), talk.receive, talk.send)
+    except BaseException as error:
+        fork.leave(error)
+        if me.state is not State.ALIVE:
+            raise
+        _tell_failure(talk, error)
+        if talk.left and is_disconnect(error):
+            return
+        talk.fail()
+        raise Exit(reason_of_failure(error)[0]) from None
+    finally:
+        limit.stop()
+    if not talk.over and events.unanswered.handlers:
+        events.unanswered.emit(method=request.method, path=request.path, begun=False)
+
+
+def _tell_failure(conversation: Exchange | WebSocketTalk, error: BaseException) -> None:
+    """Emit `events.failed`; `events.client_left` if the exception only says that the client has left."""
+    request = conversation.request
+    if conversation.left and is_disconnect(error):
+        if events.client_left.handlers:
+            events.client_left.emit(method=request.method, path=request.path)
+    elif events.failed.handlers:
+        events.failed.emit(method=request.method, path=request.path, exception=error)
 
 
 class _Watching:
@@ -90,7 +121,7 @@ class _Limit:
 
     __slots__ = ("_exchange", "_hosted", "_pid", "_since", "_timer")
 
-    def __init__(self, hosted: HostedApplication, exchange: Exchange, pid: Pid) -> None:
+    def __init__(self, hosted: HostedApplication, exchange: Exchange | WebSocketTalk, pid: Pid) -> None:
         self._hosted = hosted
         self._exchange = exchange
         self._pid = pid
@@ -131,15 +162,16 @@ class _Limit:
         exchange.refuse(HTTPStatus.SERVICE_UNAVAILABLE, "the application has not answered in time\n")
 
 
-def _is_disconnect(error: BaseException) -> bool:
-    """Say whether an application's exception only says that its client has left."""
+def is_disconnect(error: BaseException) -> bool:
+    """Say whether an application's exception only says that its client has left.
+
+    Frameworks have exceptions of their own for it, by these names: Starlette, FastAPI, Litestar.
+    """
     if isinstance(error, BaseExceptionGroup):
-        return all(_is_disconnect(one) for one in error.exceptions)
-    starlette = sys.modules.get("starlette.requests")
-    kinds = (ClientDisconnectedError,) if starlette is None else (ClientDisconnectedError, starlette.ClientDisconnect)
+        return all(is_disconnect(one) for one in error.exceptions)
     seen: BaseException | None = error
     while seen is not None:
-        if isinstance(seen, kinds):
+        if isinstance(seen, ClientDisconnectedError) or type(seen).__name__ in _DISCONNECTS:
             return True
         seen = seen.__cause__
     return False

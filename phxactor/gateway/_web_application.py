@@ -33,6 +33,8 @@ class WebApplication:
     timeout: float | None
     max_body_bytes: int | None
     max_requests: int
+    websockets: bool = True
+    """Whether it takes WebSockets: an ASGI application does."""
     lifespan: LifespanUse
     startup_timeout: float
     shutdown_timeout: float
@@ -137,7 +139,7 @@ def wsgi(
 
     """
     adapter = WSGIAdapter(check.function("the application", app), check.whole("threads", threads))
-    return asgi(
+    application = asgi(
         path,
         adapter,
         timeout=timeout,
@@ -145,6 +147,7 @@ def wsgi(
         max_requests=max_requests,
         lifespan="off",
     )
+    return attrs.evolve(application, websockets=False)
 
 
 def _path(path: str) -> str:

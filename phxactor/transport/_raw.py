@@ -5,10 +5,8 @@ Messages that arrived before the client left are still handled: a page may send 
 
 from __future__ import annotations
 
-import math
 from sys import getsizeof
-from time import perf_counter
-from typing import Final, final
+from typing import final
 
 import attrs
 import trio
@@ -20,23 +18,17 @@ from phxactor.runtime import (
     Reason,
     State,
     close_left_open,
-    counted,
     fork,
     is_atom,
     reason_of_failure,
 )
-from phxactor.socket import BINARY, DRAIN, TEXT, RawResult, RawSocket, SocketPush, rate_limit
+from phxactor.socket import BINARY, DRAIN, TEXT, RawResult, RawSocket, SocketPush
 from phxactor.transport import events
 from phxactor.transport._attended import Attended
-from phxactor.transport._close_codes import BAD_MESSAGE, DRAINING, HELD_UP, NOT_UTF8, CloseCode, close_code
+from phxactor.transport._close_codes import BAD_MESSAGE, DRAINING, NOT_UTF8, CloseCode, close_code
 from phxactor.transport._hanging_handler import HandlerWatch
-from phxactor.transport._websocket import ASK, MUCH, SHARE, STUCK, WebSocket
+from phxactor.transport._read_ahead import OVERHEAD, ReadAheadWebSocket
 from phxactor.transport._websocket_output import Upgraded
-
-AHEAD: Final = 65536
-"""Limit for messages that wait for the handler, in bytes of memory; over it the server stops reading."""
-OVERHEAD: Final = 128
-"""Bytes that a waiting message counts in addition to its data."""
 
 
 @attrs.frozen
@@ -65,18 +57,14 @@ class Ended:
 
 
 @final
-class RawWebSocket(WebSocket):
+class RawWebSocket(ReadAheadWebSocket):
     """A `RawSocket`'s connection."""
 
-    __slots__ = ("_handler", "_rate", "_reason", "_room", "_waiting", "_watch")
+    __slots__ = ("_handler", "_reason", "_watch")
 
     def __init__(self, upgraded: Upgraded, handler: RawSocket) -> None:
         super().__init__(upgraded)
         self._handler = handler
-        self._rate = rate_limit(upgraded.options.max_messages_per_second, self.pid.runtime)
-        self._waiting = 0
-        """Bytes of messages that wait for the handler."""
-        self._room: trio.Event | None = None
         self._watch = HandlerWatch(self.pid.runtime)
         self._reason: Reason = NORMAL
         """The reason that the connection ends with."""
@@ -109,7 +97,7 @@ class RawWebSocket(WebSocket):
             async with trio.open_nursery() as nursery:
                 self._watch.scope = nursery.cancel_scope
                 opened = len(trio.lowlevel.current_task().child_nurseries)
-                nursery.start_soon(self._read, first)
+                nursery.start_soon(self.read, first)
                 try:
                     self._reason = await self._serve()
                 except BaseException as error:
@@ -143,11 +131,11 @@ class RawWebSocket(WebSocket):
             if type(message) is Incoming:
                 result = await handler.handle_in(message.data)
                 self._watch.handled += 1
-                self._make_room(message.size)
+                self.make_room(message.size)
                 if self._sweep is not None:
                     self._sweep.count()
             elif type(message) is Owed:
-                self._make_room(message.size)
+                self.make_room(message.size)
                 super().respond(message.data, last=message.last)
             elif type(message) is SocketPush:
                 self._push(message.opcode, message.data)
@@ -172,74 +160,6 @@ class RawWebSocket(WebSocket):
             name = type(self._handler).__name__
             raise TypeError(f"a handler of {name} must return text, bytes, Stop or None; got {result!r:.200}")
 
-    async def _read(self, first: bytes) -> None:
-        """Read until the connection ends, at most `AHEAD` bytes ahead of the handler."""
-        connection = self._connection
-        data = first
-        try:
-            while not self.input_closed:
-                if data:
-                    await self._take(data)
-                if self._rate is not None and (delay := self._rate.delay(trio.current_time())):
-                    self._heard = trio.current_time() + delay  # the server does not read: the client is not silent
-                    await trio.sleep(delay)
-                data = await connection.receive_some()
-                if not data:
-                    break
-        except trio.BrokenResourceError:
-            pass
-        self.input_closed = True
-        self.end(NORMAL)
-
-    async def _take(self, data: bytes) -> None:
-        """Handle received bytes in turns, so that other clients are served in between.
-
-        Compressed frames may inflate to a thousand times their size, so the limit is checked after each piece.
-        """
-        await trio.lowlevel.checkpoint()
-        turns, late = False, 0.0 if len(data) > MUCH else math.inf
-        for frames in self.pieces(data):
-            if self.is_heavy(frames) or perf_counter() > late:
-                if turns:
-                    self.end_turn()
-                turns = True
-                await self.wait_for_turn()
-                late = perf_counter() + SHARE
-            self.take_frames(frames)
-            if self._waiting > AHEAD:
-                await self._wait_for_room()
-        if turns:
-            self.end_turn()
-
-    async def _wait_for_room(self) -> None:
-        """Pause reading until the handler has caught up; watch meanwhile whether the client leaves.
-
-        If the handler takes nothing for `STUCK` seconds, the client is disconnected. Raises trio.BrokenResourceError
-        if the client has left, as far as `check_client` finds out.
-        """
-        stop = self._connection.watch(self._watch.begin)
-        try:
-            while self._waiting > AHEAD and not self.input_closed:
-                self._room = room = trio.Event()
-                with counted(self.pid.runtime.timers, STUCK) as scope:  # not counted while the program is paused
-                    while not room.is_set():
-                        with trio.move_on_after(ASK) as late:
-                            await room.wait()
-                        if late.cancelled_caught:
-                            self.check_client()
-                if scope.cancelled_caught:
-                    self._room = None
-                    self.reject(f"its handler has taken no message for {STUCK:g} s", HELD_UP)
-        finally:
-            stop()
-
-    def _make_room(self, size: int) -> None:
-        self._waiting -= size
-        if self._room is not None:
-            self._room.set()
-            self._room = None
-            self._heard = trio.current_time()  # the server did not read: the client was not silent
-
     def take_message(self, opcode: int, data: bytes) -> None:
         """Queue a message for the handler."""
         try:
@@ -247,11 +167,12 @@ class RawWebSocket(WebSocket):
         except UnicodeDecodeError as error:
             self.reject(f"text is not UTF-8 at byte {error.start}", NOT_UTF8)
             return
-        size = getsizeof(message) + OVERHEAD  # a text with one emoji takes four bytes for each character
-        self._waiting += size
-        if self._rate is not None:
-            self._rate.owe(trio.current_time())
+        size = self.count(message)
         self.pid.send(Incoming(message, size))
+
+    def client_left(self) -> None:
+        """Check from now on whether the handler hangs."""
+        self._watch.begin()
 
     def respond(self, data: bytes, *, last: bool) -> None:
         """Send a pong or a close frame behind the answers to earlier messages."""
@@ -273,16 +194,6 @@ class RawWebSocket(WebSocket):
         self._reason = reason
         self.pid.send(Ended(reason))
         self._watch.begin()
-
-    def _arm(self, seconds: float) -> None:
-        """Check for silence by a timer of its own, not by a message, since the handler may hang."""
-        self._timer = self.pid.runtime.patience.add(seconds, self._look_for_silence, None)
-
-    def _look_for_silence(self, _: None) -> None:
-        if self._room is not None:  # the server does not read: the client is not silent
-            self._heard = self._now()
-        if not self.input_closed:
-            self.check_silence()
 
     def _push(self, opcode: int, data: bytes) -> None:
         if not self.closing:

@@ -29,7 +29,7 @@ from phxactor import (
 from phxactor.otp import NoReply, call
 from phxactor.runtime import Reason, open_runtime, self_pid
 from phxactor.transport._hanging_handler import LEAVING
-from phxactor.transport._raw import AHEAD
+from phxactor.transport._read_ahead import AHEAD
 from phxactor.transport._websocket import STUCK
 from tests.endpoint.test_leaving import WAYS, WEBSOCKET, Client, Waiting, connect, listening
 from tests.sockets.serving import Server, eventually, passing

@@ -25,7 +25,7 @@ from phxactor.transport import _excess as excess
 from phxactor.transport import _multiplexed_input as multiplexed
 from phxactor.transport._excess import PINGS, SPLINTER, SPLINTERS
 from phxactor.transport._multiplexed_input import WINDOW
-from phxactor.transport._raw import AHEAD, OVERHEAD
+from phxactor.transport._read_ahead import AHEAD, OVERHEAD
 from phxactor.transport._websocket import HEAVY, PIECE
 from tests.conformance.client import Client, Closed
 from tests.conformance.server import serve_zoo
