@@ -39,7 +39,7 @@ _UNLOOKED: Final = 16384
 """Bytes of a message from which on the collector does not look while it is decoded."""
 _VALUE: Final = 72
 """Bytes of an array, or of a value in one or in an object, beside its text."""
-_OBJECT: Final = 128
+_OBJECT: Final = 192
 """Bytes of an object beside its values."""
 _WIDE: Final = 5
 """Bytes that a character takes in a text with an emoji: four in the string, and those of its cached UTF-8."""
