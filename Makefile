@@ -35,7 +35,7 @@ BENCH_FOLDER := benchmarks/servers/node
 
 .DEFAULT_GOAL := help
 .PHONY: help demo test lint types unit loaded coverage soak test-beam autobahn packages fuzz bench dist docs chromium \
-	wstest servers clean
+	proxies wstest servers clean
 .NOTPARALLEL: # the stamps share one environment
 .DELETE_ON_ERROR:
 

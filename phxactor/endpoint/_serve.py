@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import ssl
 import sys
 from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
@@ -14,6 +15,7 @@ import trio
 from phxactor import runtime
 from phxactor.endpoint._application import Application
 from phxactor.endpoint._endpoint import Endpoint
+from phxactor.endpoint._service_manager import ALIVE, READY, STOPPING, ServiceManager
 from phxactor.net import Path
 from phxactor.net.events import listening
 from phxactor.otp import Child, Error, Ignore, Ok
@@ -107,6 +109,8 @@ async def serve(
 ) -> None:
     """Run the first process of a program that serves: `start` the application, `tell` so, and wait for its end.
 
+    It tells systemd when it is ready, and so on; see `ServiceManager`.
+
     Raises SystemExit if it does not start, Exit if it ends by itself.
     """
     trap_exit()
@@ -120,12 +124,19 @@ async def serve(
             return
         raise SystemExit(_why(started.reason if isinstance(started, Error) else "ignored"))
     tell()
+    manager = ServiceManager.of(os.environ)
+    manager.tell(READY)
     while not told:
-        message = await receive()
+        try:
+            message = await receive(timeout=manager.interval)
+        except TimeoutError:
+            manager.tell(ALIVE)
+            continue
         if type(message) is Exited:
             if message.pid is started.value:
                 raise Exit(("root_ended", message.reason))
-            return
+            break
+    manager.tell(STOPPING)
 
 
 async def _end_start(name: str, told: list[Exited]) -> None:
