@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 import os
+import re
 import socket
 import ssl
 import subprocess
@@ -21,7 +22,7 @@ from phxactor.cli import env_file
 from phxactor.cli.certificate import server_context
 from phxactor.cli.serve import serve
 from tests.certificates import AUTHORITY, CERTIFICATE, CLIENT
-from tests.demos.program import run, serving
+from tests.demos.program import ROOT, run, serving
 from tests.patience import PATIENCE
 
 APP = """
@@ -173,6 +174,13 @@ def test_help_names_the_variable_of_every_option(capsys: pytest.CaptureFixture[s
     assert "environmentvariablePORT" in shown
 
 
+def test_the_page_names_every_option() -> None:
+    page = (ROOT / "docs" / "command-line.md").read_text()
+    for name in inspect.signature(serve).parameters:
+        option = name.upper() if name == "target" else f"--{name.replace('_', '-')}"
+        assert re.search(rf"^\| `{option}\b[^|]*\| `PHXACTOR_{name.upper()}\b", page, re.MULTILINE), name
+
+
 # --------------------------------------------------------------------------------------------------- env files
 
 
@@ -260,7 +268,7 @@ async def answer_of(stream: trio.abc.Stream) -> str:
 @pytest.mark.socket
 def test_serve_with_tls_and_an_env_file(folder: Path, pem: tuple[Path, Path]) -> None:
     arguments = ["serve", "web:make", "--env-file", "web.env", "--host", "127.0.0.1", "--port", "0"]
-    with serving(*arguments, "--tls", *map(str, pem), cwd=folder) as program:
+    with serving(*arguments, "--tls", *map(str, pem), "--access-log", cwd=folder) as program:
         assert program.url.startswith("https://")
 
         async def ask() -> str:
@@ -268,6 +276,8 @@ def test_serve_with_tls_and_an_env_file(folder: Path, pem: tuple[Path, Path]) ->
             return await answer_of(trio.SSLStream(transport, CLIENT, server_hostname="app.test", https_compatible=True))
 
         assert trio.run(ask) == "https from the file"
+        _, printed = program.stop()
+        assert re.search(r'INFO    127\.0\.0\.1:\d+ "GET /" 200 19 bytes 0\.\d{3} s\n', printed)
 
 
 @pytest.mark.socket

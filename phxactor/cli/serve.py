@@ -14,6 +14,7 @@ from phxactor.cli.certificate import server_context
 from phxactor.cli.env_file import VARIABLE, load
 from phxactor.cli.logs import LogLevel, log_to_stderr
 from phxactor.cli.target import find_application
+from phxactor.endpoint import log_requests
 from phxactor.http import MAX_PORT
 from phxactor.runtime import STUCK_AFTER, Collector
 
@@ -33,6 +34,7 @@ def serve(
     tls: Annotated[tuple[Path, Path] | None, _option("TLS", negative="")] = None,
     factory: Annotated[bool, _option("FACTORY", negative="")] = False,
     env_file: Annotated[Path | None, Parameter(env_var=VARIABLE)] = None,
+    access_log: Annotated[bool, _option("ACCESS_LOG", negative="")] = False,
     log_level: Annotated[LogLevel, _option("LOG_LEVEL")] = "info",
     stuck_after: Annotated[float, _option("STUCK_AFTER", validator=Number(gt=0))] = STUCK_AFTER,
     collector: Annotated[Collector, _option("COLLECTOR")] = "processes",
@@ -52,6 +54,8 @@ def serve(
         factory: the target is a function that returns the Application or the Endpoint.
         env_file: a file of environment variables for the program, `NAME=value` in each line; those that are set
             already stay.
+        access_log: log each request in a line, with address, path, status, bytes and seconds; of a query the names
+            only.
         log_level: the lowest level that is logged.
         stuck_after: seconds after which a process that lets nothing else run is logged; `inf` for never.
         collector: how the garbage collector is set: by phxactor, for many processes, or as Python sets it.
@@ -67,6 +71,8 @@ def serve(
     except ValueError as error:
         raise SystemExit(str(error)) from None
     log_to_stderr(log_level)
+    if access_log:
+        log_requests()
     phxactor.run(
         application, host=host, port=port, path=unix, tls=context, stuck_after=stuck_after, collector=collector
     )

@@ -1,5 +1,6 @@
 """Endpoints: the sockets and routes that a program serves. See README.md in this folder."""
 
+from phxactor.endpoint._access import log_requests
 from phxactor.endpoint._admission import Admission, RefusedError
 from phxactor.endpoint._application import ROOT, Application
 from phxactor.endpoint._endpoint import IN_MEMORY, Endpoint
@@ -18,6 +19,7 @@ __all__ = [
     "Entrance",
     "Mount",
     "RefusedError",
+    "log_requests",
     "mount",
     "run",
     "serve",

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Final, Literal, TypeAlias, TypeVar
 import attrs
 import trio
 
+from phxactor.endpoint import _access as access
 from phxactor.endpoint import events
 from phxactor.endpoint._answers import answering_of, application_of, refusal
 from phxactor.endpoint._gate import Gate
@@ -185,8 +186,10 @@ async def _talk(
 
     The log has `hint` beside a client's mistake.
     """
+    asked: Request | None = None
     try:
         while not serving.draining and (asked := await serving.while_idle(talk.next_request())) is not None:
+            began = self_pid().runtime.now()
             if gate is not None and answer is None:
                 asked, answer = gate.admit(asked)
                 peer = asked.peer
@@ -197,15 +200,22 @@ async def _talk(
                 if made is not None and not isinstance(made, Response):
                     return made, talk.trailing()
                 answer = made
-            if answer is not None:
-                await talk.respond(answer)
-                answer = None
-            else:
-                await _exchange(serving, connection, talk, asked)
-                lift_shields()
+            try:
+                if answer is not None:
+                    await talk.respond(answer)
+                    answer = None
+                else:
+                    await _exchange(serving, connection, talk, asked)
+                    lift_shields()
+            finally:
+                if events.request.handlers:
+                    access.tell_exchange(asked, talk, began)
+            asked = None
             if gate is not None:
                 gate.leave()
     except BadRequest as bad:
+        if events.request.handlers and asked is None and talk.status:
+            access.tell(None, peer, self_pid().runtime.now(), talk.status, talk.body_bytes)
         if events.bad_request.handlers:
             events.bad_request.emit(peer=str(peer), status=int(bad.status), why=bad.why + hint)
     return None
@@ -222,7 +232,16 @@ async def _upgrade(
             if hosted is not None and hosted.application.websockets:
                 return await open_websocket(hosted, connection, request)
         return None
-    return await upgrade(serving, mount.handler, mount.websocket, connection, request)
+    if not events.request.handlers:
+        return await upgrade(serving, mount.handler, mount.websocket, connection, request)
+    began, made, status = self_pid().runtime.now(), None, 0
+    try:
+        made = await upgrade(serving, mount.handler, mount.websocket, connection, request)
+        status = HTTPStatus.SWITCHING_PROTOCOLS
+    finally:
+        if not isinstance(made, Response):  # a response is still to be sent
+            access.tell(request, request.peer, began, status or access.status_of_end())
+    return made
 
 
 def _asks_for_websocket(request: Request) -> bool:

@@ -15,6 +15,11 @@ drain_waits: Final = Event(
 undrained: Final = Event(
     "phxactor.endpoint.undrained", "The drain limit is over, and transports still run: transports, seconds (limit)."
 )
+request: Final = Event(
+    "phxactor.http.request",
+    "A request was answered, or could not be: peer, method, target (the query without values), status (499 if the "
+    "connection ended before), bytes (of the body), seconds. It is logged only after `log_requests()`.",
+)
 bad_request: Final = Event("phxactor.http.bad_request", "A client made a mistake in HTTP: peer, status, why.")
 handler_failed: Final = Event(
     "phxactor.http.handler_failed", "An HTTP handler raised; the client was answered 500: method, path, exception."

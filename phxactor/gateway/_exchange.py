@@ -311,7 +311,7 @@ class Exchange:
 
     def _write(self, body: bytes, *, more: bool) -> None:
         """Write a part of the answer, with its head if that is still to come."""
-        wire, parts = self._wire.h11, []
+        wire, parts = self._wire, []
         if self._head is not None:
             parts.append(wire.send(self._whole_head(self._head, None if more else len(body))))
             self._head = None
@@ -374,7 +374,7 @@ class Exchange:
         headers = [*response.headers, (_DATE, _date()), (_LENGTH, b"%d" % len(response.body))]
         if close:
             headers.append(_CLOSE)
-        wire = self._wire.h11
+        wire = self._wire
         parts = [wire.send(h11.Response(status_code=response.status, headers=headers))]
         if self.request.method != "HEAD":
             parts.append(wire.send(h11.Data(data=response.body)))

@@ -63,11 +63,25 @@ class H11Stream:
         """Bytes of empty lines before the next request."""
         self.lost = False
         """Whether the client has left, or a write was broken off: then nothing more may be written."""
+        self.status = 0
+        """The status of the answer to the last request; 0 before it is sent."""
+        self.body_bytes = 0
+        """Bytes of the answer's body that were sent."""
 
     def next_cycle(self) -> None:
         """Prepare for another request, after a whole request and its whole response."""
         self.h11.start_next_cycle()
         self._skipped = 0
+        self.status = self.body_bytes = 0
+
+    def send(self, event: h11.Event) -> bytes:
+        """Return the bytes of a part of the answer, as h11's `send` does; the status and the size are noted."""
+        kind = type(event)
+        if kind is h11.Response:
+            self.status = event.status_code  # type: ignore[attr-defined]
+        elif kind is h11.Data:
+            self.body_bytes += len(event.data)  # type: ignore[attr-defined]
+        return self.h11.send(event) or b""
 
     async def event(self) -> h11.Event:
         """Wait for the next event. Raises BadRequest for input that h11 refuses."""

@@ -147,6 +147,16 @@ class HTTPConnection:
         return self._wire
 
     @property
+    def status(self) -> int:
+        """The status of the answer to the last request; 0 before it is sent."""
+        return self._wire.status
+
+    @property
+    def body_bytes(self) -> int:
+        """Bytes of that answer's body that were sent."""
+        return self._wire.body_bytes
+
+    @property
     def body_size(self) -> int | None:
         """The length of the last request's body in bytes, as its head says; None if its head does not (chunked)."""
         return self._body
@@ -229,7 +239,7 @@ class HTTPConnection:
         with self._move_on_after(BODY_TIMEOUT):
             while max(expected, len(body)) <= most:
                 if self._wire.h11.they_are_waiting_for_100_continue:
-                    await self._wire.write(self._wire.h11.send(h11.InformationalResponse(status_code=100, headers=[])))
+                    await self._wire.write(self._wire.send(h11.InformationalResponse(status_code=100, headers=[])))
                 event = await self._wire.event()
                 if not isinstance(event, h11.Data):
                     return bytes(body)
@@ -255,10 +265,10 @@ class HTTPConnection:
         headers = [(b"date", formatdate(usegmt=True).encode()), *response.headers]
         if response.status not in _WITHOUT_BODY:
             headers.append((b"content-length", b"%d" % len(response.body)))
-        parts = [self._wire.h11.send(h11.Response(status_code=response.status, headers=headers))]
+        parts = [self._wire.send(h11.Response(status_code=response.status, headers=headers))]
         if self._method != "HEAD" and response.status not in _WITHOUT_BODY:
-            parts.append(self._wire.h11.send(h11.Data(data=response.body)))
-        parts.append(self._wire.h11.send(h11.EndOfMessage()))
+            parts.append(self._wire.send(h11.Data(data=response.body)))
+        parts.append(self._wire.send(h11.EndOfMessage()))
         await self._wire.write(b"".join(parts))
 
     async def _or_refuse(self, reading: Awaitable[T]) -> T:
