@@ -98,7 +98,7 @@ class Line:
                 before = self.connections
                 try:
                     await self._connect()
-                except Exception as error:
+                except Exception as error:  # also of a program's function for params or headers
                     if self._is_fatal(error, connected=self.connections > before):
                         raise
                     self._tries += 1

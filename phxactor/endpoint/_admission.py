@@ -137,7 +137,7 @@ class Admission:
         """
         try:
             return await session_of(self.request, options, self.endpoint.secret_key_base)
-        except BaseException as error:
+        except BaseException as error:  # the program's own: the client is answered with 500
             if not self_pid().alive or is_cancellation(error):
                 raise
             fork.leave(error)

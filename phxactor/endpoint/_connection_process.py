@@ -281,7 +281,7 @@ async def _answer(serving: Serving, connection: BaseConnection, request: Request
         return await Attended(answer, connection, seconds, lambda: _too_late(serving, connection, request, seconds))
     except RequestError as error:
         return refusal(request, error)
-    except BaseException as error:
+    except BaseException as error:  # the route's: the client is answered with 500
         if not self_pid().alive:
             fork.leave(error)
             raise

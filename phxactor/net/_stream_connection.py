@@ -143,7 +143,7 @@ class StreamConnection(BaseConnection):
             self.drop_output()
             if is_cancellation(error):
                 raise
-            _tell(error)
+            _tell(error)  # any error of a program's stream ends this connection only
 
     def has_left(self) -> bool:
         """Say whether the client has closed its side or reset; False if the stream has no socket."""

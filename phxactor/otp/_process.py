@@ -151,7 +151,7 @@ class ServerProcess:
                 if outcome is not None:
                     await self.act(outcome)
                 message = None  # a waiting server must not keep the last message
-        except BaseException as error:
+        except BaseException as error:  # a callback's: it becomes the exit reason
             if pid.state is not State.ALIVE:
                 raise  # ended by an exit signal: `terminate` is not called (G56, G57)
             await self.end(error, message)
@@ -261,7 +261,7 @@ class ServerProcess:
         reason, failure = reason_of_failure(error)
         try:
             await self.server.terminate(reason)
-        except BaseException as second:
+        except BaseException as second:  # raised by `terminate`: it becomes the exit reason
             if self.pid.state is not State.ALIVE:
                 raise
             reason, failure = reason_of_failure(second)  # G63

@@ -151,7 +151,7 @@ class SupervisingProcess(ServerProcess, Generic[F]):
             started = function(*prepended, *args, *appended, **kwargs)
             if type(started) is not Ok and isawaitable(started):
                 started = await started
-        except BaseException as error:
+        except BaseException as error:  # the start function's: the child counts as not started
             if self.pid.state is not State.ALIVE:
                 raise
             started = Error(reason_of_failure(without_our_frame(error))[0])

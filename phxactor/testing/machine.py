@@ -117,7 +117,7 @@ class ProcessMachine(RuleBasedStateMachine):
         finally:
             try:
                 guest.finish()
-            except Exception:
+            except Exception:  # after the failure of a rule, that failure counts
                 if not self._failed:
                     raise
 

@@ -3,11 +3,12 @@
 from phxactor.token._encryption import decrypt_message
 from phxactor.token._keys import MIN_SECRET, KeyDigest, Secret, derive_key
 from phxactor.token._signing import verify_message
-from phxactor.token._token import DAY, Verified, decrypt, encrypt, sign, verify
+from phxactor.token._token import DAY, Derivation, Verified, decrypt, encrypt, sign, verify
 
 __all__ = [
     "DAY",
     "MIN_SECRET",
+    "Derivation",
     "KeyDigest",
     "Secret",
     "Verified",

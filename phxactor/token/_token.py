@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 import time
-from typing import Final, TypeAlias
+from typing import Final, TypeAlias, TypedDict, Unpack
 
 from phxactor.otp import UNSET, Error, Ok, Unset
 from phxactor.token._encryption import decrypt_message, encrypt_message
@@ -27,6 +27,17 @@ CLOCK_SKEW: Final = 5
 _INFINITY: Final = Atom("infinity")
 
 
+class Derivation(TypedDict, total=False):
+    """The options of the key derivation, PBKDF2 (RFC 8018), with the defaults of Phoenix.Token."""
+
+    key_iterations: int
+    """Rounds; by default 1000."""
+    key_length: int
+    """Bytes of the key; by default 32."""
+    key_digest: KeyDigest
+    """The hash of the derivation, by default `"sha256"`; the signature is always HMAC-SHA256."""
+
+
 def sign(
     secret_key_base: Secret,
     salt: str | bytes,
@@ -34,9 +45,7 @@ def sign(
     *,
     signed_at: float | None = None,
     max_age: float | None = DAY,
-    key_iterations: int = 1000,
-    key_length: int = 32,
-    key_digest: KeyDigest = "sha256",
+    **derivation: Unpack[Derivation],
 ) -> str:
     """Make a signed token. Anybody who has the token can read its data; nobody can change it.
 
@@ -46,17 +55,14 @@ def sign(
         data: any term, see `external_term`.
         signed_at: seconds since the epoch; by default the current time.
         max_age: seconds until the token expires; `verify` may override it; None or infinity for never.
-        key_iterations: rounds of the key derivation.
-        key_length: length of the key, in bytes.
-        key_digest: hash of the key derivation; the signature is always HMAC-SHA256.
+        derivation: the options of `Derivation`, such as `key_iterations=1000`.
 
     Raises:
         TermError: the data has no external term.
         ValueError, TypeError: an option is not valid.
 
     """
-    key = derive_key(secret_key_base, salt, iterations=key_iterations, length=key_length, digest=key_digest)
-    return sign_message(_message(data, signed_at, max_age), key)
+    return sign_message(_message(data, signed_at, max_age), _key(secret_key_base, salt, **derivation))
 
 
 def verify(
@@ -66,9 +72,7 @@ def verify(
     *,
     max_age: float | Unset | None = UNSET,
     now: float | None = None,
-    key_iterations: int = 1000,
-    key_length: int = 32,
-    key_digest: KeyDigest = "sha256",
+    **derivation: Unpack[Derivation],
 ) -> Verified:
     """Return the data of a signed token, if this secret and salt signed the token and the token has not expired.
 
@@ -80,15 +84,13 @@ def verify(
         token: the value that the client sent: None gives "missing", any other value that is no str "invalid".
         max_age: seconds after signing at which the token expires; by default the token's own; None or infinity: never.
         now: seconds since the epoch; by default the current time.
-        key_iterations: as given to `sign`.
-        key_length: as given to `sign`.
-        key_digest: as given to `sign`.
+        derivation: as given to `sign`.
 
     Raises:
         ValueError, TypeError: an option is not valid.
 
     """
-    key = derive_key(secret_key_base, salt, iterations=key_iterations, length=key_length, digest=key_digest)
+    key = _key(secret_key_base, salt, **derivation)
     message = verify_message(token, key) if isinstance(token, str) else None
     return Error("missing") if token is None else _read(message, max_age, now)
 
@@ -100,16 +102,13 @@ def encrypt(
     *,
     signed_at: float | None = None,
     max_age: float | None = DAY,
-    key_iterations: int = 1000,
-    key_length: int = 32,
-    key_digest: KeyDigest = "sha256",
+    **derivation: Unpack[Derivation],
 ) -> str:
     """Make an encrypted token. Without the secret, its data can be neither read nor changed.
 
     The arguments and errors are those of `sign`. `key_length` must be 32. Raises ImportError if PyNaCl is missing.
     """
-    key = derive_key(secret_key_base, salt, iterations=key_iterations, length=key_length, digest=key_digest)
-    return encrypt_message(_message(data, signed_at, max_age), key)
+    return encrypt_message(_message(data, signed_at, max_age), _key(secret_key_base, salt, **derivation))
 
 
 def decrypt(
@@ -119,17 +118,26 @@ def decrypt(
     *,
     max_age: float | Unset | None = UNSET,
     now: float | None = None,
-    key_iterations: int = 1000,
-    key_length: int = 32,
-    key_digest: KeyDigest = "sha256",
+    **derivation: Unpack[Derivation],
 ) -> Verified:
     """Return the data of an encrypted token, if this secret and salt encrypted the token and it has not expired.
 
     Takes and answers what `verify` does. `key_length` must be 32. Raises ImportError if PyNaCl is missing.
     """
-    key = derive_key(secret_key_base, salt, iterations=key_iterations, length=key_length, digest=key_digest)
+    key = _key(secret_key_base, salt, **derivation)
     message = decrypt_message(token, key) if isinstance(token, str) else None
     return Error("missing") if token is None else _read(message, max_age, now)
+
+
+def _key(
+    secret_key_base: Secret,
+    salt: str | bytes,
+    *,
+    key_iterations: int = 1000,
+    key_length: int = 32,
+    key_digest: KeyDigest = "sha256",
+) -> bytes:
+    return derive_key(secret_key_base, salt, iterations=key_iterations, length=key_length, digest=key_digest)
 
 
 def _message(data: object, signed_at: float | None, max_age: float | None) -> bytes:

@@ -77,7 +77,7 @@ class RawWebSocket(ReadAheadWebSocket):
             await Attended(handler.init(), self._connection, self.upgraded.options.connect_timeout, self._late)
             try:
                 reason = await self._until_the_end(first)
-            except BaseException as error:
+            except BaseException as error:  # the handler's: it becomes the exit reason, and `terminate` still runs
                 if self.pid.state is not State.ALIVE:
                     raise
                 reason, failure = reason_of_failure(error)
