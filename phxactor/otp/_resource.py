@@ -34,9 +34,10 @@ class Resource(Generic[T]):
     - It raises while it is entered: the resource does not start, with that exception as the reason.
     - The supervisor stops it: the context is left without an exception. It has the seconds of the child
       specification's `shutdown` for that, by default 5. Then it is killed, and each `await` in it raises.
-    - It fails while it is held (a task in a nursery that it has opened raises, or a linked process ends abnormally):
-      the process crashes with that reason, and its supervisor restarts it by its strategy. An exit signal of another
-      process is raised within the context as `Exit`.
+    - A task of the context fails (in a nursery that it has opened): trio cancels the context, the process crashes with
+      that exception, and its supervisor restarts it by its strategy.
+    - It gets another exit signal, or a linked process ends abnormally: the context is left by `Exit(reason)`, and each
+      `await` in it raises, so that it ends and restarts at once.
     - It raises while it is left: that is the reason of the process, a crash.
 
     Raises:

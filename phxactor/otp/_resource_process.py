@@ -1,25 +1,29 @@
 """The process of a resource: it enters a context, waits in it, and leaves it.
 
-    started ── enter ──▶ loop: it is held ── told to end ──▶ leave, without an exception ──▶ Exit(reason)
-                               │ ── any other exit signal ──▶ leave, by Exit(reason) ────────▶ Exit(reason)
-                               └── a task of the context has failed ──▶ trio cancels it ─────▶ Exit(Crash(...))
+    started ── enter ──▶ loop: it is held ── the parent ends, or stop() ──▶ leave, without an exception ──▶ Exit(reason)
+                               │ ── another exit signal ──▶ leave, cancelled, by Exit(reason) ──────▶ Exit(reason)
+                               └── a task of the context has failed ──▶ trio cancels it ────────────▶ Exit(Crash(...))
+
+Only the first may wait: the supervisor waits for it. After a crash, the others would otherwise look for a value that is
+not there, and crash too, until the supervisor gives up.
 
 The loop is that of a server, so `system` works on it. A message that is none of its own is reported, and dropped.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import AbstractAsyncContextManager
 from inspect import iscoroutine
-from typing import Final
+from typing import ClassVar, Final
 
 import attrs
+import trio
 
 from phxactor.otp._gen_server import GenServer
-from phxactor.otp._process import ServerProcess
+from phxactor.otp._process import Handler, Outcome, ServerProcess
 from phxactor.otp._reports import Status, crash_report
-from phxactor.otp._results import NoReply, Ok, Stop
+from phxactor.otp._results import Ok
 from phxactor.runtime import NORMAL, Exit, Exited, Pid, Reason, State, is_atom, is_benign, reason_of_failure, self_pid
 
 CLOSED: Final = "closed"
@@ -43,12 +47,6 @@ class ResourceServer(GenServer):
         self.kind = "not entered"
         """The type of the value, for reports."""
 
-    async def handle_info(self, message: object) -> NoReply | Stop | None:
-        """End with a linked process that has ended abnormally, or by an exit signal; report any other message."""
-        if type(message) is Exited:
-            return None if is_atom(message.reason, NORMAL) else Stop(message.reason)
-        return await super().handle_info(message)
-
     def format_status(self, status: Status) -> Status:
         """Show the type of the value only, since its attributes may be secret."""
         return attrs.evolve(status, state=self.kind)
@@ -65,11 +63,13 @@ class ResourceServer(GenServer):
 class ResourceProcess(ServerProcess):
     """The life of a resource."""
 
-    __slots__ = ("last",)
+    __slots__ = ("last", "scope")
 
     server: ResourceServer
     last: object
     """The message that the process took last, for the report of a failure."""
+    scope: trio.CancelScope
+    """The scope around the context."""
 
     async def run(self) -> None:
         """Hold the context: the body of the process."""
@@ -108,24 +108,35 @@ class ResourceProcess(ServerProcess):
         """Enter the context, hold it until the process is to end, and leave it. Always raises."""
         pid = self.pid
         reason: Reason = CLOSED
-        async with context as value:
-            pid.trapping = True
-            pid.dictionary = {**(pid.dictionary or {}), ResourceProcess: value}
-            self.server.kind = type(value).__qualname__
-            del value
-            if self.started is not None:
-                self.started.reply(Ok(pid))
-                self.started = None
-            try:
-                await self.loop(None)
-            except Exit as error:
-                reason = error.reason
-                if pid.state is not State.ALIVE or not is_benign(reason):
-                    raise
-            finally:
-                if pid.dictionary is not None:
-                    del pid.dictionary[ResourceProcess]
+        with trio.CancelScope() as self.scope:
+            async with context as value:
+                pid.trapping = True
+                pid.dictionary = {**(pid.dictionary or {}), ResourceProcess: value}
+                self.server.kind = type(value).__qualname__
+                del value
+                if self.started is not None:
+                    self.started.reply(Ok(pid))
+                    self.started = None
+                try:
+                    await self.loop(None)
+                except Exit as error:
+                    reason = error.reason
+                    if pid.state is not State.ALIVE or self.scope.cancel_called or not is_benign(reason):
+                        raise
+                finally:
+                    if pid.dictionary is not None:
+                        del pid.dictionary[ResourceProcess]
         raise Exit(reason)
+
+    async def on_exited(self, message: Exited) -> Outcome:
+        """End with the parent, in order unless it has crashed; end at once by the exit signal of another process."""
+        if message.pid is not self.parent:
+            if is_atom(message.reason, NORMAL):
+                return None
+            self.scope.cancel()
+        elif not is_benign(message.reason):
+            self.scope.cancel()
+        raise Exit(message.reason)
 
     async def end(self, error: BaseException, message: object) -> None:
         """Leave the loop, and so the context; `run` reports the end once the context has been left."""
@@ -134,6 +145,8 @@ class ResourceProcess(ServerProcess):
             raise error
         finally:
             del error  # the traceback keeps this frame
+
+    handlers: ClassVar[Mapping[type, Handler]] = {**ServerProcess.handlers, Exited: on_exited}
 
 
 def held_by(pid: Pid) -> object:

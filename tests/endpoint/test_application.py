@@ -355,7 +355,7 @@ def test_it_says_where_it_listens_unless_the_program_has_its_own_log(configured:
 
 @pytest.mark.socket
 def test_a_program_without_a_log_says_where_it_listens_and_nothing_else(tmp_path: Path) -> None:
-    (tmp_path / "chat.py").write_text("import phxactor\nphxactor.run(phxactor.Endpoint(), port=0)\n")
+    (tmp_path / "chat.py").write_text("import phxactor\nphxactor.run(phxactor.Endpoint(), port=0, stuck_after=60)\n")
     with serving(cwd=tmp_path, python="chat.py") as program:
         code, printed = program.stop(signal.SIGINT)
     assert (code, printed) == (0, f"listening on {program.url}\n")

@@ -350,6 +350,26 @@ async def test_a_context_that_ends_by_itself_is_a_crash(phx_runtime: Runtime) ->
     assert await receive() == Exited(pid, "closed")
 
 
+async def _exit(pid: Pid, reason: Reason) -> None:
+    pid.exit(reason)
+
+
+async def test_after_a_crash_the_context_cannot_wait(autojump_clock: MockClock, phx_runtime: Runtime) -> None:
+    @asynccontextmanager
+    async def opens() -> AsyncIterator[None]:
+        try:
+            yield
+        finally:
+            await trio.sleep(60)
+
+    trap_exit()
+    for reason in ("boom", SHUTDOWN):
+        pid = (await Resource("slow", opens).start_link()).unwrap()
+        spawn(_exit, pid, reason)  # which is not its parent
+        assert await receive() == Exited(pid, reason)
+    assert trio.current_time() == 0
+
+
 async def test_a_context_that_swallows_keeps_the_reason(phx_runtime: Runtime) -> None:
     @asynccontextmanager
     async def swallows() -> AsyncIterator[None]:
