@@ -21,7 +21,7 @@ from benchmarks.markdown import tabulate
 from benchmarks.os_process import cores, raise_file_limit
 from benchmarks.picture import draw
 from benchmarks.report import as_data, write
-from benchmarks.servers.catalogue import PROGRAMS, Running
+from benchmarks.servers.catalogue import HOSTED, PROGRAMS, Running
 from benchmarks.serving import Kind
 from benchmarks.suite import CASES, Pace, Suite
 
@@ -32,7 +32,7 @@ QUICK = Pace(warmup=0.3, seconds=1)
 
 def read(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     """Read the arguments; the words of an error are argparse's."""
-    servers = [program.name for program in PROGRAMS]
+    servers = [program.name for program in (*PROGRAMS, *HOSTED)]
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__.partition("\n")[0])
     parser.add_argument("--quick", action="store_true", help="one short run of each, to see that it works")
     parser.add_argument("--only", type=partial(chosen_names, known=LOADS), metavar="LOAD,...", help=", ".join(LOADS))
@@ -69,7 +69,9 @@ def local_port(text: str) -> int:
 
 def servers(chosen: argparse.Namespace) -> list[Kind]:
     """List what is measured; says what is left out, and why."""
-    kinds: list[Kind] = [each for each in PROGRAMS if chosen.servers is None or each.name in chosen.servers]
+    kinds: list[Kind] = list(PROGRAMS)
+    if chosen.servers is not None:
+        kinds = [each for each in (*PROGRAMS, *HOSTED) if each.name in chosen.servers]
     if chosen.phoenix is not None:
         kinds.append(Running("phoenix", chosen.phoenix, chosen.phoenix_pid, "phoenix"))
     for kind in kinds:

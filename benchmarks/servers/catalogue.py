@@ -68,3 +68,11 @@ PROGRAMS: Final = (
     _node("node-ws", "ws.mjs"),
 )
 """All that are measured, ours first."""
+
+_AROUND: Final = "benchmarks.servers.around_uvicorn"
+HOSTED: Final = (
+    _python("phxactor-in-asyncio", _AROUND, wants=("uvicorn",)),
+    _python("phxactor-in-uvloop", _AROUND, "--loop", "uvloop", wants=("uvicorn", "uvloop")),
+    _python("phxactor-by-messages", _AROUND, "--loop", "uvloop", "--messages", wants=("uvicorn", "uvloop")),
+)
+"""phxactor beside an asyncio server: measured only if `--servers` names them."""
