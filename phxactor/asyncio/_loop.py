@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import warnings
 from collections.abc import AsyncIterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import Any, Final
@@ -82,7 +83,9 @@ def _trio_asyncio_loop() -> AbstractAsyncContextManager[Any]:
     back the policy from before as its default in all threads, so that other threads are as they were.
     """
     try:
-        from trio_asyncio import _loop, open_loop  # noqa: PLC0415 - the import changes asyncio, see above
+        # From Python 3.12 on, the import warns; as an error, the warning would leave asyncio changed by half.
+        with warnings.catch_warnings(action="ignore", category=DeprecationWarning):
+            from trio_asyncio import _loop, open_loop  # noqa: PLC0415 - the import changes asyncio, see above
     except ImportError as error:
         raise ImportError("an asyncio loop needs trio-asyncio: pip install 'phxactor[asyncio]'") from error
     _loop._FakedPolicy.policy = _loop._original_policy  # noqa: SLF001
