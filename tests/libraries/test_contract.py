@@ -75,6 +75,14 @@ def by_engine(query: str) -> Callable[[Any], Awaitable[object]]:
     return run
 
 
+def by_trio(query: str) -> Callable[[Any], Awaitable[object]]:
+    async def run(pool: Any) -> object:  # noqa: ANN401
+        async with pool.connection() as connection:
+            return (await (await connection.execute(query)).fetchone())[0]
+
+    return run
+
+
 LIBRARIES: Final = {
     "sqlite": Library(("NOTES",), **in_threads(execute("select 1"), execute(COUNT))),
     "psycopg": Library(
@@ -87,6 +95,7 @@ LIBRARIES: Final = {
     "coredis": Library(
         ("CACHE",), quick=lambda cache: cache.ping(), slow=lambda cache: cache.blpop(["nothing"], timeout=LONG)
     ),
+    "psycopg-trio": Library(("TRIO_POOL",), quick=by_trio("select 1"), slow=by_trio(f"select pg_sleep({LONG})")),
     "asyncpg": Library(
         ("LOOP", "POOL"),
         **in_asyncio(lambda pool: pool.fetchval("select 1"), lambda pool: pool.fetchval(f"select pg_sleep({LONG})")),
