@@ -31,12 +31,12 @@ class TrioConnection(psycopg.AsyncConnection[Row]):
     def __init__(self, pgconn: pq.abc.PGconn, row_factory: AsyncRowFactory[Row] | None = None) -> None:
         """Take an open connection of libpq; `connect` makes one."""
         super().__init__(pgconn, cast("AsyncRowFactory[Row]", row_factory or tuple_row))
-        self.lock = trio.Lock()
+        self.lock = trio.Lock()  # type: ignore[assignment]
         self._opened: psycopg.Connection[Any] | None = None
         """The connection that has opened `pgconn`, in a thread."""
 
     @classmethod
-    async def connect(  # type: ignore[override]
+    async def connect(
         cls,
         conninfo: str = "",
         *,

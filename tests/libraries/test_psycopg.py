@@ -30,8 +30,8 @@ async def connection(conninfo: str) -> AsyncIterator[TrioConnection[Any]]:
     await connection.close()
 
 
-async def one(connection: TrioConnection[Any], query: str) -> Any:  # noqa: ANN401
-    row = await (await connection.execute(query)).fetchone()
+async def one(connection: TrioConnection[Any], query: str, *params: object) -> Any:  # noqa: ANN401
+    row = await (await connection.execute(query, params)).fetchone()
     assert row is not None
     return row[0]
 
@@ -111,7 +111,7 @@ async def test_a_cancelled_query_ends_on_the_server_and_the_connection_is_good(
             pid.exit("kill" if how == "kill" else "shutdown")
             with trio.fail_after(PATIENCE):
                 await receive()
-        assert await one(other, "select state from pg_stat_activity where pid = " + str(me)) == "idle"
+        assert await one(other, "select state from pg_stat_activity where pid = %s", me) == "idle"
         assert await one(connection, "select 1") == 1
 
 
