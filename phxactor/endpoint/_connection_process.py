@@ -187,12 +187,13 @@ async def _talk(
     The log has `hint` beside a client's mistake.
     """
     asked: Request | None = None
+    client = peer
     try:
         while not serving.draining and (asked := await serving.while_idle(talk.next_request())) is not None:
             began = self_pid().runtime.now()
-            if gate is not None and answer is None:
-                asked, answer = gate.admit(asked)
-                peer = asked.peer
+            if gate is not None:
+                asked, answer = gate.admit(asked) if answer is None else (gate.as_sent(asked), answer)
+                client = asked.peer
             if answer is None and talk.has_body and asked.path in serving.endpoint.websockets:
                 answer = WITH_BODY
             if answer is None:
@@ -208,16 +209,17 @@ async def _talk(
                     await _exchange(serving, connection, talk, asked)
                     lift_shields()
             finally:
-                if events.request.handlers:
+                if events.request.handlers and asked.path != serving.endpoint.health:
                     access.tell_exchange(asked, talk, began)
             asked = None
             if gate is not None:
                 gate.leave()
+                client = peer
     except BadRequest as bad:
         if events.request.handlers and asked is None and talk.status:
-            access.tell(None, peer, self_pid().runtime.now(), talk.status, talk.body_bytes)
+            access.tell(None, client, self_pid().runtime.now(), talk.status, talk.body_bytes)
         if events.bad_request.handlers:
-            events.bad_request.emit(peer=str(peer), status=int(bad.status), why=bad.why + hint)
+            events.bad_request.emit(peer=str(client), status=int(bad.status), why=bad.why + hint)
     return None
 
 

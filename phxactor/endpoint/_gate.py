@@ -37,13 +37,17 @@ class Gate:
         self._owned = False
         """Whether the end of the process gives back the place."""
 
+    def as_sent(self, request: Request) -> Request:
+        """Return a request as its client sent it."""
+        return request if self._proxies is None else self._proxies.as_sent(request)
+
     def admit(self, request: Request) -> tuple[Request, Response | None]:
         """Return the request as its client sent it, and None or the response that refuses it.
 
         The client then has a place, until `leave` or the next call.
         """
         if self._proxies is not None:
-            request = self._proxies.as_sent(request)
+            request = self.as_sent(request)
             try:
                 self._enter(request.peer)
             except TooManyError as error:

@@ -28,6 +28,7 @@ from phxactor import (
     mount,
     post,
 )
+from phxactor.endpoint import events
 from phxactor.http import PeerData
 from phxactor.net import ConnectionLimits
 from phxactor.runtime import open_runtime
@@ -339,3 +340,40 @@ def test_a_list_of_proxies_is_enough() -> None:
     assert Endpoint().trusted_proxies is None
     with pytest.raises(TypeError, match="trusted proxies are a list"):
         Endpoint(trusted_proxies="10.0.0.1")
+
+
+async def test_a_line_for_each_request_has_its_clients_address(caplog: pytest.LogCaptureFixture) -> None:
+    told: list[tuple[object, object]] = []
+
+    def keep(_: object, fields: Any) -> None:  # noqa: ANN401
+        told.append((fields["peer"], fields["status"]))
+
+    events.request.attach(keep)
+    try:
+        async with served(max_connections_per_address=1, health="/health") as endpoint:
+            async with await connect(endpoint, from_client("203.0.113.9")):
+                await refused(endpoint, 429, from_client("203.0.113.9"))
+            await refused_page(endpoint, "https://evil.example", from_client("203.0.113.8"))
+            stream = await opened(endpoint)
+            await ask(stream, "/health")
+            await ask(stream, "/who", "x-forwarded-for: 203.0.113.7")
+            await ask(stream, "/none", "x-forwarded-for: 203.0.113.6")
+            await in_time(stream.send_all(b"no request\r\n\r\n"))
+            assert (await answer(stream))[0] == 400
+            await stream.aclose()
+    finally:
+        events.request.detach(keep)
+    assert told == [
+        ("203.0.113.9", 101),
+        ("203.0.113.9", 429),
+        ("203.0.113.8", 403),
+        ("203.0.113.7", 200),
+        ("203.0.113.6", 404),
+        (str(PROXY), 400),  # whose it was is not known
+    ]
+    assert complaints(caplog)[-1].getMessage().startswith(f"{PROXY} was answered 400")
+
+
+async def refused_page(endpoint: Endpoint, origin: str, headers: Mapping[str, str]) -> None:
+    with pytest.raises(Rejected, match="403"):
+        await connect(endpoint, headers, origin=origin)

@@ -95,14 +95,19 @@ def leave(stream: trio.abc.Stream, how: Leaving) -> None:
 
 
 @asynccontextmanager
-async def client_of(kind: str, tmp_path: Path, **options: Any) -> AsyncIterator[Client]:  # noqa: ANN401
-    """Serve over TCP, TLS or a Unix socket."""
+async def client_of(
+    kind: str,
+    tmp_path: Path,
+    trusted: list[str] | None = None,
+    **options: Any,  # noqa: ANN401
+) -> AsyncIterator[Client]:
+    """Serve over TCP, TLS or a Unix socket; `trusted` are proxies."""
     context = None
     if kind == "tls":
         context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
         CERTIFICATE.configure_cert(context)
     longpoll = LongPollOptions(check_origin=False, **options)
-    endpoint = Endpoint(sockets=[mount("/socket", UserSocket, longpoll=longpoll)], tls=context)
+    endpoint = Endpoint(sockets=[mount("/socket", UserSocket, longpoll=longpoll)], tls=context, trusted_proxies=trusted)
     where: dict[str, Any] = {"path": tmp_path / "sock"} if kind == "unix" else {"port": 0}
     async with open_runtime() as runtime:
         (await endpoint.start_link(**where)).unwrap()
@@ -228,6 +233,22 @@ async def test_behind_a_proxy_on_a_unix_socket(tmp_path: Path) -> None:
         assert await client.heard() == [1]
         client.news(2)
         assert await client.heard() == [2]
+
+
+@pytest.mark.parametrize(("trusted", "heard"), [(None, [1, 2]), (["127.0.0.1"], [2])], ids=["client", "proxy"])
+async def test_a_proxy_that_resets_later_has_taken_the_answer(
+    trusted: list[str] | None, heard: list[int], tmp_path: Path
+) -> None:
+    """HAProxy resets connections that it needs no more; from a client, a reset says that it has not read the answer."""
+    async with client_of("tcp", tmp_path, trusted) as client:
+        client.news(1)
+        stream = await client.request("GET")
+        assert await client.heard(stream) == [1]
+        await trio.sleep(0.05)
+        leave(stream, "RST")
+        await trio.sleep(0.05)
+        client.news(2)
+        assert await client.heard() == heard
 
 
 async def test_over_a_stream_in_memory(tmp_path: Path) -> None:
