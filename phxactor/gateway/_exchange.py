@@ -296,7 +296,7 @@ class Exchange:
 
     def _response(self, message: Message) -> h11.Response:
         """Return the head of the answer. Raises RuntimeError for a head that HTTP does not allow."""
-        headers = [(bytes(name).lower(), bytes(value)) for name, value in message.get("headers", ())]
+        headers = [(bytes(name).lower(), bytes(value).strip(b" \t")) for name, value in message.get("headers", ())]
         if not any(name == _DATE for name, _ in headers):
             headers.append((_DATE, _date()))
         status = message["status"]

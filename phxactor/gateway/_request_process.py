@@ -38,11 +38,12 @@ async def run_request(hosted: HostedApplication, exchange: Exchange) -> None:
         fork.leave(error)
         if me.state is not State.ALIVE:
             raise
+        reason, _ = reason_of_failure(error)  # it may also add a hint to the exception, so before it is told
         _tell_failure(exchange, error)
         if exchange.left and is_disconnect(error):
             return
         exchange.fail()
-        raise Exit(reason_of_failure(error)[0]) from None
+        raise Exit(reason) from None
     finally:
         limit.stop()
     if not exchange.complete and not exchange.left and not exchange.broken:
@@ -62,11 +63,12 @@ async def run_websocket(hosted: HostedApplication, talk: WebSocketTalk) -> None:
         fork.leave(error)
         if me.state is not State.ALIVE:
             raise
+        reason, _ = reason_of_failure(error)  # as above
         _tell_failure(talk, error)
         if talk.left and is_disconnect(error):
             return
         talk.fail()
-        raise Exit(reason_of_failure(error)[0]) from None
+        raise Exit(reason) from None
     finally:
         limit.stop()
     if not talk.over and events.unanswered.handlers:
