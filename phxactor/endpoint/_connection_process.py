@@ -270,7 +270,7 @@ async def _exchange(serving: Serving, connection: BaseConnection, talk: HTTPConn
             request = attrs.evolve(request, body=body)
         response = await _answer(serving, connection, request, answering)
         if isinstance(response, Delivery):
-            await deliver(serving, connection, talk, response, direct=request.proxy is None)
+            await deliver(serving, connection, talk, response, request)
         else:
             await talk.respond(response)
     finally:

@@ -38,6 +38,8 @@ MUCH: Final = 1024
 """A body of more bytes than this waits for a turn before it goes to its session, since decoding may take long."""
 _NAME: Final = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")
 """A header's name (RFC 9110 section 5.1)."""
+_BY_PROXIES: Final = ("x-forwarded-for", "forwarded", "via")
+"""Headers that a proxy adds, whether it is trusted or not."""
 _NDJSON: Final = "application/x-ndjson"
 
 
@@ -231,14 +233,15 @@ async def _publish(session: Pid, request: Request, flusher: Flusher) -> Response
 
 
 async def deliver(
-    serving: Serving, connection: BaseConnection, talk: HTTPConnection, delivery: Delivery, *, direct: bool
+    serving: Serving, connection: BaseConnection, talk: HTTPConnection, delivery: Delivery, request: Request
 ) -> None:
     """Write a poll's messages, and wait until they have arrived; if they have not, abort the connection.
 
     If the connection stays open, wait for the client's next bytes too: they show that the client has read the answer.
-    That holds for a `direct` connection only. A proxy has taken the answer when its system acknowledges it, and HAProxy
-    resets connections in its ordinary course.
+    A proxy has taken the answer when its system acknowledges it, and HAProxy resets connections in its ordinary course.
+    A client that pretends to be a proxy harms nobody but itself.
     """
+    direct = request.proxy is None and all(request.header(name) is None for name in _BY_PROXIES)
     poll, move_on_after = delivery.poll, self_pid().runtime.patience.move_on_after
     try:
         with poll.scope:

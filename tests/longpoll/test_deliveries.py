@@ -42,11 +42,14 @@ class Client:
     open: Open
     token: str = ""
 
+    header: str = ""
+    """A line that all its requests have."""
+
     async def request(self, method: str, body: bytes = b"", stream: trio.abc.Stream | None = None) -> trio.abc.Stream:
         """Send a request, and return where the answer comes."""
         stream = await self.open() if stream is None else stream
-        head = f"{method} {PATH}&token={self.token} HTTP/1.1\r\nhost: a\r\ncontent-length: {len(body)}\r\n\r\n"
-        await stream.send_all(head.encode() + body)
+        head = f"{method} {PATH}&token={self.token} HTTP/1.1\r\nhost: a\r\n{self.header}"
+        await stream.send_all(f"{head}content-length: {len(body)}\r\n\r\n".encode() + body)
         return stream
 
     async def answer(self, stream: trio.abc.Stream) -> Any:  # noqa: ANN401
@@ -235,12 +238,22 @@ async def test_behind_a_proxy_on_a_unix_socket(tmp_path: Path) -> None:
         assert await client.heard() == [2]
 
 
-@pytest.mark.parametrize(("trusted", "heard"), [(None, [1, 2]), (["127.0.0.1"], [2])], ids=["client", "proxy"])
+@pytest.mark.parametrize(
+    ("trusted", "header", "heard"),
+    [
+        (None, "", [1, 2]),
+        (["127.0.0.1"], "", [2]),
+        (None, "x-forwarded-for: 192.0.2.1\r\n", [2]),
+        (None, "via: 1.1 a\r\n", [2]),
+    ],
+    ids=["client", "trusted", "forwarded", "via"],
+)
 async def test_a_proxy_that_resets_later_has_taken_the_answer(
-    trusted: list[str] | None, heard: list[int], tmp_path: Path
+    trusted: list[str] | None, header: str, heard: list[int], tmp_path: Path
 ) -> None:
     """HAProxy resets connections that it needs no more; from a client, a reset says that it has not read the answer."""
     async with client_of("tcp", tmp_path, trusted) as client:
+        client.header = header
         client.news(1)
         stream = await client.request("GET")
         assert await client.heard(stream) == [1]
