@@ -37,7 +37,7 @@ from tests.conformance.client import Client
 from tests.patience import PATIENCE
 from tests.proxies.running import Proxy, free_port
 
-CLIENT: Final = "127.0.0.2"
+SOURCE: Final = "127.0.0.2"
 """The address that clients of the tests have; the proxies' is 127.0.0.1."""
 INFO: Any = ["peer_data", "uri", "x_headers"]
 
@@ -113,7 +113,7 @@ async def serving_shop(endpoint: Endpoint) -> AsyncIterator[Shop]:
 
 
 async def connect(
-    proxy: Proxy, *, source: str = CLIENT, url: str | None = None, origin: str | None = None, **headers: str
+    proxy: Proxy, *, source: str = SOURCE, url: str | None = None, origin: str | None = None, **headers: str
 ) -> Client:
     """Open a WebSocket through a proxy, from an address of this machine. The proxy's own address is trusted."""
     stream = await trio.open_tcp_stream("127.0.0.1", proxy.port, local_address=source)
@@ -130,7 +130,7 @@ async def http(
         head.append(f"content-length: {len(body)}")
     data, length = b"", None
     with trio.fail_after(PATIENCE):
-        async with await trio.open_tcp_stream("127.0.0.1", proxy.port, local_address=CLIENT) as stream:
+        async with await trio.open_tcp_stream("127.0.0.1", proxy.port, local_address=SOURCE) as stream:
             with suppress(trio.BrokenResourceError):  # a refused body: the answer is on its way
                 await stream.send_all("\r\n".join([*head, "", ""]).encode() + body)
             while length is None or len(data) < length:

@@ -14,11 +14,12 @@ import trio
 
 from phxactor import TrustedProxies
 from phxactor.runtime import open_runtime
+from tests.certificates import CERTIFICATE, CLIENT
 from tests.conformance.client import Client, Closed, Rejected
 from tests.conformance.server import serve_zoo
 from tests.patience import PATIENCE
-from tests.proxies.running import HAPROXY_TCP, Proxy, haproxy, nginx
-from tests.proxies.shop import CLIENT, Shop, connect, healthy, http, info_of, poll, serving_shop, shop
+from tests.proxies.running import HAPROXY_TCP, Proxy, free_port, haproxy, nginx
+from tests.proxies.shop import SOURCE, Shop, connect, healthy, http, info_of, poll, serving_shop, shop
 from tests.sockets.serving import in_time
 
 pytestmark = [pytest.mark.proxy, pytest.mark.socket]
@@ -46,14 +47,14 @@ async def test_a_client_has_its_own_address_and_the_host_it_asked_for(front: Fro
             await healthy(proxy)
             for forged in ({}, FORGED):
                 info = await info_of(proxy, origin=f"http://{proxy.host}", **forged)
-                assert info["peer_data"]["address"] == CLIENT
+                assert info["peer_data"]["address"] == SOURCE
                 assert (info["uri"]["scheme"], info["uri"]["host"]) == ("http", "127.0.0.1")
                 assert info["uri"]["port"] == proxy.port
                 lines = [f"{name}: {value}" for name, value in forged.items()]
-                assert await http(proxy, "/who", *lines) == (200, f"{CLIENT} http {proxy.host}".encode())
+                assert await http(proxy, "/who", *lines) == (200, f"{SOURCE} http {proxy.host}".encode())
                 assert await http(proxy, "/who", *lines, host="shop.example") == (
                     200,
-                    f"{CLIENT} http shop.example".encode(),
+                    f"{SOURCE} http shop.example".encode(),
                 )
 
 
@@ -70,6 +71,28 @@ async def test_pages_of_the_host_may_connect_and_no_others(front: Front) -> None
                 else:
                     with pytest.raises(Rejected, match="403"):
                         await opening
+
+
+@pytest.mark.parametrize("start", [nginx, haproxy])
+async def test_tls_ends_at_the_proxy(start: Any, tmp_path: Path) -> None:  # noqa: ANN401
+    port, certificate = free_port(), tmp_path / "shop.pem"
+    certificate.write_bytes(CERTIFICATE.private_key_and_cert_chain_pem.bytes())
+    if start is nginx:
+        files = f"ssl_certificate {certificate}; ssl_certificate_key {certificate};"
+        change = "server_name shop.example;", f"listen 127.0.0.1:{port} ssl; {files}"
+    else:
+        change = "default_backend shop", f"bind 127.0.0.1:{port} ssl crt {certificate}\n    default_backend shop"
+    async with serving_shop(shop()) as served:
+        with start(tmp_path, served.port, change) as proxy:
+            await healthy(proxy)
+            plain = await trio.open_tcp_stream("127.0.0.1", port, local_address=SOURCE)
+            stream = trio.SSLStream(plain, CLIENT, server_hostname="app.test", https_compatible=True)
+            url = "ws://app.test/socket/websocket?vsn=2.0.0"
+            async with await Client.over(stream, url, origin="https://app.test", headers=FORGED) as client:
+                await client.ask(["1", "1", "room:a", "phx_join", {}])
+                reply: Any = await client.ask(["1", "2", "room:a", "info", {}])
+            uri = reply[4]["response"]["uri"]
+            assert (uri["scheme"], uri["host"], uri["port"]) == ("https", "app.test", 443)
 
 
 async def test_a_long_poll(front: Front) -> None:
@@ -182,12 +205,12 @@ async def test_haproxy_tells_the_client_ahead_of_all_bytes(version: str, tmp_pat
         changed = "send-proxy-v2 check", f"{version} check inter 50ms"
         with haproxy(tmp_path, served.port, changed, site=HAPROXY_TCP) as proxy:
             await healthy(proxy)
-            async with await trio.open_tcp_stream("127.0.0.1", proxy.port, local_address=CLIENT) as stream:
+            async with await trio.open_tcp_stream("127.0.0.1", proxy.port, local_address=SOURCE) as stream:
                 port = stream.socket.getsockname()[1]
                 async with await Client.over(stream, proxy.url(), headers=FORGED) as client:
                     await client.ask(["1", "1", "room:a", "phx_join", {}])
                     reply: Any = await client.ask(["1", "2", "room:a", "info", {}])
-            assert reply[4]["response"]["peer_data"] == {"address": CLIENT, "port": port}
+            assert reply[4]["response"]["peer_data"] == {"address": SOURCE, "port": port}
             await trio.sleep(0.2)  # checks of health, which are no clients
             await info_of(proxy)
 
@@ -210,5 +233,5 @@ async def test_nginx_on_a_unix_socket(tmp_path: Path) -> None:
         (await endpoint.start_link(path=path)).unwrap()
         with nginx(tmp_path, 0, ("127.0.0.1:0;", f"unix:{path};")) as proxy:
             info = await info_of(proxy, origin=f"http://{proxy.host}", **FORGED)
-            assert info["peer_data"]["address"] == CLIENT
-            assert await http(proxy, "/who") == (200, f"{CLIENT} http {proxy.host}".encode())
+            assert info["peer_data"]["address"] == SOURCE
+            assert await http(proxy, "/who") == (200, f"{SOURCE} http {proxy.host}".encode())
