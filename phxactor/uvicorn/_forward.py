@@ -68,6 +68,8 @@ class Exchange(Far):
         self._stream = HostStream(self)
         self._output = bytearray()
         self._ended = False
+        self._begun = False
+        """Whether uvicorn has the head of the response."""
         self._news = asyncio.Event()
         """Set when the endpoint has written something, or has ended its side."""
         self._room = asyncio.Event()
@@ -88,6 +90,9 @@ class Exchange(Far):
         reading = asyncio.create_task(self._pass_body(receive))
         try:
             await self._pass_response()
+        except h11.RemoteProtocolError:  # the endpoint has closed in the middle: it was killed, or drops a late client
+            if not self._begun:
+                await _refuse(self._send, HTTPStatus.SERVICE_UNAVAILABLE)
         finally:
             reading.cancel()
             self._stream.lose(reset=False)
@@ -125,6 +130,7 @@ class Exchange(Far):
                 elif self._ended:
                     self._http.receive_data(b"")
             elif isinstance(event, h11.Response):
+                self._begun = True
                 kept = [(name, value) for name, value in event.headers if name not in NOT_BACK]
                 await self._send({"type": "http.response.start", "status": event.status_code, "headers": kept})
             elif isinstance(event, h11.Data):
@@ -133,8 +139,8 @@ class Exchange(Far):
                 await self._send({"type": "http.response.body"})
                 self._stream.resume()  # so the endpoint knows that the response is on its way
                 return
-            elif not isinstance(event, h11.InformationalResponse):  # the endpoint has closed without a response
-                return
+            elif not isinstance(event, h11.InformationalResponse):
+                raise h11.RemoteProtocolError("closed without a response")
 
     # ------------------------------------------------------------------------ what the endpoint does (Far)
 

@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, cast
 
 from phxactor.guest import Far, HostStream
 from phxactor.http import last_answer
-from phxactor.net import peer_of
+from phxactor.net import events, peer_of
 
 if TYPE_CHECKING:
     from phxactor.endpoint import Endpoint
@@ -52,7 +52,7 @@ class TakeOver(asyncio.Protocol):
         elif self._stream is not None:
             if not self._stream.feed(data):
                 self._transport.pause_reading()
-        else:
+        elif not self._transport.is_closing():
             endpoint = self._door.of_websocket(_path_of(data))
             if endpoint is None:
                 self._leave_to_uvicorn(data)
@@ -109,7 +109,13 @@ class TakeOver(asyncio.Protocol):
             self._stream = HostStream(Transport(transport))
             entrance.hand_over(self._stream, peer, data, "https" if encrypted else "http")
         else:
-            ours = socket.socket(fileno=os.dup(theirs.fileno()))
+            try:
+                ours = socket.socket(fileno=os.dup(theirs.fileno()))
+            except OSError as error:  # the system has no descriptor left
+                if events.accept_failed.handlers:
+                    events.accept_failed.emit(why=str(error))
+                self._refuse(HTTPStatus.SERVICE_UNAVAILABLE)
+                return
             transport.abort()
             entrance.hand_over(ours, peer, data, "http")
 
