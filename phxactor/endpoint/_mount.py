@@ -50,6 +50,9 @@ def mount(
         ValueError: `path` does not begin with a slash, ends with one, or has names such as `:id`.
         TypeError: `handler` is no subclass of Socket or RawSocket, or an option does not fit it.
     """
+    given: object = path
+    if not isinstance(given, str):
+        raise TypeError(f"mount takes a path and a socket class, such as mount('/socket', UserSocket); got {given!r}")
     if not path.startswith("/") or path.endswith("/"):
         raise ValueError(f"the path of a socket must be like '/socket', with no slash at its end; got {path!r}")
     if any(segment.startswith((":", "{", "<", "*")) for segment in path.split("/")):

@@ -15,7 +15,8 @@ from phxactor.http._params import BadParams, Params
 from phxactor.http._plain_head import plain_upgrade
 from phxactor.http._request import LOCAL, PeerData, Request
 from phxactor.http._request_error import RequestError
-from phxactor.http._response import HeaderPairs, Response, last_answer
+from phxactor.http._response import Response, last_answer
+from phxactor.http._response_headers import HeaderPairs
 from phxactor.http._routes import Handler, Route, Routes, get, post, route
 from phxactor.http._session_cookie import Session, SessionOptions, session_of
 from phxactor.http._static import static

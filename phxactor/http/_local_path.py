@@ -30,7 +30,13 @@ def is_local_path(text: object) -> bool:
 
 
 def location(to: str, *, external: bool) -> str:
-    """Return the `Location` header of a redirect. Raises ValueError if it leads where it may not."""
+    """Return the `Location` header of a redirect.
+
+    Raises ValueError if it leads where it may not, TypeError if `to` is no text.
+    """
+    given: object = to
+    if not isinstance(given, str):
+        raise TypeError(f"a redirect must lead to a path or a URL as text; got {given!r:.200}")
     if external:
         if not _URL.fullmatch(to) or _UNSAFE.search(to):
             raise ValueError(f"an external redirect must lead to a URL of http or https; got {to!r:.200}")

@@ -2,40 +2,29 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterable
 from http import HTTPStatus
-from typing import Final, TypeAlias
+from typing import Final
 
 import attrs
 import orjson
 
 from phxactor.http._local_path import location
 from phxactor.http._request import Headers
+from phxactor.http._response_headers import HeaderPairs, check_headers, with_type
 from phxactor.http._set_cookie import SameSite, SetCookie
 
-HeaderPairs: TypeAlias = Iterable[tuple[str | bytes, str | bytes]]
-"""Pairs of name and value; text is sent as latin-1."""
-
-_NAME: Final = re.compile(rb"[a-z0-9!#$%&'*+.^_`|~-]+")
-_VALUE: Final = re.compile(rb"(?:[\x21-\x7e\x80-\xff](?:[\t \x21-\x7e\x80-\xff]*[\x21-\x7e\x80-\xff])?)?")
 _REDIRECTS: Final = (301, 302, 303, 307, 308)
-_FRAMING: Final = frozenset({b"content-length", b"transfer-encoding"})
 
 
-def _checked(pairs: HeaderPairs) -> Headers:
-    headers = []
-    for pair in pairs:
-        name, value = (part.encode("latin-1") if isinstance(part, str) else part for part in pair)
-        name = name.lower()
-        if not _NAME.fullmatch(name):
-            raise ValueError(f"{name!r} is no valid header name (RFC 9110 section 5.1)")
-        if name in _FRAMING:
-            raise ValueError(f"the server sets the header {name.decode()}; leave it out")
-        if not _VALUE.fullmatch(value):
-            raise ValueError(f"{value!r} is no valid value for the header {name.decode()} (RFC 9110 section 5.5)")
-        headers.append((name, value))
-    return tuple(headers)
+def _check_body(_: object, __: object, body: object) -> None:
+    if type(body) is not bytes:
+        raise TypeError(f"the body of a response must be bytes, not {type(body).__name__}; Response.text takes text")
+
+
+def _encode(text: str, made_by: str) -> bytes:
+    if not isinstance(text, str):
+        raise TypeError(f"Response.{made_by} takes text, not {type(text).__name__}")
+    return text.encode()
 
 
 @attrs.frozen
@@ -45,28 +34,31 @@ class Response:
     Args:
         status: 200 to 599.
         body: the bytes of the body; not sent with a 204 or a 304, nor in the answer to HEAD.
-        headers: pairs of name and value.
+        headers: pairs of name and value, or a mapping.
 
     Raises:
         ValueError: the status or a header is not valid, or the server itself sets the header.
+        TypeError: the status is no number, the body is not `bytes`, or a header is no pair.
 
     """
 
     status: int = attrs.field()
-    body: bytes = attrs.field(default=b"", repr=False)
-    headers: Headers = attrs.field(default=(), converter=_checked, repr=False)  # may hold a session
+    body: bytes = attrs.field(default=b"", repr=False, validator=_check_body)
+    headers: Headers = attrs.field(default=(), converter=check_headers, repr=False)  # may hold a session
     set_cookies: tuple[SetCookie, ...] = attrs.field(default=(), kw_only=True)
     """The cookies that the response sets; they become headers when the scheme of the request is known."""
 
     @status.validator
     def _check_status(self, _: object, status: int) -> None:
+        if not isinstance(status, int):
+            raise TypeError(f"status must be a number, 200 to 599; got {status!r}")
         if not 200 <= status <= 599:  # noqa: PLR2004 - the classes of RFC 9110 section 15 that end an exchange
             raise ValueError(f"status must be a final one, 200 to 599; got {status!r}")
 
     @classmethod
     def text(cls, text: str, *, status: int = 200, headers: HeaderPairs = ()) -> Response:
         """Return a response with plain text in UTF-8."""
-        return cls(status, text.encode(), [("content-type", "text/plain; charset=utf-8"), *headers])
+        return cls(status, _encode(text, "text"), with_type(b"text/plain; charset=utf-8", headers))
 
     @classmethod
     def json(cls, value: object, *, status: int = 200, headers: HeaderPairs = ()) -> Response:
@@ -76,12 +68,12 @@ class Response:
             TypeError: orjson cannot encode `value`.
 
         """
-        return cls(status, orjson.dumps(value), [("content-type", "application/json"), *headers])
+        return cls(status, orjson.dumps(value), with_type(b"application/json", headers))
 
     @classmethod
     def html(cls, html: str, *, status: int = 200, headers: HeaderPairs = ()) -> Response:
         """Return a response with a page in UTF-8; put texts of clients into it by `html.escape` only."""
-        return cls(status, html.encode(), [("content-type", "text/html; charset=utf-8"), *headers])
+        return cls(status, _encode(html, "html"), with_type(b"text/html; charset=utf-8", headers))
 
     @classmethod
     def redirect(
@@ -93,7 +85,7 @@ class Response:
             to: the path, with a query if there is one. What is not ASCII is percent-encoded.
             status: 303, after which the browser sends GET; or 301, 302, 307, 308.
             external: whether `to` is a URL of `http` or `https` instead, also of another host.
-            headers: pairs of name and value.
+            headers: pairs of name and value, or a mapping.
 
         Raises:
             ValueError: without `external`, `to` leads to another host or may do so (see `is_local_path`); the status is
@@ -102,7 +94,7 @@ class Response:
         """
         if status not in _REDIRECTS:
             raise ValueError(f"the status of a redirect must be one of {_REDIRECTS}; got {status!r}")
-        return cls(status, b"", [("location", location(to, external=external)), *headers])
+        return cls(status, b"", [("location", location(to, external=external)), *check_headers(headers)])
 
     def cookie(
         self,

@@ -55,7 +55,10 @@ class Route:
 
     @segments.default
     def _segments(self) -> tuple[str, ...]:
-        return tuple(self.path.split("/")[1:])
+        path: object = self.path
+        if not isinstance(path, str):
+            raise TypeError(f"a route's path must be text, such as '/items/{{id}}'; got {path!r:.200}")
+        return tuple(path.split("/")[1:])
 
     def __attrs_post_init__(self) -> None:
         if self.timeout is not None:

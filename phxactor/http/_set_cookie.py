@@ -44,7 +44,9 @@ class SetCookie:
         """Check the parts, since each of them could add attributes or headers."""
         _match("name", self.name, COOKIE_NAME, "letters, digits and !#$%&'*+.^_`|~-")
         value: object = self.value  # it may be secret: no error shows it
-        if not isinstance(value, str) or not _VALUE.fullmatch(value):
+        if not isinstance(value, str):
+            raise TypeError(f"the value of the cookie {self.name!r} must be text, not {type(value).__name__}")
+        if not _VALUE.fullmatch(value):
             raise ValueError(
                 f"the value of the cookie {self.name!r} must be ASCII text without spaces, quotes, commas, semicolons "
                 "and backslashes; sign it with phxactor.token.sign, or escape it with urllib.parse.quote"

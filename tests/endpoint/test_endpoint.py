@@ -177,6 +177,7 @@ class Raw(RawSocket):
         ("socket", UserSocket, True, "like '/socket'"),
         ("/socket/", UserSocket, True, "like '/socket'"),
         ("/", UserSocket, True, "like '/socket'"),
+        (UserSocket, "/socket", True, r"mount takes a path and a socket class, such as mount\('/socket', UserSocket\)"),
         ("/socket/:room", UserSocket, True, "has no names"),
         ("/{room}/socket", UserSocket, True, "has no names"),
         ("/socket", Room, True, "subclass of Socket or RawSocket"),

@@ -135,6 +135,11 @@ def test_a_handler_is_a_function() -> None:
         get("/", "text")  # type: ignore[arg-type]
 
 
+def test_a_path_is_text() -> None:
+    with pytest.raises(TypeError, match="a route's path must be text"):
+        get(5, says("x"))  # type: ignore[arg-type]
+
+
 def test_one_handler_for_a_method_and_a_path() -> None:
     with pytest.raises(ValueError, match="two routes for GET /a"):
         Routes([get("/a", says("1")), post("/a", says("2")), get("/a", says("3"))])

@@ -82,6 +82,18 @@ def test_what_cannot_be_a_cookie(name: str, value: str, options: dict[str, Any])
         Response(200).cookie(name, value, **options)
 
 
+@pytest.mark.parametrize("value", [5, b"x", None])
+def test_a_value_is_text_and_is_not_shown(value: Any) -> None:  # noqa: ANN401
+    with pytest.raises(TypeError, match=r"the value of the cookie 'a' must be text, not (int|bytes|NoneType)$"):
+        Response(200).cookie("a", value)
+
+
+@pytest.mark.parametrize("to", [None, b"/", 5])
+def test_a_redirect_leads_to_a_text(to: Any) -> None:  # noqa: ANN401
+    with pytest.raises(TypeError, match="as text"):
+        Response.redirect(to)
+
+
 @pytest.mark.parametrize("options", [{"max_age": 1.5}, {"secure": "yes"}, {"http_only": 1}, {"path": None}])
 def test_other_types(options: dict[str, Any]) -> None:
     with pytest.raises(TypeError, match=r"cookie|max_age|secure|http_only"):
