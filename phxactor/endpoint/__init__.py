@@ -8,9 +8,11 @@ from phxactor.endpoint._entrance import Entrance
 from phxactor.endpoint._mount import Mount, mount
 from phxactor.endpoint._options import DrainOptions
 from phxactor.endpoint._serve import run, serve
+from phxactor.endpoint._service_manager import READY
 
 __all__ = [
     "IN_MEMORY",
+    "READY",
     "ROOT",
     "Admission",
     "Application",

@@ -106,10 +106,13 @@ async def serve(
     application: Application,
     start: Callable[[], Awaitable[Ok[Pid] | Error | Ignore]],
     tell: Callable[[], None] = lambda: None,
+    *,
+    ready: bool = True,
 ) -> None:
     """Run the first process of a program that serves: `start` the application, `tell` so, and wait for its end.
 
-    It tells systemd when it is ready, and so on; see `ServiceManager`.
+    It tells systemd when it is ready, and so on; see `ServiceManager`. If the start alone does not make the program
+    `ready`, the message `READY` to this process does.
 
     Raises SystemExit if it does not start, Exit if it ends by itself.
     """
@@ -125,7 +128,8 @@ async def serve(
         raise SystemExit(_why(started.reason if isinstance(started, Error) else "ignored"))
     tell()
     manager = ServiceManager.of(os.environ)
-    manager.tell(READY)
+    if ready:
+        manager.tell(READY)
     while not told:
         try:
             message = await receive(timeout=manager.interval)
@@ -136,6 +140,8 @@ async def serve(
             if message.pid is started.value:
                 raise Exit(("root_ended", message.reason))
             break
+        if message is READY:
+            manager.tell(READY)
     manager.tell(STOPPING)
 
 

@@ -25,7 +25,7 @@ import trio
 
 from phxactor import runtime as processes
 from phxactor.asyncio import AsyncioHost
-from phxactor.endpoint import Application, Endpoint, serve
+from phxactor.endpoint import READY, Application, Endpoint, serve
 from phxactor.guest._errors import GuestError
 from phxactor.runtime import STOP_TIMEOUT, STUCK_AFTER, Collector, Exit, Runtime
 
@@ -86,6 +86,11 @@ class Guest:
         if self.ended.done():
             raise self.error()
 
+    def ready(self) -> None:
+        """Tell systemd that the program is ready, for a guest whose endpoints do not listen themselves."""
+        if self.runtime is not None:
+            self.runtime.main.send(READY)
+
     def stop(self) -> None:
         """Begin an orderly stop, in the loop's thread: clients are let go, then the processes end. Does not wait."""
         if not self.stopping:
@@ -124,7 +129,7 @@ class Guest:
     async def _run(self) -> None:
         start = partial(self.application.start_link, server=self._server)
         await processes.run_hosted(
-            partial(serve, self.application, start, self._started.set),
+            partial(serve, self.application, start, self._started.set, ready=self._server),
             self._opened,
             stop_timeout=self.stop_timeout,
             stuck_after=self._care.stuck_after,
@@ -180,7 +185,8 @@ class open_guest:  # noqa: N801 - used as a function
 
     Args:
         main: an application or an endpoint.
-        server: whether the endpoints listen. If not, their clients come by `serve_socket` or `serve_stream`.
+        server: whether the endpoints listen. If not, their clients come by `serve_socket` or `serve_stream`, and
+            `guest.ready()` tells systemd that the program is ready.
         stop_timeout: seconds that a stop may take before processes are killed; by default 60, plus the endpoints'
             limits for draining.
         stuck_after: seconds after which a process, or a task of asyncio, that lets nothing else run is logged, with its

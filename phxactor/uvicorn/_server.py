@@ -176,6 +176,12 @@ class Server(uvicorn.Server):
             self.config.timeout_graceful_shutdown = AFTER_CRASH if limit is None else min(limit, AFTER_CRASH)
             self.should_exit = True
 
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Start uvicorn, and tell systemd once it listens."""
+        await super().startup(sockets)
+        if self.started:
+            self._guest.ready()
+
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """Stop phxactor beside uvicorn, whatever has made uvicorn stop."""
         self._guest.stop()

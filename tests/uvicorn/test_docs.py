@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 import subprocess
 import sys
@@ -20,7 +21,7 @@ from tests.sockets.serving import in_time
 
 pytestmark = [pytest.mark.socket, pytest.mark.slow]
 
-SHOP, OTHER = re.findall(
+SHOP, OTHER, TEST = re.findall(
     r"^```python\n(.*?)^```$",
     (ROOT / "docs" / "asgi.md").read_text().partition("## Beside an asyncio server")[2],
     re.MULTILINE | re.DOTALL,
@@ -66,6 +67,13 @@ async def test_the_shop(tmp_path: Path) -> None:
                 process.terminate()
                 assert await in_time(client.next()) == Closed(1012)
         assert process.wait(PATIENCE) == 0
+
+
+def test_the_test_of_the_application() -> None:
+    namespace: dict[str, Any] = {"__name__": "shop"}
+    for text in (SHOP, OTHER, TEST):
+        exec(text, namespace)  # noqa: S102 - this is what the test is about
+    asyncio.run(namespace["test_chairs"]())
 
 
 def test_the_other_program(tmp_path: Path) -> None:

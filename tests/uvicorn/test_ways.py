@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import errno
 import os
+import socket
 from collections.abc import MutableMapping
 from contextlib import suppress
 from pathlib import Path
@@ -133,6 +134,34 @@ def test_it_works_whatever_uvicorn_is_made_of(way: str, tmp_path: Path, monkeypa
         await serving
 
     in_asyncio(main)
+
+
+@pytest.mark.socket
+def test_systemd_is_told_when_uvicorn_listens(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    told: list[bytes] = []
+    manager = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+    manager.bind(str(tmp_path / "notify"))
+    manager.setblocking(False)
+    monkeypatch.setenv("NOTIFY_SOCKET", str(tmp_path / "notify"))
+
+    async def starting(scope: Any, receive: Any, send: Any) -> None:  # noqa: ANN401
+        await asyncio.sleep(0.1)
+        with suppress(BlockingIOError):
+            told.append(manager.recv(100))
+        await app(scope, receive, send)
+
+    async def main() -> None:
+        server = phxactor.uvicorn.Server(uvicorn.Config(starting, port=0, log_level="error"), endpoint())
+        serving = await start(server)
+        assert told == []
+        loop = asyncio.get_running_loop()
+        assert await loop.sock_recv(manager, 100) == b"READY=1"
+        server.should_exit = True
+        assert await loop.sock_recv(manager, 100) == b"STOPPING=1"
+        await serving
+
+    with manager:
+        in_asyncio(main)
 
 
 # ------------------------------------------------------------------------------------------ nobody is taken now
