@@ -59,6 +59,8 @@ async def make_later():
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
     (tmp_path / "my_app.py").write_text(APP)
+    (tmp_path / "web").mkdir()
+    (tmp_path / "web" / "app.py").write_text("")
     (tmp_path / "broken.py").write_text("")
     (tmp_path / "broken_app.py").write_text("import no_such_module_at_all\n")
     return tmp_path
@@ -191,6 +193,10 @@ def test_an_application_of_several_endpoints_takes_no_port(folder: Path) -> None
         (":endpoint", "give module:name, such as chat:endpoint for the one in chat.py, not ':endpoint'"),
         ("my_app:", "give module:name, such as chat:endpoint for the one in chat.py, not 'my_app:'"),
         ("my_ap:endpoint", "there is no module 'my_ap' in {folder} or on Python's path; did you mean 'my_app'?"),
+        (
+            "web.appp:endpoint",
+            "there is no module 'web.appp' in {folder} or on Python's path; did you mean 'web.app'?",
+        ),
         ("other:endpoint", "there is no module 'other' in {folder} or on Python's path"),
         ("my_app.py:endpoint", "give the module, not its file: my_app:endpoint, not 'my_app.py:endpoint'"),
         (

@@ -32,7 +32,7 @@ def find_application(target: str, *, factory: bool = False) -> Application:
     except ModuleNotFoundError as error:
         if error.name is None or not f"{module_name}.".startswith(f"{error.name}."):
             raise
-        near = _near(error.name, _modules(Path.cwd())) if "." not in error.name else ""
+        near = _near(error.name, _modules_beside(error.name))
         raise SystemExit(f"there is no module {error.name!r} in {Path.cwd()} or on Python's path{near}") from None
     found = _attribute(module, name)
     if factory:
@@ -82,5 +82,11 @@ def _near(name: str, names: Iterable[str]) -> str:
     return f"; did you mean {close[0]!r}?" if close else ""
 
 
-def _modules(folder: Path) -> list[str]:
-    return [file.stem for file in folder.iterdir() if file.suffix == ".py" or (file / "__init__.py").exists()]
+def _modules_beside(name: str) -> list[str]:
+    """Return the names of the modules in the folder in which a module of this name would be."""
+    package, dot, _ = name.rpartition(".")
+    folder = Path.cwd().joinpath(*package.split("."))
+    if not folder.is_dir():
+        return []
+    found = [file.stem for file in folder.iterdir() if file.suffix == ".py" or (file / "__init__.py").exists()]
+    return [f"{package}{dot}{one}" for one in found]
