@@ -6,6 +6,7 @@ The process drops all HTTP state before the WebSocket begins: WebSockets live lo
 from __future__ import annotations
 
 import socket
+from collections.abc import Awaitable
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Final, Literal, TypeAlias, TypeVar
 
@@ -227,18 +228,24 @@ async def _upgrade(
     serving: Serving, connection: BaseConnection, request: Request
 ) -> MultiplexedWebSocket | RawWebSocket | ApplicationWebSocket | Response | None:
     """Return the WebSocket that a request asked for, or the refusal; None if the path is for none."""
+    opening: Awaitable[MultiplexedWebSocket | RawWebSocket | ApplicationWebSocket | Response]
     mount = serving.endpoint.websockets.get(request.path)
-    if mount is None or mount.websocket is None:
-        if serving.applications and _asks_for_websocket(request):
-            hosted = application_of(serving, request)
-            if hosted is not None and hosted.application.websockets:
-                return await open_websocket(hosted, connection, request)
+    if mount is not None and mount.websocket is not None:
+        opening = upgrade(serving, mount.handler, mount.websocket, connection, request)
+    elif (
+        serving.applications
+        and _asks_for_websocket(request)
+        and (hosted := application_of(serving, request)) is not None
+        and hosted.application.websockets
+    ):
+        opening = open_websocket(hosted, connection, request)
+    else:
         return None
     if not events.request.handlers:
-        return await upgrade(serving, mount.handler, mount.websocket, connection, request)
+        return await opening
     began, made, status = self_pid().runtime.now(), None, 0
     try:
-        made = await upgrade(serving, mount.handler, mount.websocket, connection, request)
+        made = await opening
         status = HTTPStatus.SWITCHING_PROTOCOLS
     finally:
         if not isinstance(made, Response):  # a response is still to be sent

@@ -13,6 +13,7 @@ from trio.testing import MockClock
 from phxactor import Endpoint, Error, Request, Response, Socket, WebSocketOptions, get, mount, post
 from phxactor.endpoint import IN_MEMORY, events, log_requests
 from phxactor.endpoint._access import target_of
+from phxactor.gateway import asgi
 from phxactor.http import PeerData
 from phxactor.runtime import Runtime
 from phxactor.testing import HTTPClient
@@ -122,6 +123,37 @@ async def test_handshakes_and_heads_that_are_none(
         ("-", "-", 400),
     ]
     assert [line[4] for line in told[2:4]] == [pytest.approx(5), pytest.approx(1)]
+
+
+async def application(scope: Any, receive: Any, send: Any) -> None:  # noqa: ANN401
+    """An ASGI application."""
+    if scope["type"] == "http":
+        await send({"type": "http.response.start", "status": 201, "headers": []})
+        await trio.sleep(2)
+        await send({"type": "http.response.body", "body": b"abc", "more_body": True})
+        await send({"type": "http.response.body", "body": b"de"})
+    elif b"no" in scope["query_string"]:
+        await send({"type": "websocket.close"})
+    else:
+        await send({"type": "websocket.accept"})
+        while (await receive())["type"] != "websocket.disconnect":
+            pass
+
+
+async def test_hosted_applications_are_told_too(
+    phx_runtime: Runtime, autojump_clock: MockClock, told: list[tuple[object, ...]]
+) -> None:
+    app = Endpoint(routes=[asgi("/", application, lifespan="off")])
+    assert (await HTTPClient(app).get("/x?a=1")).text == "abcde"
+    assert b" 101 " in await spoken(app, UPGRADE % b"")
+    assert b" 403 " in await spoken(app, UPGRADE % b"&no=")
+    target = "/socket/websocket?vsn=2.0.0&token=[FILTERED]"
+    assert [line[:4] for line in told] == [
+        ("GET", "/x?a=[FILTERED]", 201, 5),
+        ("GET", target, 101, 0),
+        ("GET", f"{target}&no=[FILTERED]", 403, 38),
+    ]
+    assert told[0][4] == pytest.approx(2)
 
 
 async def test_a_line_of_the_log(
