@@ -17,7 +17,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from email.utils import formatdate
+from functools import lru_cache
 from http import HTTPStatus
+from time import time
 from typing import TYPE_CHECKING, Final, final
 
 import h11
@@ -35,6 +37,8 @@ READ_TIMEOUT: Final = 30.0
 """Seconds within which the next piece of a body must come."""
 AHEAD: Final = 65536
 """Bytes of an answer that may wait for the client before `send` waits too."""
+AT_ONCE: Final = 16
+"""Pieces of an answer that are written without a checkpoint."""
 PIECES: Final = 100
 """Pieces of a body that are taken from h11 without a checkpoint."""
 
@@ -69,6 +73,7 @@ class Exchange:
         "_received",
         "_stop_watch",
         "_wire",
+        "_written",
         "bad",
         "begun",
         "broken",
@@ -103,6 +108,8 @@ class Exchange:
         self._endless = False
         """Whether the answer is an event stream."""
         self._bodyless = request.method == "HEAD"
+        self._written = 0
+        """Number of pieces of the answer that were written."""
         self._stop_watch: Callable[[], None] | None = None
         self.request = request
         self.bad: BadRequest | None = None
@@ -282,7 +289,9 @@ class Exchange:
         if not more:
             self._finish()
             return
-        await trio.lowlevel.checkpoint()
+        self._written += 1
+        if self._written % AT_ONCE == 0:
+            await trio.lowlevel.checkpoint()
         connection = self._connection
         if connection.size > AHEAD and not await self._hosted.flusher.drained(connection, AHEAD, SEND_TIMEOUT):
             self.client_left()
@@ -434,5 +443,10 @@ class Exchange:
             self.break_off()
 
 
+@lru_cache(1)
+def _date_at(second: int) -> bytes:
+    return formatdate(second, usegmt=True).encode()
+
+
 def _date() -> bytes:
-    return formatdate(usegmt=True).encode()
+    return _date_at(int(time()))

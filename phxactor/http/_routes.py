@@ -17,6 +17,7 @@ from phxactor.otp import is_async
 Handler: TypeAlias = Callable[[Request], Awaitable[Response]]
 """An async function that answers a request; if it raises, the server answers 500."""
 
+_NOT_FOUND: Final = Response.text("not found\n", status=HTTPStatus.NOT_FOUND)
 _METHOD: Final = re.compile("[A-Z]+")
 _NAME: Final = re.compile(r"\{(?P<rest>\*?)(?P<name>[A-Za-z_][A-Za-z0-9_]*)\}")
 _OTHERS_NAME: Final = re.compile(r":[A-Za-z_].*|\*.*|.*[<>].*")
@@ -199,7 +200,7 @@ class Routes:
                 if one.method == method:
                     return Found(one, taken)
         if not found:
-            return Response.text("not found\n", status=HTTPStatus.NOT_FOUND)
+            return _NOT_FOUND
         allowed = {one.method for one, _ in found}
         if "GET" in allowed:
             allowed.add("HEAD")
