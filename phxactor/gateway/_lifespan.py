@@ -65,11 +65,11 @@ class Lifespan(GenServer):
         with trio.move_on_after(GRACE):
             await talk.ended.wait()
         self.running.exit(SHUTDOWN)
-        if events.start_failed.handlers:
-            path = hosted.application.path
-            events.start_failed.emit(path=path, why=talk.told or why, exception=talk.error)
+        told = talk.told or why
         if talk.error is not None:
-            why = _brief(talk.error)
+            told = why = _brief(talk.error)
+        if events.start_failed.handlers:
+            events.start_failed.emit(path=hosted.application.path, why=told, exception=talk.error)
         return Error(f"the application at {hosted.application.path} did not start: {why}")
 
     async def handle_info(self, message: object) -> Stop | None:
