@@ -36,7 +36,7 @@ async def process_call(function: Callable[P, Awaitable[T]], *args: P.args, **kwa
     try:
         runtime = current_runtime()
     except NotAProcessError as error:
-        raise NotAProcessError(f"process_call needs a guest: {error}") from None
+        raise NotAProcessError(f"process_call needs a guest, by phxactor.uvicorn.run or open_guest: {error}") from None
     work: _Work[T] = _Work(partial(function, *args, **kwargs))
     return await work.done_by(runtime, getattr(function, "__qualname__", None))
 

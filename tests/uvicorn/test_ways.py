@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import errno
+import importlib
+import importlib.util
 import os
 import socket
 from collections.abc import MutableMapping
@@ -251,6 +253,12 @@ def test_a_websocket_is_refused_without_descriptors(
 
 
 # ------------------------------------------------------------------------------------------------------ options
+
+
+def test_without_uvicorn(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(importlib.util, "find_spec", lambda _: None)
+    with pytest.raises(ModuleNotFoundError, match=r"pip install 'phxactor\[uvicorn\]'"):
+        importlib.reload(phxactor.uvicorn)
 
 
 def test_options_that_cannot_be() -> None:
