@@ -257,7 +257,7 @@ async def is_in_use() -> Error:
 )
 async def test_a_child_that_does_not_start_is_named(start: StartFunction, words: str, phx_runtime: Runtime) -> None:
     application = Application(children=[ChildSpec(id="x", start=(start, (), {}))], endpoints=[Endpoint()])
-    spawn_monitor(serve, application)
+    spawn_monitor(serve, application, application.start_link)
     failure = exception_of((await receive()).reason)
     assert isinstance(failure, SystemExit)
     assert str(failure) == words
