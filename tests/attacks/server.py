@@ -1,6 +1,6 @@
 """A program to be attacked: every way in which a client can fall behind, or ask for more than it may.
 
-    python -m tests.attacks.server [--per-address N] [--most N] [--no-collector] [certificate]
+    python -m tests.attacks.server [--per-address N] [--most N] [--hurry SECONDS] [--no-collector] [certificate]
 
 Its first line of output is the port that it listens on.
 """
@@ -34,6 +34,9 @@ from phxactor import (
     on,
     post,
 )
+from phxactor.endpoint import _connection_process
+from phxactor.http import _http_connection
+from phxactor.net import _tls
 from phxactor.net.events import listening
 
 BOUND = 1024 * 1024
@@ -173,10 +176,15 @@ def main() -> None:
     parser.add_argument("certificate", nargs="?", help="a file with a key and its certificate")
     parser.add_argument("--per-address", type=int, help="connections that there may be from one address")
     parser.add_argument("--most", type=int, default=MOST, help="connections that there may be")
+    parser.add_argument("--hurry", type=float, help="seconds that a client has for a head, or a TLS handshake")
     parser.add_argument("--no-collector", action="store_true", help="free nothing that lies in a cycle")
     arguments = parser.parse_args()
     if arguments.no_collector:
         gc.disable()
+    if arguments.hurry is not None:
+        for module in (_http_connection, _connection_process):
+            vars(module)["HEAD_TIMEOUT"] = arguments.hurry
+        vars(_tls)["HANDSHAKE_TIMEOUT"] = arguments.hurry
     tls = None
     if arguments.certificate is not None:
         tls = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)

@@ -9,8 +9,6 @@ import pytest
 import trio
 
 from phxactor.http import MAX_BODY
-from phxactor.http._http_connection import HEAD_TIMEOUT
-from phxactor.net._tls import HANDSHAKE_TIMEOUT
 from tests.attacks.server import MOST
 from tests.attacks.target import CLIENTS, MARKS, SLACK, Target, attacked, first_line, pour
 from tests.patience import PATIENCE
@@ -18,6 +16,8 @@ from tests.patience import PATIENCE
 pytestmark = MARKS
 
 CROWD = 200
+HURRY = 2.0
+"""Seconds for a head or a handshake, in place of ten."""
 HELLO = bytes.fromhex("1603010200010001fc0303") + b"\0" * 100
 """The beginning of a TLS handshake."""
 
@@ -76,14 +76,14 @@ async def test_connections_that_come_and_go() -> None:
 
 
 async def test_tls_handshakes_that_never_end() -> None:
-    async with attacked(tls=True) as target:
+    async with attacked("--hurry", str(HURRY), tls=True) as target:
         before = target.peak()
         streams = await crowd(target)
         for stream in streams:
             await stream.send_all(HELLO)
         async with trio.open_nursery() as nursery:
             for stream in streams:
-                nursery.start_soon(gone_within, stream, HANDSHAKE_TIMEOUT + PATIENCE)
+                nursery.start_soon(gone_within, stream, HURRY + PATIENCE)
         assert target.peak() - before < CROWD * 200_000 + SLACK
 
 
@@ -115,13 +115,13 @@ async def test_heads_that_never_end() -> None:
 
 
 async def test_heads_that_drip() -> None:
-    async with attacked() as target:
+    async with attacked("--hurry", str(HURRY)) as target:
         before = target.peak()
         streams = await crowd(target)
         async with trio.open_nursery() as nursery:
             for stream in streams:
                 await stream.send_all(b"GET / HTTP/1.1\r\nhost: a\r\n")
-                nursery.start_soon(functools.partial(pour, stream, b"x: y\r\n", HEAD_TIMEOUT + 0.5, every=0.1))
+                nursery.start_soon(functools.partial(pour, stream, b"x: y\r\n", HURRY + 0.5, every=0.1))
         assert target.peak() - before < CROWD * 50_000 + SLACK
         assert await answers_of(streams) == {b"HTTP/1.1 408 "}
 

@@ -124,22 +124,23 @@ def slow_consumers_are_kept(patch: pytest.MonkeyPatch) -> None:
     _never(patch, MultiplexedWebSocket, "overflow")
 
 
-MUTANTS: Final[tuple[Mutant, ...]] = (
-    a_replaced_channel_is_not_closed,
-    phx_close_comes_twice,
-    a_leave_is_not_answered,
-    what_waits_for_a_join_is_lost,
-    what_came_before_a_duplicate_join_is_lost,
-    a_stale_join_ref_is_not_seen,
-    the_end_of_a_joining_channel_is_not_told,
-    who_left_stays_subscribed,
-    a_broadcast_from_reaches_its_sender,
-    joins_are_ended_late,
-    joins_go_on_when_the_client_has_gone,
-    draining_does_not_wait_for_channels,
-    a_disconnected_client_is_told_1000,
-    slow_consumers_are_kept,
-)
+MUTANTS: Final[dict[Mutant, int]] = {
+    a_replaced_channel_is_not_closed: 1,
+    phx_close_comes_twice: 1,
+    a_leave_is_not_answered: 1,
+    what_waits_for_a_join_is_lost: 1,
+    what_came_before_a_duplicate_join_is_lost: 12,
+    a_stale_join_ref_is_not_seen: 4,
+    the_end_of_a_joining_channel_is_not_told: 1,
+    who_left_stays_subscribed: 1,
+    a_broadcast_from_reaches_its_sender: 2,
+    joins_are_ended_late: 7,
+    joins_go_on_when_the_client_has_gone: 7,
+    draining_does_not_wait_for_channels: 2,
+    a_disconnected_client_is_told_1000: 4,
+    slow_consumers_are_kept: 3,
+}
+"""Each with the seed whose programs find it soonest; if programs change, the seeds behind it are tried too."""
 
 
 @pytest.fixture(autouse=True)
@@ -150,7 +151,7 @@ def _quiet(caplog: pytest.LogCaptureFixture) -> None:
 @pytest.mark.parametrize("mutant", MUTANTS, ids=lambda mutant: mutant.__name__)
 def test_a_mutant_is_found(mutant: Mutant, monkeypatch: pytest.MonkeyPatch) -> None:
     mutant(monkeypatch)
-    tally = play_at_random(STEPS, first_seed=1, shorten=False)
+    tally = play_at_random(STEPS, first_seed=MUTANTS[mutant], shorten=False)
     assert tally.disagreement is not None
 
 
