@@ -59,6 +59,7 @@ class ApplicationWebSocket(ReadAheadWebSocket):
                 self._code = close_code(reason)
             self._reading = None
             self._talk.disconnected(self._code, self._text)
+            self._talk.websocket = None  # else the two would keep each other
             self.finish(reason)
 
     def _told(self, message: object) -> None:

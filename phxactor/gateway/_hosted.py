@@ -45,6 +45,8 @@ class HostedApplication:
         """Whether the application has started; requests are answered 503 before, and while it starts again."""
         self.requests: set[Pid] = set()
         """The processes of its requests; a process may go on behind the answer, and behind the connection."""
+        self.websockets: set[Pid] = set()
+        """The processes of its WebSockets."""
         self._address = address
         self._server: tuple[str, int | None] | None = None
 

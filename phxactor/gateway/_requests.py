@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 class Requests(GenServer):
-    """The keeper; its state is `HostedApplication.requests`."""
+    """The keeper; its state is in `HostedApplication`."""
 
     async def init(self, hosted: HostedApplication) -> None:
         """Trap exits, for `terminate`."""
@@ -30,13 +30,13 @@ class Requests(GenServer):
         if hosted.ready:
             await self._wait(hosted.drain_limit)
         hosted.ready = False
-        for pid in list(hosted.requests):
+        for pid in [*hosted.requests, *hosted.websockets]:
             pid.exit(SHUTDOWN)
         await self._wait(math.inf)
 
     async def _wait(self, seconds: float) -> None:
         me = self_pid()
-        left = {monitor(pid) for pid in self.hosted.requests}
+        left = {monitor(pid) for pid in [*self.hosted.requests, *self.hosted.websockets]}
         with counted(me.runtime.timers, seconds):
             while left:
                 down = await me.receive_refs(left, 0, None)

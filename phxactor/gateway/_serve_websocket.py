@@ -32,8 +32,8 @@ async def open_websocket(
     me = self_pid()
     pid = me.runtime.start(me, run_websocket, (hosted, talk), False, "Request")  # noqa: FBT003
     pid.label = f"WebSocket {request.path}"
-    hosted.requests.add(pid)
-    own(pid, hosted.requests.discard)
+    hosted.websockets.add(pid)
+    own(pid, hosted.websockets.discard)
     own(pid, talk.ended)
     stop = connection.watch(talk.client_left)
     try:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import logging
 from typing import Any
 
@@ -13,6 +14,7 @@ from trio.testing import MockClock, wait_all_tasks_blocked
 
 from phxactor import Response, call, get, self_pid
 from phxactor.gateway import asgi
+from phxactor.gateway._exchange import Exchange
 from tests.gateway.talking import hosting
 
 OK: dict[str, Any] = {"type": "http.response.start", "status": 200, "headers": []}
@@ -651,3 +653,26 @@ async def test_requests_over_the_limit_are_answered_503(caplog: pytest.LogCaptur
         assert [(await talk.answer()).status for talk in talks] == [200, 200]
         assert (await house.ask("/")).status == 200
     assert "the application at / has 2 requests" in caplog.text
+
+
+@pytest.mark.parametrize("path", ["/fine", "/waits", "/fails"])
+async def test_nothing_is_left_of_a_request_that_has_ended(path: str, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.CRITICAL, "phxactor.gateway.failed")  # pytest would keep the traceback and its frames
+
+    async def steps(app: Recorder, receive: Any, send: Any) -> None:  # noqa: ANN401
+        await receive()
+        if path == "/waits":
+            await trio.lowlevel.checkpoint()
+        if path == "/fails":
+            raise ValueError("broken")
+        await answering(b"")(app.scope, receive, send)
+
+    async with hosting(asgi("/", Recorder(steps), lifespan="off")) as house:
+        gc.collect()
+        gc.disable()
+        try:
+            await house.ask(path, "POST", b"body")
+            await wait_all_tasks_blocked()
+            assert not any(isinstance(one, Exchange) for one in gc.get_objects())
+        finally:
+            gc.enable()

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import gc
 import logging
+import weakref
 from typing import Any
 
 import pytest
@@ -24,7 +26,8 @@ from wsproto.events import (
 from wsproto.frame_protocol import CloseReason
 
 from phxactor import call
-from phxactor.gateway import asgi
+from phxactor.gateway import ApplicationWebSocket, asgi
+from phxactor.gateway._websocket_talk import WebSocketTalk
 from tests.gateway.talking import House, Talk, hosting
 
 
@@ -376,6 +379,36 @@ async def test_a_silent_client_is_pinged_and_then_lost(autojump_clock: MockClock
         await trio.sleep(25)
         assert house.running() == []
         assert app.log[-1]["code"] == 1006
+
+
+async def test_websockets_do_not_count_as_requests() -> None:
+    async def steps(app: App, receive: Any, send: Any) -> None:  # noqa: ANN401
+        await echo(app, receive, send)
+
+    app = App(steps)
+    async with hosting(asgi("/", app, lifespan="off", max_requests=2)) as house:
+        clients = [await Client.open(house) for _ in range(5)]
+        for client in clients:
+            await client.accepted()
+        assert (await house.ask("/")).status == 500  # it is asked, and fails: it has no HTTP
+
+
+async def test_nothing_is_left_of_a_websocket_that_has_ended() -> None:
+    app = App(echo)
+    async with hosting(asgi("/", app, lifespan="off")) as house:
+        client = await Client.open(house)
+        await client.accepted()
+        sides = [one for one in gc.get_objects() if isinstance(one, ApplicationWebSocket | WebSocketTalk)]
+        assert len(sides) == 2
+        gone = [weakref.ref(one) for one in sides if isinstance(one, WebSocketTalk)]
+        del sides
+        gc.disable()
+        try:
+            await client.talk.leave()
+            await wait_all_tasks_blocked()
+            assert [one() for one in gone] == [None]
+        finally:
+            gc.enable()
 
 
 async def test_a_request_that_is_no_handshake_is_refused_and_one_with_a_body_is_http() -> None:
