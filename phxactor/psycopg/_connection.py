@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from typing import Any, Final, Self, TypeVar, cast
 
 import psycopg
@@ -46,9 +47,10 @@ class TrioConnection(psycopg.AsyncConnection[Row]):
     ) -> Self:
         """Connect; `conninfo` and the other parameters are those of `psycopg.connect`.
 
-        Raises psycopg.OperationalError if there is no server, or after `connect_timeout` seconds.
+        Raises psycopg.OperationalError if there is no server, or after `connect_timeout` seconds. A caller that is
+        cancelled does not wait for the thread that connects.
         """
-        opened = await trio.to_thread.run_sync(lambda: psycopg.Connection.connect(conninfo, **kwargs))
+        opened = await _connect(lambda: psycopg.Connection.connect(conninfo, **kwargs))
         connection = cls(opened.pgconn, row_factory)
         connection._opened = opened
         connection._autocommit = autocommit
@@ -109,6 +111,26 @@ class TrioConnection(psycopg.AsyncConnection[Row]):
     async def close(self) -> None:
         """Close the connection."""
         self.close_now()
+
+
+async def _connect(connect: Callable[[], psycopg.Connection[Any]]) -> psycopg.Connection[Any]:
+    """Connect in a thread. If the caller is cancelled before, close the connection that comes too late."""
+    made: list[psycopg.Connection[Any]] = []
+    late = False
+
+    def in_thread() -> None:
+        made.append(connect())
+        if late:
+            made[0].close()
+
+    try:
+        await trio.to_thread.run_sync(in_thread, abandon_on_cancel=True)
+    except trio.Cancelled:
+        late = True
+        if made:
+            made[0].close()
+        raise
+    return made[0]
 
 
 async def _ready(socket: int, state: waiting.Wait) -> waiting.Ready:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import AsyncIterator
+from socket import create_server
 from typing import Any
 
 import psycopg
@@ -13,6 +15,7 @@ from psycopg.rows import dict_row
 
 from phxactor import open_runtime, receive, spawn_monitor
 from phxactor.psycopg import Pool, TrioConnection, open_pool
+from tests.libraries import servers
 from tests.patience import PATIENCE
 
 pytestmark = [pytest.mark.postgres, pytest.mark.socket]
@@ -140,6 +143,42 @@ async def test_what_is_wrong_with_an_address_is_told(conninfo: str, wrong: str) 
     with pytest.raises(psycopg.Error):
         async with open_pool(f"{conninfo} {wrong}"):
             raise AssertionError
+
+
+async def test_a_process_that_is_killed_while_it_connects_ends_at_once() -> None:
+    """The server takes the connection, and says nothing; a connection that is made later is closed."""
+    with create_server(("127.0.0.1", 0)) as silent:
+        conninfo = f"host=127.0.0.1 port={silent.getsockname()[1]} user=app dbname=app"
+        async with open_runtime():
+            pid, _ = spawn_monitor(TrioConnection.connect, conninfo)
+            await trio.sleep(0.1)
+            began = trio.current_time()
+            pid.exit("kill")
+            with trio.fail_after(PATIENCE):
+                await receive()
+            assert trio.current_time() - began < 4
+    await servers.threads_ended()
+
+
+async def test_a_connection_that_comes_too_late_is_closed(conninfo: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    made: list[psycopg.Connection[Any]] = []
+    begun, go = threading.Event(), threading.Event()
+    connect = psycopg.Connection.connect
+
+    def slowly(*args: Any, **kwargs: Any) -> psycopg.Connection[Any]:  # noqa: ANN401
+        begun.set()
+        go.wait(PATIENCE)
+        made.append(connect(*args, **kwargs))
+        return made[0]
+
+    monkeypatch.setattr(psycopg.Connection, "connect", slowly)
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(TrioConnection.connect, conninfo)
+        await trio.to_thread.run_sync(begun.wait)
+        nursery.cancel_scope.cancel()
+    go.set()
+    await servers.threads_ended()
+    assert made[0].closed
 
 
 async def test_a_pool_commits_or_rolls_back(conninfo: str) -> None:
