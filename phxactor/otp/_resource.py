@@ -98,7 +98,7 @@ class Resource(Generic[T]):
     def value(self) -> T:
         """What the context manager has returned on entry, in the caller's runtime. Do not keep it: look it up.
 
-        After a restart there is a new one. A thread of `trio.to_thread` may read it too.
+        After a restart there is a new one. A thread of `trio.to_thread` may read it too, if the name is a `str`.
 
         Raises:
             NoProcessError: the resource does not run, is being opened, or is being closed.
