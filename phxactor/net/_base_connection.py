@@ -116,7 +116,7 @@ class BaseConnection(ABC):
 
     @abstractmethod
     def unwritten(self) -> int:
-        """Return the bytes of output that the client has not taken although it could; a fresh burst does not count."""
+        """Return the bytes of output that the client could have taken, and has not; a burst of just now does not count."""
 
     @abstractmethod
     async def drain(self) -> None:

@@ -25,7 +25,7 @@ PATIENCE: Final = 5.0
 """Seconds that channels have to end after their clients, since `terminate` may wait."""
 
 
-class Leavers:
+class RuntimeClients:
     """The clients of one runtime."""
 
     def __init__(self, first: Client) -> None:
@@ -40,7 +40,7 @@ class Leavers:
             self._subscriptions += Counter(_subscriptions(client.endpoint.pubsub))
         self._clients.append(client)
 
-    async def leave(self, describe: Callable[[Pid], str]) -> list[str]:
+    async def disconnect(self, describe: Callable[[Pid], str]) -> list[str]:
         """Disconnect all clients, and return their leaks, one line each."""
         for client in self._clients:
             client.transport_pid.send(HANG_UP)

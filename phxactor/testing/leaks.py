@@ -30,7 +30,7 @@ from weakref import WeakKeyDictionary
 
 from phxactor.runtime import Pid, Runtime, Timer, Timers, events
 from phxactor.telemetry import NAME, Event
-from phxactor.testing._client_leaks import Leavers
+from phxactor.testing._client_leaks import RuntimeClients
 from phxactor.testing._creation_sites import Origin, in_event_loop, origin
 
 if TYPE_CHECKING:
@@ -53,7 +53,7 @@ class Watch:
         """The creation sites of timers, by `id(timer)`; a pending timer keeps its id."""
         self._sockets: WeakKeyDictionary[socket, Origin] = WeakKeyDictionary()
         self._threads = set(threading.enumerate())
-        self._leavers: dict[Runtime, Leavers] = {}
+        self._clients: dict[Runtime, RuntimeClients] = {}
 
     def describe(self, pid: Pid) -> str:
         """Return a process with its label and its creation site."""
@@ -95,17 +95,17 @@ class Watch:
     def record_client(self, client: Client) -> None:
         """Record a client of the kit."""
         runtime = client.transport_pid.runtime
-        if runtime in self._leavers:
-            self._leavers[runtime].add(client)
+        if runtime in self._clients:
+            self._clients[runtime].add(client)
         else:
-            self._leavers[runtime] = Leavers(client)
+            self._clients[runtime] = RuntimeClients(client)
 
     async def find_client_leaks(self, runtime: Runtime) -> None:
         """Find the leaks of clients, when a runtime is about to stop."""
         self._runtimes.append(runtime)
-        leavers = self._leavers.pop(runtime, None)
-        if leavers is not None:
-            self.found += await leavers.leave(self.describe)
+        clients = self._clients.pop(runtime, None)
+        if clients is not None:
+            self.found += await clients.disconnect(self.describe)
 
     def record_timer(self, made: Timer) -> None:
         """Record a new timer."""

@@ -24,13 +24,13 @@ async def played(tree: Branch, script: Sequence[Step]) -> None:
 at_once = trees(failing=False).flatmap(lambda tree: st.tuples(st.just(tree), scripts(tree, 6, at_once=3)))
 
 
-@settings(max_examples=200)
+@settings(max_examples=100)
 @given(at_once, schedule())
 def test_who_dies_at_once_is_heard_of_in_some_order(made: tuple[Branch, list[Step]], order: Schedule) -> None:
     order.run(played, *made)
 
 
-@settings(max_examples=200)
+@settings(max_examples=100)
 @given(plays, schedule())
 def test_trees_do_what_the_model_says(made: tuple[Branch, list[Step]], order: Schedule) -> None:
     order.run(played, *made)
