@@ -116,7 +116,7 @@ class BaseConnection(ABC):
 
     @abstractmethod
     def unwritten(self) -> int:
-        """Return the bytes of output that the client could have taken, and has not; a burst of just now does not count."""
+        """Return the bytes of output that the client could have taken and has not; bytes of just now do not count."""
 
     @abstractmethod
     async def drain(self) -> None:
