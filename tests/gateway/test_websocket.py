@@ -398,7 +398,7 @@ async def test_nothing_is_left_of_a_websocket_that_has_ended() -> None:
     async with hosting(asgi("/", app, lifespan="off")) as house:
         client = await Client.open(house)
         await client.accepted()
-        sides = [one for one in gc.get_objects() if isinstance(one, ApplicationWebSocket | WebSocketTalk)]
+        sides = [one for one in gc.get_objects() if type(one) in (ApplicationWebSocket, WebSocketTalk)]
         assert len(sides) == 2
         gone = [weakref.ref(one) for one in sides if isinstance(one, WebSocketTalk)]
         del sides
