@@ -18,7 +18,8 @@ from trio.testing import MockClock, memory_stream_pair
 
 from phxactor import Error, LongPollOptions, Message, Ok, Request, Response, WebSocketOptions
 from phxactor.endpoint._connect_info import connect_info
-from phxactor.http import BadParams, PeerData, SessionOptions, session_of
+from phxactor.http import BadParams, PeerData, RequestError, SessionOptions, session_of
+from phxactor.http._body import MAX_FORM, decode_form
 from phxactor.http._h11_stream import BadRequest
 from phxactor.http._http_connection import HTTPConnection
 from phxactor.http._params import decode as decode_params
@@ -142,12 +143,18 @@ def _decide(request: Request) -> None:
             assert isinstance(decided, Accepted | Refused)
     with suppress(BadParams):
         select(request.params.get("vsn"))
+    assert all(request.cookies)
+    for read in (request.form, request.json):
+        with suppress(RequestError):
+            read()
 
 
 def query(data: bytes) -> None:
-    """Take a query: it is a map of text, maps and lists, or bad."""
+    """Take a query, and a form: each is a map of text, maps and lists, or bad."""
     with suppress(BadParams):
         orjson.dumps(decode_params(data.decode("latin-1")))
+    with suppress(RequestError):
+        orjson.dumps(decode_form("application/x-www-form-urlencoded", data, MAX_FORM))
 
 
 UPGRADE: Final = b"""\

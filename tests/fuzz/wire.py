@@ -10,7 +10,7 @@ from websockets.extensions.permessage_deflate import PerMessageDeflate
 
 from phxactor import Pid, WebSocketOptions
 from phxactor.net import BaseConnection, Flusher
-from phxactor.runtime import Reason
+from phxactor.runtime import Pauses, Reason
 from phxactor.transport import Upgraded
 from phxactor.transport._websocket import WebSocket
 
@@ -35,6 +35,7 @@ class Nobody:
     """In place of the process, and of its runtime, that has the clock."""
 
     now = staticmethod(lambda: 0.0)
+    pauses = Pauses(now)
 
     @property
     def runtime(self) -> Nobody:

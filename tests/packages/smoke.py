@@ -19,7 +19,7 @@ import trio
 import phxactor
 from phxactor.client import ReplyError, connect
 
-SECONDS = 60
+SECONDS = 300
 HERE = Path.cwd()
 PROGRAM = str(Path(sys.executable).parent / "phxactor")
 
