@@ -10,27 +10,23 @@ from collections.abc import Awaitable
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Final, Literal, TypeAlias, TypeVar
 
-import attrs
 import trio
 
 from phxactor.endpoint import _access as access
 from phxactor.endpoint import events
-from phxactor.endpoint._answers import answering_of, application_of, refusal
+from phxactor.endpoint._answers import application_of
+from phxactor.endpoint._exchange import exchange
 from phxactor.endpoint._gate import Gate
-from phxactor.endpoint._longpoll import deliver
 from phxactor.endpoint._upgrade import upgrade
-from phxactor.gateway import ApplicationWebSocket, HostedApplication, open_websocket, serve_request
+from phxactor.gateway import ApplicationWebSocket, open_websocket
 from phxactor.http import (
     HEAD_TIMEOUT,
     MUCH,
-    Answering,
     BadRequest,
     HTTPConnection,
     PeerData,
     Request,
-    RequestError,
     Response,
-    last_answer,
     plain_upgrade,
 )
 from phxactor.net import (
@@ -45,8 +41,8 @@ from phxactor.net import (
     without_proxy_header,
 )
 from phxactor.otp import Ok
-from phxactor.runtime import Pid, explain, fork, lift_shields, self_pid
-from phxactor.transport import Attended, Delivery, MultiplexedWebSocket, RawWebSocket
+from phxactor.runtime import Pid, lift_shields, self_pid
+from phxactor.transport import MultiplexedWebSocket, RawWebSocket
 
 if TYPE_CHECKING:
     from phxactor.endpoint._serving import Serving
@@ -207,7 +203,7 @@ async def _talk(
                     await talk.respond(answer)
                     answer = None
                 else:
-                    await _exchange(serving, connection, talk, asked)
+                    await exchange(serving, connection, talk, asked)
                     lift_shields()
             finally:
                 if events.request.handlers and asked.path != serving.endpoint.health:
@@ -257,58 +253,3 @@ def _asks_for_websocket(request: Request) -> bool:
     """Say whether a request without a body asks for a WebSocket; one with a body stays a request of HTTP."""
     has_body = request.header("transfer-encoding") is not None or request.header("content-length") not in (None, "0")
     return "websocket" in (request.header("upgrade") or "").lower() and not has_body
-
-
-async def _exchange(serving: Serving, connection: BaseConnection, talk: HTTPConnection, request: Request) -> None:
-    """Answer a request; its head is judged before its body is read."""
-    try:
-        answering = answering_of(serving, request)
-    except BaseException as error:  # noqa: BLE001 - a program's check_origin function may raise anything
-        answering = _failure(request, error)
-    if isinstance(answering, Response):
-        await talk.respond(answering)
-        return
-    if isinstance(answering, HostedApplication):
-        await serve_request(answering, connection, talk, request)
-        return
-    try:
-        if talk.has_body:
-            body = await serving.while_idle(talk.read_body(answering.max_body_bytes))
-            request = attrs.evolve(request, body=body)
-        response = await _answer(serving, connection, request, answering)
-        if isinstance(response, Delivery):
-            await deliver(serving, connection, talk, response, request)
-        else:
-            await talk.respond(response)
-    finally:
-        answering.end()
-
-
-async def _answer(serving: Serving, connection: BaseConnection, request: Request, answering: Answering) -> Response:
-    answer, seconds = answering.answer(request), answering.seconds
-    try:
-        return await Attended(answer, connection, seconds, lambda: _too_late(serving, connection, request, seconds))
-    except RequestError as error:
-        return refusal(request, error)
-    except BaseException as error:  # the route's: the client is answered with 500
-        if not self_pid().alive:
-            fork.leave(error)
-            raise
-        return _failure(request, error)
-
-
-def _failure(request: Request, error: BaseException) -> Response:
-    """Emit `events.handler_failed` for an exception of the program; return the 500 that answers the request."""
-    fork.leave(error)
-    explain(error)
-    if events.handler_failed.handlers:
-        events.handler_failed.emit(method=request.method, path=request.path, exception=error)
-    return Response.text("internal server error\n", status=HTTPStatus.INTERNAL_SERVER_ERROR)
-
-
-def _too_late(serving: Serving, connection: BaseConnection, request: Request, seconds: float) -> None:
-    """Answer 503 for a handler that takes too long, and close; the handler itself may still run."""
-    connection.write(last_answer(HTTPStatus.SERVICE_UNAVAILABLE))
-    serving.flusher.finish(connection)
-    if events.handler_late.handlers:
-        events.handler_late.emit(method=request.method, path=request.path, seconds=seconds)
