@@ -35,6 +35,10 @@ if TYPE_CHECKING:
 
 READ_TIMEOUT: Final = 30.0
 """Seconds within which the next piece of a body must come."""
+SLOW: Final = 60.0
+"""Seconds of waiting for a body after which it must have come with `RATE` on average."""
+RATE: Final = 500
+"""Bytes a second: otherwise a few slow clients could have all requests of the application for hours."""
 AHEAD: Final = 65536
 """Bytes of an answer that may wait for the client before `send` waits too."""
 AT_ONCE: Final = 16
@@ -72,6 +76,7 @@ class Exchange:
         "_pieces",
         "_received",
         "_stop_watch",
+        "_waited",
         "_wire",
         "_written",
         "bad",
@@ -100,6 +105,8 @@ class Exchange:
         self._asked = False
         self._received = 0
         self._pieces = 0
+        self._waited = 0.0
+        """Seconds that the application has waited for the body."""
         self._changed: trio.Event | None = None
         self._head: h11.Response | None = None
         self._draining = False
@@ -206,7 +213,7 @@ class Exchange:
         if wire.h11.they_are_waiting_for_100_continue:
             self._connection.write(wire.h11.send(h11.InformationalResponse(status_code=100, headers=[])) or b"")
         runtime, received = self_pid().runtime, wire.received
-        late = True
+        late, began = True, runtime.now()
         try:
             with runtime.patience.move_on_after(READ_TIMEOUT) as self.reading:
                 await wire.receive()
@@ -217,6 +224,7 @@ class Exchange:
             if watched:
                 self.watch()
         self.heard = runtime.now()
+        self._waited += self.heard - began
         if self.over:
             return
         if late:
@@ -225,6 +233,9 @@ class Exchange:
             )
         elif wire.received == received:
             self._end_of_input()
+        elif self._waited > SLOW and self._received < self._waited * RATE:
+            why = f"the body comes with less than {RATE} bytes a second"
+            self._refuse(BadRequest(HTTPStatus.REQUEST_TIMEOUT, why))
 
     def _end_of_input(self) -> None:
         """Note that the client has closed its side; a body that is complete is still given to the application."""

@@ -380,6 +380,35 @@ async def test_a_body_that_stops_coming_is_answered_408(autojump_clock: MockCloc
     assert app.log == ["http.request", "http.disconnect"]
 
 
+@pytest.mark.parametrize(("seconds", "status"), [(0.5, 200), (5, 408)])
+async def test_a_body_that_drips_is_answered_408(autojump_clock: MockClock, seconds: float, status: int) -> None:
+    async def steps(app: Recorder, receive: Any, send: Any) -> None:  # noqa: ANN401
+        message: Any = {"more_body": True}
+        while message.get("more_body"):
+            message = await receive()
+            await trio.sleep(1)  # the time of the application does not count
+        if message["type"] == "http.request":
+            await send(OK)
+            await send(body(b""))
+
+    async with hosting(asgi("/", Recorder(steps), lifespan="off", timeout=10**6)) as house:
+        talk = await house.connect()
+        await talk.begin("/", "POST", content_length="100000")
+        began = trio.current_time()
+        async with trio.open_nursery() as nursery:
+
+            async def drip() -> None:
+                for _ in range(100):
+                    await talk.more(b"x" * 1000)
+                    await trio.sleep(seconds)
+                await talk.more(b"", last=True)
+
+            nursery.start_soon(drip)
+            assert (await talk.answer()).status == status
+            nursery.cancel_scope.cancel()
+        assert trio.current_time() - began < 120
+
+
 async def test_a_client_that_leaves_within_its_body_is_a_disconnect(caplog: pytest.LogCaptureFixture) -> None:
     async def steps(app: Recorder, receive: Any, send: Any) -> None:  # noqa: ANN401
         while True:
