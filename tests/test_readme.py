@@ -31,8 +31,9 @@ from tests.patience import PATIENCE
 
 README: Final = ROOT / "README.md"
 DOCS: Final = sorted((ROOT / "docs").glob("*.md"))
-ELSEWHERE: Final = ("libraries.md", "testing.md")
-"""That about libraries needs servers: tests/libraries/test_page.py runs it. That about testing is a module of tests."""
+ELSEWHERE: Final = ("libraries.md", "testing.md", "tutorial.md")
+"""That about libraries needs servers: tests/libraries/test_page.py runs it. That about testing is a module of tests.
+The tutorial is a project: tests/test_tutorial.py plays it."""
 
 
 CONFIGURATIONS: Final = {"caddy", "cfg", "docker", "ini", "nginx", "yaml"}
@@ -150,7 +151,7 @@ def test_the_commands_of_the_readme_exist(capsys: pytest.CaptureFixture[str]) ->
     text = README.read_text()
     makefile = (ROOT / "Makefile").read_text()
     targets = set(re.findall(r"\bmake ([a-z]+)\b", text))
-    assert targets == {"demo", "test", "lint", "types", "unit", "loaded", "coverage"}
+    assert targets == {"demo", "test", "lint", "types", "unit", "loaded", "coverage", "docs"}
     assert all(re.search(rf"^{target}:", makefile, re.MULTILINE) for target in targets)
     for command in set(re.findall(r"\bphxactor (demo|new|serve|token|top)\b", text)):
         with suppress(SystemExit):

@@ -1,4 +1,4 @@
-"""The site has every page, and its first page leads to each. What else may be wrong, `make docs` finds."""
+"""The site has every page; its first page and the README lead to each. What else may be wrong, `make docs` finds."""
 
 from __future__ import annotations
 
@@ -21,9 +21,10 @@ def contents() -> set[str]:
 
 
 @pytest.mark.parametrize("page", PAGES)
-def test_a_page_is_in_the_bar_at_the_side_and_on_the_first_page(page: str) -> None:
+def test_a_page_is_in_the_bar_at_the_side_on_the_first_page_and_in_the_readme(page: str) -> None:
     assert f"docs/{page}" in contents()
     assert f"]({page}.md" in (DOCS / "index.md").read_text()
+    assert f"](docs/{page}.md" in (ROOT / "README.md").read_text()
 
 
 def test_the_reference_has_every_room_that_programs_use() -> None:

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from sphinx.application import Sphinx
 
 CONTENTS: Final = {
-    "Begin": ["README"],
+    "Begin": ["README", "docs/tutorial"],
     "Serve clients": [
         "docs/channels",
         "docs/custom-channels",

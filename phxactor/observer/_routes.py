@@ -19,6 +19,8 @@ _REFUSED: Final = Response.text(
     "the observer does not answer to this Host: allow it, as in observer_routes(hosts=['tree.example.com'])\n",
     status=HTTPStatus.FORBIDDEN,
 )
+_OF_PROXIES: Final = ("x-forwarded-for", "x-forwarded-proto", "x-forwarded-host", "forwarded", "via", "x-real-ip")
+"""Headers by which proxies say that they forward a request."""
 _converter = make_converter()
 
 
@@ -27,7 +29,7 @@ def observer_routes(path: str = PATH, *, hosts: Iterable[str] = ()) -> list[Rout
 
     They show the names and labels of all processes to every client that can reach the endpoint and sends a loopback
     `Host`: `localhost`, 127.0.0.0/8 or `[::1]`, with any port. Any other `Host` is answered 403, since otherwise a web
-    page could read the tree (DNS rebinding).
+    page could read the tree (DNS rebinding). A request that a proxy has forwarded needs one of `hosts`.
 
     Args:
         path: the path of the text.
@@ -38,10 +40,12 @@ def observer_routes(path: str = PATH, *, hosts: Iterable[str] = ()) -> list[Rout
         ValueError: a host is neither a name nor an address without a port, or `path` is not a valid path.
 
     """
-    allowed = Hosts(hosts, loopback=True)
+    direct = Hosts(hosts, loopback=True)
+    forwarded = Hosts(direct.names)  # a client of the proxy may have sent any Host
 
     def guarded(handler: Handler) -> Handler:
         async def answer(request: Request) -> Response:
+            allowed = forwarded if _is_forwarded(request) else direct
             return await handler(request) if allowed.allow(request) else _REFUSED
 
         return answer
@@ -55,6 +59,15 @@ def read(data: bytes) -> Snapshot:
         return _converter.loads(data, Snapshot)
     except Exception as error:
         raise ValueError("the body is not a snapshot of processes as JSON") from error
+
+
+def _is_forwarded(request: Request) -> bool:
+    """Say whether a proxy has sent the request, whether the endpoint trusts it or not.
+
+    A request of a trusted address is not, if it names no client: that is a program on the machine of the proxy.
+    """
+    by_peer = request.proxy is not None and request.proxy != request.peer
+    return by_peer or any(request.header(name) is not None for name in _OF_PROXIES)
 
 
 async def _text(_: Request) -> Response:

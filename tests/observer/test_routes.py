@@ -14,10 +14,18 @@ from phxactor.observer import observer_routes, snapshot, tree
 from phxactor.observer._routes import read
 
 
-async def answer(target: str, host: str | None = "127.0.0.1:4000", hosts: Iterable[str] = ()) -> Response:
+async def answer(
+    target: str,
+    host: str | None = "127.0.0.1:4000",
+    hosts: Iterable[str] = (),
+    *,
+    proxy: PeerData | None = None,
+    header: tuple[bytes, bytes] | None = None,
+) -> Response:
     endpoint = Endpoint(routes=observer_routes(hosts=hosts))
     headers = () if host is None else ((b"host", host.encode()),)
-    return await endpoint.answer(Request("GET", target, headers, peer=PeerData("127.0.0.1", 1)))
+    headers = headers if header is None else (*headers, header)
+    return await endpoint.answer(Request("GET", target, headers, peer=PeerData("127.0.0.1", 1), proxy=proxy))
 
 
 async def test_text_for_people() -> None:
@@ -98,6 +106,28 @@ async def test_any_other_host_is_refused_with_what_to_do(host: str | None) -> No
             assert (await answer(f"http://localhost{path}", host, TOLD)).status == 403
             if host:
                 assert (await answer(f"http://{host}{path}", "localhost", TOLD)).status == 403
+
+
+@pytest.mark.parametrize("host", ["localhost", "127.0.0.1:4000", "[::1]"])
+async def test_a_loopback_name_that_a_proxy_forwards_may_be_anybodys(host: str) -> None:
+    """A client of the proxy chooses its `Host`, or the proxy puts its own address there."""
+    async with open_runtime():
+        for path in ("/observer", "/observer.json"):
+            for header in (
+                (b"x-forwarded-for", b"192.0.2.7"),
+                (b"forwarded", b"for=192.0.2.7"),
+                (b"via", b"1.1 front"),
+            ):
+                assert (await answer(path, host, TOLD, header=header)).status == 403
+                assert (await answer(path, "tree.example.com", TOLD, header=header)).status == 200
+            assert (await answer(path, host, TOLD, proxy=PeerData("10.0.0.1", 2))).status == 403
+            assert (await answer(path, "[2001:db8::1]", TOLD, proxy=PeerData("10.0.0.1", 2))).status == 200
+
+
+async def test_a_program_on_the_machine_of_the_proxy_is_answered() -> None:
+    """As `phxactor top` on a server with nginx: its address is trusted, and it names no client."""
+    async with open_runtime():
+        assert (await answer("/observer", "127.0.0.1:4000", proxy=PeerData("127.0.0.1", 1))).status == 200
 
 
 @pytest.mark.parametrize("hosts", ["localhost", [1], 5, [None]])
