@@ -2,7 +2,7 @@
 
 from phxactor.channels._channel import Channel, SocketRef, reply
 from phxactor.channels._handlers import collect, intercept, on
-from phxactor.channels._payloads import PayloadError, structure_into
+from phxactor.channels._payloads import PayloadError, register_payload_hook, structure_into
 from phxactor.channels._results import HandleResult, JoinResult, Payload, Status
 
 __all__ = [
@@ -16,6 +16,7 @@ __all__ = [
     "collect",
     "intercept",
     "on",
+    "register_payload_hook",
     "reply",
     "structure_into",
 ]

@@ -87,7 +87,11 @@ def _structured(cls: type, name: str) -> Method:
     try:
         structure = structure_into(wanted)
     except cattrs.StructureHandlerNotFoundError as error:
-        raise TypeError(f"{cls.__name__}.{name}: {parameters[1].name} cannot be structured: {error}") from None
+        kind = getattr(error.type_, "__qualname__", error.type_)
+        raise TypeError(
+            f"{cls.__name__}.{name}: {parameters[1].name} cannot be structured: nothing says how a payload "
+            f"becomes a {kind}; phxactor.channels.register_payload_hook does (docs/channels.md)"
+        ) from None
     if structure is None:
         return method
 

@@ -46,6 +46,8 @@ def structure_into(wanted: Any) -> Structure | None:  # noqa: ANN401 - any annot
             raise PayloadError([f"expected an object, not {json_type(payload)} @ payload"])
         try:
             return hook(payload, wanted)
+        except PayloadError:  # a hook of the program's own has said where
+            raise
         except Exception as error:  # noqa: BLE001 - hooks raise what they like, and it is told to the client
             raise PayloadError(cattrs.transform_error(error, "payload", _explain)) from None
 
@@ -88,6 +90,24 @@ def _number(payload: object, _: object) -> float:
     if isinstance(payload, bool) or not isinstance(payload, int | float):
         raise TypeError(f"expected a number, not {json_type(payload)}")
     return float(payload)
+
+
+def register_payload_hook(cls: type, hook: Callable[[Any, Any], object]) -> None:
+    """Say how payloads become instances of a class and its subclasses, where a handler's annotation names one.
+
+    `hook(payload, wanted)` gets the payload, as JSON has it, and the class of the annotation; it returns what the
+    handler gets. The client is answered with the text of its TypeError or ValueError, or with the lines of its
+    PayloadError. Call it ahead of the channels that have such annotations: they find their hooks when their class is
+    made.
+
+    Raises:
+        TypeError: `cls` is no class, or `hook` cannot be called.
+
+    """
+    given: object = cls
+    if not (isinstance(given, type) and callable(hook)):
+        raise TypeError(f"a payload hook is a class and a function of a payload and a class; got {cls!r}, {hook!r}")
+    _converter.register_structure_hook(cls, hook)
 
 
 _converter: Final = make_converter()

@@ -10,7 +10,7 @@ import attrs
 import pytest
 
 from phxactor import Channel, Ok, on, open_runtime
-from phxactor.channels import Payload
+from phxactor.channels import Payload, PayloadError, register_payload_hook
 from tests.channels.joining import joined
 
 
@@ -187,3 +187,67 @@ async def test_a_payload_that_does_not_fit_is_an_error_that_says_where(
             assert line.endswith(where)
         # The channel lives on.
         await typed.assert_reply(typed.push("raw", 1), "ok", "1")
+
+
+class Colour:
+    """A class that neither attrs nor dataclasses know, as a library has them."""
+
+    def __init__(self, name: str) -> None:
+        if not name.isalpha():
+            raise ValueError("a colour has letters only")
+        self.name = name
+
+
+class Paint(Colour):
+    """Found by the hook of its base."""
+
+
+@attrs.frozen
+class Wall:
+    """Holds one, and several."""
+
+    paint: Paint
+    others: list[Colour] = attrs.field(factory=list)
+
+
+def _colour(payload: object, wanted: type[Colour]) -> Colour:
+    if payload == "all":
+        raise PayloadError(["all are too many @ payload", "one is enough @ payload"])
+    return wanted(str(payload))
+
+
+async def test_a_hook_of_the_program_is_for_a_class_and_its_subclasses() -> None:
+    register_payload_hook(Colour, _colour)
+    taken: list[object] = []
+
+    class Painting(Channel):
+        @on("paint")
+        async def paint(self, paint: Paint) -> Ok[Any]:
+            taken.append((type(paint), paint.name))
+            return Ok()
+
+        @on("wall")
+        async def wall(self, wall: Wall) -> Ok[Any]:
+            taken.append((type(wall.paint), [type(other) for other in wall.others]))
+            return Ok()
+
+    async with open_runtime():
+        room = await joined(Painting)
+        await room.assert_reply(room.push("paint", "red"), "ok")
+        await room.assert_reply(room.push("wall", {"paint": "red", "others": ["blue"]}), "ok")
+        for event, payload, errors in (
+            ("paint", "5", ["a colour has letters only"]),
+            ("paint", "all", ["all are too many @ payload", "one is enough @ payload"]),
+            ("wall", {"paint": "red", "others": ["blue", "5"]}, ["a colour has letters only @ payload.others[1]"]),
+        ):
+            reply = await room.assert_reply(room.push(event, payload), "error", {"reason": "invalid payload"})
+            assert [
+                error.removesuffix(" @ payload") if len(errors) == 1 else error for error in reply["errors"]
+            ] == errors
+    assert taken == [(Paint, "red"), (Paint, [Colour])]
+
+
+@pytest.mark.parametrize(("cls", "hook"), [("Paint", _colour), (Paint, None), (5, 5)])
+def test_what_is_no_hook(cls: object, hook: object) -> None:
+    with pytest.raises(TypeError, match="a payload hook is a class and a function"):
+        register_payload_hook(cls, hook)  # type: ignore[arg-type]
