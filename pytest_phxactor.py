@@ -20,6 +20,12 @@ if TYPE_CHECKING:
     from phxactor.runtime import Runtime
 
 FAILED = pytest.StashKey[bool]()
+_NOT_ON_TRIO = (
+    "phx_runtime needs a test that runs on trio, and no plugin runs this one so: install pytest-trio (it comes with "
+    "phxactor[testing]) and set trio_mode = true in pytest's configuration, or mark the test with pytest.mark.trio; "
+    "beside pytest-asyncio, leave asyncio_mode at strict. anyio's plugin does as well: anyio_mode = auto, with a "
+    "fixture anyio_backend that returns 'trio'"
+)
 
 
 class Everywhere:
@@ -40,6 +46,16 @@ def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", "allow_leaks(reason): what this test leaves behind is its subject")
     if config.getini("phxactor_no_leaks"):
         config.pluginmanager.register(Everywhere(), "phxactor_no_leaks")
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """Fail a test that uses `phx_runtime` if no plugin runs it on trio; say which plugin does."""
+    fixtures = getattr(item, "fixturenames", ())
+    if "phx_runtime" not in fixtures or "anyio_backend" in fixtures:
+        return
+    if item.get_closest_marker("trio") is None or not item.config.pluginmanager.hasplugin("trio"):
+        pytest.fail(_NOT_ON_TRIO, pytrace=False)
 
 
 @pytest.hookimpl(wrapper=True)

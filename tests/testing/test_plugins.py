@@ -127,3 +127,16 @@ async def test_it(phx_runtime):
         consecutive=True,
     )
     result.stdout.no_fnmatch_line("*arrivals.py*")
+
+
+@pytest.mark.parametrize("options", [("-p", "no:trio", "-p", "no:anyio"), ("-p", "no:anyio"), ()])
+def test_a_test_that_no_plugin_runs_on_trio_says_which_does(
+    pytester: pytest.Pytester, options: tuple[str, ...]
+) -> None:
+    pytester.makepyfile("async def test_one(phx_runtime):\n    pass\n")
+    pytester.makeini("[pytest]")
+    result = pytester.runpytest_inprocess("-p", "no:cacheprovider", *options)
+    result.assert_outcomes(errors=1)
+    result.stdout.fnmatch_lines(
+        ["*install pytest-trio (it comes with phxactor[[]testing[]]) and set trio_mode = true*"]
+    )
