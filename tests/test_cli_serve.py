@@ -8,6 +8,7 @@ import re
 import socket
 import ssl
 import subprocess
+import sys
 from collections.abc import Iterator
 from contextlib import redirect_stderr, redirect_stdout
 from io import StringIO
@@ -66,6 +67,7 @@ def served(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[list[dict[
         del os.environ[name]
     monkeypatch.chdir(folder)
     monkeypatch.syspath_prepend(folder)
+    monkeypatch.delitem(sys.modules, "web", raising=False)  # another test's, of its own folder
     monkeypatch.setattr("phxactor.run", keep)
     monkeypatch.setattr("phxactor.cli.serve.log_to_stderr", lambda level: given.append({"level": level}))
     yield given
