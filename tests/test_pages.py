@@ -60,3 +60,33 @@ def test_where_contributors_are_sent_there_is_something() -> None:
         assert finds in found
     for file in re.findall(r"`((?:phxactor|otp|socket|transport|runtime)/\w+\.py)`", page):
         assert (ROOT / file).exists() or (ROOT / "phxactor" / file).exists(), file
+    for file in re.findall(r"`(\w+\.py)`", page):
+        assert any((ROOT / "phxactor").rglob(file)), file
+
+
+def test_contributors_see_every_room() -> None:
+    table = (ROOT / "CONTRIBUTING.md").read_text().partition("| room |")[2].partition("\n\n")[0]
+    listed = {
+        room for row in table.splitlines() for room in re.findall(r"`(\w+)`", row.split("|")[1] if "|" in row else "")
+    }
+    rooms = {
+        path.stem for path in (ROOT / "phxactor").iterdir() if path.suffix == ".py" or (path / "__init__.py").exists()
+    }
+    assert listed == rooms - {"__init__"}
+
+
+def is_module(room: Path, name: str) -> bool:
+    """Tell whether a name of a room's README is a module of the room; `*` stands for any characters."""
+    return any(room.glob(f"{name.removesuffix('.py')}.py"))
+
+
+@pytest.mark.parametrize("page", sorted((ROOT / "phxactor").glob("*/README.md")), ids=lambda page: page.parent.name)
+def test_modules_that_a_room_names_exist(page: Path) -> None:
+    """In a table of files, and wherever a README names a private module."""
+    text = page.read_text()
+    names = set(re.findall(r"`(_[a-z]\w*\*?(?:\.py)?)`", text))
+    for header, column in (("| file |", 1), ("| subject | files |", 2)):
+        for part in text.split(header)[1:]:
+            for row in part.partition("\n\n")[0].splitlines()[1:]:
+                names |= set(re.findall(r"`(\w+\*?(?:\.py)?)`", row.split("|")[column]))
+    assert [name for name in sorted(names) if not is_module(page.parent, name)] == []
