@@ -32,7 +32,7 @@ from phxactor.otp._supervisor_requests import (
     count,
     statistics,
 )
-from phxactor.runtime import KILL, SHUTDOWN, Exit, Exited, Pid, Reason, Shutdown
+from phxactor.runtime import KILL, SHUTDOWN, Exit, Exited, Pid, Reason, Shutdown, note_report
 
 
 class SupervisorProcess(SupervisingProcess[Supervise]):
@@ -76,7 +76,9 @@ class SupervisorProcess(SupervisingProcess[Supervise]):
         if failed is not None:
             await self.shut_all_down()
             child, reason = failed
-            raise Exit(Shutdown(("failed_to_start_child", child.spec.id, reason)))
+            end = Shutdown(("failed_to_start_child", child.spec.id, reason))
+            note_report(self.pid, end)  # by `start_error`, so that the supervisor above does not log it as an error too
+            raise Exit(end)
 
     def refused(self, spec: ChildSpec) -> Reason:
         """Return the error of a specification under these flags, or None (S90). Checked before its id (S4, S78)."""

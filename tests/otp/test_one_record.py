@@ -84,6 +84,11 @@ def child(start: StartFunction, *args: object) -> ChildSpec:
     return ChildSpec(id="child", start=(start, args, {}), restart="temporary")
 
 
+def below(spec: ChildSpec) -> ChildSpec:
+    """Put a child under a supervisor of its own."""
+    return child(Supervisor.start_link, [spec])
+
+
 async def after(supervisor: Pid, message: object) -> None:
     pid = (await DynamicSupervisor.start_child(supervisor, child(Server.start_link))).unwrap()
     pid.send(message)
@@ -150,6 +155,16 @@ Deed = Callable[[Pid], Awaitable[object]]
             lambda top: DynamicSupervisor.start_child(top, child(linked_to_a_server)),
             ["phxactor.server.terminated"],
             id="a process ends by a link",
+        ),
+        pytest.param(
+            lambda top: DynamicSupervisor.start_child(top, below(below(child(Server.start_link, "raise")))),
+            ["phxactor.process.crash_report"],
+            id="a child of a supervisor of a supervisor does not start",
+        ),
+        pytest.param(
+            lambda top: DynamicSupervisor.start_child(top, below(below(child(does_not_start, "return")))),
+            ["phxactor.supervisor.start_error"],
+            id="a start function of a supervisor of a supervisor refuses",
         ),
         pytest.param(
             given_up,
