@@ -87,11 +87,19 @@ def virtual_time() -> Iterator[MockClock]:
 
 @pytest.fixture
 async def phx_runtime() -> AsyncIterator[Runtime]:
-    """A runtime whose first process, `main`, is the test. Works under pytest-trio and anyio's plugin."""
-    from phxactor.runtime import open_runtime
+    """A runtime whose first process, `main`, is the test. Works under pytest-trio and anyio's plugin.
 
+    Fails a test that an exit signal has ended, whatever its reason: such a test has not come to its end.
+    """
+    from phxactor.runtime import format_reason, open_runtime
+
+    ended = True
     async with open_runtime() as runtime:
         yield runtime
+        ended = False
+    if ended:
+        reason = format_reason(runtime.main.exit_reason)
+        raise AssertionError(f"an exit signal of a linked process has ended the test: {reason}")
 
 
 @pytest.fixture

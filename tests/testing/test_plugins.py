@@ -140,3 +140,24 @@ def test_a_test_that_no_plugin_runs_on_trio_says_which_does(
     result.stdout.fnmatch_lines(
         ["*install pytest-trio (it comes with phxactor[[]testing[]]) and set trio_mode = true*"]
     )
+
+
+def test_a_program_that_does_not_start_fails_the_test_with_its_reason(pytester: pytest.Pytester) -> None:
+    pytester.makepyfile(
+        """
+from contextlib import asynccontextmanager
+from phxactor import Application, Resource
+
+@asynccontextmanager
+async def open_database():
+    raise OSError("no database")
+    yield
+
+async def test_it(phx_runtime):
+    (await Application(children=[Resource("orm", open_database)], endpoints=[]).start_link(server=False)).unwrap()
+"""
+    )
+    result = run(pytester, "trio_mode = true")
+    result.assert_outcomes(failed=1)
+    line = "*AssertionError: an exit signal of a linked process has ended the test: *no database*"
+    result.stdout.fnmatch_lines([line])
