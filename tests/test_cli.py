@@ -39,6 +39,12 @@ application = Application(children=[Agent.child_spec(dict, name="store")], endpo
 two = Application(endpoints=[endpoint, Endpoint(name="admin")])
 number = 5
 
+class Web:
+    async def __call__(self, scope, receive, send):
+        pass
+
+web = Web()
+
 class Namespace:
     application = Application(endpoints=[endpoint])
 
@@ -214,6 +220,13 @@ def test_an_application_of_several_endpoints_takes_no_port(folder: Path) -> None
             (
                 "'make' of my_app has the type function; it should be an Application or an Endpoint; "
                 "if it returns one, give --factory"
+            ),
+        ),
+        (
+            "my_app:web",
+            (
+                "'web' of my_app has the type Web; it should be an Application or an Endpoint; "
+                "a web application goes under one: Endpoint(routes=[asgi('/', app)]), or wsgi (docs/asgi.md)"
             ),
         ),
     ],

@@ -41,7 +41,11 @@ def find_application(target: str, *, factory: bool = False) -> Application:
         return Application(endpoints=[found])
     if not isinstance(found, Application):
         what = f"what {target} returns" if factory else f"{name!r} of {module_name}"
-        hint = "; if it returns one, give --factory" if inspect.isroutine(found) and not factory else ""
+        hint = ""
+        if inspect.isroutine(found):
+            hint = "" if factory else "; if it returns one, give --factory"
+        elif callable(found) and not inspect.isclass(found):
+            hint = "; a web application goes under one: Endpoint(routes=[asgi('/', app)]), or wsgi (docs/asgi.md)"
         raise SystemExit(
             f"{what} has the type {type(found).__name__}; it should be an Application or an Endpoint{hint}"
         )
