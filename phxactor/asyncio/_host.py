@@ -1,4 +1,4 @@
-"""A running asyncio loop as the carrier of calls, and the table that finds it.
+"""A running asyncio loop, which runs the calls of processes, and the table that finds it.
 
 A call is a task of the loop. Its caller, a task of trio in the same thread, sleeps until that task is done:
 
@@ -38,7 +38,7 @@ LOST: Final = "the asyncio loop has ended during the call"
 _hosts: Final[dict[Runtime, AsyncioHost]] = {}
 """The loop of each runtime."""
 _awaited: Final[dict[Runtime, trio.Event]] = {}
-"""Set when a runtime gets a loop, for those who wait for it."""
+"""Set when a runtime gets a loop, for the tasks that wait for it."""
 
 
 @attrs.frozen
@@ -63,7 +63,7 @@ class AsyncioHost:
     """A loop that runs in the thread of a runtime, and the calls that wait for it."""
 
     def __init__(self, runtime: Runtime, loop: asyncio.AbstractEventLoop, *, guest: bool) -> None:
-        """Make the carrier; `guest` means that the trio run is the guest of the loop."""
+        """Take a running loop; `guest` means that the trio run is the guest of the loop."""
         self.runtime = runtime
         self.loop = loop
         self.guest = guest
@@ -160,7 +160,7 @@ def _result(call: _Call, *, lost: bool) -> object:
 
 
 def host_of(runtime: Runtime) -> AsyncioHost | None:
-    """Return the carrier of a runtime's calls; None without a loop."""
+    """Return what runs a runtime's calls; None without a loop."""
     return _hosts.get(runtime)
 
 
@@ -172,7 +172,7 @@ async def another_host(runtime: Runtime) -> None:
 
 @contextmanager
 def use_asyncio_loop(loop: asyncio.AbstractEventLoop) -> Iterator[None]:
-    """Make the loop whose guest this trio run is the carrier of `asyncio_call`, during the block.
+    """Have `asyncio_call` use the loop whose guest this trio run is, during the block.
 
     All processes of the current runtime may use it. When the block ends, calls that still wait raise
     AsyncioCancelledError.

@@ -74,7 +74,7 @@ class ChannelProcess(ServerProcess):
         topic = pid.label = channel.topic
         self.parent = pid.parent
         if not socket.transport_pid.alive:
-            raise Exit(Shutdown("closed"))  # it has ended without knowing of this process: nobody would end a long join
+            raise Exit(Shutdown("closed"))  # the transport did not know of this process: it would not end the join
         try:
             result = await channel.join(topic, self.payload)
             if not (result is None or isinstance(result, Ok | Error)):

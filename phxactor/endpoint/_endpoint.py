@@ -54,7 +54,7 @@ class Endpoint(EndpointOptions):
         trusted_proxies: the proxies in front of the endpoint: their addresses and networks, such as
             `["127.0.0.1", "10.0.0.0/8", "unix"]`. By X-Forwarded-For, -Proto and -Host they tell a client's address,
             scheme and host, which then count everywhere: in logs, limits, `connect_info`, the origin check and
-            `request`. A `TrustedProxies` names another header. By default nobody is trusted.
+            `request`. A `TrustedProxies` names another header. By default no proxy is trusted.
         hosts: the names and addresses, without ports, that may stand in a request's `Host`, such as `["shop.example"]`.
             A request for another host is answered 421, except on the health path. By default, any host is answered.
             But on a loopback address without TLS, `hosts` and `trusted_proxies`, `check_origin=True` allows pages of

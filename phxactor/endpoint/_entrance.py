@@ -1,4 +1,4 @@
-"""The entrance of a running endpoint: each connection comes in here, whoever has accepted it.
+"""The entrance of a running endpoint: each connection comes in here, from the listener or from the program.
 
 The listener hands in the sockets that it accepts. A program hands in sockets and streams that it has accepted itself,
 or that another server has accepted: together with the bytes which were read from them already.

@@ -1,7 +1,7 @@
 """What systemd is told of a program: that it is ready, that it stops, and that it still runs (sd_notify(3)).
 
 Each message is one datagram to the Unix socket that the variable NOTIFY_SOCKET names. Without the variable, as in a
-unit of another type than `notify`, nobody is told.
+unit of another type than `notify`, nothing is sent.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ class ServiceManager:
         return cls(address, int(micros) / 2_000_000 if meant and micros.isdecimal() and int(micros) else None)
 
     def tell(self, message: bytes) -> None:
-        """Send a message. If nobody takes it, the program goes on: only systemd could do something about that."""
+        """Send a message. If it cannot be delivered, the program goes on: only systemd could mend that."""
         if self.address is None:
             return
         with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC) as sender, suppress(OSError):

@@ -8,8 +8,8 @@
       next request                               goes on: background tasks
       ◀── the client has left, or cut off ─────  receive: http.disconnect; send: OSError
 
-Nobody reads behind the request, so a client cannot make its input grow. While nobody reads, the connection is watched,
-so a client that leaves is known at once. `receive` returns a waiting message without a checkpoint: Starlette's
+No process reads beyond the request, so a client cannot make its input grow. While no process reads, the connection is
+watched, so a client that leaves is known at once. `receive` returns a waiting message without a checkpoint: Starlette's
 `request.is_disconnected()` calls it in a scope that is cancelled already.
 """
 

@@ -150,7 +150,7 @@ class Guest:
         del _guests[get_ident()]
         try:
             outcome.unwrap()
-        except BaseException as error:  # noqa: BLE001 - whoever waits for the end raises it
+        except BaseException as error:  # noqa: BLE001 - the task that waits for the end raises it
             self.failure = error
         self.ended.set_result(None)
 

@@ -38,7 +38,7 @@ class BaseConnection(ABC):
         self.drain_scope: trio.CancelScope | None = None
         """The scope of the flusher's task that drains or closes this connection; None if there is no such task."""
         self.drained: trio.Event | None = None
-        """The event that the flusher sets when such a task ends; None if nobody waits for it."""
+        """The event that the flusher sets when such a task ends; None if no task waits for it."""
         self.finishing = False
         """Whether the flusher closes the connection once its output is written."""
         self.closed = False

@@ -1,4 +1,4 @@
-"""The PROXY protocol, versions 1 and 2: a header before all other bytes of a connection, which tells who the client is.
+"""The PROXY protocol, versions 1 and 2: a header before all other bytes, with the client's address.
 
 It is HAProxy's (doc/proxy-protocol.txt). Load balancers that forward bytes and not requests use it.
 """
@@ -56,7 +56,7 @@ def parse_proxy_header(data: bytes) -> tuple[PeerData | None, int] | None:
 
 
 def without_proxy_header(data: bytes) -> str:
-    """Return what the log says if a connection begins with a header which nobody reads; "" if it has none."""
+    """Return what the log says of a connection that begins with a header which is not read; "" without one."""
     if not data.startswith((LINE, SIGNATURE)):
         return ""
     return "; it begins with the PROXY protocol, which TrustedProxies([...], header='proxy-protocol') reads"

@@ -98,7 +98,7 @@ class Broadcaster:
         return None
 
     def broadcast(self, topic: str, event: str, payload: object) -> None:
-        """Send an event to everybody on a topic, on all nodes."""
+        """Send an event to all subscribers of a topic, on all nodes."""
         self.pubsub.broadcast(topic, Broadcast(topic, event, payload), dispatch)
 
     def broadcast_from(self, pid: Pid, topic: str, event: str, payload: object) -> None:

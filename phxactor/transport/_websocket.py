@@ -132,7 +132,7 @@ class WebSocket(WebSocketOutput, ABC):
             self.write(ALIVE)
 
     def check_client(self) -> None:
-        """Check whether the client is still there: for a time in which its input is held back, so that nobody reads.
+        """Check whether the client is still there: for a time in which its input is held back, so that no task reads.
 
         Raises trio.BrokenResourceError if the connection is broken: what the client has left unread is dropped. If
         its FIN may wait behind unread input, or has come, probe with a pong, as `end_turn` does.

@@ -2,7 +2,7 @@
 
 serve ── the guest starts ── uvicorn: lifespan, listening ... requests, WebSockets ...
 SIGTERM ─┬─▶ the guest: its clients are told 1012 and let go, its processes end
-         └─▶ uvicorn: accepts nobody, waits for its requests (at most `timeout_graceful_shutdown`)
+         └─▶ uvicorn: accepts no connection, waits for its requests (at most `timeout_graceful_shutdown`)
 both have done so ── the application's lifespan ends ── serve returns
 """
 
