@@ -16,7 +16,7 @@ from phxactor.runtime._host import Host
 from phxactor.runtime._left_open import close_left_open, end_lost_tasks
 from phxactor.runtime._pid import current
 from phxactor.runtime._process import failure_with_leftovers, is_cancellation, reason_of_failure
-from phxactor.runtime._reasons import NORMAL, SHUTDOWN, Reason, exception_of, is_benign
+from phxactor.runtime._reasons import NORMAL, SHUTDOWN, Reason, Shutdown, exception_of, is_benign
 from phxactor.runtime._runtime import Runtime
 from phxactor.runtime._state import ALIVE
 from phxactor.runtime._stopping import stop_without_host
@@ -35,7 +35,8 @@ async def open_runtime(*, stop_timeout: float = STOP_TIMEOUT, kill_grace: float 
     seconds. A killed process that has not ended after `kill_grace` seconds counts as dead (see `zombies`).
 
     Raises what the block raises, unchanged; but an `Exit` only if its reason is not benign (`is_benign`). If a signal
-    ends `main`, the block is cancelled, and `Exit` is raised by the same rule. Cancel scopes, nurseries and async
+    ends `main`, the block is cancelled, and `Exit` is raised by the same rule; also if a child did not start and its
+    supervisor, linked to `main`, ended for that, which by itself is benign (S12). Cancel scopes, nurseries and async
     generators that the block leaves open are closed. An exception from that is raised if the block raised none.
 
     Raises RuntimeError if the nursery of all processes was cancelled or failed, which no process can cause by itself.
@@ -81,11 +82,17 @@ async def open_runtime(*, stop_timeout: float = STOP_TIMEOUT, kill_grace: float 
             raise host.failure(failure)
         if failure is not None and reason_of_failure(failure)[1] is not None:
             raise failure
-        if not is_benign(reason):
+        if not is_benign(reason) or _did_not_start(reason):
             cause = exception_of(reason)
             raise Exit(reason) from (failure if cause is None else cause)
     finally:
         del interrupt, failure, left, reason  # the traceback of what is raised keeps this frame
+
+
+def _did_not_start(reason: Reason) -> bool:
+    """Return whether a supervisor has ended for a child that did not start (S12): the block's work was not done."""
+    detail = reason.detail if type(reason) is Shutdown else None
+    return type(detail) is tuple and detail[:1] == ("failed_to_start_child",)
 
 
 async def _stop(host: Host, runtime: Runtime, reason: Reason, timeout: float) -> KeyboardInterrupt | None:

@@ -4,6 +4,7 @@ import pytest
 import trio
 from trio.testing import MockClock
 
+from phxactor.otp import ChildSpec, Error, Supervisor
 from phxactor.runtime import (
     KILL,
     NORMAL,
@@ -92,6 +93,17 @@ async def test_any_other_exit_comes_out_of_the_block(how: str) -> None:
                 await trio.sleep_forever()
     assert caught.value.reason == "boom"
     assert reason(runtime.main) == "boom"
+
+
+async def test_S12_a_child_that_does_not_start_is_not_left_quietly() -> None:
+    async def refuses() -> Error:
+        return Error("no database")
+
+    with pytest.raises(Exit) as caught:  # noqa: PT012 - the block is what it is about
+        async with open_runtime():
+            await Supervisor.start_link([ChildSpec(id="store", start=(refuses, (), {}))])
+            await trio.sleep_forever()
+    assert caught.value.reason == Shutdown(("failed_to_start_child", "store", "no database"))
 
 
 async def test_X1_the_crash_of_a_linked_process_ends_the_block_with_its_cause() -> None:

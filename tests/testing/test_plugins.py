@@ -159,5 +159,24 @@ async def test_it(phx_runtime):
     )
     result = run(pytester, "trio_mode = true")
     result.assert_outcomes(failed=1)
-    line = "*AssertionError: an exit signal of a linked process has ended the test: *no database*"
+    result.stdout.fnmatch_lines(["*Exit: {:shutdown, {:failed_to_start_child, :orm, (OSError) no database}}"])
+
+
+def test_a_test_that_an_exit_signal_has_ended_fails_whatever_the_reason(pytester: pytest.Pytester) -> None:
+    pytester.makepyfile(
+        """
+import trio
+from phxactor import SHUTDOWN, Exit, spawn_link
+
+async def ends():
+    raise Exit(SHUTDOWN)
+
+async def test_it(phx_runtime):
+    spawn_link(ends)
+    await trio.sleep_forever()
+"""
+    )
+    result = run(pytester, "trio_mode = true")
+    result.assert_outcomes(failed=1)
+    line = "*AssertionError: an exit signal of a linked process has ended the test: :shutdown"
     result.stdout.fnmatch_lines([line])
