@@ -20,7 +20,7 @@ T = TypeVar("T")
 SECONDS_TO_LEAVE: Final = 2.0
 """Seconds that a context has to be left in order; then it is cancelled. Pools close at once then."""
 SECONDS_AFTER_CRASH: Final = 0.5
-"""The same if the block has raised or was cancelled: a new one waits to be opened."""
+"""The same if the block has raised or was cancelled: its supervisor waits, and then opens a new one."""
 SECONDS_FOR_SUPERVISOR: Final = 10.0
 """Seconds that a supervisor has to stop the block when the loop has ended; then the block is cancelled."""
 

@@ -49,7 +49,7 @@ class Pool:
         return await TrioConnection[Any].connect(self._conninfo, **self._kwargs)
 
     def _take(self) -> TrioConnection[Any] | None:
-        """Return a connection that is idle. One on which the server has said something has been ended by it."""
+        """Return an idle connection; None without one. One with unread input was ended by the server, and is closed."""
         while self._idle:
             connection = self._idle.pop()
             if not connection.closed and not _is_readable(connection.pgconn.socket):

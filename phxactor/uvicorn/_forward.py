@@ -27,11 +27,11 @@ Receive: TypeAlias = Callable[[], Awaitable[Message]]
 Send: TypeAlias = Callable[[Message], Awaitable[None]]
 App: TypeAlias = Callable[[Scope, Receive, Send], Awaitable[None]]
 
-OF_CONNECTION: Final = frozenset(
+CONNECTION_HEADERS: Final = frozenset(
     {b"connection", b"keep-alive", b"proxy-connection", b"upgrade", b"te", b"trailer", b"expect"}
 )
 """Headers of a request that concern its connection (RFC 9110 section 7.6.1), which is uvicorn's."""
-NOT_BACK: Final = OF_CONNECTION | {b"date", b"transfer-encoding"}
+UVICORN_HEADERS: Final = CONNECTION_HEADERS | {b"date", b"transfer-encoding"}
 """Headers of a response that uvicorn writes itself."""
 
 
@@ -79,7 +79,7 @@ class Exchange(Far):
         """Have the endpoint answer the request."""
         query, scope["query_string"] = scope["query_string"], b""  # a session's token, which uvicorn's log would show
         target = path.encode("latin-1") + (b"?" + query if query else b"")
-        headers = [(name, value) for name, value in scope["headers"] if name not in OF_CONNECTION]
+        headers = [(name, value) for name, value in scope["headers"] if name not in CONNECTION_HEADERS]
         headers.append((b"connection", b"close"))
         try:
             head = self._http.send(h11.Request(method=scope["method"], target=target, headers=headers))
@@ -131,7 +131,7 @@ class Exchange(Far):
                     self._http.receive_data(b"")
             elif isinstance(event, h11.Response):
                 self._begun = True
-                kept = [(name, value) for name, value in event.headers if name not in NOT_BACK]
+                kept = [(name, value) for name, value in event.headers if name not in UVICORN_HEADERS]
                 await self._send({"type": "http.response.start", "status": event.status_code, "headers": kept})
             elif isinstance(event, h11.Data):
                 await self._send({"type": "http.response.body", "body": bytes(event.data), "more_body": True})
