@@ -20,7 +20,7 @@ from starlette.routing import WebSocketRoute
 from starlette.websockets import WebSocket
 
 import phxactor.uvicorn
-from phxactor.guest import Far, HostStream, open_guest, process_call
+from phxactor.guest import AsyncioSide, HostStream, open_guest, process_call
 from phxactor.http import PeerData
 from tests.conformance.zoo import endpoint
 
@@ -35,7 +35,7 @@ def frame(data: bytes) -> bytes:
     return b"\x81" + length + bytes(4) + data
 
 
-class Messages(Far):
+class Messages(AsyncioSide):
     """One client: what it sends becomes frames, and the other way round."""
 
     def __init__(self, websocket: WebSocket) -> None:

@@ -2,12 +2,12 @@
 
 from phxactor.guest._errors import GuestError, ProcessExitError
 from phxactor.guest._guest import Care, Guest, as_application, open_guest
-from phxactor.guest._host_stream import Far, HostStream
+from phxactor.guest._host_stream import AsyncioSide, HostStream
 from phxactor.guest._process_call import process_call
 
 __all__ = [
+    "AsyncioSide",
     "Care",
-    "Far",
     "Guest",
     "GuestError",
     "HostStream",

@@ -14,7 +14,7 @@ MUCH: Final = 65536
 """Bytes that wait to be read above which asyncio's side stops receiving."""
 
 
-class Far(ABC):
+class AsyncioSide(ABC):
     """asyncio's side of a stream: where its output goes."""
 
     @abstractmethod
@@ -37,8 +37,8 @@ class Far(ABC):
 class HostStream(trio.abc.HalfCloseableStream):
     """The stream, for a connection's process. Call everything in the thread of the loop."""
 
-    def __init__(self, far: Far) -> None:
-        self._far = far
+    def __init__(self, side: AsyncioSide) -> None:
+        self._side = side
         self._input = bytearray()
         self._full = False
         self._ended = False
@@ -54,7 +54,7 @@ class HostStream(trio.abc.HalfCloseableStream):
     # ---------------------------------------------------------------------------------- of asyncio's side
 
     def feed(self, data: bytes) -> bool:
-        """Take received bytes; False means: receive no more until `Far.wants_input`."""
+        """Take received bytes; False means: receive no more until `AsyncioSide.wants_input`."""
         self._input += data
         self._readable.set()
         self._full = len(self._input) > MUCH
@@ -97,14 +97,14 @@ class HostStream(trio.abc.HalfCloseableStream):
         del self._input[:end]
         if self._full and not self._input:
             self._full = False
-            self._far.wants_input()
+            self._side.wants_input()
         return data
 
     async def send_all(self, data: bytes | bytearray | memoryview) -> None:
         """Hand bytes to asyncio's side, and wait until it takes more."""
         await trio.lowlevel.checkpoint()
         self._check(self._lost)
-        self._far.write(bytes(data))
+        self._side.write(bytes(data))
         await self.wait_send_all_might_not_block()
         self._check(self._cut)
 
@@ -116,14 +116,14 @@ class HostStream(trio.abc.HalfCloseableStream):
         """End the output."""
         await trio.lowlevel.checkpoint()
         self._check(self._lost)
-        self._far.write_eof()
+        self._side.write_eof()
 
     async def aclose(self) -> None:
         """Close the connection."""
         if not self._closed:
             self._closed = True
             self.lose(reset=False)
-            self._far.close()
+            self._side.close()
         await trio.lowlevel.checkpoint()
 
     def _check(self, lost: bool) -> None:  # noqa: FBT001 - a private question

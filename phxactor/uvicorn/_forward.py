@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 import h11
 
-from phxactor.guest import Far, HostStream
+from phxactor.guest import AsyncioSide, HostStream
 from phxactor.net import peer_of
 
 if TYPE_CHECKING:
@@ -59,7 +59,7 @@ async def _refuse(send: Send, status: HTTPStatus) -> None:
     await send({"type": "http.response.body"})
 
 
-class Exchange(Far):
+class Exchange(AsyncioSide):
     """One request and its response, as HTTP on a stream: asyncio's side is the client's of that HTTP."""
 
     def __init__(self, send: Send) -> None:
@@ -142,7 +142,7 @@ class Exchange(Far):
             elif not isinstance(event, h11.InformationalResponse):
                 raise h11.RemoteProtocolError("closed without a response")
 
-    # ------------------------------------------------------------------------ what the endpoint does (Far)
+    # ------------------------------------------------------------------------ what the endpoint does (AsyncioSide)
 
     def write(self, data: bytes) -> None:
         """Take a part of the response; the endpoint waits until uvicorn has taken it."""

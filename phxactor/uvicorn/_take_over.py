@@ -20,7 +20,7 @@ from collections.abc import Callable
 from http import HTTPStatus
 from typing import TYPE_CHECKING, cast
 
-from phxactor.guest import Far, HostStream
+from phxactor.guest import AsyncioSide, HostStream
 from phxactor.http import last_answer
 from phxactor.net import events, peer_of
 
@@ -124,8 +124,8 @@ class TakeOver(asyncio.Protocol):
         self._transport.close()
 
 
-class Transport(Far):
-    """A transport of asyncio as the far side of a stream."""
+class Transport(AsyncioSide):
+    """A transport of asyncio as its side of a stream."""
 
     def __init__(self, transport: asyncio.Transport) -> None:
         self._transport = transport

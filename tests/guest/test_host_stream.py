@@ -6,11 +6,11 @@ import pytest
 import trio
 from trio.testing import MockClock, wait_all_tasks_blocked
 
-from phxactor.guest import Far, HostStream
+from phxactor.guest import AsyncioSide, HostStream
 from phxactor.guest._host_stream import MUCH
 
 
-class Side(Far):
+class Side(AsyncioSide):
     """Notes what happens on asyncio's side."""
 
     def __init__(self) -> None:
