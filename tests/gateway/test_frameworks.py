@@ -333,7 +333,7 @@ async def test_litestar_answers() -> None:
 
         return Stream(numbers())
 
-    async with hosting(asgi("/", Litestar([in_loop, sync, stream]))) as house:
+    async with hosting(asgi("/", Litestar([in_loop, sync, stream], logging_config=None))) as house:
         for path, text in (("/async", "trio"), ("/sync", "thread"), ("/stream", "012")):
             assert (await house.ask(path)).text == text
         assert (await house.ask("/none")).status == 404

@@ -233,7 +233,7 @@ async def test_within_trio() -> None:
     from phxactor.guest import Care  # noqa: PLC0415
 
     care = Care()
-    loop = asyncio.new_event_loop()
+    loop = asyncio.SelectorEventLoop()  # not by asyncio's policy, which trio-asyncio, once imported, changes
     task = loop.create_task(main())
     task.add_done_callback(lambda _: loop.stop())
     loop.run_forever()

@@ -123,7 +123,7 @@ def test_a_fork_in_a_thread_or_outside_of_the_scheduler_is_as_in_any_program() -
                     raise SystemExit(3)
                 except SystemExit:
                     os._exit(6)
-            print(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]))
+            print(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]), flush=True)
 
         async def main():
             await trio.to_thread.run_sync(forks)
