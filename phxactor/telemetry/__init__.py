@@ -4,7 +4,7 @@ from phxactor.telemetry._brief import brief
 from phxactor.telemetry._event import EVENTS, Event, Handler
 from phxactor.telemetry._log import log
 from phxactor.telemetry._log_line import as_exception, write
-from phxactor.telemetry._log_writer import NAME, end_log, flush_log
+from phxactor.telemetry._log_writer import NAME, end_log, flush_log, log_as_text
 from phxactor.telemetry._non_blocking import NonBlockingHandler
 
 __all__ = [
@@ -18,5 +18,6 @@ __all__ = [
     "end_log",
     "flush_log",
     "log",
+    "log_as_text",
     "write",
 ]

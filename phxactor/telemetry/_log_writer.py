@@ -17,8 +17,8 @@ import logging
 import os
 import sys
 import threading
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager, suppress
 from contextvars import copy_context
 from functools import partial
 from time import monotonic
@@ -52,6 +52,8 @@ class LogWriter:
         """Whether the thread is calling a handler."""
         self._handled = 0
         """Lines handled so far."""
+        self._text_only = 0
+        """The number of blocks of `lines_of_text` that last."""
         self._gave_up: int | None = None
         """The value of `_handled` when `end` last ran out of time; None if it never did."""
 
@@ -73,7 +75,8 @@ class LogWriter:
         with self._changed:
             if not self.queue.has_room():
                 return
-            live = self.queue.live < LIVE and target is None and _in_trio(give_back := _give_back())
+            may_live = self.queue.live < LIVE and target is None and not self._text_only
+            live = may_live and _in_trio(give_back := _give_back())
             self.queue.live += live
         if live:
             line = Line(record, context=copy_context())
@@ -87,6 +90,15 @@ class LogWriter:
                 self.queue.append(_line(OWN, logging.WARNING, _dropped(dropped)))
             self.queue.append(line)
             self._start()
+
+    @contextmanager
+    def lines_of_text(self) -> Iterator[None]:
+        """Queue lines as text only while the block lasts: the writer's thread then has nothing to give back."""
+        self._text_only += 1
+        try:
+            yield
+        finally:
+            self._text_only -= 1
 
     def flush(self, seconds: float) -> bool:
         """Wait at most `seconds` until all lines are handled. Return whether all are; False in the writer's thread."""
@@ -220,6 +232,14 @@ def flush_log(seconds: float = LAST) -> bool:
     It blocks the calling thread: use it at the end of a program, and in tests.
     """
     return WRITER.flush(seconds)
+
+
+def log_as_text() -> AbstractContextManager[None]:
+    """Have log lines queued as text only while the block lasts, without their exceptions and other values.
+
+    The log's thread then schedules nothing in the loop that wrote them, which a `Schedule` could not put in order.
+    """
+    return WRITER.lines_of_text()
 
 
 def end_log(*, failed: bool) -> None:

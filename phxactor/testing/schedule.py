@@ -24,6 +24,7 @@ import trio
 from trio.testing import MockClock, wait_all_tasks_blocked
 
 from phxactor.runtime import Exit, Runtime, open_runtime
+from phxactor.telemetry import log_as_text
 from phxactor.testing._schedule_steps import Steps
 from phxactor.testing._tracing import Trace, tracing
 from phxactor.testing.threads import in_turn
@@ -126,7 +127,7 @@ class Schedule:
         if isinstance(self._order, Random):
             self._random = self._order
         try:
-            with in_turn(), tracing() as self.trace, Steps(self.choose, self.trace.remark).ordered():
+            with log_as_text(), in_turn(), tracing() as self.trace, Steps(self.choose, self.trace.remark).ordered():
                 yield self.trace
         except (Exception, Exit) as error:  # noqa: BLE001 - raised again
             raise self.explain(error) from error.__cause__
