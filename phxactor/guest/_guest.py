@@ -47,6 +47,7 @@ class Guest:
 
     def __init__(self, application: Application, care: Care, *, server: bool) -> None:
         self.application = application
+        _check_thread()  # first: with trio-asyncio imported, a task of trio that is also one of asyncio has no loop
         self.loop = asyncio.get_running_loop()
         self.runtime: Runtime | None = None
         """The runtime; None until it is open."""

@@ -236,9 +236,11 @@ async def test_within_trio() -> None:
     loop = asyncio.SelectorEventLoop()  # not by asyncio's policy, which trio-asyncio, once imported, changes
     task = loop.create_task(main())
     task.add_done_callback(lambda _: loop.stop())
-    loop.run_forever()
+    try:
+        loop.run_forever()
+    finally:
+        loop.close()
     task.result()
-    loop.close()
 
 
 def test_what_is_no_application() -> None:

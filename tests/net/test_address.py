@@ -18,7 +18,7 @@ from phxactor.http import PeerData
 from phxactor.net import DEFAULT, Address, locate
 from phxactor.net._address import peer_of
 from phxactor.otp import Error
-from phxactor.runtime import open_runtime
+from phxactor.runtime import open_runtime, trap_exit
 from tests.conformance.client import Client
 from tests.patience import PATIENCE
 from tests.sockets.serving import eventually
@@ -199,6 +199,7 @@ async def test_a_socket_on_which_somebody_listens_is_not(tmp_path: Path, backlog
         other.listen(backlog)
         full.connect(str(path))  # with a backlog of 0, nobody else can connect
         async with open_runtime():
+            trap_exit()
             started = await endpoint(path=path).start_link()
             assert isinstance(started, Error)
             assert f"the address unix:{path} is in use" in str(started.reason)
@@ -210,6 +211,7 @@ async def test_a_file_that_is_no_socket_is_left_alone(tmp_path: Path) -> None:
     path = tmp_path / "precious"
     path.write_text("data")
     async with open_runtime():
+        trap_exit()
         started = await endpoint(path=path).start_link()
         assert isinstance(started, Error)
         assert "no socket" in str(started.reason)
@@ -219,6 +221,7 @@ async def test_a_file_that_is_no_socket_is_left_alone(tmp_path: Path) -> None:
 @pytest.mark.socket
 async def test_a_path_that_is_too_long_says_so(tmp_path: Path) -> None:
     async with open_runtime():
+        trap_exit()
         started = await endpoint(path=tmp_path / ("x" * 200)).start_link()
         assert isinstance(started, Error)
         assert "too long" in str(started.reason)
