@@ -20,6 +20,8 @@ SEND_TIMEOUT: Final = 30.0
 
 _CHUNK: Final = 64 * 1024
 _EMPTY_LINES: Final = re.compile(rb"(?:\r\n)+")
+_OF_H11: Final = re.compile(r"bytearray\((.*)\)", re.DOTALL)
+"""How h11 shows bytes in its errors; only what is in the parentheses is for people."""
 _UNDECIDED: Final = (b"", b"\r")
 
 
@@ -95,7 +97,7 @@ class H11Stream:
             event = self.h11.next_event()
         except h11.RemoteProtocolError as error:
             error.__traceback__ = None  # a frame of h11 in it refers to the error: a reference cycle
-            raise BadRequest(error.error_status_hint, str(error)) from None
+            raise BadRequest(error.error_status_hint, _OF_H11.sub(r"\1", str(error))) from None
         return event if isinstance(event, h11.Event) else None
 
     async def receive(self) -> None:

@@ -114,7 +114,8 @@ def value_of(name: Name) -> object:
     pid = current_runtime(look_only=True).names.whereis(name) if isinstance(name, str) else name.whereis()
     if pid is None:
         raise NoProcessError(
-            f"the resource {name!r} does not run: make it a child of a supervisor, ahead of the children that use it"
+            f"the resource {name!r} does not run: make it a child of a supervisor, ahead of the children that use it, "
+            "and serve the application that has it, not only its endpoint"
         )
     value = held_by(pid)
     if value is ABSENT:

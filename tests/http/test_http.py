@@ -500,3 +500,17 @@ def test_whatever_comes_is_a_request_or_a_mistake(data: bytes) -> None:
         assert await wire.http.next_request() is None
 
     trio.run(serve, clock=MockClock(autojump_threshold=0))
+
+
+@pytest.mark.parametrize(
+    ("data", "why"),
+    [
+        (b"garbage\r\n\r\n", "illegal request line: b'garbage'"),
+        (b"GET / HTTP/1.1\r\nho st: (a)\r\n\r\n", "illegal header line: b'ho st: (a)'"),
+        (b"GET / HTTP/1.1\r\n\r\n", "Missing mandatory Host: header"),
+    ],
+)
+async def test_a_refusal_shows_what_came_and_not_how_it_is_held(data: bytes, why: str) -> None:
+    with pytest.raises(BadRequest) as caught:
+        await HTTPConnection(Reset(data), peer=PEER).next_request()
+    assert caught.value.why == why
