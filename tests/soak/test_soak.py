@@ -30,7 +30,7 @@ async def test_a_life_leaves_nothing_behind(
 ) -> None:
     if life is not None:
         monkeypatch.setattr(churn, "LIVES", (life,))
-    lives = 60 if life else 300
+    lives = 30 if life else 150
     monkeypatch.setattr(churn, "PAUSE", 0.0)
     async with churning() as churned:
         seen = []
