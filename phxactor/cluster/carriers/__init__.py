@@ -1,0 +1,1 @@
+"""What carries bytes from node to node: see the README of each carrier."""

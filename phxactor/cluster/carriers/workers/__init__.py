@@ -1,0 +1,42 @@
+"""The carrier between the workers of one parent, and the control line between a worker and its parent."""
+
+from phxactor.cluster.carriers.workers._control import (
+    Beat,
+    Configure,
+    ControlError,
+    ControlMessage,
+    DescriptorsLostError,
+    Drain,
+    Failed,
+    Gone,
+    Hello,
+    LineLost,
+    Listen,
+    Peer,
+    Publish,
+    Ready,
+    Stop,
+    Stopped,
+)
+from phxactor.cluster.carriers.workers._control_line import ControlLine, control_pair
+
+__all__ = [
+    "Beat",
+    "Configure",
+    "ControlError",
+    "ControlLine",
+    "ControlMessage",
+    "DescriptorsLostError",
+    "Drain",
+    "Failed",
+    "Gone",
+    "Hello",
+    "LineLost",
+    "Listen",
+    "Peer",
+    "Publish",
+    "Ready",
+    "Stop",
+    "Stopped",
+    "control_pair",
+]
