@@ -1,9 +1,9 @@
 """The messages of the control line between a parent and its worker, and their form as bytes.
 
 The control line is a pair of sockets (AF_UNIX, SOCK_SEQPACKET). One packet is one message, so a message arrives whole
-or not at all, also from a process that was killed. A packet is a JSON object: "kind" names the message, the other keys are
-its fields; bytes are base64. Descriptors of files and sockets travel beside the packet (`_control_line`), in the order
-of the field `descriptors`.
+or not at all, also from a process that was killed. A packet is a JSON object: "kind" names the message, the other keys
+are its fields; bytes are base64. Descriptors of files and sockets travel beside the packet (`_control_line`), in the
+order of the field `descriptors`.
 
     parent                                                worker
       ── Configure ──────────────────────────────────────▶  first of all
