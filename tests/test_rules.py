@@ -46,6 +46,10 @@ def test_a_rule_without_a_cell_for_its_tests_is_told() -> None:
         linked(PAGE.replace("| b | | |", "| b | |"), {}, {})
 
 
+def test_CL31_rules_of_clusters_are_listed_on_no_page() -> None:
+    assert "CL31" not in links()
+
+
 def test_what_is_wrong_is_told() -> None:
     page = SPECIFICATION.read_text()
     without_x8 = "".join(line for line in page.splitlines(keepends=True) if not line.startswith("| X8 "))
