@@ -18,6 +18,10 @@ from trio.testing import MockClock, memory_stream_pair
 
 from phxactor import Error, LongPollOptions, Message, Ok, Request, Response, WebSocketOptions
 from phxactor.endpoint._connect_info import connect_info
+from phxactor.envelope import EnvelopeError, Frame, Kind, Seal
+from phxactor.envelope import Message as Said
+from phxactor.envelope import decode as decode_message
+from phxactor.envelope import encode as encode_message
 from phxactor.http import BadParams, PeerData, RequestError, SessionOptions, session_of
 from phxactor.http._body import MAX_FORM, decode_form
 from phxactor.http._h11_stream import BadRequest
@@ -259,6 +263,44 @@ TERMS: Final = [
     b"\x83l\x7f\xff\xff\xff",
 ]
 
+# ----------------------------------------------------------------------------------------------- envelopes
+
+CHANNEL: Final = b"fuzzed:t:endpoint.pubsub:room:1"
+SEALED: Final = Seal(SECRET)
+OPEN: Final = Seal(None)
+
+
+def envelope(data: bytes) -> None:
+    """Take what other nodes say, in a cluster with a secret and in one without; what was read is written alike."""
+    for seal in (SEALED, OPEN):
+        try:
+            frame = seal.open(CHANNEL, data)
+        except EnvelopeError:
+            continue
+        if data[:1] != b"{":
+            assert seal.seal(CHANNEL, frame) == data
+        _said(frame.message)
+    _said(data)
+
+
+def _said(data: bytes) -> None:
+    try:
+        message = decode_message(data)
+    except EnvelopeError:
+        return
+    assert encode_message(message) == data
+
+
+SAID: Final = encode_message(Said(Kind.BROADCAST, "endpoint.pubsub", "room:1", "news", b'{"a":1}'))
+FRAME: Final = Frame(bytes(range(16)), 7, 5, 1_700_000_000_000, SAID)
+ENVELOPES: Final = [
+    SAID,
+    SEALED.seal(CHANNEL, FRAME),
+    OPEN.seal(CHANNEL, FRAME),
+    b'{"v":1,"topic":"room:1","event":"news","payload":{"a":[1,2.5,null]},"scope":"news"}',
+    b"\x01\x02\xff\xff\xff\xff\xff",
+]
+
 TARGETS: Final = {
     "websocket": Target(websocket, FRAMES),
     "compressed_websocket": Target(compressed_websocket, [*FRAMES, *DEFLATED]),
@@ -266,6 +308,7 @@ TARGETS: Final = {
     "query": Target(query, QUERIES),
     "version_1": Target(version_1, MESSAGES),
     "version_2": Target(version_2, MESSAGES),
+    "envelope": Target(envelope, ENVELOPES),
     "term": Target(term, TERMS),
     "token": Target(token, [*TERMS, sign(SECRET, SALT, "user").encode()]),
 }
