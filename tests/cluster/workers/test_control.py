@@ -19,18 +19,20 @@ from phxactor.cluster.carriers.workers import (
     ControlLine,
     ControlMessage,
     DescriptorsLostError,
-    Failed,
     Gone,
     Hello,
     Listen,
     Peer,
     Ready,
     Stop,
+    Stopped,
+    Wanted,
     control_pair,
 )
 from phxactor.cluster.carriers.workers._control import _KINDS, MAX_BYTES, decode, encode
 from phxactor.cluster.carriers.workers._control_line import MAX_WAITING
 
+WANTED = Wanted(endpoint="web", number=1, path="/run/x", mode=0o660)
 VALUES = {
     "int": st.integers(-(2**53), 2**53),
     "str": st.text(st.characters(exclude_categories=["Cs"])),
@@ -70,10 +72,10 @@ def test_garbage_is_refused(packet: bytes) -> None:
         b'{"kind":"Gone"}',
         b'{"kind":"Gone","node":1}',
         b'{"kind":"Gone","node":"not base64"}',
-        b'{"kind":"Failed","text":null}',
-        b'{"kind":"Hello","node":"AAAA","name":"x","process":true,"addresses":[]}',
-        b'{"kind":"Hello","node":"AAAA","name":"x","process":1,"addresses":[1]}',
-        b'{"kind":"Hello","node":"AAAA","name":"x","process":1,"addresses":"x"}',
+        b'{"kind":"Stopped","reason":null}',
+        b'{"kind":"Hello","node":"AAAA","name":"x","process":true,"places":[]}',
+        b'{"kind":"Hello","node":"AAAA","name":"x","process":1,"places":[1]}',
+        b'{"kind":"Hello","node":"AAAA","name":"x","process":1,"places":"x"}',
         b'{"kind":"Peer","node":"AAAA","name":"x"}',
         b"{" + b" " * MAX_BYTES + b"}",
     ],
@@ -83,14 +85,21 @@ def test_what_looks_like_a_message_is_refused(packet: bytes) -> None:
         decode(packet)
 
 
+def test_a_wanted_place_survives_and_garbage_is_none() -> None:
+    assert Wanted.decode(WANTED.encode()) == WANTED
+    for text in ("", "[]", "{}", '{"endpoint":"web","number":"x"}'):
+        with pytest.raises(ControlError):
+            Wanted.decode(text)
+
+
 def test_a_message_that_is_too_large_is_refused_before_it_is_sent() -> None:
     with pytest.raises(ControlError, match=f"at most {MAX_BYTES}"):
-        encode(Failed(text="x" * MAX_BYTES))
+        encode(Stopped(reason="x" * MAX_BYTES))
 
 
 def test_a_configuration_does_not_show_its_secret() -> None:
     configure = Configure(
-        number=1, workers=1, slots=1, name="n", secret="s3cret", peers=0, generation=1, descriptors=(3,)
+        number=1, slot=0, workers=1, slots=1, name="n", secret="s3cret", peers=0, generation=1, descriptors=(3, 4)
     )
     assert "s3cret" not in repr(configure)
 
@@ -191,7 +200,7 @@ async def test_a_beat_has_counts() -> None:
     ours, theirs = map(ControlLine, control_pair())
     assert ours.send(Beat(state="degraded", why="redis is away", connections=3, memory=2**40))
     assert await theirs.receive() == Beat(state="degraded", why="redis is away", connections=3, memory=2**40)
-    hello = Hello(node=b"n" * 16, name="w", process=1, addresses=("127.0.0.1:4000", "unix:/run/x"))
+    hello = Hello(node=b"n" * 16, name="w", process=1, places=(WANTED.encode(), "{}"))
     assert ours.send(hello)
     assert await theirs.receive() == hello
     ours.close()

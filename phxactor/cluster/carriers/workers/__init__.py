@@ -6,8 +6,6 @@ from phxactor.cluster.carriers.workers._control import (
     ControlError,
     ControlMessage,
     DescriptorsLostError,
-    Drain,
-    Failed,
     Gone,
     Hello,
     LineLost,
@@ -19,6 +17,7 @@ from phxactor.cluster.carriers.workers._control import (
     Stopped,
 )
 from phxactor.cluster.carriers.workers._control_line import ControlLine, control_pair
+from phxactor.cluster.carriers.workers._wanted import Wanted
 
 __all__ = [
     "Beat",
@@ -27,8 +26,6 @@ __all__ = [
     "ControlLine",
     "ControlMessage",
     "DescriptorsLostError",
-    "Drain",
-    "Failed",
     "Gone",
     "Hello",
     "LineLost",
@@ -38,5 +35,6 @@ __all__ = [
     "Ready",
     "Stop",
     "Stopped",
+    "Wanted",
     "control_pair",
 ]

@@ -7,18 +7,19 @@ order of the field `descriptors`.
 
     parent                                                worker
       ── Configure ──────────────────────────────────────▶  first of all
-      ◀─────────────────────────────────────── Hello ─────  its node, and the addresses that it wants to listen on
-      ── Listen (the sockets of these addresses) ────────▶
+      ◀─────────────────────────────────────── Hello ─────  its node, and the places that it wants to listen on
+      ── Listen (the sockets of these places) ───────────▶
       ── Peer (one for each other worker) ───────────────▶  `peers` of Configure says for how many it waits
       ◀─────────────────────────────────────── Ready ─────  it serves
       ◀─────────────────────────────────────── Beat ──────  each second
       ── Peer, Gone ─────────────────────────────────────▶  as other workers come and go
       ◀─────────────────────────────────────── LineLost ──  its line to a peer broke: the parent makes a new one
       ── Publish ────────────────────────────────────────▶  a broadcast of the command line
-      ── Drain, Stop ────────────────────────────────────▶
-      ◀─────────────────────────────────────── Stopped ───  or Failed, with a traceback, if it did not start
+      ── Stop ───────────────────────────────────────────▶  it lets its clients go, and ends
+      ◀─────────────────────────────────────── Stopped ───
 
-The end of the line is the end of the other process. Both are of the same version: a worker is started by the command
+A worker that cannot start says why on standard error, as any program, and ends with an exit code above 0. The end of
+the line is the end of the other process. Both are of the same version: a worker is started by the command
 that started its parent.
 """
 
@@ -67,10 +68,15 @@ class ControlMessage:
 
 @attrs.frozen(kw_only=True)
 class Configure(ControlMessage):
-    """What a worker is: the first message on its line. Its descriptor is the shared memory of the counts."""
+    """What a worker is: the first message on its line.
+
+    Its descriptors are the shared memory of the counts, and a file for the stack of a crash (`faulthandler`).
+    """
 
     number: int
-    """Which worker it is, from 1; its slot in the shared memory is this number less 1."""
+    """Which worker it is, from 1, for people: a worker that is started again or reloaded has the number of the last."""
+    slot: int
+    """Its slot in the shared memory, from 0. No other worker has it as long as this one runs."""
     workers: int
     """How many workers the parent keeps running."""
     slots: int
@@ -84,13 +90,13 @@ class Configure(ControlMessage):
     generation: int
     """Counts the reloads: 1 for the first workers."""
 
-    least_descriptors: ClassVar[int] = 1
-    most_descriptors: ClassVar[int] = 1
+    least_descriptors: ClassVar[int] = 2
+    most_descriptors: ClassVar[int] = 2
 
 
 @attrs.frozen(kw_only=True)
 class Listen(ControlMessage):
-    """The listening sockets for the addresses that `Hello` named, in its order. `error` says why there are none."""
+    """The listening sockets for the places that `Hello` named, in its order. `error` says why there are none."""
 
     error: str = ""
 
@@ -125,13 +131,8 @@ class Publish(ControlMessage):
 
 
 @attrs.frozen(kw_only=True)
-class Drain(ControlMessage):
-    """Let the clients go in order, then stop."""
-
-
-@attrs.frozen(kw_only=True)
 class Stop(ControlMessage):
-    """Stop in order, as by SIGTERM."""
+    """Let the clients go in order, then end, as by SIGTERM. A second one changes nothing."""
 
 
 # ------------------------------------------------------------------------------------------------ worker to parent
@@ -146,8 +147,13 @@ class Hello(ControlMessage):
     name: str
     process: int
     """Its process id in the system."""
-    addresses: tuple[str, ...]
-    """The addresses that it wants to listen on: `host:port`, `[host]:port`, or `unix:path`."""
+    places: tuple[str, ...]
+    """The places that it wants to listen on, each as the JSON text of a `Wanted`.
+
+    Its descriptors are the listening sockets that the program itself has opened, or has been given.
+    """
+
+    most_descriptors: ClassVar[int] = MAX_DESCRIPTORS
 
 
 @attrs.frozen(kw_only=True)
@@ -188,17 +194,9 @@ class Stopped(ControlMessage):
     reason: str = ""
 
 
-@attrs.frozen(kw_only=True)
-class Failed(ControlMessage):
-    """The worker did not start."""
-
-    text: str
-    """The traceback, or a line that says why."""
-
-
 _KINDS: Final[Mapping[str, type[ControlMessage]]] = {
     kind.__name__: kind
-    for kind in (Configure, Listen, Peer, Gone, Publish, Drain, Stop, Hello, Ready, Beat, LineLost, Stopped, Failed)
+    for kind in (Configure, Listen, Peer, Gone, Publish, Stop, Hello, Ready, Beat, LineLost, Stopped)
 }
 
 
