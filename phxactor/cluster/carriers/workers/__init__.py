@@ -17,9 +17,11 @@ from phxactor.cluster.carriers.workers._control import (
     Stopped,
 )
 from phxactor.cluster.carriers.workers._control_line import ControlLine, control_pair
+from phxactor.cluster.carriers.workers._this_worker import VARIABLE, ThisWorker, is_started_by_a_parent, this_worker
 from phxactor.cluster.carriers.workers._wanted import Wanted
 
 __all__ = [
+    "VARIABLE",
     "Beat",
     "Configure",
     "ControlError",
@@ -35,6 +37,9 @@ __all__ = [
     "Ready",
     "Stop",
     "Stopped",
+    "ThisWorker",
     "Wanted",
     "control_pair",
+    "is_started_by_a_parent",
+    "this_worker",
 ]

@@ -83,6 +83,8 @@ class Configure(ControlMessage):
     """How many slots the shared memory has."""
     name: str
     """The name of its node, for people: `shop@web1/2`."""
+    group: bytes
+    """The first 8 bytes of its node's id: all workers of a parent share them, and no others (`new_node(name, group)`)."""
     secret: str = attrs.field(repr=False)
     """The secret of the parent, for endpoints without `secret_key_base`."""
     peers: int
@@ -176,6 +178,8 @@ class Beat(ControlMessage):
     """Other nodes that it sees."""
     memory: int = 0
     """Bytes."""
+    lag: int = 0
+    """Milliseconds by which the loop was late, at most, since the last beat."""
     lost: int = 0
     """Messages that it could not send to other nodes so far."""
 

@@ -98,6 +98,13 @@ class ControlLine:
             except OSError:
                 return None
 
+    def receive_now(self) -> ControlMessage | None:
+        """Return the message that is here already, None if the other process is gone, without a running trio.
+
+        Raises BlockingIOError if none is here, OSError if the socket is none, and ControlError as `receive`.
+        """
+        return self._received()
+
     def _received(self) -> ControlMessage | None:
         packet, ancillary, flags, _ = self._sock.recvmsg(MAX_BYTES + 1, _ANCILLARY, socket.MSG_CMSG_CLOEXEC)
         descriptors = array("i")
