@@ -24,8 +24,8 @@ EXCEPTIONS: Final = TESTS / "rules_without_test.txt"
 SECTIONS: Final = range(1, 13)
 """Those that say what a program can see. The others say how that comes about, and need no test of their own."""
 
-CLUSTERS: Final = frozenset({"CL", "ND", "NO"})
-"""Families of rules of nodes and clusters: their ids may stand in the names of tests, and no page lists them yet."""
+UNLISTED: Final = frozenset({"CL", "ND", "NO", "PR"})
+"""Families of rules of clusters and of presence: their ids may stand in the names of tests, and no page lists them."""
 
 _SECTION = re.compile(r"## (\d+)\. ")
 _ROW = re.compile(r"\| ([A-Z]+\d+) ?⚠? ?\|")
@@ -64,7 +64,7 @@ def links() -> dict[str, list[str]]:
     for path in sorted(TESTS.rglob("test_*.py")):
         for name, ids in _TEST.findall(path.read_text()):
             for rule in dict.fromkeys(ids.strip("_").split("_")):
-                if rule.rstrip("0123456789") not in CLUSTERS:
+                if rule.rstrip("0123456789") not in UNLISTED:
                     found[rule].append(_LINK.format(path=path.relative_to(ROOT), name=name))
     return dict(found)
 

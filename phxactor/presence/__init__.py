@@ -1,0 +1,1 @@
+"""Presence: who is here. See README.md in this folder."""
