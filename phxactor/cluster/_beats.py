@@ -1,0 +1,95 @@
+"""Beats: a node says each second that it lives, and hears who no longer does. Pure: the caller passes the time.
+
+A beat is a message of kind BEAT with the payload {"name": "shop@web1/2", "lost": 0, "version": 1}. `lost` counts the
+messages that its sender could not send by this carrier; a rise of it is a gap.
+"""
+
+from __future__ import annotations
+
+from typing import Final, final
+
+import attrs
+import orjson
+
+from phxactor.cluster._node import MAX_NAME
+from phxactor.envelope import EnvelopeError
+
+INTERVAL: Final = 1.0
+"""Seconds between two beats."""
+SILENT: Final = 5.0
+"""Seconds without a sign of life after which a node is down."""
+LATE: Final = 1.0
+"""Seconds by which one's own beat may be late; beyond that one was stopped oneself, and judges nobody for it."""
+VERSION: Final = 1
+"""The version of a beat's payload."""
+_MOST: Final = 2**63 - 1
+
+
+@attrs.frozen
+class Beat:
+    """The payload of a beat."""
+
+    name: str
+    """The name of the node that sends it."""
+    lost: int
+    """Messages that it could not send so far."""
+
+    def encode(self) -> bytes:
+        """Return it as JSON."""
+        return orjson.dumps({"name": self.name, "lost": self.lost, "version": VERSION})
+
+    @classmethod
+    def decode(cls, payload: bytes) -> Beat:
+        """Read a payload. Raises EnvelopeError for whatever is none; further fields are ignored (CL64)."""
+        try:
+            match orjson.loads(payload):
+                case {"name": str(name), "lost": int(lost)} if (
+                    0 < len(name) <= MAX_NAME and name.isprintable() and lost is not True and 0 <= lost <= _MOST
+                ):
+                    return cls(name, lost)
+        except orjson.JSONDecodeError:
+            pass
+        raise EnvelopeError("json", "the payload of a beat has a name and a number of lost messages")
+
+
+@final
+class Beats:
+    """Whom a carrier has heard, and when."""
+
+    __slots__ = ("_judged", "_lost", "heard")
+
+    def __init__(self, now: float) -> None:
+        self.heard: dict[bytes, float] = {}
+        """When each known sender was last heard, in the caller's seconds."""
+        self._lost: dict[bytes, int] = {}
+        self._judged = now
+
+    def beat(self, sender: bytes, lost: int, now: float) -> bool:
+        """Note a beat. Returns whether its sender has lost messages since the beat before."""
+        before = self._lost.get(sender)
+        self._lost[sender] = lost
+        self.heard[sender] = now
+        return before is not None and lost > before
+
+    def forget(self, sender: bytes) -> None:
+        """Forget a sender that is down."""
+        self.heard.pop(sender, None)
+        self._lost.pop(sender, None)
+
+    def forget_lost(self, sender: bytes) -> None:
+        """Take the number of the sender's next beat as the first: what it lost until then is told otherwise."""
+        self._lost.pop(sender, None)
+
+    def silent(self, now: float) -> list[bytes]:
+        """List who has been silent for too long; to be called every `INTERVAL`, after all that has come was read.
+
+        A call that is late tells that this node itself did not run (SIGSTOP, a paused virtual machine). Nobody is
+        judged by time in which this node could not hear.
+        """
+        late = now - self._judged - INTERVAL
+        self._judged = now
+        if late > LATE:
+            for sender, heard in self.heard.items():
+                self.heard[sender] = min(now, heard + late)
+            return []
+        return [sender for sender, heard in self.heard.items() if now - heard >= SILENT]

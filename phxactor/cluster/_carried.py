@@ -1,0 +1,71 @@
+"""What a node knows of one of its carriers: its counts, and since when it is away."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, final
+
+from phxactor.cluster import events
+from phxactor.cluster._statistics import Away, CarrierStatistics
+from phxactor.cluster._tally import Tally
+
+if TYPE_CHECKING:
+    from phxactor.cluster._carrier import Carrier
+    from phxactor.runtime import Runtime
+
+
+@final
+class Carried:
+    """The counts of one carrier."""
+
+    def __init__(self, carrier: Carrier, runtime: Runtime) -> None:
+        self.carrier = carrier
+        self.name = carrier.name
+        self.away: Away | None = Away(self.name, "it has not connected yet", runtime.now(), time.time())
+        self.was_there = False
+        """Whether it has ever been able to carry."""
+        self.sent = 0
+        self.sent_bytes = 0
+        self.received = 0
+        self.received_bytes = 0
+        self.dropped = 0
+        self.dropped_bytes = 0
+        self.gaps = 0
+        self.last_heard: float | None = None
+        self.drops = Tally(self.name, events.dropping, runtime.timers)
+        self.refused = Tally(self.name, events.refusing, runtime.timers)
+
+    def drop(self, why: str, messages: int, size: int) -> None:
+        """Count messages that could not go."""
+        self.dropped += messages
+        self.dropped_bytes += size
+        self.drops.add(why, messages)
+        if events.dropped.handlers:
+            events.dropped.emit(carrier=self.name, why=why, messages=messages, bytes=size)
+
+    def refuse(self, fault: str) -> None:
+        """Count a message that has come and is dropped."""
+        self.refused.add(fault)
+        if events.refused.handlers:
+            events.refused.emit(carrier=self.name, fault=fault)
+
+    def end(self) -> None:
+        """Tell no more."""
+        self.drops.end()
+        self.refused.end()
+
+    def statistics(self, nodes: int) -> CarrierStatistics:
+        """Return the counts."""
+        return CarrierStatistics(
+            nodes=nodes,
+            away=self.away,
+            sent=self.sent,
+            sent_bytes=self.sent_bytes,
+            received=self.received,
+            received_bytes=self.received_bytes,
+            dropped=self.dropped,
+            dropped_bytes=self.dropped_bytes,
+            refused=dict(self.refused.counts),
+            gaps=self.gaps,
+            last_heard=self.last_heard,
+        )

@@ -1,0 +1,374 @@
+"""LocalNode: this node as it takes part in a cluster. It is the state of one runtime, without a process of its own.
+
+The supervisor of the cluster holds it in its process dictionary, where `LocalNode.found` finds it. PubSub and others
+hand it messages and handlers; carriers hand it what comes (see `_carrier`). All functions are synchronous, but
+`confirmed`, and are for the runtime's thread.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable, Sequence
+from typing import TYPE_CHECKING, Final, TypeAlias, final
+
+import trio
+
+from phxactor.cluster import events
+from phxactor.cluster._carried import Carried
+from phxactor.cluster._interest import Interest
+from phxactor.cluster._monitoring import Gap, Monitors, NodeDown, NodeUp
+from phxactor.cluster._node import Node
+from phxactor.cluster._statistics import Away, Health, NodeStatistics
+from phxactor.cluster._view import View
+from phxactor.envelope import MAX_MESSAGE_BYTES, EnvelopeError, Message, decode, encode, lane_of
+
+if TYPE_CHECKING:
+    from phxactor.cluster._carrier import Carrier, DownReason
+    from phxactor.runtime import Pid, Runtime, Timer
+
+Handler: TypeAlias = "Callable[[Node | None, Message], object]"
+"""Takes a message of one kind: its sender, None if that is no node that is up (such as an emitter), and the message."""
+
+NAME: Final = "cluster"
+"""The registered name of the cluster's supervisor."""
+CONFIRM: Final = 1.0
+"""Seconds that `confirmed` waits at most (CL15)."""
+
+
+@final
+class LocalNode:
+    """This node, as it takes part in a cluster."""
+
+    def __init__(
+        self,
+        runtime: Runtime,
+        identity: Node,
+        carriers: Sequence[Carrier],
+        max_message_bytes: int = MAX_MESSAGE_BYTES,
+    ) -> None:
+        """Prepare a node; nothing runs yet. Raises ValueError if two carriers have one name."""
+        self.runtime: Final = runtime
+        self.identity: Final = identity
+        """The node that others see."""
+        self.id: Final = identity.id
+        self.max_message_bytes: Final = max_message_bytes
+        """Bytes of an encoded message at most, in both directions."""
+        self._carried = {one.name: Carried(one, runtime) for one in carriers}
+        if len(self._carried) != len(carriers):
+            raise ValueError(f"two carriers have one name: {', '.join(one.name for one in carriers)}")
+        self._there: list[Carried] = []
+        """The carriers that are not away."""
+        self._names: frozenset[str] = frozenset()
+        """Their names."""
+        self._alone = len(carriers) == 1
+        self._view = View()
+        self._interest = Interest()
+        self._waiters: dict[str, trio.Event] = {}
+        self._handlers: dict[int, Handler] = {}
+        self._monitors = Monitors()
+        self._telling: Timer | None = None
+        self._ending: Timer | None = None
+
+    @staticmethod
+    def found(runtime: Runtime) -> LocalNode | None:
+        """Return the node of a runtime; None if the runtime takes part in no cluster."""
+        supervisor = runtime.names.whereis(NAME)
+        if supervisor is None or supervisor.dictionary is None:
+            return None
+        node = supervisor.dictionary.get(LocalNode)
+        return node if isinstance(node, LocalNode) else None
+
+    def __repr__(self) -> str:
+        """Show its identity."""
+        return f"<LocalNode {self.identity.name} {self.id.hex()[:8]}>"
+
+    # --------------------------------------------------------------------------------------- for programs
+
+    def nodes(self) -> list[Node]:
+        """List the other nodes that are up, the longest known first."""
+        return list(self._view.nodes.values())
+
+    def node(self, node_id: bytes) -> Node | None:
+        """Return the other node with this id; None if it is not up."""
+        return self._view.nodes.get(node_id)
+
+    def health(self) -> Health:
+        """Return whether all carriers can carry."""
+        away = tuple(one.away for one in self._carried.values() if one.away is not None)
+        return Health("degraded" if away else "ready", away)
+
+    def statistics(self) -> NodeStatistics:
+        """Return the current counts."""
+        return NodeStatistics(
+            nodes=len(self._view.nodes),
+            lanes=len(self._interest.lanes),
+            unconfirmed=len(self._interest.unconfirmed),
+            carriers={name: one.statistics(len(self._view.reached(name))) for name, one in self._carried.items()},
+        )
+
+    def monitor(self, pid: Pid, *, gaps: bool = True) -> None:
+        """Put NodeUp, NodeDown and, with `gaps`, Gap into the mailbox of a process, until it ends."""
+        self._monitors.add(pid, gaps=gaps)
+
+    def demonitor(self, pid: Pid) -> None:
+        """Undo `monitor`."""
+        self._monitors.remove(pid)
+
+    # ------------------------------------------------------------------------------------------- messages
+
+    def handle(self, kind: int, handler: Handler) -> None:
+        """Have a function called with each message of a kind, in the step of the carrier's process.
+
+        Raises ValueError if another function has the kind.
+        """
+        known = self._handlers.setdefault(kind, handler)
+        if known != handler:
+            raise ValueError(f"messages of kind {kind} are handled by {known!r}")
+
+    def unhandle(self, kind: int, handler: Handler) -> None:
+        """Undo `handle`; for one who ends before the cluster does."""
+        if self._handlers.get(kind) == handler:
+            del self._handlers[kind]
+
+    def encode(self, message: Message) -> bytes:
+        """Return the bytes of a message, for `publish_encoded`. Raises ValueError if it is too large, or not text."""
+        return encode(message, self.max_message_bytes)
+
+    def publish(self, message: Message) -> None:
+        """Send a message to the other nodes that watch its scope and topic. Never waits, and tells of no failure.
+
+        Raises ValueError if it is too large.
+        """
+        self.publish_encoded(lane_of(message.scope, message.topic), self.encode(message))
+
+    def publish_encoded(self, lane: str, message: bytes) -> None:
+        """Do as `publish`, with bytes that `encode` has made and the lane of its scope and topic (`lane_of`)."""
+        for one in self._there:
+            one.sent += 1
+            one.sent_bytes += len(message)
+            one.carrier.publish(lane, message)
+        if len(self._there) != len(self._carried):
+            self._drop_for_those_away(len(message))
+
+    def publish_to_all(self, message: Message) -> None:
+        """Send a message to all other nodes, as `publish` does."""
+        encoded = self.encode(message)
+        for one in self._there:
+            one.sent += 1
+            one.sent_bytes += len(encoded)
+            one.carrier.publish_to_all(encoded)
+        if len(self._there) != len(self._carried):
+            self._drop_for_those_away(len(encoded))
+
+    def send(self, node_id: bytes, message: Message) -> bool:
+        """Send a message to one other node. Returns whether there is a way to it; it may be lost all the same.
+
+        Raises ValueError if it is too large.
+        """
+        encoded = self.encode(message)
+        for one in self._there:
+            if one.carrier.send(node_id, encoded):
+                one.sent += 1
+                one.sent_bytes += len(encoded)
+                return True
+        return False
+
+    # ------------------------------------------------------------------------------------------- interest
+
+    def watch(self, scope: str, topic: str) -> None:
+        """Have messages of a topic brought here: PubSub calls this for the first subscriber.
+
+        The carriers are told at the end of this pass of the scheduler, of all new topics at once.
+        """
+        if self._interest.watch(lane_of(scope, topic), self._names):
+            self._telling = self.runtime.timers.add(0.0, self._tell_new, None)
+
+    def unwatch(self, scope: str, topic: str) -> None:
+        """End that after a grace of 5 s: PubSub calls this after the last subscriber."""
+        now = self.runtime.now()
+        if self._interest.unwatch(lane_of(scope, topic), now):
+            self._after_grace(now)
+
+    def is_confirmed(self, scope: str, topic: str) -> bool:
+        """Say whether `confirmed` would return at once."""
+        return not self._interest.unconfirmed or lane_of(scope, topic) not in self._interest.unconfirmed
+
+    async def confirmed(self, scope: str, topic: str) -> None:
+        """Wait until each carrier that is not away has confirmed a topic that is watched, a second at most (CL15).
+
+        From then on no message is missed that another node publishes on it.
+        """
+        lane = lane_of(scope, topic)
+        if lane not in self._interest.unconfirmed:
+            return
+        done = self._waiters.get(lane)
+        if done is None:
+            done = self._waiters[lane] = trio.Event()
+        with trio.move_on_after(CONFIRM) as limit:
+            await done.wait()
+        if limit.cancelled_caught and events.watch_late.handlers:
+            events.watch_late.emit(lane=lane)
+
+    def lanes(self) -> list[str]:
+        """List all lanes that are watched: a carrier asks when it connects."""
+        return list(self._interest.lanes)
+
+    # --------------------------------------------------------------------------------- called by carriers
+
+    def up(self, carrier: Carrier, node: Node) -> None:
+        """Note that a carrier reaches a node; again changes nothing."""
+        if node.id != self.id and self._view.up(carrier.name, node):
+            if events.node_up.handlers:
+                events.node_up.emit(node=node, carrier=carrier.name)
+            self._monitors.tell(NodeUp(node))
+
+    def down(self, carrier: Carrier, node_id: bytes, reason: DownReason) -> None:
+        """Note that a carrier reaches a node no longer; one that it did not reach changes nothing."""
+        node = self._view.down(carrier.name, node_id)
+        if node is not None:
+            if events.node_down.handlers:
+                events.node_down.emit(node=node, carrier=carrier.name, reason=reason)
+            self._monitors.tell(NodeDown(node, reason))
+
+    def received(self, carrier: Carrier, sender_id: bytes, message: bytes) -> None:
+        """Take a message that has come, in the order in which its sender published it. Raises nothing.
+
+        What is wrong with it is counted, and it is dropped; so is a message of this node itself (CL11).
+        """
+        if sender_id == self.id or not (self._alone or self._comes_by(carrier, sender_id)):
+            return
+        one = self._carried.get(carrier.name)
+        if one is None:  # the node has ended
+            return
+        one.received += 1
+        one.received_bytes += len(message)
+        one.last_heard = self.runtime.now()
+        try:
+            decoded = decode(message, self.max_message_bytes)
+        except EnvelopeError as error:
+            one.refuse(error.fault)
+            return
+        handler = self._handlers.get(decoded.kind)
+        if handler is None:
+            one.refuse("kind")
+            return
+        try:
+            handler(self._view.nodes.get(sender_id), decoded)
+        except Exception as error:  # noqa: BLE001 - the carrier's process must go on
+            if events.handler_failed.handlers:
+                events.handler_failed.emit(carrier=one.name, kind=decoded.kind, exception=error)
+
+    def refused(self, carrier: Carrier, fault: str) -> None:
+        """Count a message that the carrier has dropped; `fault` is one of few words, such as "forged"."""
+        if (one := self._carried.get(carrier.name)) is not None:
+            one.refuse(fault)
+
+    def gap(self, carrier: Carrier, sender_id: bytes | None, since: float) -> None:
+        """Note that messages of a node, or of all nodes of a carrier (None), were lost on their way here.
+
+        `since` is when something was last heard before, in seconds of the runtime's clock. For a sender that is no
+        node that is up, such as an emitter, None is told.
+        """
+        node = None if sender_id is None else self._view.nodes.get(sender_id)
+        if (one := self._carried.get(carrier.name)) is not None:
+            one.gaps += 1
+        if events.gap.handlers:
+            events.gap.emit(node=node, carrier=carrier.name, seconds=self.runtime.now() - since)
+        self._monitors.tell(Gap(node, carrier.name, since))
+
+    def away(self, carrier: Carrier, why: str) -> None:
+        """Note that a carrier cannot carry; `why` is in words and holds no secret. Nobody waits for it any more."""
+        one = self._carried.get(carrier.name)
+        if one is not None and one.away is None:
+            one.away = Away(one.name, why, self.runtime.now(), time.time())
+            self._set_there()
+            self._release(self._interest.without(one.name))
+            if events.away.handlers:
+                events.away.emit(carrier=one.name, why=why)
+
+    def back(self, carrier: Carrier) -> None:
+        """Note that a carrier can carry, and has what `lanes` lists."""
+        one = self._carried.get(carrier.name)
+        if one is not None and one.away is not None:
+            seconds = self.runtime.now() - one.away.since
+            one.away = None
+            self._set_there()
+            if events.back.handlers:
+                events.back.emit(carrier=one.name, seconds=seconds)
+
+    def watched(self, carrier: Carrier, lanes: Iterable[str]) -> None:
+        """Note that from now on no message on these lanes is missed."""
+        self._release(self._interest.confirmed(carrier.name, lanes))
+
+    def dropped(self, carrier: Carrier, why: str, messages: int, size: int) -> None:
+        """Count messages that could not go, of `size` bytes together; `why` is one of few words."""
+        if (one := self._carried.get(carrier.name)) is not None:
+            one.drop(why, messages, size)
+
+    def lost(self, carrier: Carrier) -> int:
+        """Return how many messages a carrier could not send, for its beats."""
+        one = self._carried.get(carrier.name)
+        return 0 if one is None else one.dropped
+
+    def ended(self, carrier: Carrier, why: str) -> None:
+        """Note that the process of a carrier has ended: what it reached is down, and it is away."""
+        for node_id in self._view.reached(carrier.name):
+            self.down(carrier, node_id, "lost")
+        self.away(carrier, why)
+
+    def end(self) -> None:
+        """End the node with its supervisor: it says and hears nothing more, and nobody waits for it."""
+        for timer in (self._telling, self._ending):
+            if timer is not None:
+                self.runtime.timers.discard(timer)
+        self._telling = self._ending = None
+        for one in self._carried.values():
+            one.end()
+        self._carried.clear()
+        self._set_there()
+        self._handlers.clear()
+        self._monitors.end()
+        self._release(list(self._waiters))
+
+    # ------------------------------------------------------------------------------------------- private
+
+    def _comes_by(self, carrier: Carrier, sender_id: bytes) -> bool:
+        """Say whether messages of a sender come by this carrier: another one may cover the sender."""
+        return not any(one.carrier is not carrier and one.carrier.covers(sender_id) for one in self._carried.values())
+
+    def _set_there(self) -> None:
+        self._there = [one for one in self._carried.values() if one.away is None]
+        self._names = frozenset(one.name for one in self._there)
+
+    def _drop_for_those_away(self, size: int) -> None:
+        for one in self._carried.values():
+            if one.away is not None:
+                one.drop("away", 1, size)
+
+    def _release(self, lanes: Iterable[str]) -> None:
+        if self._waiters:
+            for lane in lanes:
+                waiter = self._waiters.pop(lane, None)
+                if waiter is not None:
+                    waiter.set()
+
+    def _tell_new(self, _: None) -> None:
+        self._telling = None
+        new = self._interest.told()
+        for one in self._carried.values():
+            one.carrier.watch(new)
+
+    def _after_grace(self, now: float) -> None:
+        end = self._interest.next_end()
+        if end is not None:
+            self._ending = self.runtime.timers.add(end - now, self._give_up, None)
+
+    def _give_up(self, _: None) -> None:
+        self._ending = None
+        now = self.runtime.now()
+        lanes = self._interest.given_up(now)
+        if lanes:
+            self._release(lanes)
+            for one in self._carried.values():
+                one.carrier.unwatch(lanes)
+        self._after_grace(now)

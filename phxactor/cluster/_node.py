@@ -1,0 +1,80 @@
+"""Node: who takes part in a cluster."""
+
+from __future__ import annotations
+
+import secrets
+import socket
+import sys
+from pathlib import Path
+from typing import Final
+
+import attrs
+
+ID_BYTES: Final = 16
+"""The bytes of a node's id, all random."""
+GROUP_BYTES: Final = 8
+"""The first bytes of an id: the workers of one parent have them in common."""
+MAX_NAME: Final = 255
+"""The most characters of a node's name."""
+
+
+def _check_id(_node: object, _field: object, given: bytes) -> None:
+    if type(given) is not bytes or len(given) != ID_BYTES:
+        raise ValueError(f"the id of a node is {ID_BYTES} bytes, not {given!r:.100}")
+
+
+def check_node_name(given: object) -> None:
+    """Raise ValueError unless this is a name for a node: 1 to 255 printable characters."""
+    if not isinstance(given, str) or not 0 < len(given) <= MAX_NAME or not given.isprintable():
+        raise ValueError(f"the name of a node is 1 to {MAX_NAME} printable characters, not {given!r:.100}")
+
+
+@attrs.frozen(repr=False)
+class Node:
+    """One operating-system process with a runtime that takes part in a cluster. Two nodes with the same id are equal.
+
+    `id` is 16 random bytes, made at its start, so a node that comes back is another one (CL10). `name` is for people,
+    such as `shop@web1/2`, and need not be unique.
+    """
+
+    id: bytes = attrs.field(validator=_check_id)
+    name: str = attrs.field(eq=False, validator=lambda _self, _field, name: check_node_name(name))
+
+    def __repr__(self) -> str:
+        """Show the name and the first bytes of the id."""
+        return f"<Node {self.name} {self.id.hex()[:8]}>"
+
+    def __str__(self) -> str:
+        """Return the name."""
+        return self.name
+
+    @property
+    def group(self) -> bytes:
+        """The first 8 bytes of the id, which the workers of one parent have in common."""
+        return self.id[:GROUP_BYTES]
+
+
+def new_group() -> bytes:
+    """Make the first bytes of the ids of all workers of one parent."""
+    return secrets.token_bytes(GROUP_BYTES)
+
+
+def new_node(name: str | None = None, group: bytes | None = None) -> Node:
+    """Make this process a node with a new id.
+
+    `name` is for people; by default the program and the host, such as `shop@web1`. `group` are the first 8 bytes of the
+    id of each worker of one parent; random if there is none.
+
+    Raises ValueError if the name is empty, too long or not printable, or `group` is not 8 bytes.
+    """
+    if group is None:
+        group = new_group()
+    elif len(group) != GROUP_BYTES:
+        raise ValueError(f"a group is {GROUP_BYTES} bytes, not {len(group)}")
+    return Node(group + secrets.token_bytes(ID_BYTES - GROUP_BYTES), _default_name() if name is None else name)
+
+
+def _default_name() -> str:
+    program = Path(sys.argv[0] if sys.argv else "").stem or "python"
+    name = f"{program}@{socket.gethostname()}"[:MAX_NAME]
+    return name if name.isprintable() else "node"

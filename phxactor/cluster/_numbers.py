@@ -1,0 +1,97 @@
+"""Numbers: gaps and replays, from the numbers that senders give to what they send. Pure, and bounded.
+
+A sender counts all that it sends, from 1, and says with each message which number its last one on the same lane had. So
+a receiver of a few lanes notices what it misses on them. A message with a number that is not higher than the highest
+seen of its sender is a replay (CL33).
+"""
+
+from __future__ import annotations
+
+from typing import Final, Literal, TypeAlias, final
+
+Verdict: TypeAlias = Literal["new", "gap", "replayed", "old", "many"]
+"""Take the message; take it, but something before it is missing; drop it: seen before, the first of its sender and more
+than 5 minutes off, or of one sender too many."""
+
+FRESH: Final = 300_000
+"""Milliseconds that the time of a sender not heard before may be off (CL33)."""
+SENDERS: Final = 20_000
+"""Senders that are known at the same time, at most."""
+LANES: Final = 200_000
+"""Pairs of a sender and a lane that are known at the same time, at most; gaps of the oldest go unnoticed."""
+
+
+@final
+class _Sender:
+    __slots__ = ("at", "covered", "highest")
+
+    def __init__(self, number: int, at: int) -> None:
+        self.highest = number
+        self.covered = 0
+        """All that was lost up to this number has been told."""
+        self.at = at
+        """The receiver's time of the last message, in milliseconds."""
+
+
+@final
+class Numbers:
+    """What a receiver has seen of each sender."""
+
+    __slots__ = ("_lanes", "_senders")
+
+    def __init__(self) -> None:
+        self._senders: dict[bytes, _Sender] = {}
+        self._lanes: dict[tuple[bytes, str], int] = {}
+
+    def __len__(self) -> int:
+        """Count the senders, and their lanes."""
+        return len(self._senders) + len(self._lanes)
+
+    def check(self, sender: bytes, lane: str, number: int, previous: int, *, sent_at: int, now: int) -> Verdict:
+        """Judge a message; `sent_at` and `now` are milliseconds since 1970, by the sender's and the receiver's clock.
+
+        A loss that several lanes show is a gap on the first of them only.
+        """
+        known = self._senders.get(sender)
+        if known is None:
+            if abs(now - sent_at) > FRESH:
+                return "old"
+            if len(self._senders) >= SENDERS and not self._make_room(now):
+                return "many"
+            known = self._senders[sender] = _Sender(number, now)
+        elif number <= known.highest:
+            return "replayed"
+        known.highest, known.at = number, now
+        key = sender, lane
+        last = self._lanes.pop(key, None)
+        self._lanes[key] = number
+        if last is None:
+            if len(self._lanes) > LANES:
+                del self._lanes[next(iter(self._lanes))]
+            return "new"
+        if previous <= last or previous <= known.covered:
+            return "new"
+        known.covered = number
+        return "gap"
+
+    def cover(self, sender: bytes) -> None:
+        """Note that all that a sender has lost so far is told."""
+        known = self._senders.get(sender)
+        if known is not None:
+            known.covered = known.highest
+
+    def restart(self) -> None:
+        """Forget what came last on each lane: what was missed until now is told otherwise. Replays stay known."""
+        self._lanes.clear()
+
+    def forget(self, lanes: frozenset[str]) -> None:
+        """Forget lanes that are no longer watched."""
+        for key in [key for key in self._lanes if key[1] in lanes]:
+            del self._lanes[key]
+
+    def _make_room(self, now: int) -> bool:
+        """Forget senders whose messages are all too old to be replayed. Returns whether there were any."""
+        gone = [sender for sender, one in self._senders.items() if abs(now - one.at) > 2 * FRESH]
+        for sender in gone:
+            del self._senders[sender]
+        return bool(gone)

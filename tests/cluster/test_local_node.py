@@ -1,0 +1,148 @@
+"""LocalNode: what it does with carriers, messages, interest and time. In virtual time, without a network."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import pytest
+import trio
+from trio.testing import MockClock, wait_all_tasks_blocked
+
+from phxactor.cluster import Cluster, Gap, LocalNode, Node, NodeDown, NodeUp, monitor_nodes, new_node, this_node
+from phxactor.envelope import MAX_MESSAGE_BYTES, Kind, Message, encode
+from phxactor.runtime import open_runtime, receive, self_pid
+from tests.cluster.in_memory import InMemory
+
+OTHER = Node(bytes(15) + b"\x01", "other@web2")
+NEWS = Message(Kind.BROADCAST, "pubsub", "news", "said", b"{}")
+
+
+@asynccontextmanager
+async def started(*carriers: InMemory, max_message_bytes: int = MAX_MESSAGE_BYTES) -> AsyncIterator[LocalNode]:
+    """Open a runtime that takes part in a cluster."""
+    async with open_runtime():
+        (await Cluster(carriers, name="this@web1", max_message_bytes=max_message_bytes).start_link()).unwrap()
+        await wait_all_tasks_blocked()
+        node = this_node()
+        assert node is not None
+        yield node
+
+
+async def test_a_runtime_without_a_cluster_is_no_node(autojump_clock: MockClock) -> None:
+    async with open_runtime():
+        assert this_node() is None
+        monitor_nodes()
+
+
+async def test_a_message_goes_to_its_handler_with_its_sender(autojump_clock: MockClock) -> None:
+    carrier = InMemory([])
+    async with started(carrier) as node:
+        came: list[tuple[Node | None, Message]] = []
+        node.handle(Kind.BROADCAST, lambda sender, message: came.append((sender, message)))
+        node.received(carrier, OTHER.id, encode(NEWS))
+        node.up(carrier, OTHER)
+        node.received(carrier, OTHER.id, encode(NEWS))
+        node.received(carrier, node.id, encode(NEWS))
+        assert came == [(None, NEWS), (OTHER, NEWS)]
+
+
+async def test_monitoring_processes_are_told_of_nodes_and_gaps(autojump_clock: MockClock) -> None:
+    carrier = InMemory([])
+    async with started(carrier) as node:
+        monitor_nodes()
+        node.up(carrier, OTHER)
+        node.up(carrier, OTHER)
+        node.gap(carrier, OTHER.id, 0.0)
+        node.down(carrier, OTHER.id, "silent")
+        node.down(carrier, OTHER.id, "silent")
+        told = [await receive(), await receive(), await receive()]
+        assert told == [NodeUp(OTHER), Gap(OTHER, "memory", 0.0), NodeDown(OTHER, "silent")]
+        assert len(self_pid().mailbox) == 0
+
+
+async def test_CL15_a_topic_is_confirmed_when_all_carriers_that_are_there_have_confirmed(
+    autojump_clock: MockClock,
+) -> None:
+    one, two = InMemory([], "one"), InMemory([], "two")
+    async with started(one, two) as node:
+        two.confirms = False
+        node.watch("pubsub", "news")
+        before = trio.current_time()
+        await node.confirmed("pubsub", "news")
+        assert trio.current_time() - before == 1.0
+        assert not node.is_confirmed("pubsub", "news")
+        node.watched(two, ["pubsub:news"])
+        assert node.is_confirmed("pubsub", "news")
+        await node.confirmed("pubsub", "news")
+        assert trio.current_time() - before == 1.0
+
+
+async def test_CL15_nobody_waits_for_a_carrier_that_is_away(autojump_clock: MockClock) -> None:
+    carrier = InMemory([])
+    async with started(carrier) as node:
+        carrier.confirms = False
+        node.watch("pubsub", "news")
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(node.confirmed, "pubsub", "news")
+            await wait_all_tasks_blocked()
+            before = trio.current_time()
+            node.away(carrier, "gone")
+        assert trio.current_time() == before
+        node.watch("pubsub", "more")
+        assert node.is_confirmed("pubsub", "more")
+        assert node.health().state == "degraded"
+        assert [one.why for one in node.health().away] == ["gone"]
+        node.back(carrier)
+        assert node.health().state == "ready"
+
+
+async def test_topics_of_one_pass_are_watched_in_one_batch_and_given_up_after_a_grace(
+    autojump_clock: MockClock,
+) -> None:
+    carrier = InMemory([])
+    async with started(carrier) as node:
+        node.watch("pubsub", "a")
+        node.watch("pubsub", "b")
+        await wait_all_tasks_blocked()
+        node.unwatch("pubsub", "a")
+        await trio.sleep(4)
+        node.unwatch("pubsub", "b")
+        node.watch("pubsub", "b")
+        await trio.sleep(2)
+        assert carrier.calls == [("watch", ["pubsub:a", "pubsub:b"]), ("unwatch", ["pubsub:a"])]
+        assert node.lanes() == ["pubsub:b"]
+
+
+@pytest.mark.parametrize(
+    "junk", [b"", b"\x01", b"\x02" + bytes(20), bytes(300), b"\x01\x02\xff" + bytes(20), b"\x01\x63" + bytes(5)]
+)
+async def test_CL31_what_is_wrong_is_counted_and_dropped(autojump_clock: MockClock, junk: bytes) -> None:
+    carrier = InMemory([])
+    async with started(carrier) as node:
+        node.handle(Kind.BROADCAST, lambda *_: pytest.fail("it was taken"))
+        node.received(carrier, OTHER.id, junk)
+        assert sum(node.statistics().carriers["memory"].refused.values()) == 1
+
+
+async def test_CL4_a_message_that_is_too_large_is_refused_in_the_caller(autojump_clock: MockClock) -> None:
+    async with started(InMemory([]), max_message_bytes=2000) as node:
+        with pytest.raises(ValueError, match="at most 2000 bytes"):
+            node.publish(Message(Kind.BROADCAST, "pubsub", "news", "said", bytes(2000)))
+
+
+async def test_CL26_what_is_published_while_a_carrier_is_away_is_counted(autojump_clock: MockClock) -> None:
+    carrier = InMemory([])
+    async with started(carrier) as node:
+        node.away(carrier, "gone")
+        node.publish(NEWS)
+        node.publish_to_all(NEWS)
+        counts = node.statistics().carriers["memory"]
+        assert (counts.dropped, counts.dropped_bytes, counts.sent) == (2, 2 * len(encode(NEWS)), 0)
+
+
+def test_CL10_each_node_has_an_id_of_its_own() -> None:
+    one, two = new_node("a"), new_node("a")
+    assert one != two
+    assert one.name == two.name
+    assert new_node("a", one.group).group == one.group
