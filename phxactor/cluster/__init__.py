@@ -2,7 +2,7 @@
 
 from phxactor.cluster._beats import Beat, Beats
 from phxactor.cluster._carrier import Carrier, DownReason
-from phxactor.cluster._cluster import Cluster, demonitor_nodes, monitor_nodes, this_node
+from phxactor.cluster._cluster import Cluster, demonitor_nodes, monitor_nodes, nodes, this_node
 from phxactor.cluster._local_node import LocalNode
 from phxactor.cluster._monitoring import Gap, NodeDown, NodeUp
 from phxactor.cluster._node import Node, new_group, new_node
@@ -32,5 +32,6 @@ __all__ = [
     "monitor_nodes",
     "new_group",
     "new_node",
+    "nodes",
     "this_node",
 ]

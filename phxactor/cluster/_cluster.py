@@ -18,10 +18,10 @@ from typing import TYPE_CHECKING
 import attrs
 
 from phxactor.cluster._local_node import NAME, LocalNode
-from phxactor.cluster._node import GROUP_BYTES, check_node_name, new_node
+from phxactor.cluster._node import GROUP_BYTES, Node, check_node_name, new_node
 from phxactor.envelope import MAX_MESSAGE_BYTES
 from phxactor.otp import ChildSpec, Error, Ignore, Ok, Supervise, Supervisor
-from phxactor.runtime import Pid, current_runtime, format_reason, own, self_pid
+from phxactor.runtime import SHUTDOWN, Pid, Shutdown, current_runtime, format_reason, is_atom, own, self_pid
 
 if TYPE_CHECKING:
     from phxactor.cluster._carrier import Carrier
@@ -52,6 +52,8 @@ class Cluster:
         name: the node's name, for people; by default the program and the host, such as `shop@web1`.
         max_message_bytes: the size of a message at most, in bytes; `broadcast` refuses a larger one.
         group: the first 8 bytes of the node's id, which the workers of one parent have in common.
+        secret: what all nodes of the cluster share, for carriers that others can write to; an Application gives the
+            `secret_key_base` of its endpoints.
 
     Raises:
         TypeError: a carrier is none.
@@ -63,6 +65,7 @@ class Cluster:
     name: str | None = attrs.field(default=None, kw_only=True)
     max_message_bytes: int = attrs.field(default=MAX_MESSAGE_BYTES, kw_only=True)
     group: bytes | None = attrs.field(default=None, kw_only=True, repr=False)
+    secret: str | None = attrs.field(default=None, kw_only=True, repr=False)
 
     def __attrs_post_init__(self) -> None:
         """Raise ValueError for an option that is not allowed."""
@@ -77,6 +80,10 @@ class Cluster:
     def of(cls, given: Cluster | Carrier | Sequence[Carrier]) -> Cluster:
         """Return a cluster as it is, or make one of a carrier or a list of carriers."""
         return given if isinstance(given, Cluster) else cls(given)
+
+    def with_secret(self, secret: str | None) -> Cluster:
+        """Return this cluster, or one with this secret if this one has none."""
+        return self if self.secret is not None or secret is None else attrs.evolve(self, secret=secret)
 
     def child_spec(self) -> ChildSpec:
         """Return the child specification: first in the list, as all that uses the cluster comes after it."""
@@ -97,7 +104,7 @@ class ClusterSupervisor(Supervisor):
         """Make the node, put it into the process dictionary for `LocalNode.found`, and return the carriers."""
         pid = self_pid()
         identity = new_node(cluster.name, cluster.group)
-        node = LocalNode(pid.runtime, identity, cluster.carriers, cluster.max_message_bytes)
+        node = LocalNode(pid.runtime, identity, cluster.carriers, cluster.max_message_bytes, cluster.secret)
         pid.dictionary = {**(pid.dictionary or {}), LocalNode: node}
         own(pid, partial(_end, node))
         return Supervise([_watched(one, node) for one in cluster.carriers], strategy="one_for_one")
@@ -125,13 +132,14 @@ async def _start(carrier: Carrier, node: LocalNode, spec: ChildSpec) -> Ok[Pid] 
 
 
 def _carrier_ended(carrier: Carrier, node: LocalNode, pid: Pid) -> None:
-    node.ended(carrier, f"its process ended: {format_reason(pid.exit_reason)}")
+    told = type(pid.exit_reason) is Shutdown or is_atom(pid.exit_reason, SHUTDOWN)
+    node.ended(carrier, None if told else f"its process ended: {format_reason(pid.exit_reason)}")
 
 
 def monitor_nodes(*, gaps: bool = True) -> None:
     """Tell the current process of other nodes from now on: NodeUp, NodeDown and, with `gaps`, Gap in its mailbox.
 
-    A channel gets them in `handle_info`. Nodes that are up already are not told: `nodes()` lists them. Without a
+    A channel gets them in `handle_info`. Nodes that are up already are not told: `nodes` lists them. Without a
     cluster nothing comes, so code need not know whether there is one.
     """
     pid = self_pid()
@@ -146,6 +154,12 @@ def demonitor_nodes() -> None:
     node = LocalNode.found(pid.runtime)
     if node is not None:
         node.demonitor(pid)
+
+
+def nodes() -> list[Node]:
+    """List the other nodes that are up, the longest known first; none if this runtime takes part in no cluster."""
+    node = this_node()
+    return [] if node is None else node.nodes()
 
 
 def this_node() -> LocalNode | None:

@@ -45,6 +45,7 @@ class LocalNode:
         identity: Node,
         carriers: Sequence[Carrier],
         max_message_bytes: int = MAX_MESSAGE_BYTES,
+        secret: str | None = None,
     ) -> None:
         """Prepare a node; nothing runs yet. Raises ValueError if two carriers have one name."""
         self.runtime: Final = runtime
@@ -53,6 +54,8 @@ class LocalNode:
         self.id: Final = identity.id
         self.max_message_bytes: Final = max_message_bytes
         """Bytes of an encoded message at most, in both directions."""
+        self.secret: Final = secret
+        """What the nodes of the cluster share; None if the program has given nothing."""
         self._carried = {one.name: Carried(one, runtime) for one in carriers}
         if len(self._carried) != len(carriers):
             raise ValueError(f"two carriers have one name: {', '.join(one.name for one in carriers)}")
@@ -310,8 +313,13 @@ class LocalNode:
         one = self._carried.get(carrier.name)
         return 0 if one is None else one.dropped
 
-    def ended(self, carrier: Carrier, why: str) -> None:
-        """Note that the process of a carrier has ended: what it reached is down, and it is away."""
+    def ended(self, carrier: Carrier, why: str | None) -> None:
+        """Note that the process of a carrier has ended: what it reached is down, and it is away.
+
+        With None it was told to end, as this node stops: nobody is told.
+        """
+        if why is None:
+            return
         for node_id in self._view.reached(carrier.name):
             self.down(carrier, node_id, "lost")
         self.away(carrier, why)

@@ -4,7 +4,7 @@
     run(application)                                    or: phxactor serve module:application
 
 The children and the endpoints have one supervisor, named `root`. They start in this order, so the endpoints start last
-and stop first.
+and stop first. With `cluster=...`, the program is a node of a cluster, whose carriers start before all else.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Final
 import attrs
 
 from phxactor import _checks as check
+from phxactor.cluster import Carrier, Cluster
 from phxactor.endpoint._endpoint import Endpoint
 from phxactor.net import Path
 from phxactor.otp import MAX_RESTARTS, MAX_SECONDS, Child, ChildSpec, Error, Ignore, Ok, Strategy, Supervise, Supervisor
@@ -38,6 +39,10 @@ def _endpoints(given: Iterable[Endpoint]) -> tuple[Endpoint, ...]:
     return endpoints
 
 
+def _cluster(given: Cluster | Carrier | Sequence[Carrier] | None) -> Cluster | None:
+    return None if given is None else Cluster.of(given)
+
+
 def _children(given: Iterable[Child]) -> tuple[Child, ...]:
     children: tuple[Child, ...] = check.listed("children", given)
     for one in children:
@@ -57,18 +62,22 @@ class Application:
     Args:
         children: child specifications, classes with `child_spec()`, or tuples of such a class and its start arguments.
         endpoints: the endpoints, each with a name of its own; they start after the children.
+        cluster: the carrier by which this program hears of other nodes, such as `Redis(...)`, a list of carriers, or a
+            `Cluster` with further options. It starts first. Its carriers get the `secret_key_base` of the first
+            endpoint that was given one, unless the cluster has a `secret`.
         strategy: `"rest_for_one"`, or another strategy of a `Supervisor`.
         max_restarts, max_seconds: more restarts than this within that many seconds end the program.
         name: the registered name of the supervisor.
 
     Raises:
-        TypeError: a child or an endpoint is none, or an endpoint is among the children.
+        TypeError: a child, an endpoint or a carrier is none, or an endpoint is among the children.
         ValueError: two children have one id (that of an endpoint is its name), or an option is not allowed.
 
     """
 
     children: Sequence[Child] = attrs.field(default=(), converter=_children)
     endpoints: Sequence[Endpoint] = attrs.field(default=(), converter=_endpoints)
+    cluster: Cluster | None = attrs.field(default=None, converter=_cluster)
     strategy: Strategy = "rest_for_one"
     max_restarts: int = MAX_RESTARTS
     max_seconds: int = MAX_SECONDS
@@ -76,7 +85,8 @@ class Application:
 
     def __attrs_post_init__(self) -> None:
         """Raise TypeError or ValueError for a child or an option that a supervisor would refuse."""
-        ids = [spec.id for spec in self._flags(self.children).children] + [one.name for one in self.endpoints]
+        ids = [spec.id for spec in self._flags([*self._first(), *self.children]).children]
+        ids += [one.name for one in self.endpoints]
         for one in ids:
             if ids.count(one) > 1:
                 raise ValueError(
@@ -135,7 +145,13 @@ class Application:
                 "Endpoint(...)"
             )
         specs = [one.child_spec(host=host, port=port, path=path, tls=tls, server=server) for one in self.endpoints]
-        return [*self.children, *specs]
+        return [*self._first(), *self.children, *specs]
+
+    def _first(self) -> list[ChildSpec]:
+        if self.cluster is None:
+            return []
+        given = (one.secret_key_base for one in self.endpoints if one.secret_is_given)
+        return [self.cluster.with_secret(next(given, None)).child_spec()]
 
     def _flags(self, children: Sequence[Child]) -> Supervise:
         return Supervise(children, strategy=self.strategy, max_restarts=self.max_restarts, max_seconds=self.max_seconds)

@@ -63,6 +63,8 @@ class EndpointOptions(Broadcaster):
     """Whether the PubSub is a child of the endpoint; a shared PubSub is a child of another supervisor."""
     secret_key_base: str
     """The key that signs and encrypts tokens."""
+    secret_is_given: bool
+    """Whether the program has given that key; if not, no other process has the same."""
     drain: DrainOptions
     where: Address
     """The address to listen on, unless `start_link` or `child_spec` gives another one."""
@@ -123,6 +125,7 @@ class EndpointOptions(Broadcaster):
             routes=routed,
             applications=_applications(one for one in given if isinstance(one, WebApplication)),
             secret_key_base=_secret(secret_key_base, mounts),
+            secret_is_given=secret_key_base is not None,
             drain=drain if drain is not None else DrainOptions(),
             where=locate(host, port, path),
             path_mode=path_mode,

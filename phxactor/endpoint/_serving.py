@@ -13,13 +13,14 @@ from typing import TYPE_CHECKING, Literal, TypeVar, final
 
 import attrs
 
+from phxactor.cluster import Health, LocalNode
 from phxactor.endpoint._sessions import Sessions
 from phxactor.gateway import HostedApplication
 from phxactor.http import PeerData, is_loopback
 from phxactor.net import AVAILABLE as READER_AVAILABLE
 from phxactor.net import ConnectionLimits, Flusher, Reader
 from phxactor.otp import ChildSpec, DynamicSupervisor, Error, Ignore, Ok, Partitions, PartitionSupervisor
-from phxactor.runtime import Pid, Runtime, self_pid
+from phxactor.runtime import Pid, Runtime, current_runtime, self_pid
 
 if TYPE_CHECKING:
     from phxactor.endpoint._options import EndpointOptions
@@ -101,9 +102,15 @@ class Serving:
         self.is_local = not self.gated and all(is_loopback(one.host) and not one.secure for one in addresses)
 
     @property
-    def state(self) -> Literal["ready", "draining"]:
-        """What the health path tells."""
-        return "draining" if self.draining or self.leaving else "ready"
+    def state(self) -> Literal["ready", "degraded", "draining"]:
+        """What the health path tells: degraded while a carrier of the cluster is away."""
+        return "draining" if self.draining or self.leaving else self.cluster_health().state
+
+    @staticmethod
+    def cluster_health() -> Health:
+        """Return the health of the node that the current runtime is; ready if it takes part in no cluster."""
+        node = LocalNode.found(current_runtime(look_only=True))
+        return Health("ready") if node is None else node.health()
 
     def shares(self, peer: PeerData) -> bool:
         """Say whether the peer of a connection is a proxy whose headers name the clients."""
