@@ -71,10 +71,10 @@ class Beats:
         self.heard[sender] = now
         return before is not None and lost > before
 
-    def forget(self, sender: bytes) -> None:
-        """Forget a sender that is down."""
+    def forget(self, sender: bytes) -> int | None:
+        """Forget a sender that is down; return how much it had lost, if it has said so."""
         self.heard.pop(sender, None)
-        self._lost.pop(sender, None)
+        return self._lost.pop(sender, None)
 
     def forget_lost(self, sender: bytes) -> None:
         """Take the number of the sender's next beat as the first: what it lost until then is told otherwise."""

@@ -22,8 +22,8 @@ class Carried:
         self.carrier = carrier
         self.name = carrier.name
         self.away: Away | None = Away(self.name, "it has not connected yet", runtime.now(), time.time())
-        self.was_there = False
-        """Whether it has ever been able to carry."""
+        self.is_told = False
+        """Whether an event has told that it is away."""
         self.sent = 0
         self.sent_bytes = 0
         self.received = 0

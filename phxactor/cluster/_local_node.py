@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, Final, TypeAlias, final
 
+import attrs
 import trio
 
 from phxactor.cluster import events
@@ -280,12 +281,21 @@ class LocalNode:
         self._monitors.tell(Gap(node, carrier.name, since))
 
     def away(self, carrier: Carrier, why: str) -> None:
-        """Note that a carrier cannot carry; `why` is in words and holds no secret. Nobody waits for it any more."""
+        """Note that a carrier cannot carry; `why` is in words and holds no secret. Nobody waits for it any more.
+
+        While it is away, another `why` replaces the one before, without an event; the first one is always told.
+        """
         one = self._carried.get(carrier.name)
-        if one is not None and one.away is None:
+        if one is None:
+            return
+        if one.away is None:
             one.away = Away(one.name, why, self.runtime.now(), time.time())
             self._set_there()
             self._release(self._interest.without(one.name))
+        else:
+            one.away = attrs.evolve(one.away, why=why)
+        if not one.is_told:
+            one.is_told = True
             if events.away.handlers:
                 events.away.emit(carrier=one.name, why=why)
 
@@ -294,7 +304,7 @@ class LocalNode:
         one = self._carried.get(carrier.name)
         if one is not None and one.away is not None:
             seconds = self.runtime.now() - one.away.since
-            one.away = None
+            one.away, one.is_told = None, False
             self._set_there()
             if events.back.handlers:
                 events.back.emit(carrier=one.name, seconds=seconds)

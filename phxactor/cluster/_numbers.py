@@ -9,6 +9,8 @@ from __future__ import annotations
 
 from typing import Final, Literal, TypeAlias, final
 
+Lane: TypeAlias = str | bytes
+"""What a sequence of messages belongs to, as the carrier names it: a topic's lane, or a channel."""
 Verdict: TypeAlias = Literal["new", "gap", "replayed", "old", "many"]
 """Take the message; take it, but something before it is missing; drop it: seen before, the first of its sender and more
 than 5 minutes off, or of one sender too many."""
@@ -41,13 +43,13 @@ class Numbers:
 
     def __init__(self) -> None:
         self._senders: dict[bytes, _Sender] = {}
-        self._lanes: dict[tuple[bytes, str], int] = {}
+        self._lanes: dict[tuple[bytes, Lane], int] = {}
 
     def __len__(self) -> int:
         """Count the senders, and their lanes."""
         return len(self._senders) + len(self._lanes)
 
-    def check(self, sender: bytes, lane: str, number: int, previous: int, *, sent_at: int, now: int) -> Verdict:
+    def check(self, sender: bytes, lane: Lane, number: int, previous: int, *, sent_at: int, now: int) -> Verdict:
         """Judge a message; `sent_at` and `now` are milliseconds since 1970, by the sender's and the receiver's clock.
 
         A loss that several lanes show is a gap on the first of them only.
@@ -84,7 +86,7 @@ class Numbers:
         """Forget what came last on each lane: what was missed until now is told otherwise. Replays stay known."""
         self._lanes.clear()
 
-    def forget(self, lanes: frozenset[str]) -> None:
+    def forget(self, lanes: frozenset[Lane]) -> None:
         """Forget lanes that are no longer watched."""
         for key in [key for key in self._lanes if key[1] in lanes]:
             del self._lanes[key]

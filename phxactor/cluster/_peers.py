@@ -14,7 +14,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final, final
 
-from phxactor.cluster._beats import Beat, Beats
+from phxactor.cluster._beats import SILENT, Beat, Beats
 from phxactor.cluster._node import Node
 from phxactor.envelope import VERSION, EnvelopeError, Kind, Message, decode, encode
 
@@ -39,8 +39,10 @@ class Peers:
         self._beats = Beats(node.runtime.now())
         self._owed: dict[bytes, float] = {}
         """Senders of which messages were missed, and since when; told when they are heard."""
-        self._silent: dict[bytes, None] = {}
-        """Nodes that went silent and may be heard again, the oldest first."""
+        self._silent: dict[bytes, tuple[float, int | None]] = {}
+        """Nodes that went silent, the oldest first: when each was last heard, and how much it had lost by then."""
+        self._untold: tuple[float, float] | None = None
+        """When the carrier came back, and since when messages were missed; None once anybody was told of it."""
 
     # ------------------------------------------------------------------------------------------ to send
 
@@ -67,6 +69,8 @@ class Peers:
             return False
         beats, now = self._beats, self._node.runtime.now()
         since = beats.heard.get(sender, now)
+        if self._silent and sender in self._silent:
+            since = self._silent[sender][0]
         if len(message) > 1 and message[0] == VERSION and message[1] in _OWN_KINDS:
             try:
                 missed |= self._noted(sender, decode(message, self._node.max_message_bytes), now)
@@ -75,8 +79,9 @@ class Peers:
             message = b""
         elif sender in beats.heard:
             beats.heard[sender] = now
-        if self._owed and sender in self._owed:
+        if self._owed and sender in self._owed and sender in beats.heard:  # up, or nobody would be told
             since, missed = self._owed.pop(sender), True
+            self._untold = None
         if missed:
             self._node.gap(self._carrier, sender, since)
         if message:
@@ -90,39 +95,51 @@ class Peers:
             return False
         beat = Beat.decode(message.payload)
         beats = self._beats
-        if sender not in beats.heard:
-            if len(beats.heard) >= MOST:
-                self._node.refused(self._carrier, "many")
-                return False
-            self._silent.pop(sender, None)
+        if sender not in beats.heard and len(beats.heard) >= MOST:
+            self._node.refused(self._carrier, "many")
+            return False
+        _, before = self._silent.pop(sender, (now, None))
         lost = beats.beat(sender, beat.lost, now)
         self._node.up(self._carrier, Node(sender, beat.name))
-        return lost
+        return lost or (before is not None and beat.lost > before)
+
+    def knows(self, sender: bytes) -> bool:
+        """Say whether this node is heard."""
+        return sender in self._beats.heard
 
     def gone(self, sender: bytes, reason: DownReason) -> None:
         """Note that a node cannot be heard any more: it said goodbye, or its line has ended."""
         self._beats.forget(sender)
         self._owed.pop(sender, None)
+        self._silent.pop(sender, None)
         self._node.down(self._carrier, sender, reason)
 
     def judge(self) -> None:
         """Find the nodes that are silent. To be called each second, after all that has come was read."""
-        for sender in self._beats.silent(self._node.runtime.now()):
-            self._silent[sender] = None
+        now = self._node.runtime.now()
+        for sender in self._beats.silent(now):
+            heard = self._beats.heard[sender]
+            self._silent[sender] = heard, self._beats.forget(sender)
             if len(self._silent) > MOST:
-                del self._silent[next(iter(self._silent))]
-            self._beats.forget(sender)
+                oldest = next(iter(self._silent))
+                del self._silent[oldest]
+                self._owed.pop(oldest, None)
             self._node.down(self._carrier, sender, "silent")
+        if self._untold is not None and now - self._untold[0] >= SILENT:
+            since, self._untold = self._untold[1], None
+            self._node.gap(self._carrier, None, since)
 
     def reconnected(self, since: float) -> None:
         """Note that messages of all nodes may have been missed since then. Call it before `node.back`.
 
-        Each node that is or was known is told as one gap when it is heard; if there is none, one gap of nobody is told
-        at once, since an emitter may have said something.
+        Each node that is or was known is told as one gap when it is heard. If there is none, or none is heard in 5 s,
+        one gap of nobody is told, since an emitter may have said something.
         """
         owed = [*self._beats.heard, *self._silent]
         for sender in owed:
             self._owed.setdefault(sender, since)
             self._beats.forget_lost(sender)
-        if not owed:
+        if owed:
+            self._untold = self._node.runtime.now(), since
+        else:
             self._node.gap(self._carrier, None, since)
