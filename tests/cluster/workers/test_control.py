@@ -99,7 +99,16 @@ def test_a_message_that_is_too_large_is_refused_before_it_is_sent() -> None:
 
 def test_a_configuration_does_not_show_its_secret() -> None:
     configure = Configure(
-        number=1, slot=0, workers=1, slots=1, name="n", group=b"g" * 8, secret="s3cret", peers=0, generation=1, descriptors=(3, 4)
+        number=1,
+        slot=0,
+        workers=1,
+        slots=1,
+        name="n",
+        group=b"g" * 8,
+        secret="s3cret",
+        peers=0,
+        generation=1,
+        descriptors=(3, 4),
     )
     assert "s3cret" not in repr(configure)
 

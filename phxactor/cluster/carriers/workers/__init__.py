@@ -19,6 +19,7 @@ from phxactor.cluster.carriers.workers._control import (
 from phxactor.cluster.carriers.workers._control_line import ControlLine, control_pair
 from phxactor.cluster.carriers.workers._this_worker import VARIABLE, ThisWorker, is_started_by_a_parent, this_worker
 from phxactor.cluster.carriers.workers._wanted import Wanted
+from phxactor.cluster.carriers.workers._workers import Workers
 
 __all__ = [
     "VARIABLE",
@@ -39,6 +40,7 @@ __all__ = [
     "Stopped",
     "ThisWorker",
     "Wanted",
+    "Workers",
     "control_pair",
     "is_started_by_a_parent",
     "this_worker",

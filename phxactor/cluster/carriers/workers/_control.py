@@ -84,7 +84,7 @@ class Configure(ControlMessage):
     name: str
     """The name of its node, for people: `shop@web1/2`."""
     group: bytes
-    """The first 8 bytes of its node's id: all workers of a parent share them, and no others (`new_node(name, group)`)."""
+    """The first 8 bytes of its node's id, which all workers of a parent share (`new_node(name, group)`)."""
     secret: str = attrs.field(repr=False)
     """The secret of the parent, for endpoints without `secret_key_base`."""
     peers: int
