@@ -1,4 +1,4 @@
-"""The command line: `phxactor demo` and `top`; `serve` and `token` are in modules of their own."""
+"""The command line: `phxactor demo` and `top`; the others are in modules of their own."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from cyclopts.validators import Number
 import phxactor
 from phxactor import Exit
 from phxactor.cli import env_file, tokens
+from phxactor.cli.broadcast import broadcast
 from phxactor.cli.logs import log_to_stderr
 from phxactor.cli.new import new
 from phxactor.cli.serve import Port, serve
@@ -25,6 +26,7 @@ app = App(
 )
 app.command(new)
 app.command(serve)
+app.command(broadcast)
 app.command(tokens.app)
 
 
