@@ -24,8 +24,7 @@ class Member:
 
     def __init__(self, number: int, max_message_bytes: int = MAX_MESSAGE_BYTES) -> None:
         self.name = f"test@here/{number}"
-        self.lost: list[bytes] = []
-        self.workers = Workers(on_lost=self.lost.append)
+        self.workers = Workers()
         self.cluster = Cluster(self.workers, name=self.name, group=GROUP, max_message_bytes=max_message_bytes)
         self.node: LocalNode
         self.pid: Pid

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import pytest
+from trio.testing import MockClock
 
 from tests.cluster.workers.mesh import mesh, until
 
 pytestmark = pytest.mark.socket
 
 
-async def test_a_broadcast_reaches_the_nodes_that_watch_its_topic_and_no_others() -> None:
+async def test_a_broadcast_reaches_the_nodes_that_watch_its_topic_and_no_others(autojump_clock: MockClock) -> None:
     async with mesh(4) as (one, two, three, four):
         for member in (two, three):
             member.node.watch("pubsub", "news")

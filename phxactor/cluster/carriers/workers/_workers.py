@@ -33,21 +33,16 @@ class Workers:
 
     name: Final = NAME
 
-    def __init__(
-        self, *, on_lost: Callable[[bytes], object] = _nothing, on_listed: Callable[[bytes], object] = _nothing
-    ) -> None:
-        """Begin without lines.
-
-        `on_lost` is called with the id of a node whose line broke, unless that node has said goodbye or `remove_line`
-        was called. `on_listed` is called with the id of a node whose lanes are known: what is published here reaches
-        it.
-        """
+    def __init__(self) -> None:
+        """Begin without lines."""
         self.lines: Final[dict[bytes, Line]] = {}
         """The open lines by the id of the other node."""
         self.dirty: Final[list[Line]] = []
         """The lines with something to write."""
-        self.on_lost = on_lost
-        self.on_listed = on_listed
+        self.on_lost: Callable[[bytes], object] = _nothing
+        """Called with the id of a node whose line has ended, unless the node has said goodbye."""
+        self.on_listed: Callable[[bytes], object] = _nothing
+        """Called with the id of a node whose lanes are known: what is published here reaches it."""
         self._batch = 0
         """The number of the last `watch`."""
         self._unconfirmed: deque[tuple[int, Sequence[str]]] = deque()
