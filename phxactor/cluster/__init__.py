@@ -9,6 +9,7 @@ from phxactor.cluster._node import Node, new_group, new_node
 from phxactor.cluster._numbers import Numbers, Verdict
 from phxactor.cluster._peers import Peers
 from phxactor.cluster._statistics import Away, CarrierStatistics, Health, NodeStatistics
+from phxactor.cluster.carriers.redis import Redis
 
 __all__ = [
     "Away",
@@ -27,6 +28,7 @@ __all__ = [
     "NodeUp",
     "Numbers",
     "Peers",
+    "Redis",
     "Verdict",
     "demonitor_nodes",
     "monitor_nodes",

@@ -9,6 +9,9 @@ carrier, and the carrier calls `LocalNode`, always as plain functions in the run
 What a carrier promises: what one node publishes on one lane, and what it sends to one node, arrives in order, at most
 once. What is lost is told as a gap, once by each node that missed something, for each sender. Nothing more.
 
+A carrier that others can write to has an attribute `needs_secret`: if it is True, the carrier starts only in a cluster
+that has a secret, and seals with `node.secret`.
+
 A carrier starts out *away*: it calls `back` when it can carry, and `away` when it no longer can.
 """
 

@@ -86,15 +86,30 @@ class Cluster:
         return self if self.secret is not None or secret is None else attrs.evolve(self, secret=secret)
 
     def child_spec(self) -> ChildSpec:
-        """Return the child specification: first in the list, as all that uses the cluster comes after it."""
+        """Return the child specification: first in the list, as all that uses the cluster comes after it.
+
+        Raises ValueError if a carrier needs a secret and there is none.
+        """
+        self._check()
         return ChildSpec(id=NAME, start=(self.start_link, (), {}), type="supervisor")
 
     async def start_link(self) -> Ok[Pid] | Error | Ignore:
         """Start the carriers under a supervisor that is linked to the caller; the node has a new id each time.
 
-        Returns `Error(("already_started", pid))` if this runtime takes part in a cluster already.
+        Returns `Error(("already_started", pid))` if this runtime takes part in a cluster already. Raises ValueError if
+        a carrier needs a secret and there is none.
         """
+        self._check()
         return await ClusterSupervisor.start_link(self, name=NAME)
+
+    def _check(self) -> None:
+        for one in self.carriers:
+            if self.secret is None and getattr(one, "needs_secret", False):
+                raise ValueError(
+                    f"{one!r:.200} needs a secret that all nodes have: give an endpoint a secret_key_base, or the "
+                    "carrier a secret of its own; for development secret=None, with which whoever can write there can "
+                    "say anything to all clients"
+                )
 
 
 class ClusterSupervisor(Supervisor):
