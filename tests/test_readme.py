@@ -31,13 +31,14 @@ from tests.patience import PATIENCE
 
 README: Final = ROOT / "README.md"
 DOCS: Final = sorted((ROOT / "docs").glob("*.md"))
-ELSEWHERE: Final = ("libraries.md", "testing.md", "tutorial.md")
-"""That about libraries needs servers: tests/libraries/test_page.py runs it. That about testing is a module of tests.
+ELSEWHERE: Final = ("emitter.md", "libraries.md", "testing.md", "tutorial.md")
+"""Those about the emitter and libraries need servers: tests/emitter and tests/libraries run them.
+That about testing is a module of tests.
 The tutorial is a project: tests/test_tutorial.py plays it."""
 
 
-CONFIGURATIONS: Final = {"caddy", "cfg", "docker", "ini", "nginx", "yaml"}
-"""Languages of blocks that tests/proxies runs."""
+CONFIGURATIONS: Final = {"caddy", "cfg", "docker", "ini", "js", "nginx", "yaml"}
+"""Languages of blocks that tests/proxies runs, and tests/emitter that of JavaScript."""
 
 
 @attrs.frozen
@@ -153,7 +154,7 @@ def test_the_commands_of_the_readme_exist(capsys: pytest.CaptureFixture[str]) ->
     targets = set(re.findall(r"\bmake ([a-z]+)\b", text))
     assert targets == {"demo", "test", "lint", "types", "unit", "loaded", "coverage", "docs"}
     assert all(re.search(rf"^{target}:", makefile, re.MULTILINE) for target in targets)
-    for command in set(re.findall(r"\bphxactor (demo|new|serve|token|top)\b", text)):
+    for command in set(re.findall(r"\bphxactor (broadcast|demo|new|serve|token|top)\b", text)):
         with suppress(SystemExit):
             cli.app([command, "--help"])
         out = capsys.readouterr().out

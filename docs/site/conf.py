@@ -40,6 +40,8 @@ CONTENTS: Final = {
     "Run it": [
         "docs/command-line",
         "docs/asgi",
+        "docs/emitter",
+        "docs/envelope",
         "docs/deploying",
         "docs/logging",
         "docs/events",

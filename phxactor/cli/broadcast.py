@@ -23,7 +23,7 @@ STDIN: Final = "-"
 def broadcast(
     topic: str,
     event: str,
-    payload: str,
+    payload: Annotated[str, Parameter(allow_leading_hyphen=True)],
     /,
     *,
     redis: Annotated[str | None, Parameter(env_var="PHXACTOR_REDIS")] = None,

@@ -1,6 +1,6 @@
 """What nodes say to one another, as bytes: messages, their sealed frames over Redis, and the names of Redis channels.
 
-All of it is pure, and none of it needs trio: an
+docs/envelope.md describes the bytes for programs in other languages. All of it is pure, and none of it needs trio: an
 emitter, which has no runtime, uses it as nodes do. Whatever is wrong with what came from outside is an `EnvelopeError`.
 """
 
