@@ -1,5 +1,6 @@
 """Nodes: processes of the operating system, each with a runtime, that hear of one another. See README.md here."""
 
+from phxactor.cluster._beats import INTERVAL as BEAT_INTERVAL
 from phxactor.cluster._beats import Beat, Beats
 from phxactor.cluster._carrier import Carrier, DownReason
 from phxactor.cluster._cluster import Cluster, demonitor_nodes, monitor_nodes, nodes, this_node
@@ -12,6 +13,7 @@ from phxactor.cluster._statistics import Away, CarrierStatistics, Health, NodeSt
 from phxactor.cluster.carriers.redis import Redis
 
 __all__ = [
+    "BEAT_INTERVAL",
     "Away",
     "Beat",
     "Beats",

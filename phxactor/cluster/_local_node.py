@@ -230,7 +230,10 @@ class LocalNode:
         """Note that a carrier reaches a node no longer; one that it did not reach changes nothing."""
         node = self._view.down(carrier.name, node_id)
         if node is not None:
-            if events.node_down.handlers:
+            if reason == "left":
+                if events.node_left.handlers:
+                    events.node_left.emit(node=node, carrier=carrier.name)
+            elif events.node_down.handlers:
                 events.node_down.emit(node=node, carrier=carrier.name, reason=reason)
             self._monitors.tell(NodeDown(node, reason))
 

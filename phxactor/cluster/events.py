@@ -10,8 +10,10 @@ from phxactor.telemetry import Event, log
 node_up: Final = Event("phxactor.cluster.node_up", "Another node is up: node, carrier.")
 node_down: Final = Event(
     "phxactor.cluster.node_down",
-    "No carrier reaches a node any more: node, carrier (the last one), reason (left, silent or lost).",
+    "No carrier reaches a node any more, which has not said goodbye: node, carrier (the last one), reason (silent or "
+    "lost).",
 )
+node_left: Final = Event("phxactor.cluster.node_left", "Another node has said goodbye: node, carrier.")
 gap: Final = Event(
     "phxactor.cluster.gap",
     "Messages of other nodes were lost on their way to this one: node (None for all of the carrier), carrier, seconds "
@@ -51,6 +53,7 @@ def _each(messages: object) -> str:
 
 log(node_up, logging.INFO, lambda fields: f"{fields['node']} is up, by {fields['carrier']}")
 log(node_down, logging.WARNING, lambda fields: f"{fields['node']} is down: {fields['reason']}")
+log(node_left, logging.INFO, lambda fields: f"{fields['node']} has left")
 log(
     gap,
     logging.WARNING,

@@ -1,0 +1,161 @@
+"""The simulated cluster: nodes, faults, time."""
+
+from __future__ import annotations
+
+import pytest
+import trio
+from trio.testing import MockClock
+
+from phxactor.cluster import Gap, Node, NodeDown, NodeUp, monitor_nodes
+from phxactor.envelope import Kind, Message
+from phxactor.runtime import Exit, receive
+from phxactor.testing import Nodes, SimulatedNode, cluster
+
+
+class Ear:
+    """What one node is told and receives."""
+
+    def __init__(self, node: SimulatedNode) -> None:
+        self.told: list[NodeUp | NodeDown | Gap] = []
+        self.came: list[tuple[str | None, str]] = []
+        node.local.handle(Kind.BROADCAST, self._take)
+        node.spawn(self._listen)
+
+    def _take(self, sender: Node | None, message: Message) -> None:
+        self.came.append((None if sender is None else sender.name, message.event))
+
+    async def _listen(self) -> None:
+        monitor_nodes()
+        while True:
+            message = await receive()
+            assert isinstance(message, NodeUp | NodeDown | Gap)
+            self.told.append(message)
+
+    def said(self) -> list[str]:
+        """Return what was told, in short."""
+        return [f"{type(one).__name__} {one.node}" for one in self.told]
+
+
+def say(node: SimulatedNode, event: str, topic: str = "news") -> None:
+    node.local.publish(Message(Kind.BROADCAST, "pubsub", topic, event, b"{}"))
+
+
+async def listening(nodes: Nodes) -> list[Ear]:
+    ears = [Ear(node) for node in nodes]
+    for node in nodes:
+        node.local.watch("pubsub", "news")
+        await node.local.confirmed("pubsub", "news")
+    return ears
+
+
+async def test_nodes_see_each_other_and_hear_what_they_watch(autojump_clock: MockClock) -> None:
+    async with cluster(3) as nodes:
+        a, b, _ = nodes
+        ears = await listening(nodes)
+        seen = [sorted(one.name for one in node.local.nodes()) for node in nodes]
+        assert seen == [["b", "c"], ["a", "c"], ["a", "b"]]
+        for number in range(3):
+            say(a, str(number))
+        await trio.sleep(1)
+        assert [ear.came for ear in ears] == [
+            [],
+            [("a", "0"), ("a", "1"), ("a", "2")],
+            [("a", "0"), ("a", "1"), ("a", "2")],
+        ]
+        say(b, "nobody", "other")
+        await trio.sleep(1)
+        assert nodes[0].local.statistics().carriers["simulated"].received == 0
+
+
+async def test_a_pair_that_cannot_hear_each_other(autojump_clock: MockClock) -> None:
+    async with cluster(3) as nodes:
+        ears = await listening(nodes)
+        nodes.network.cut("a", "b")
+        say(nodes[0], "lost on b")
+        await trio.sleep(10)
+        assert [ear.said() for ear in ears] == [["NodeDown b"], ["NodeDown a"], []]
+        nodes.network.heal()
+        await trio.sleep(2)
+        assert [ear.said() for ear in ears] == [
+            ["NodeDown b", "NodeUp b", "Gap b"],
+            ["NodeDown a", "NodeUp a", "Gap a"],
+            [],
+        ]
+        assert ears[2].came == [("a", "lost on b")]
+
+
+async def test_a_node_stopped_for_20_s_goes_on_and_judges_nobody(autojump_clock: MockClock) -> None:
+    async with cluster(3) as nodes:
+        ears = await listening(nodes)
+        await nodes[1].stop()
+        say(nodes[0], "waits")
+        await trio.sleep(20)
+        assert [ear.said() for ear in ears] == [["NodeDown b"], [], ["NodeDown b"]]
+        assert ears[1].came == []
+        nodes[1].go_on()
+        await trio.sleep(5)
+        assert [ear.said() for ear in ears] == [["NodeDown b", "NodeUp b"], [], ["NodeDown b", "NodeUp b"]]
+        assert ears[1].came == [("a", "waits")]
+
+
+async def test_a_killed_node_is_down_at_once_and_comes_back_as_another(autojump_clock: MockClock) -> None:
+    async with cluster(2) as nodes:
+        ears = await listening(nodes)
+        before = nodes[1].identity
+        start = trio.current_time()
+        await nodes[1].kill()
+        await trio.sleep(0.1)
+        assert ears[0].said() == ["NodeDown b"]
+        assert trio.current_time() - start < 1
+        await nodes.restart(nodes[1])
+        await trio.sleep(1)
+        assert ears[0].said() == ["NodeDown b", "NodeUp b"]
+        assert nodes[1].identity != before
+        assert nodes[1].local.lanes() == []
+
+
+async def test_a_node_that_loses_its_power_is_silent(autojump_clock: MockClock) -> None:
+    async with cluster(2) as nodes:
+        ears = await listening(nodes)
+        await nodes[1].kill(silent=True)
+        await trio.sleep(4)
+        assert ears[0].said() == []
+        await trio.sleep(3)
+        assert [(type(one), getattr(one, "reason", None)) for one in ears[0].told] == [(NodeDown, "silent")]
+
+
+async def test_a_node_that_leaves_says_goodbye(autojump_clock: MockClock) -> None:
+    async with cluster(2) as nodes:
+        ears = await listening(nodes)
+        left = nodes[1].identity
+        await nodes[1].leave()
+        await trio.sleep(1)
+        assert ears[0].told == [NodeDown(left, "left")]
+
+
+async def test_what_runs_in_a_killed_node_ends(autojump_clock: MockClock) -> None:
+    async with cluster(1) as nodes, trio.open_nursery() as nursery:
+
+        async def waits() -> None:
+            with pytest.raises(Exit, match="killed"):
+                await nodes[0].run(trio.sleep_forever)
+
+        nursery.start_soon(waits)
+        await trio.sleep(1)
+        await nodes[0].kill()
+
+
+async def test_what_does_not_fit_into_the_inbox_of_a_stopped_node_is_one_gap(autojump_clock: MockClock) -> None:
+    async with cluster(2, inbox=20_000) as nodes:
+        ears = await listening(nodes)
+        await nodes[1].stop()
+        for number in range(500):
+            say(nodes[0], str(number))
+        nodes[1].go_on()
+        await trio.sleep(1.5)
+        say(nodes[0], "after")
+        await trio.sleep(1)
+        assert ears[1].said() == ["Gap a"]
+        dropped = nodes[0].local.statistics().carriers["simulated"].dropped
+        assert dropped > 0
+        assert [event for _, event in ears[1].came] == [*map(str, range(500 - dropped)), "after"]
