@@ -44,7 +44,7 @@ class Member:
                 node = this_node()
                 assert node is not None
                 self.node = node
-                node.handle(Kind.BROADCAST, self._take)
+                node.handle(Kind.BROADCAST, self.take)
                 node.monitor(self_pid())
                 set_port(self.told.append)
                 pid = whereis("cluster")
@@ -61,7 +61,13 @@ class Member:
         self._stop.set()
         await self._stopped.wait()
 
-    def _take(self, sender: Node | None, message: Message) -> None:
+    def process(self) -> Pid:
+        """Return the process of its lines."""
+        (found,) = [pid for pid in self.pid.runtime.processes.values() if pid.initial_call == "Workers"]
+        return found
+
+    def take(self, sender: Node | None, message: Message) -> None:
+        """Keep a broadcast that came."""
         self.got.append(("" if sender is None else sender.name, message.payload))
 
     def say(self, topic: str, payload: bytes) -> None:

@@ -127,11 +127,6 @@ class FrameReader:
         self._at = end
         return kind, number, data[body:end]
 
-    @property
-    def holds_part(self) -> bool:
-        """Whether it holds the beginning of a frame: what a process leaves that was killed while it wrote."""
-        return bool(self._parts) or self._at < len(self._data) or self._skip > 0
-
 
 def frame(kind: FrameKind, number: int = 0, body: bytes = b"") -> bytes:
     """Return the bytes of a frame."""

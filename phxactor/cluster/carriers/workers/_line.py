@@ -203,11 +203,6 @@ class Line:
             self.has_left = True
             owner.left(self)
 
-    @property
-    def holds_part(self) -> bool:
-        """Whether a frame has come that is not whole."""
-        return self._reader.holds_part
-
     # ------------------------------------------------------------------------------------------- writing
 
     def flush(self, all_lanes: Callable[[], Iterable[str]]) -> bool:

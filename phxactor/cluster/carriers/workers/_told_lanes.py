@@ -22,7 +22,7 @@ AT_ONCE: Final = 64 * 1024
 class ToldLanes:
     """What one line has yet to be told."""
 
-    __slots__ = ("_batch", "_changes", "_listed", "_listing", "_size", "_whole", "told")
+    __slots__ = ("_batch", "_changes", "_listed", "_listing", "_whole", "size", "told")
 
     def __init__(self) -> None:
         """Begin with the whole list."""
@@ -30,8 +30,8 @@ class ToldLanes:
         """The number of the last `watch`."""
         self._changes: dict[str, bool] = {}
         """Whether a lane is watched, in the order of the changes."""
-        self._size = 0
-        """The characters of their lanes."""
+        self.size = 0
+        """The characters of lanes that wait as changes."""
         self._whole = True
         """Whether the whole list comes first."""
         self._listing: Iterator[str] | None = None
@@ -99,7 +99,7 @@ class ToldLanes:
                 break
         for lane in (*watched, *unwatched):
             del self._changes[lane]
-        self._size -= size
+        self.size -= size
         return watched, unwatched
 
     def _change(self, lanes: Iterable[str], *, watched: bool) -> None:
@@ -108,13 +108,13 @@ class ToldLanes:
         changes = self._changes
         for lane in lanes:
             if changes.pop(lane, None) is None:
-                self._size += len(lane)
+                self.size += len(lane)
             changes[lane] = watched
-        if self._size > MAX_CHANGES:
+        if self.size > MAX_CHANGES:
             self._whole = True
             self._listing = None
             self._forget_changes()
 
     def _forget_changes(self) -> None:
         self._changes.clear()
-        self._size = 0
+        self.size = 0
