@@ -21,6 +21,8 @@ from typing import TYPE_CHECKING
 
 import trio
 
+from phxactor.cluster import Cluster
+from phxactor.envelope import MAX_MESSAGE_BYTES
 from phxactor.runtime import Exit
 from phxactor.testing._network import INBOX, Network
 from phxactor.testing._settle import settle
@@ -67,6 +69,7 @@ async def cluster(
     children: Callable[[], Sequence[Child]] = tuple,
     carriers: Carriers | None = None,
     secret: str | None = None,
+    max_message_bytes: int = MAX_MESSAGE_BYTES,
     delay: float = 0.0,
     loss: float = 0.0,
     uneven: bool = False,
@@ -84,6 +87,7 @@ async def cluster(
         children: makes the children of each node, which start after its cluster.
         carriers: makes the carriers of a node by its name; by default one that is simulated.
         secret: what the simulated carriers seal their messages with; None for no seal.
+        max_message_bytes: the size of a message at most, in bytes.
         delay: seconds that a message takes from node to node.
         loss: the share of messages that are lost, from 0 to 1.
         uneven: whether a message may take up to a hundred times as long; those behind it on the same way wait for it.
@@ -102,7 +106,11 @@ async def cluster(
         inbox=inbox,
     )
     stopped = Stopped()
-    make = carriers if carriers is not None else lambda _: Simulated(network, secret)
+
+    def simulated(name: str) -> Cluster:
+        return Cluster(Simulated(network, secret), name=name, max_message_bytes=max_message_bytes)
+
+    make = simulated if carriers is None else carriers
     names = [ascii_lowercase[n] if count <= len(ascii_lowercase) else f"n{n}" for n in range(count)]
     nodes = [SimulatedNode(name, make, children, stopped) for name in names]
     failure: Exception | Exit | None = None

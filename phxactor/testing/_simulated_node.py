@@ -6,6 +6,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from contextvars import Context
 from typing import TYPE_CHECKING, TypeVar
 
+import attrs
 import outcome  # a dependency of trio
 import trio
 
@@ -18,8 +19,8 @@ if TYPE_CHECKING:
     from phxactor.testing._stopped import Stopped
 
 T = TypeVar("T")
-Carriers = Callable[[str], Carrier | Sequence[Carrier]]
-"""Makes the carriers of a node with a name, anew for each start."""
+Carriers = Callable[[str], Cluster | Carrier | Sequence[Carrier]]
+"""Makes the carriers of a node with a name, or its whole cluster, anew for each start."""
 
 
 class SimulatedNode:
@@ -141,9 +142,10 @@ class SimulatedNode:
             self._ended.set()
 
     async def _start_children(self) -> None:
-        made = self._make_carriers(self.name)
-        self.carriers = list(made) if isinstance(made, Sequence) else [made]
-        cluster = Cluster(self.carriers, name=self.name)
+        cluster = Cluster.of(self._make_carriers(self.name))
+        if cluster.name is None:
+            cluster = attrs.evolve(cluster, name=self.name)
+        self.carriers = list(cluster.carriers)
         children: list[Child] = [cluster.child_spec(), *self._children()]
         started = await Supervisor.start_link(children, strategy="rest_for_one")
         if not isinstance(started, Ok):

@@ -1,0 +1,67 @@
+"""The contract of carriers, for each of them."""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from itertools import combinations
+
+from phxactor.cluster import Cluster, Redis
+from phxactor.cluster.carriers.workers import Workers
+from phxactor.testing import SimulatedNode, cluster
+from tests.cluster.contract import CarrierContract
+from tests.cluster.redis.fake_redis import FakeRedis
+
+SECRET = "the secret of all these nodes"
+
+
+class TestSimulated(CarrierContract):
+    """The simulated carrier, with a delay."""
+
+    @asynccontextmanager
+    async def nodes(self, count: int, max_message_bytes: int) -> AsyncIterator[Sequence[SimulatedNode]]:
+        async with cluster(count, max_message_bytes=max_message_bytes, delay=0.005, secret=SECRET) as nodes:
+            yield nodes
+
+
+class TestWorkers(CarrierContract):
+    """Lines over socket pairs, in one process."""
+
+    @asynccontextmanager
+    async def nodes(self, count: int, max_message_bytes: int) -> AsyncIterator[Sequence[SimulatedNode]]:
+        carriers: list[Workers] = []
+
+        def make(name: str) -> Cluster:
+            carriers.append(Workers())
+            return Cluster(carriers[-1], name=name, group=b"one host", max_message_bytes=max_message_bytes)
+
+        try:
+            async with cluster(count, carriers=make) as nodes:
+                yield nodes
+        finally:
+            for one in carriers:
+                one.close_all()
+
+    async def connect(self, nodes: Sequence[SimulatedNode]) -> None:
+        for one, other in combinations(nodes, 2):
+            ends = socket.socketpair()
+            for node, peer, end in ((one, other, ends[0]), (other, one, ends[1])):
+                carrier = node.carriers[0]
+                assert isinstance(carrier, Workers)
+                carrier.add_line(peer.identity, end)
+
+
+class TestRedis(CarrierContract):
+    """The carrier over Redis, with a server in memory."""
+
+    @asynccontextmanager
+    async def nodes(self, count: int, max_message_bytes: int) -> AsyncIterator[Sequence[SimulatedNode]]:
+        redis = FakeRedis()
+
+        def make(name: str) -> Cluster:
+            carrier = Redis("redis://h", open_stream=redis.open_stream, secret=SECRET)
+            return Cluster(carrier, name=name, max_message_bytes=max_message_bytes)
+
+        async with cluster(count, carriers=make) as nodes:
+            yield nodes
