@@ -6,8 +6,8 @@
             async with cluster(count, carriers=lambda name: Mine()) as nodes:
                 yield nodes
 
-A carrier whose nodes do not find one another by themselves overrides `connect` too. A carrier over real sockets
-overrides the fixture `clock`, to return None.
+A carrier whose nodes do not find one another by themselves overrides `connect` too. A carrier over a real server
+overrides the fixture `clock`, to return None; any other subclasses `StoppedNodesContract`.
 """
 
 from __future__ import annotations
@@ -226,9 +226,26 @@ class CarrierContract(ABC):
                 a.say(topic, topic)
             await until(lambda: b.events()[-2:] == ["x", "y"])
 
+    async def test_counts(self, clock: MockClock | None) -> None:
+        async with self.parties(2) as (a, b):
+            await b.watch("x")
+            before = b.node.local.statistics().carriers
+            a.say("x", "said", bytes(100))
+            await until(lambda: b.came)
+            (name,) = before
+            size = len(a.node.local.encode(Message(Kind.BROADCAST, "pubsub", "x", "said", bytes(100))))
+            after = b.node.local.statistics().carriers[name]
+            assert after.received - before[name].received == 1
+            assert after.received_bytes - before[name].received_bytes == size
+            sent = a.node.local.statistics().carriers[name]
+            assert (sent.sent, sent.sent_bytes, sent.dropped) == (1, size, 0)
+            assert dict(after.refused) == {}
+
+
+class StoppedNodesContract(CarrierContract):
+    """What carriers promise of nodes that are stopped, in virtual time: it takes long, and no server stands between."""
+
     async def test_a_node_that_is_stopped_for_20_s_goes_on(self, clock: MockClock | None) -> None:
-        if clock is None:
-            pytest.skip("it takes 20 s: real processes are stopped elsewhere")
         async with self.parties(3) as (a, b, c):
             await b.watch("x")
             await c.watch("x")
@@ -245,8 +262,6 @@ class CarrierContract(ABC):
             assert len(b.gaps()) == len(set(b.gaps()))
 
     async def test_a_node_that_does_not_read_costs_a_bounded_number_of_bytes(self, clock: MockClock | None) -> None:
-        if clock is None:
-            pytest.skip("a real server takes what a stopped node does not read; see the faults of that carrier")
         async with self.parties(3) as (a, b, c):
             await b.watch("x")
             await c.watch("x")
@@ -264,18 +279,3 @@ class CarrierContract(ABC):
             came = [int(one) for one in b.events("a") if one != "after"]
             assert came == sorted(set(came))
             assert len(came) == 400 or b.gaps() == ["a"], "what was lost is told, once"
-
-    async def test_counts(self, clock: MockClock | None) -> None:
-        async with self.parties(2) as (a, b):
-            await b.watch("x")
-            before = b.node.local.statistics().carriers
-            a.say("x", "said", bytes(100))
-            await until(lambda: b.came)
-            (name,) = before
-            size = len(a.node.local.encode(Message(Kind.BROADCAST, "pubsub", "x", "said", bytes(100))))
-            after = b.node.local.statistics().carriers[name]
-            assert after.received - before[name].received == 1
-            assert after.received_bytes - before[name].received_bytes == size
-            sent = a.node.local.statistics().carriers[name]
-            assert (sent.sent, sent.sent_bytes, sent.dropped) == (1, size, 0)
-            assert dict(after.refused) == {}

@@ -2,21 +2,28 @@
 
 from __future__ import annotations
 
+import atexit
+import secrets
 import socket
 from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from contextlib import ExitStack, asynccontextmanager
+from functools import cache
 from itertools import combinations
+
+import pytest
+from trio.testing import MockClock
 
 from phxactor.cluster import Cluster, Redis
 from phxactor.cluster.carriers.workers import Workers
 from phxactor.testing import SimulatedNode, cluster
-from tests.cluster.contract import CarrierContract
+from tests.cluster.contract import CarrierContract, StoppedNodesContract
 from tests.cluster.redis.fake_redis import FakeRedis
+from tests.libraries import servers
 
 SECRET = "the secret of all these nodes"
 
 
-class TestSimulated(CarrierContract):
+class TestSimulated(StoppedNodesContract):
     """The simulated carrier, with a delay."""
 
     @asynccontextmanager
@@ -25,7 +32,7 @@ class TestSimulated(CarrierContract):
             yield nodes
 
 
-class TestWorkers(CarrierContract):
+class TestWorkers(StoppedNodesContract):
     """Lines over socket pairs, in one process."""
 
     @asynccontextmanager
@@ -52,7 +59,7 @@ class TestWorkers(CarrierContract):
                 carrier.add_line(peer.identity, end)
 
 
-class TestRedis(CarrierContract):
+class TestRedis(StoppedNodesContract):
     """The carrier over Redis, with a server in memory."""
 
     @asynccontextmanager
@@ -65,3 +72,36 @@ class TestRedis(CarrierContract):
 
         async with cluster(count, carriers=make) as nodes:
             yield nodes
+
+
+@pytest.mark.redis
+@pytest.mark.socket
+class TestRealRedis(CarrierContract):
+    """The carrier over Redis, with a server of its own; each test has another prefix."""
+
+    @pytest.fixture
+    def clock(self) -> MockClock | None:
+        return None
+
+    @asynccontextmanager
+    async def nodes(self, count: int, max_message_bytes: int) -> AsyncIterator[Sequence[SimulatedNode]]:
+        prefix = f"contract-{secrets.token_hex(4)}"
+
+        def make(name: str) -> Cluster:
+            carrier = Redis(f"redis://127.0.0.1:{_port()}", prefix=prefix, secret=SECRET)
+            return Cluster(carrier, name=name, max_message_bytes=max_message_bytes)
+
+        async with cluster(count, carriers=make) as nodes:
+            yield nodes
+
+
+_running = ExitStack()
+"""The server, which runs from the first test that needs it to the end of the process."""
+atexit.register(_running.close)
+
+
+@cache
+def _port() -> int:
+    if servers.REDIS is None:
+        pytest.skip("there is no redis-server: as root on Debian `make test` installs it")
+    return _running.enter_context(servers.redis_server())
