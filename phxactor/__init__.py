@@ -49,6 +49,7 @@ if TYPE_CHECKING:
         call,
     )
     from phxactor.otp import cast as cast
+    from phxactor.presence import Presence, Tracker
     from phxactor.pubsub import PubSub
     from phxactor.runtime import (
         KILL,
@@ -119,6 +120,7 @@ __all__ = [
     "PartitionSupervisor",
     "PayloadError",
     "Pid",
+    "Presence",
     "PubSub",
     "RawSocket",
     "Registry",
@@ -139,6 +141,7 @@ __all__ = [
     "Task",
     "TaskSupervisor",
     "Timeout",
+    "Tracker",
     "TrustedProxies",
     "TypedRequest",
     "WebSocketOptions",
@@ -174,7 +177,18 @@ __all__ = [
 
 if not TYPE_CHECKING:  # a checker that saw `__getattr__` would take every name for one of ours
     # `Status` is that of channels, so the first room that has a name counts.
-    _ROOMS: Final = ("channels", "endpoint", "gateway", "http", "otp", "pubsub", "runtime", "socket", "transport")
+    _ROOMS: Final = (
+        "channels",
+        "endpoint",
+        "gateway",
+        "http",
+        "otp",
+        "presence",
+        "pubsub",
+        "runtime",
+        "socket",
+        "transport",
+    )
     _NAMES: Final = frozenset(__all__) | {"cast", "get", "link", "post", "send"}
 
     def __getattr__(name: str) -> object:

@@ -15,6 +15,7 @@ channel alone, and the client joins again.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, ClassVar, Self
 
 import attrs
@@ -22,7 +23,9 @@ import attrs
 from phxactor.channels._handlers import Method, collect
 from phxactor.channels._process import ChannelProcess, refuse_event
 from phxactor.channels._results import Answered, HandleResult, JoinResult, Payload, status_of
-from phxactor.otp import ChildSpec, GenServer, Ok, check_async
+from phxactor.channels._track_after_join import TrackAfterJoin
+from phxactor.otp import ChildSpec, Error, GenServer, Ok, check_async
+from phxactor.presence import Given, Meta, Presence
 from phxactor.runtime import From, Pid, self_pid
 from phxactor.socket import Assigns, Ref, Reply, Serializer, Socket
 
@@ -48,6 +51,8 @@ class Channel(GenServer):
     intercept_handlers: ClassVar[dict[str, Method]] = {}
     intercepts: ClassVar[frozenset[str]] = frozenset()
     """Events that `handle_out` takes; those of `@intercept` methods are added automatically."""
+    presence: ClassVar[type[Presence] | None] = None
+    """The Presence of `track_after_join`, `track`, `update` and `untrack`."""
     shared_spec: ClassVar[ChildSpec | None] = None
     """The specification that all its processes are started from; None if the class has a `child_spec` of its own."""
 
@@ -120,6 +125,39 @@ class Channel(GenServer):
         socket = self._joined("broadcast")
         if socket.channel_pid is not None:
             socket.endpoint.broadcast_from(socket.channel_pid, self.topic, event, payload)
+
+    def track_after_join(self, key: object = None, meta: Given = None) -> None:
+        """Show this client as present, and show it who is: for `join`.
+
+        Once the join has been answered, the channel's process is tracked under the key, and `presence_state` is pushed.
+        Without a key it is only pushed. Raises TypeError if the class has no `presence`.
+        """
+        self._present()
+        self_pid().send(TrackAfterJoin(key, meta))
+
+    def track(self, key: object, meta: Given = None) -> Ok[str] | Error:
+        """Track this channel's process under a key of its topic: `Presence.track`."""
+        return self._present().track(self.topic, key, meta, pid=self._joined("track").channel_pid)
+
+    def update(self, key: object, meta: Given | Callable[[Meta], Given]) -> Ok[str] | Error:
+        """Replace its meta under a key, by another one or by a function of the present one: `Presence.update`."""
+        return self._present().update(self.topic, key, meta, pid=self.socket.channel_pid)
+
+    def untrack(self, key: object) -> None:
+        """Stop tracking it under a key: `Presence.untrack`. The end of the channel needs none."""
+        self._present().untrack(self.topic, key, pid=self.socket.channel_pid)
+
+    async def push_presence_state(self) -> None:
+        """Push `presence_state` again; phoenix.js takes it as the whole truth."""
+        await self._present().push_state(self._joined("push"))
+
+    def _present(self) -> type[Presence]:
+        presence = self.presence
+        if presence is None:
+            name = type(self).__qualname__
+            raise TypeError(f"{name} has no Presence: name it in the class, as in `presence = RoomPresence`")
+        presence.publish_to(self.socket.pubsub_server)
+        return presence
 
     def socket_ref(self) -> SocketRef:
         """Return the address of the current message's reply; raises RuntimeError if the message has no ref."""

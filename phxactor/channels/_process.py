@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, ClassVar, Final, NoReturn
 from phxactor.channels import events
 from phxactor.channels._payloads import PayloadError
 from phxactor.channels._results import status_of
+from phxactor.channels._track_after_join import TrackAfterJoin
 from phxactor.otp import Error, Handler, NoReply, Ok, Outcome, ServerProcess, Stop
 from phxactor.runtime import (
     NOPROC,
@@ -161,6 +162,14 @@ class ChannelProcess(ServerProcess):
             f"handle_out of {message.event!r:.100} must return NoReply(...), Stop(...) or None; got {result!r:.200}"
         )
 
+    async def on_track_after_join(self, message: TrackAfterJoin) -> Outcome:
+        """Do what `join` has asked for: now the channel is subscribed, and the join is answered (PR56 to PR58)."""
+        channel = self.channel
+        if message.key is not None:
+            channel.track(message.key, message.meta)
+        await channel.push_presence_state()
+        return None
+
     async def on_down(self, message: Down) -> Outcome:
         """Exit with the transport (C3); the end of the connection is a benign reason."""
         if message.ref is self.watch:
@@ -204,6 +213,7 @@ class ChannelProcess(ServerProcess):
         Message: on_message,
         OddEvent: on_odd_event,
         Broadcast: on_broadcast,
+        TrackAfterJoin: on_track_after_join,
         Down: on_down,
         Exited: on_exited,
     }

@@ -1,1 +1,8 @@
 """Presence: who is here. See README.md in this folder."""
+
+from phxactor.presence._element import Entry, Grouped, Meta
+from phxactor.presence._presence import Presence
+from phxactor.presence._tracker import Tracker
+from phxactor.presence._tracking import Given, PresenceStatistics
+
+__all__ = ["Entry", "Given", "Grouped", "Meta", "Presence", "PresenceStatistics", "Tracker"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any, TypeAlias, final
 
 import attrs
@@ -65,5 +66,20 @@ class Changes:
         return bool(self.joins or self.leaves)
 
 
-Grouped: TypeAlias = dict[str, dict[str, list[Meta]]]
-"""`{key: {"metas": [meta, ...]}}`: keys and metas oldest first."""
+Entry: TypeAlias = dict[str, Any]
+"""`{"metas": [meta, ...]}`, oldest first; what `fetch` adds stands beside `metas`."""
+
+Grouped: TypeAlias = dict[str, Entry]
+"""The entries of keys, the key that came first ahead."""
+
+
+def grouped(elements: Iterable[Element]) -> Grouped:
+    """Group the metas of elements of one topic by key."""
+    found: Grouped = {}
+    for element in elements:
+        entry = found.get(element.key)
+        if entry is None:
+            found[element.key] = {"metas": [element.meta]}
+        else:
+            entry["metas"].append(element.meta)
+    return found

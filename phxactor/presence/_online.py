@@ -1,4 +1,4 @@
-"""The elements that are online, by topic and key, with the lists that are made of them."""
+"""The elements that are online, by topic and key, oldest first."""
 
 from __future__ import annotations
 
@@ -9,40 +9,35 @@ from phxactor.presence._element import Element, Grouped, Meta
 
 @final
 class Topic:
-    """The elements of one topic that are online, oldest first."""
+    """The elements of one topic that are online."""
 
-    __slots__ = ("_grouped", "_stale", "count", "keys")
+    __slots__ = ("count", "keys", "version")
 
     def __init__(self) -> None:
         self.keys: dict[str, Element | dict[Element, None]] = {}
         """By key: the element, or all of them where there are several."""
         self.count = 0
         """The number of elements."""
-        self._grouped: Grouped | None = None
-        """The list as it was last read; keys that have changed since are in `_stale`."""
-        self._stale: dict[str, None] = {}
+        self.version = 0
+        """The number of changes so far."""
 
     def elements(self, key: str) -> list[Element]:
-        """Return the elements of a key, oldest first."""
+        """Return the elements of a key."""
         held = self.keys.get(key)
         if held is None:
             return []
         return [held] if isinstance(held, Element) else list(held)
 
     def metas(self, key: str) -> list[Meta]:
-        """Return the metas of a key, oldest first."""
+        """Return the metas of a key."""
         return [element.meta for element in self.elements(key)]
 
     def grouped(self) -> Grouped:
-        """Return all metas by key. It is kept until the next change: nobody may change it."""
-        known = self._grouped
-        if known is None:
-            known = self._grouped = {key: {"metas": self.metas(key)} for key in self.keys}
-        else:
-            for key in self._stale:
-                known[key] = {"metas": self.metas(key)}
-        self._stale.clear()
-        return known
+        """Return all metas by key; dicts and lists are new ones, the metas are not."""
+        return {
+            key: {"metas": [held.meta] if type(held) is Element else [one.meta for one in held]}
+            for key, held in self.keys.items()
+        }
 
     def add(self, element: Element) -> None:
         """Add an element."""
@@ -55,26 +50,20 @@ class Topic:
         else:
             held[element] = None
         self.count += 1
-        if self._grouped is not None:
-            self._stale[key] = None
+        self.version += 1
 
     def remove(self, element: Element) -> None:
         """Remove an element that is there."""
         key = element.key
         held = self.keys[key]
         self.count -= 1
-        if not isinstance(held, Element):
-            del held[element]
-            if held:
-                if len(held) == 1:
-                    (self.keys[key],) = held
-                if self._grouped is not None:
-                    self._stale[key] = None
-                return
-        del self.keys[key]
-        if self._grouped is not None:
-            self._grouped.pop(key, None)
-            self._stale.pop(key, None)
+        self.version += 1
+        if isinstance(held, Element):
+            del self.keys[key]
+            return
+        del held[element]
+        if len(held) == 1:
+            (self.keys[key],) = held
 
 
 @final

@@ -1,0 +1,17 @@
+"""The message by which a channel that joins is tracked once the join has been answered."""
+
+from __future__ import annotations
+
+from typing import final
+
+import attrs
+
+
+@final
+@attrs.frozen
+class TrackAfterJoin:
+    """What `Channel.track_after_join` sends to the channel's own process."""
+
+    key: object
+    """None: nobody is tracked, and the state is pushed."""
+    meta: object

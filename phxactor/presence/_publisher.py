@@ -1,0 +1,200 @@
+"""The publisher: tells the clients of this node, and the callbacks of a program, what has changed; topic by topic.
+
+    changed ──▶ pending ──┬─ a small topic: at once, in the step of the change ──┐
+                          ├─ a large one: at the end of a window ────────────────┼──▶ (fetch) ──▶ diff ──▶ callbacks
+                          └─ an end of a process: in the tracker's next step ────┘
+
+While a diff of a topic is being fetched, all that changes in that topic becomes the next one. Other topics do not wait.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import partial
+from typing import TYPE_CHECKING, Final, final
+
+import orjson
+
+from phxactor.presence._callbacks import Told
+from phxactor.presence._element import Changes, Element, Grouped, grouped
+from phxactor.presence._options import Options, window_of
+from phxactor.presence._pending import Pending
+from phxactor.socket import Broadcaster
+
+if TYPE_CHECKING:
+    from phxactor.presence._fetching import Fetching
+    from phxactor.presence._online import Online
+    from phxactor.pubsub import PubSub
+    from phxactor.runtime import Pid, Runtime
+
+FLUSH: Final = "flush"
+"""The message to the tracker: there are diffs to send."""
+
+
+@final
+class Publication:
+    """What the clients of one topic know, and what they have yet to be told."""
+
+    __slots__ = ("encoded", "fetched", "last", "pending", "waits")
+
+    def __init__(self) -> None:
+        self.pending = Pending()
+        self.waits = False
+        """Whether the next diff waits for its time: the end of a window or of a fetch, or the tracker's next step."""
+        self.last = 0.0
+        """When the last diff went out, in seconds of the runtime's clock."""
+        self.fetched: Changes | None = None
+        """The diff that is being fetched."""
+        self.encoded: bytes | None = None
+        """The state as JSON, as the diffs so far have made it."""
+
+
+@final
+class Publisher:
+    """Publishes the changes of one Presence or Tracker on one node."""
+
+    __slots__ = (
+        "_broadcasters",
+        "_dirty",
+        "_online",
+        "_options",
+        "_publications",
+        "_runtime",
+        "callbacks",
+        "fetching",
+        "tracker",
+    )
+
+    def __init__(self, options: Options, online: Online, runtime: Runtime) -> None:
+        """Start with nothing to tell."""
+        self._options: Final = options
+        self._online: Final = online
+        self._runtime: Final = runtime
+        self._broadcasters: dict[PubSub, Broadcaster] = {}
+        """Where diffs go: the PubSub of the options, and those of the endpoints whose channels use it."""
+        if options.pubsub is not None:
+            self.publish_to(options.pubsub)
+        self._publications: dict[str, Publication] = {}
+        self._dirty: dict[str, None] = {}
+        """Topics whose diffs the tracker sends in its next step."""
+        self.tracker: Pid | None = None
+        """The tracker's process: it gets `FLUSH` when something is dirty."""
+        self.fetching: Fetching | None = None
+        """What runs `fetch`; None for a class without one."""
+        self.callbacks: Pid | None = None
+        """The process that runs the other callbacks; None for a class without any."""
+
+    def publish_to(self, pubsub: PubSub) -> None:
+        """Send diffs to the subscribers of a PubSub, too."""
+        if pubsub not in self._broadcasters:
+            self._broadcasters[pubsub] = Broadcaster(pubsub)
+
+    # ---------------------------------------------------------------------------------------------- changes
+
+    def changed(self, name: str, joins: Sequence[Element], leaves: Sequence[Element], *, now: bool = True) -> None:
+        """Tell of a change in one topic: at once, or when its time comes; without `now`, in the tracker's next step."""
+        publication = self._publications.get(name)
+        if publication is None:
+            publication = self._publications[name] = Publication()
+        publication.pending.add(joins, leaves)
+        if publication.waits:
+            return
+        topic = self._online.topics.get(name)
+        window = 0.0 if topic is None else window_of(topic.count)
+        if window:
+            due = publication.last + window
+            if due > self._runtime.now():
+                publication.waits = True
+                self._runtime.timers.add_at(due, self._soon, name)
+                return
+        if now:
+            self._flush(name, publication)
+        else:
+            publication.waits = True
+            self._soon(name)
+
+    def _soon(self, name: str) -> None:
+        if not self._dirty and self.tracker is not None:
+            self.tracker.deliver(FLUSH)
+        self._dirty[name] = None
+
+    def flush(self) -> None:
+        """Send the diffs that are due, in the tracker's step."""
+        dirty, self._dirty = self._dirty, {}
+        for name in dirty:
+            publication = self._publications.get(name)
+            if publication is not None:
+                publication.waits = False
+                self._flush(name, publication)
+
+    def _flush(self, name: str, publication: Publication) -> None:
+        """Send what is pending, unless a diff of this topic is still being fetched."""
+        if publication.fetched is not None:
+            publication.waits = True
+            return
+        if publication.pending:
+            changes = publication.pending.take()
+            if changes:
+                self._tell(name, publication, changes)
+        if name not in self._online.topics and not publication.waits:
+            self._publications.pop(name, None)
+
+    def _tell(self, name: str, publication: Publication, changes: Changes) -> None:
+        publication.encoded = None
+        publication.last = self._runtime.now()
+        if self.fetching is None:
+            self._send(name, changes, grouped(changes.joins), grouped(changes.leaves))
+        else:
+            publication.fetched = changes
+            publication.waits = True
+            self.fetching.start(name, changes, partial(self._fetched, name, publication, changes))
+
+    def _fetched(self, name: str, publication: Publication, changes: Changes, joins: Grouped, leaves: Grouped) -> None:
+        if publication.fetched is changes:
+            publication.fetched = None
+            publication.waits = False
+            self._send(name, changes, joins, leaves)
+            self._flush(name, publication)
+
+    def _send(self, name: str, changes: Changes, joins: Grouped, leaves: Grouped) -> None:
+        for broadcaster in self._broadcasters.values():
+            if broadcaster.pubsub.runs():
+                broadcaster.local_broadcast(name, self._options.diff_event, {"joins": joins, "leaves": leaves})
+        if self.callbacks is not None:
+            self.callbacks.deliver(Told(name, changes.joins, changes.leaves, joins, leaves))
+
+    # ------------------------------------------------------------------------------------------------ reading
+
+    def read(self, name: str) -> None:
+        """Note that somebody has read the present list of a topic."""
+        publication = self._publications.get(name)
+        if publication is not None:
+            publication.pending.read()
+
+    def state(self, name: str) -> bytes:
+        """Return the state of a topic as JSON: what all diffs so far have told.
+
+        It is encoded once, and kept until the next diff. What has changed since comes with that diff.
+        """
+        publication = self._publications.get(name)
+        if publication is None:
+            topic = self._online.topics.get(name)
+            if topic is None:
+                return b"{}"
+            publication = self._publications[name] = Publication()
+        if publication.encoded is None:
+            self._flush(name, publication)
+            topic = self._online.topics.get(name)
+            publication.encoded = b"{}" if topic is None else orjson.dumps(topic.grouped())
+        return publication.encoded
+
+    def tracker_starts(self, tracker: Pid) -> None:
+        """Go on with a new tracker's process: send what the last one may have left behind."""
+        self.tracker = tracker
+        for name, publication in list(self._publications.items()):
+            publication.waits = False
+            if publication.fetched is not None:
+                changes = publication.fetched
+                self._fetched(name, publication, changes, grouped(changes.joins), grouped(changes.leaves))
+            else:
+                self._flush(name, publication)
