@@ -68,6 +68,8 @@ async def answer(answering: Answering | Response, request: Request) -> Response:
     try:
         if len(request.body) > answering.max_body_bytes:
             return Response(HTTPStatus.REQUEST_ENTITY_TOO_LARGE)
+        if answering.admit is not None and request.body and (refused := await answering.admit()) is not None:
+            return refused
         try:
             response = await answering.answer(request)
         except RequestError as error:

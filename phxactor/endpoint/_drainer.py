@@ -85,6 +85,8 @@ async def _empty(serving: Serving, options: DrainOptions, left: set[Monitor]) ->
             listener.exit(SHUTDOWN)
             await self_pid().receive_ref(gone, 0, None)
     serving.draining = True
+    if serving.relay is not None:
+        serving.relay.drain()
     transports = await serving.transports()
     if events.draining.handlers:
         events.draining.emit(transports=len(transports))

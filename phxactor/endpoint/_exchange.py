@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Coroutine
 from http import HTTPStatus
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import attrs
 
 from phxactor.endpoint import events
 from phxactor.endpoint._answers import answering_of, refusal
-from phxactor.endpoint._longpoll import deliver
+from phxactor.endpoint._longpoll_requests import deliver
 from phxactor.gateway import HostedApplication, serve_request
 from phxactor.http import Answering, HTTPConnection, Request, RequestError, Response, last_answer
 from phxactor.net import BaseConnection
@@ -34,6 +36,9 @@ async def exchange(serving: Serving, connection: BaseConnection, talk: HTTPConne
         return
     try:
         if talk.has_body:
+            if answering.admit is not None and (refused := await _admitted(connection, answering.admit())) is not None:
+                await talk.respond(refused)
+                return
             body = await serving.while_idle(talk.read_body(answering.max_body_bytes))
             request = attrs.evolve(request, body=body)
         response = await _answer(serving, connection, request, answering)
@@ -43,6 +48,11 @@ async def exchange(serving: Serving, connection: BaseConnection, talk: HTTPConne
             await talk.respond(response)
     finally:
         answering.end()
+
+
+async def _admitted(connection: BaseConnection, admit: Coroutine[Any, Any, Response | None]) -> Response | None:
+    """Ask whether a body may be read; the process ends if the client leaves meanwhile."""
+    return await Attended(admit, connection, math.inf, lambda: None)
 
 
 async def _answer(serving: Serving, connection: BaseConnection, request: Request, answering: Answering) -> Response:

@@ -6,41 +6,32 @@ The HTTP status of these answers is 200, and the body has the real status: `{"st
 from __future__ import annotations
 
 import math
-import re
-from collections.abc import Mapping
+from collections.abc import Coroutine
 from http import HTTPStatus
-from typing import TYPE_CHECKING, Final, cast
+from typing import TYPE_CHECKING, Any, Final, cast
 
 import attrs
 
 from phxactor.endpoint._admission import Admission, RefusedError, tell_answered
-from phxactor.http import KEEP_ALIVE, SEND_TIMEOUT, Answering, BadParams, HTTPConnection, Request, Response
-from phxactor.net import BaseConnection, Flusher, TooManyError
+from phxactor.endpoint._longpoll_answers import answer_of, preflight
+from phxactor.endpoint._longpoll_requests import polling, publishing
+from phxactor.http import Answering, BadParams, Request, Response
+from phxactor.net import TooManyError
 from phxactor.otp import Call, ChildSpec, DynamicSupervisor, Ok, call
 from phxactor.runtime import NORMAL, Exit, Pid, fatal, own, self_pid
 from phxactor.socket import Socket
 from phxactor.token import sign, verify
-from phxactor.transport import LATE, LEFT, Delivery, GaveUp, LongPollOptions, LongPollSession, Poll, Publish, Settled
+from phxactor.transport import LATE, LEFT, LongPollOptions, LongPollSession
 
 if TYPE_CHECKING:
     from phxactor.endpoint._mount import Mount
+    from phxactor.endpoint._options import EndpointOptions
     from phxactor.endpoint._serving import Serving
-    from phxactor.endpoint._sessions import Session
+    from phxactor.endpoint._sessions import SessionAccess
 
 TOKEN_AGE: Final = 14 * 86400
 """Seconds for which a session's token is valid (Phoenix 1.8)."""
-REQUEST_WEIGHT: Final = 16 * 1024
-"""Bytes that a waiting publish request counts for, in addition to its body."""
-SPARE: Final = 1024 * 1024
-"""A session's waiting publish requests may hold the limit for one body plus this many bytes."""
 SALT: Final = "phxactor long-poll session"
-MUCH: Final = 1024
-"""A body of more bytes than this waits for a turn before it goes to its session, since decoding may take long."""
-_NAME: Final = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")
-"""A header's name (RFC 9110 section 5.1)."""
-_BY_PROXIES: Final = ("x-forwarded-for", "forwarded", "via")
-"""Headers that a proxy adds, whether it is trusted or not."""
-_NDJSON: Final = "application/x-ndjson"
 
 
 def answering(serving: Serving, mount: Mount, options: LongPollOptions, request: Request) -> Answering | Response:
@@ -52,7 +43,7 @@ def answering(serving: Serving, mount: Mount, options: LongPollOptions, request:
         found = _answering(admission, mount, options)
     except RefusedError as refused:
         admission.tell_refused(refused.why)
-        found = _status(refused.response.status)
+        found = answer_of(refused.response.status)
     if isinstance(found, Response):
         tell_answered(options, request, "longpoll", began, found.status)
         return found
@@ -66,20 +57,28 @@ def answering(serving: Serving, mount: Mount, options: LongPollOptions, request:
     return attrs.evolve(found, answer=tell)
 
 
+def max_body_bytes(endpoint: EndpointOptions, options: LongPollOptions) -> int:
+    """Return the limit for the body of a request on the path of a long poll."""
+    return endpoint.max_body_bytes if options.max_body_bytes is None else options.max_body_bytes
+
+
 def _answering(admission: Admission, mount: Mount, options: LongPollOptions) -> Answering | Response:
     serving, request = admission.serving, admission.request
-    endpoint = serving.endpoint
-    most = endpoint.max_body_bytes if options.max_body_bytes is None else options.max_body_bytes
+    most = max_body_bytes(serving.endpoint, options)
     if request.method == "OPTIONS":
-        return _preflight(request)
+        return preflight(request)
     if request.method not in ("GET", "POST"):
         return Response(HTTPStatus.BAD_REQUEST)
     session = _resume(serving, mount, request)
     if request.method == "POST":
-        return _status(HTTPStatus.GONE) if session is None else _publishing(session, request, most, serving.flusher)
+        return answer_of(HTTPStatus.GONE) if session is None else publishing(session, request, most)
+
+    def reopen() -> Coroutine[Any, Any, Response]:
+        return _open(admission, mount, options)
+
     if session is not None:
-        return _polling(session.pid, most)
-    return Answering(answer=lambda _: _open(admission, mount, options), seconds=math.inf, max_body_bytes=most)
+        return polling(session, _token(request), most, reopen)
+    return Answering(answer=lambda _: reopen(), seconds=math.inf, max_body_bytes=most)
 
 
 # ----------------------------------------------------------------------------------------------- sessions
@@ -95,13 +94,14 @@ async def _open(admission: Admission, mount: Mount, options: LongPollOptions) ->
         started = (await DynamicSupervisor.start_child(serving.sessions_supervisor, spec)).unwrap()
         refused = await _connected(started, admission, options.connect_timeout)
     except Exit:  # the endpoint stops, or `connect` exited: with this status phoenix.js tries again
-        return _status(HTTPStatus.INTERNAL_SERVER_ERROR)
+        return answer_of(HTTPStatus.INTERNAL_SERVER_ERROR)
     if isinstance(refused, RefusedError):
         admission.tell_refused(refused.why)
-        return _status(refused.response.status)
-    name = serving.sessions.add(started, mount)
-    token = sign(serving.endpoint.secret_key_base, SALT, name)
-    return _status(HTTPStatus.GONE, token=token, messages=[])
+        return answer_of(refused.response.status)
+    endpoint = serving.endpoint
+    name = serving.sessions.add(started, mount, max_body_bytes(endpoint, options))
+    token = sign(endpoint.secret_key_base, SALT, name if serving.relay is None else serving.relay.name_here(name))
+    return answer_of(HTTPStatus.GONE, token=token, messages=[])
 
 
 async def _connected(session: Pid, admission: Admission, seconds: float) -> object:
@@ -158,14 +158,19 @@ def _take_place(admission: Admission, pid: Pid) -> None:
     own(pid, lambda _: limits.leave(address))
 
 
-def _resume(serving: Serving, mount: Mount, request: Request) -> Session | None:
-    """Return the session that a request's token names; None without a valid token. The header overrides the query."""
+def _resume(serving: Serving, mount: Mount, request: Request) -> SessionAccess | None:
+    """Return the session that a request's token names, on this node or another; None without a valid token."""
     token = _token(request)
     verified = verify(serving.endpoint.secret_key_base, SALT, token, max_age=TOKEN_AGE) if token else None
-    return serving.sessions.find(verified.value, mount) if isinstance(verified, Ok) else None
+    if not isinstance(verified, Ok):
+        return None
+    if serving.relay is None:
+        return serving.sessions.find(verified.value, mount)
+    return serving.relay.find(verified.value, mount)
 
 
 def _token(request: Request) -> str | None:
+    """Return the token of a request; the header overrides the query. Raises RefusedError for a bad query."""
     header = request.header("x-phoenix-longpoll-token")
     if header is not None:
         return header
@@ -174,111 +179,3 @@ def _token(request: Request) -> str | None:
     except BadParams as error:
         raise RefusedError(Response(HTTPStatus.BAD_REQUEST), str(error)) from None
     return token if isinstance(token, str) else None
-
-
-# --------------------------------------------------------------------------------------- poll and publish
-
-
-def _polling(session: Pid, most: int) -> Answering:
-    poll = Poll()
-    return Answering(
-        answer=lambda request: _poll(session, poll, request),
-        seconds=math.inf,
-        max_body_bytes=most,
-        end=lambda: session.send(Settled(poll)),
-    )
-
-
-async def _poll(session: Pid, poll: Poll, request: Request) -> Response:
-    try:
-        messages = cast("list[bytes]", await call(session, poll, timeout=None))
-    except Exit:
-        return _status(HTTPStatus.GONE)
-    if not messages:
-        return _status(HTTPStatus.NO_CONTENT, token=_token(request), messages=[])
-    texts = [message.decode(errors="replace") for message in messages]
-    found = _status(HTTPStatus.OK, token=_token(request), messages=texts)
-    return Delivery(found.status, found.body, found.headers, poll=poll)
-
-
-def _publishing(session: Session, request: Request, most: int, flusher: Flusher) -> Answering | Response:
-    """Reserve room for a publish request before its body is read, or answer 429 if the session has no room left."""
-    size = most if request.header("transfer-encoding") is not None else int(request.header("content-length") or 0)
-    size = min(size, most) + REQUEST_WEIGHT
-    if session.waiting and session.waiting + size > most + SPARE:
-        return _status(HTTPStatus.TOO_MANY_REQUESTS)
-    session.waiting += size
-
-    def leave() -> None:
-        session.waiting -= size
-
-    return Answering(
-        answer=lambda request: _publish(session.pid, request, flusher), seconds=math.inf, max_body_bytes=most, end=leave
-    )
-
-
-async def _publish(session: Pid, request: Request, flusher: Flusher) -> Response:
-    kind = (request.header("content-type") or "").split(";")[0].strip().lower()
-    publish = Publish(request.body, lines=kind == _NDJSON)
-    if len(request.body) > MUCH:
-        await flusher.wait_for_turn()
-    try:
-        taken = await call(session, publish, timeout=None)
-    except Exit:
-        return _status(HTTPStatus.GONE)
-    except BaseException:
-        session.send(GaveUp(publish))
-        raise
-    return _status(HTTPStatus.OK if taken else HTTPStatus.BAD_REQUEST)
-
-
-async def deliver(
-    serving: Serving, connection: BaseConnection, talk: HTTPConnection, delivery: Delivery, request: Request
-) -> None:
-    """Write a poll's messages, and wait until they have arrived; if they have not, abort the connection.
-
-    If the connection stays open, wait for the client's next bytes too: they show that the client has read the answer.
-    A proxy has taken the answer when its system acknowledges it, and HAProxy resets connections in its ordinary course.
-    A client that pretends to be a proxy harms nobody but itself.
-    """
-    direct = request.proxy is None and all(request.header(name) is None for name in _BY_PROXIES)
-    poll, move_on_after = delivery.poll, self_pid().runtime.patience.move_on_after
-    try:
-        with poll.scope:
-            poll.written = not connection.has_left() and await talk.respond(delivery)
-            if poll.written:
-                with move_on_after(SEND_TIMEOUT):
-                    poll.arrived = await connection.acknowledged()
-            if direct and poll.arrived and talk.is_idle and not serving.draining:
-                with move_on_after(KEEP_ALIVE):
-                    poll.arrived = await serving.while_idle(connection.read())
-    finally:
-        if not poll.arrived:
-            talk.give_up()
-            connection.abort()
-
-
-# ----------------------------------------------------------------------------------------------- responses
-
-
-def _status(status: int, **fields: object) -> Response:
-    body: Mapping[str, object] = {"status": int(status), **fields}
-    return Response.json(body, headers=[("access-control-allow-origin", "*"), ("cache-control", "no-store")])
-
-
-def _preflight(request: Request) -> Response:
-    """Answer a browser's CORS preflight request, for a page of another origin (Fetch standard)."""
-    return Response(
-        HTTPStatus.OK,
-        headers=[
-            ("access-control-allow-origin", "*"),
-            ("access-control-allow-headers", ", ".join(_names(request.header("access-control-request-headers")))),
-            ("access-control-allow-methods", "get, post, options"),
-            ("access-control-max-age", "3600"),
-        ],
-    )
-
-
-def _names(header: str | None) -> list[str]:
-    """Return the names in a list of header names; invalid names are left out."""
-    return [name for part in (header or "").split(",") if _NAME.fullmatch(name := part.strip(" \t"))]

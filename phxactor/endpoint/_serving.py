@@ -24,6 +24,7 @@ from phxactor.runtime import Pid, Runtime, current_runtime, self_pid
 
 if TYPE_CHECKING:
     from phxactor.endpoint._options import EndpointOptions
+    from phxactor.endpoint._relay import Relay
     from phxactor.net import Address, Place
     from phxactor.socket import Socket
 
@@ -55,9 +56,11 @@ class Serving:
         """Whether the endpoint is about to drain; it still accepts connections."""
         self.idle: set[Pid] = set()
         """Processes of connections that wait for a request: the drainer may end them, since no request is lost."""
-        self.sessions = Sessions()
-        """The long-poll sessions."""
         self.flusher = Flusher()
+        self.sessions = Sessions(self.flusher)
+        """The long-poll sessions of this node."""
+        self.relay: Relay | None = None
+        """Relays requests to the long-poll sessions of other nodes; None without a cluster or a long poll."""
         self.reader = Reader() if READER_AVAILABLE else None
         self.applications = [
             HostedApplication(

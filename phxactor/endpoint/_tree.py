@@ -8,6 +8,7 @@ Endpoint (rest_for_one)
 ├─ reader         reads from plain sockets; only where the system has epoll
 ├─ sessions       DynamicSupervisor over long-poll sessions, if a socket has them
 ├─ connections    PartitionSupervisor: n DynamicSupervisors over connections
+├─ relay          relays requests to long-poll sessions of other nodes; only in a cluster, if a socket has sessions
 ├─ listener       accepts connections; none with server=False, several for several given sockets
 └─ drainer        last, so the first to stop: lets all clients go
 """
@@ -18,8 +19,10 @@ from collections.abc import Sequence
 
 import attrs
 
+from phxactor.cluster import LocalNode
 from phxactor.endpoint._drainer import drainer_spec
 from phxactor.endpoint._entrance import Entrance
+from phxactor.endpoint._relay import Relay
 from phxactor.endpoint._serving import Serving
 from phxactor.gateway import application_spec
 from phxactor.net import Place, listen
@@ -52,6 +55,9 @@ def _children(serving: Serving, entrance: Entrance, places: Sequence[Place]) -> 
     if endpoint.longpolls:
         children.append(_supervisor("sessions", DynamicSupervisor.start_link))
     children.append(_supervisor("connections", serving.start_connections))
+    if endpoint.longpolls and (node := LocalNode.found(self_pid().runtime)) is not None:
+        serving.relay = Relay(serving, node)
+        children.append(serving.relay.child_spec())
     for number, place in enumerate(places):
         name = f"listener {number + 1}" if number else "listener"
         serving.listeners.append(name)

@@ -41,6 +41,13 @@ proxy_header_failed: Final = Event(
 connection_refused: Final = Event(
     "phxactor.endpoint.connection_refused", "A connection was over a limit, and was refused: peer, status, why."
 )
+relay_lost: Final = Event(
+    "phxactor.endpoint.relay_lost",
+    "Requests of long polls that waited for another node were answered without it: node, why (down, gap), requests.",
+)
+relay_refused: Final = Event(
+    "phxactor.endpoint.relay_refused", "Another node said what no relay of long polls says: node, why."
+)
 
 log(draining, logging.INFO, lambda fields: f"stopping; connections to drain: {fields['transports']}")
 log(
@@ -76,3 +83,11 @@ log(
 )
 log(proxy_header_failed, logging.WARNING, lambda fields: f"closed {fields['peer']}: {fields['why']}")
 log(connection_refused, logging.WARNING, lambda fields: f"refused {fields['peer']}: {fields['why']}")
+log(
+    relay_lost,
+    logging.INFO,
+    lambda fields: (
+        f"long polls that waited for {fields['node']} were answered without it ({fields['why']}): {fields['requests']}"
+    ),
+)
+log(relay_refused, logging.WARNING, lambda fields: f"{fields['node']} said what no relay says: {fields['why']}")

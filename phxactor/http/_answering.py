@@ -28,5 +28,7 @@ class Answering:
     """Seconds that `answer` may take; `math.inf` for no limit."""
     max_body_bytes: int
     """Limit for the body in bytes; a request with a longer body is answered 413."""
+    admit: Callable[[], Coroutine[Any, Any, Response | None]] | None = None
+    """Called before the body is read, if there is one: returns the response that refuses it, or None; None for all."""
     end: Callable[[], None] = _nothing
     """The caller calls it once, when the response is written or given up."""

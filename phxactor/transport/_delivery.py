@@ -18,10 +18,13 @@ GRACE: Final = 1.0
 """Once the client polls again, seconds that an answer written whole still has to be acknowledged."""
 
 
-@final
 @attrs.define(eq=False)
 class Poll:
-    """A call to a session. The reply is a list of messages, JSON as text, binary as base64; empty after the window."""
+    """A call to a session. The reply is a list of messages, JSON as text, binary as base64; empty after the window.
+
+    Where the client's connection and the session are on two nodes, each has a poll of a subclass, which tells the
+    other.
+    """
 
     scope: trio.CancelScope = attrs.field(factory=trio.CancelScope)
     """The scope in which the answer is written."""
@@ -36,6 +39,10 @@ class Poll:
             self.scope.deadline = trio.current_time() + GRACE
         else:
             self.scope.cancel()
+
+    def acknowledge(self) -> None:
+        """Note that the client's system has acknowledged the whole answer."""
+        self.arrived = True
 
 
 @final

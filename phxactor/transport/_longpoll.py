@@ -127,7 +127,7 @@ class LongPollSession:
         match message:
             case SocketPush():
                 self.push(message)
-            case Call() if type(message.request) is Poll:
+            case Call() if isinstance(message.request, Poll):
                 self._poll(message.request, message.from_)
             case Settled():
                 self._settle(message.poll)

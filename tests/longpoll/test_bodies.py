@@ -11,7 +11,7 @@ from trio.testing import MockClock
 
 from phxactor import Endpoint, LongPollOptions, Socket, mount, open_runtime
 from phxactor.endpoint import DrainOptions
-from phxactor.endpoint._longpoll import REQUEST_WEIGHT, SPARE
+from phxactor.endpoint._sessions import REQUEST_WEIGHT, SPARE
 from phxactor.runtime import KILL
 from phxactor.transport import Publish
 from phxactor.transport._publications import MAX_LINES, STEP, split

@@ -1,0 +1,414 @@
+"""Sessions over nodes: each request of a client may land on any node."""
+
+from __future__ import annotations
+
+from base64 import b64decode, b64encode
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from typing import Any
+
+import pytest
+import trio
+from trio.testing import MockClock
+
+from phxactor import KILL, LongPollOptions, Ok
+from phxactor.endpoint import DrainOptions
+from phxactor.endpoint._longpoll import SALT
+from phxactor.endpoint._sessions import REQUEST_WEIGHT, SPARE
+from phxactor.token import verify
+from tests.longpoll.nodes import BEAT, DELAY, SECRET, Client, House, LeftError, Server, hear, house, lose
+from tests.longpoll.polling import GONE, MALFORMED, OPENED, TAKEN, body_of, reply
+
+NOTHING = {"status": 204, "token": "<token>", "messages": []}
+WINDOW = LongPollOptions().window
+
+
+@asynccontextmanager
+async def remote(
+    number: int = 2,
+    options: LongPollOptions | None = None,
+    **given: Any,  # noqa: ANN401
+) -> AsyncIterator[tuple[House, Server, Server, Client]]:
+    """Open a session on one node, join there, and send what follows to another one."""
+    async with house(number, options, **given) as it:
+        here, there = it.servers[:2]
+        client = await it.opened(at=here)
+        client.at = there
+        await client.join("room:1")
+        yield it, here, there, client
+
+
+def news(*numbers: int, text: str = "") -> list[object]:
+    return [[None, None, "room:1", "news", [number, text]] for number in numbers]
+
+
+class Later:
+    """What a request that waits has as its answer, later."""
+
+    def __init__(self, nursery: trio.Nursery, ask: Callable[[], Awaitable[object]]) -> None:
+        self.answer: object = None
+        self.done = trio.Event()
+        nursery.start_soon(self._run, ask)
+
+    async def _run(self, ask: Callable[[], Awaitable[object]]) -> None:
+        try:
+            self.answer = await ask()
+        except LeftError:
+            self.answer = LeftError
+        self.done.set()
+
+    async def get(self) -> object:
+        await self.done.wait()
+        return self.answer
+
+
+# ------------------------------------------------------------------------------------------------- as if at home
+
+
+async def test_polls_and_publishes_on_another_node(autojump_clock: MockClock) -> None:
+    async with remote() as (_, here, there, client):
+        assert await client.publish(["1", "2", "room:1", "echo", {"n": 1}]) == TAKEN
+        assert await client.messages() == [reply("1", "2", "room:1", {"n": 1})]
+        assert await client.poll() == NOTHING
+        assert (len(here.sessions()), len(there.sessions())) == (1, 0)
+        await trio.sleep(2 * DELAY)
+        assert here.quiet()
+        assert there.quiet()
+
+
+async def test_a_window_lasts_as_long_as_at_home(autojump_clock: MockClock) -> None:
+    async with remote() as (_, _, _, client):
+        began = trio.current_time()
+        assert await client.poll() == NOTHING
+        assert trio.current_time() - began == pytest.approx(WINDOW, abs=0.1)
+
+
+async def test_the_token_names_the_node_of_the_session(autojump_clock: MockClock) -> None:
+    async with house() as it:
+        client = await it.opened(at=it.servers[1])
+        verified = verify(SECRET, SALT, client.token)
+        assert isinstance(verified, Ok)
+        assert isinstance(verified.value, str)
+        assert verified.value.startswith(it.servers[1].node.id.hex() + ".")
+
+
+async def test_clients_of_version_1(autojump_clock: MockClock) -> None:
+    async with house() as it:
+        client = await it.opened(at=it.servers[0], vsn="1.0.0")
+        client.at = it.servers[1]
+        assert await client.publish({"topic": "room:1", "event": "phx_join", "payload": {}, "ref": 1}) == TAKEN
+        response = {"response": {}, "status": "ok"}
+        assert await client.messages() == [{"topic": "room:1", "event": "phx_reply", "payload": response, "ref": 1}]
+
+
+async def test_bytes_and_text_come_as_they_were_sent(autojump_clock: MockClock) -> None:
+    async with remote() as (_, _, _, client):
+        push = b"\0\1\1\6\4" + b"12room:1echo" + bytes(range(256))
+        assert await client.publish_lines(b64encode(push), ["1", "3", "room:1", "echo", "grüße 💧\n"]) == TAKEN
+        first, second = await client.messages()
+        assert b64decode(first).endswith(bytes(range(256)))
+        assert second == reply("1", "3", "room:1", "grüße 💧\n")
+
+
+@pytest.mark.parametrize("size", [1000, 250_000, 300_000, 900_000])
+@pytest.mark.parametrize("max_message_bytes", [4096, 1024 * 1024])
+async def test_large_bodies_and_large_answers(size: int, max_message_bytes: int, autojump_clock: MockClock) -> None:
+    async with remote(max_message_bytes=max_message_bytes) as (_, here, there, client):
+        text = "x" * size
+        assert await client.publish(["1", "2", "room:1", "echo", text]) == TAKEN
+        assert await client.messages() == [reply("1", "2", "room:1", text)]
+        many = [["1", str(number), "room:1", "echo", "y" * (size // 90)] for number in range(90)]
+        assert await client.publish_lines(*many) == TAKEN
+        assert await client.messages() == [reply("1", one[1], "room:1", one[4]) for one in many]
+        await trio.sleep(2 * DELAY)
+        assert here.quiet()
+        assert there.quiet()
+
+
+async def test_only_so_much_is_on_its_way_between_two_nodes(autojump_clock: MockClock) -> None:
+    async with house(options=LongPollOptions(check_origin=False, max_output_bytes=8_000_000)) as it:
+        here, there = it.servers
+        clients = [await it.opened(at=here) for _ in range(10)]
+        for number, client in enumerate(clients):
+            client.at = there
+            await client.join(f"room:{number}")
+            await here.news(*range(20), text="x" * 100_000, topic=f"room:{number}")
+        async with trio.open_nursery() as nursery:
+            answers = [Later(nursery, client.messages) for client in clients]
+            most = 0
+            while not all(one.done.is_set() for one in answers):
+                await trio.sleep(DELAY / 3)
+                most = max(most, there.line.coming)
+        assert 1_000_000 < most < 2_000_000
+        assert [[one[4][0] for one in await answer.get()] for answer in answers] == [[*range(20)]] * 10  # type: ignore[attr-defined]
+
+
+async def test_a_body_that_is_wrong_is_refused_and_ends_the_session(autojump_clock: MockClock) -> None:
+    async with remote() as (_, here, there, client):
+        assert await client.publish(b"{") == MALFORMED
+        await trio.sleep(2 * DELAY)
+        assert here.sessions() == []
+        assert await client.publish(["1", "2", "room:1", "echo", 1]) == GONE
+        assert here.quiet()
+        assert there.quiet()
+
+
+async def test_a_newer_poll_ends_an_older_one_wherever_it_is(autojump_clock: MockClock) -> None:
+    async with remote(3) as (it, here, _, client), trio.open_nursery() as nursery:
+        for server in (*it.servers, *reversed(it.servers)):
+            older = Later(nursery, client.poll)
+            await trio.sleep(1)
+            client.at = server
+            newer = Later(nursery, client.poll)
+            assert await older.get() == NOTHING
+            client.at = it.other(server)
+            await trio.sleep(1)
+            third = Later(nursery, client.poll)
+            assert await newer.get() == NOTHING
+            await here.news(1)
+            assert (await third.get())["messages"] == news(1)  # type: ignore[index]
+
+
+async def test_an_abandoned_poll_swallows_nothing(autojump_clock: MockClock) -> None:
+    async with remote(3) as (it, here, there, client):
+        async with trio.open_nursery() as nursery:
+            for number, wait in enumerate((DELAY / 10, DELAY / 2, DELAY * 1.5, DELAY * 3, 1)):
+                client.at = there
+                abandoned = Later(nursery, client.poll)
+                await trio.sleep(wait)
+                client.leave()
+                assert await abandoned.get() is LeftError
+                await here.news(number)
+                client.at = it.servers[2 - number % 3]
+                assert await client.messages() == news(number)
+        await trio.sleep(3 * DELAY)
+        assert all(one.quiet() for one in it.servers)
+
+
+async def test_messages_on_their_way_to_a_client_that_has_left_go_back(autojump_clock: MockClock) -> None:
+    async with remote() as (_, here, there, client):
+        async with trio.open_nursery() as nursery:
+            abandoned = Later(nursery, client.poll)
+            await trio.sleep(1)
+            await here.news(1, 2)
+            await trio.sleep(DELAY / 2)
+            client.leave()
+            assert await abandoned.get() is LeftError
+        await here.news(3)
+        assert await client.messages() == news(1, 2, 3)
+        await trio.sleep(3 * DELAY)
+        assert here.quiet()
+        assert there.quiet()
+
+
+async def test_a_publish_whose_client_leaves_is_dropped(autojump_clock: MockClock) -> None:
+    async with remote(options=LongPollOptions(check_origin=False, max_input_bytes=100_000)) as (_, here, there, client):
+        sleep = ["1", "2", "room:1", "sleep", 5]
+        async with trio.open_nursery() as nursery:
+            many = [["1", str(number), "room:1", "echo", "x" * 60_000] for number in range(100)]
+            large = Later(nursery, lambda: client.publish_lines(sleep, *many))
+            await trio.sleep(1)
+            assert here.relay.statistics().visits == 1
+            client.leave()
+            assert await large.get() is LeftError
+            await trio.sleep(2 * DELAY)
+            assert here.quiet()
+            assert there.quiet()
+            (session,) = here.serving.sessions._known.values()  # noqa: SLF001
+            assert session.waiting == 0
+
+
+# --------------------------------------------------------------------------------------------------------- limits
+
+
+async def test_a_session_of_another_mount_is_none(autojump_clock: MockClock) -> None:
+    async with remote() as (_, _, there, client):
+        token = client.token
+        client.path = "/other/longpoll"
+        assert await client.publish(["1", "2", "room:1", "echo", 1]) == GONE
+        assert await client.poll() == OPENED
+        assert client.token != token
+        assert len(there.sessions()) == 1
+
+
+async def test_a_session_without_room_refuses_a_body_unread(autojump_clock: MockClock) -> None:
+    options = LongPollOptions(check_origin=False, max_body_bytes=2_000_000, max_message_size=2_000_000)
+    async with remote(options=options) as (_, here, _, client):
+        (session,) = here.serving.sessions._known.values()  # noqa: SLF001
+        session.waiting = 2_000_000 + SPARE - REQUEST_WEIGHT - 1000
+        assert await client.publish(["1", "2", "room:1", "echo", "x" * 500]) == TAKEN
+        for size in (2000, 1_000_000):
+            assert await client.publish(["1", "2", "room:1", "echo", "x" * size]) == {"status": 429}
+        session.waiting = 0
+        assert len(await client.messages()) == 1
+        assert session.waiting == 0
+
+
+async def test_a_body_over_the_limit_is_413(autojump_clock: MockClock) -> None:
+    async with remote(options=LongPollOptions(check_origin=False, max_body_bytes=500_000)) as (_, _, _, client):
+        assert (await client.request("POST", b"x" * 500_001)).status == 413
+
+
+# ----------------------------------------------------------------------------------------------------------- ends
+
+
+async def test_a_session_that_has_ended_is_opened_anew(autojump_clock: MockClock) -> None:
+    async with remote() as (_, here, there, client):
+        async with trio.open_nursery() as nursery:
+            waiting = Later(nursery, client.poll)
+            await trio.sleep(1)
+            here.sessions()[0].exit(KILL)
+            assert await waiting.get() == GONE
+        assert await client.publish(["1", "2", "room:1", "echo", 1]) == GONE
+        assert await client.poll() == OPENED
+        assert len(there.sessions()) == 1
+
+
+async def test_the_node_of_the_session_dies(autojump_clock: MockClock) -> None:
+    async with remote(3) as (it, here, there, client):
+        other = it.client(at=there)
+        other.token = client.token
+        async with trio.open_nursery() as nursery:
+            polled = Later(nursery, client.poll)
+            published = Later(nursery, lambda: other.publish_lines(*[["1", "2", "room:1", "sleep", 5]] * 100))
+            await trio.sleep(1)
+            await it.kill(here)
+            assert await polled.get() == GONE
+            assert await published.get() in (GONE, TAKEN)
+        assert await other.publish(["1", "2", "room:1", "echo", 1]) == GONE
+        assert await client.poll() == OPENED
+        assert all(one.quiet() for one in it.servers)
+
+
+async def test_the_node_of_a_waiting_poll_dies_and_the_session_goes_on(autojump_clock: MockClock) -> None:
+    async with remote(3) as (it, here, there, client):
+        async with trio.open_nursery() as nursery:
+            lost = Later(nursery, client.poll)
+            await trio.sleep(1)
+            await it.kill(there)
+            assert await lost.get() is LeftError
+        client.at = None
+        await here.news(1)
+        assert await client.messages() == news(1)
+        assert all(one.quiet() for one in it.servers)
+
+
+async def test_the_node_of_messages_on_their_way_dies_and_the_session_ends(autojump_clock: MockClock) -> None:
+    """Nobody knows whether they have arrived."""
+    async with remote(3) as (it, here, there, client):
+        async with trio.open_nursery() as nursery:
+            lost = Later(nursery, client.poll)
+            await trio.sleep(1)
+            await here.news(1)
+            await trio.sleep(DELAY / 2)
+            await it.kill(there)
+            assert await lost.get() is LeftError
+        await trio.sleep(DELAY)
+        assert here.sessions() == []
+        assert all(one.quiet() for one in it.servers)
+
+
+async def test_the_end_of_a_relay_is_the_end_of_its_requests_only(autojump_clock: MockClock) -> None:
+    async with remote() as (it, here, there, client):
+        for server in (there, here):
+            async with trio.open_nursery() as nursery:
+                waiting = Later(nursery, client.poll)
+                await trio.sleep(1)
+                relay = server.runtime.names.whereis("endpoint.relay")
+                assert relay is not None
+                relay.exit(KILL)
+                assert await waiting.get() == (GONE if server is there else NOTHING)
+            await trio.sleep(1)
+            await here.news(1)
+            assert await client.messages() == news(1)
+        await trio.sleep(3 * DELAY)
+        assert all(one.quiet() for one in it.servers)
+
+
+# ----------------------------------------------------------------------------------------------------------- gaps
+
+
+async def test_a_lost_answer_is_brought_again(autojump_clock: MockClock) -> None:
+    async with remote() as (it, here, there, client):
+        async with trio.open_nursery() as nursery:
+            waiting = Later(nursery, client.poll)
+            await trio.sleep(0.1)
+            lose(here, there)
+            await here.news(1, 2)
+            await trio.sleep(DELAY)
+            hear(here, there)
+            assert await waiting.get() == NOTHING
+        assert await client.messages() == news(1, 2)
+        await trio.sleep(2 * BEAT)
+        assert all(one.quiet() for one in it.servers)
+
+
+async def test_a_lost_poll_is_answered_with_nothing(autojump_clock: MockClock) -> None:
+    async with remote() as (it, here, there, client):
+        async with trio.open_nursery() as nursery:
+            lose(there, here)
+            waiting = Later(nursery, client.poll)
+            await trio.sleep(DELAY)
+            hear(there, here)
+            assert await waiting.get() == NOTHING
+        await here.news(1)
+        assert await client.messages() == news(1)
+        await trio.sleep(2 * BEAT)
+        assert all(one.quiet() for one in it.servers)
+
+
+async def test_a_lost_publish_ends_the_session(autojump_clock: MockClock) -> None:
+    async with remote() as (it, here, there, client):
+        async with trio.open_nursery() as nursery:
+            lose(there, here)
+            waiting = Later(nursery, lambda: client.publish(["1", "2", "room:1", "echo", 1]))
+            await trio.sleep(DELAY)
+            hear(there, here)
+            assert await waiting.get() == GONE
+        await trio.sleep(2 * DELAY)
+        assert here.sessions() == []
+        assert all(one.quiet() for one in it.servers)
+
+
+async def test_a_lost_verdict_ends_the_session(autojump_clock: MockClock) -> None:
+    """The client has its messages; but its node has forgotten the poll, and the session's node cannot know."""
+    async with remote() as (it, here, there, client):
+        await here.news(1)
+        async with trio.open_nursery() as nursery:
+            first = Later(nursery, client.messages)
+            await trio.sleep(1.5 * DELAY)
+            lose(there, here)
+            assert await first.get() == news(1)
+            await trio.sleep(DELAY)
+            hear(there, here)
+        await trio.sleep(2 * BEAT)
+        assert here.sessions() == []
+        assert all(one.quiet() for one in it.servers)
+
+
+# ---------------------------------------------------------------------------------------------------------- drain
+
+
+async def test_a_node_that_stops_lets_go_those_that_poll_elsewhere(autojump_clock: MockClock) -> None:
+    async with remote(3, drain=DrainOptions(limit=20)) as (it, here, there, client):
+        async with trio.open_nursery() as nursery:
+            waiting = Later(nursery, client.poll)
+            await trio.sleep(1)
+            began = trio.current_time()
+            it.stop(there)
+            assert await waiting.get() == NOTHING
+            assert trio.current_time() - began < 1
+        await here.news(1)
+        client.at = None
+        assert await client.messages() == news(1)
+
+
+async def test_a_session_that_drains_brings_what_it_has(autojump_clock: MockClock) -> None:
+    async with remote(3) as (it, here, _, client):
+        assert await client.publish(["1", "2", "room:1", "sleep", 3]) == TAKEN
+        async with trio.open_nursery() as nursery:
+            waiting = Later(nursery, client.messages)
+            it.stop(here)
+            assert await waiting.get() == [reply("1", "2", "room:1", 3)]
+        assert await client.publish(["1", "3", "room:1", "echo", 3]) == GONE
+        assert body_of(await client.request("GET"))["status"] == 410
