@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Final
 if TYPE_CHECKING:
     from phxactor import from_thread as from_thread
     from phxactor.channels import Channel, PayloadError, SocketRef, Status, intercept, on, reply
-    from phxactor.endpoint import Application, DrainOptions, Endpoint, mount, run
+    from phxactor.endpoint import Application, DrainOptions, Endpoint, mount
     from phxactor.gateway import asgi, wsgi
     from phxactor.http import CookieSession, Request, Response, SessionOptions, TrustedProxies, route, static
     from phxactor.http import get as get
@@ -83,6 +83,7 @@ if TYPE_CHECKING:
     from phxactor.runtime import send as send
     from phxactor.socket import Broadcast, Message, RawSocket, Socket, SocketClose, channel
     from phxactor.transport import LongPollOptions, WebSocketOptions
+    from phxactor.workers import run
 
 __version__ = "0.1.0"
 
@@ -177,7 +178,9 @@ __all__ = [
 
 if not TYPE_CHECKING:  # a checker that saw `__getattr__` would take every name for one of ours
     # `Status` is that of channels, so the first room that has a name counts.
+    # So is `run` that of workers.
     _ROOMS: Final = (
+        "workers",
         "channels",
         "endpoint",
         "gateway",

@@ -14,6 +14,8 @@ OPTION: Final = "--env-file"
 MAX_FILE: Final = 1024 * 1024
 """Most bytes of a file."""
 
+_SET: Final[set[str]] = set()
+
 _LINE: Final = re.compile(r"(?:export\s+)?(?P<name>[A-Za-z_][A-Za-z0-9_]*)\s*=\s*(?P<value>.*)")
 _DOUBLE: Final = re.compile(r'"(?P<text>(?:[^"\\]|\\.)*)"\s*(?:#.*)?')
 _SINGLE: Final = re.compile(r"'(?P<text>[^']*)'\s*(?:#.*)?")
@@ -47,7 +49,14 @@ def load(file: Path) -> None:
     Raises SystemExit, with the number of the line and never with a value, if the file cannot be read.
     """
     for name, value in _read(file):
-        os.environ.setdefault(name, value)
+        if name not in os.environ:
+            os.environ[name] = value
+            _SET.add(name)
+
+
+def set_by_file() -> frozenset[str]:
+    """Return the variables that `load` has set: workers read the file again, which may have changed."""
+    return frozenset(_SET)
 
 
 def _read(file: Path) -> Iterator[tuple[str, str]]:

@@ -7,6 +7,7 @@ import sys
 from collections.abc import Mapping
 from typing import Literal, TypeAlias
 
+from phxactor.cluster.carriers.workers import ThisWorker
 from phxactor.net.events import listening
 from phxactor.otp.supervisor_events import start_error
 from phxactor.telemetry import Event, NonBlockingHandler
@@ -14,14 +15,15 @@ from phxactor.telemetry import Event, NonBlockingHandler
 LogLevel: TypeAlias = Literal["debug", "info", "warning", "error"]
 
 
-def log_to_stderr(level: LogLevel) -> None:
-    """Log to standard error with time and level.
+def log_to_stderr(level: LogLevel, worker: ThisWorker | None = None) -> None:
+    """Log to standard error with time and level, and with the number of the worker if this process is one.
 
     Until the endpoint listens, start errors are not logged: the program's last line says why it could not start.
     """
+    which = "" if worker is None else f"[worker {worker.configure.number}] "
     logging.basicConfig(
         level=level.upper(),
-        format="%(asctime)s %(levelname)-7s %(message)s",
+        format=f"%(asctime)s %(levelname)-7s {which}%(message)s",
         datefmt="%H:%M:%S",
         handlers=[NonBlockingHandler(logging.StreamHandler(sys.stderr))],
     )

@@ -4,19 +4,21 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import Annotated, Any, TypeAlias
+from typing import Annotated, Any, Literal, TypeAlias
 
 from cyclopts import Parameter
 from cyclopts.validators import Number
 
 import phxactor
 from phxactor.cli.certificate import server_context
-from phxactor.cli.env_file import VARIABLE, load
+from phxactor.cli.env_file import VARIABLE, load, set_by_file
 from phxactor.cli.logs import LogLevel, log_to_stderr
 from phxactor.cli.target import find_application
+from phxactor.cluster.carriers.workers import this_worker
 from phxactor.endpoint import log_requests
 from phxactor.http import MAX_PORT
 from phxactor.runtime import STUCK_AFTER, Collector
+from phxactor.workers import Count, check_count, run_parent
 
 Port: TypeAlias = Annotated[int, Parameter(validator=Number(gte=0, lte=MAX_PORT))]
 
@@ -38,6 +40,7 @@ def serve(
     log_level: Annotated[LogLevel, _option("LOG_LEVEL")] = "info",
     stuck_after: Annotated[float, _option("STUCK_AFTER", validator=Number(gt=0))] = STUCK_AFTER,
     collector: Annotated[Collector, _option("COLLECTOR")] = "processes",
+    workers: Annotated[int | Literal["auto"] | None, _option("WORKERS")] = None,
 ) -> None:
     """Serve an application or an endpoint until Ctrl-C or SIGTERM.
 
@@ -59,7 +62,11 @@ def serve(
         log_level: the lowest level that is logged.
         stuck_after: seconds after which a process that lets nothing else run is logged; `inf` for never.
         collector: how the garbage collector is set: by phxactor, for many processes, or as Python sets it.
+        workers: how many worker processes serve; `auto` for one per processor. Without it, this process serves itself.
     """
+    if workers is not None and this_worker() is None:
+        _run_parent(workers, target, log_level)
+        return
     if env_file is not None:
         load(env_file)  # `main` has done so already, for the other options
     context = None if tls is None else server_context(*tls)
@@ -70,12 +77,32 @@ def serve(
         application.child_spec(host=host, port=port, path=unix, tls=context)
     except ValueError as error:
         raise SystemExit(str(error)) from None
-    log_to_stderr(log_level)
+    log_to_stderr(log_level, this_worker())
     if access_log:
         log_requests()
     phxactor.run(
-        application, host=host, port=port, path=unix, tls=context, stuck_after=stuck_after, collector=collector
+        application,
+        workers=workers,
+        host=host,
+        port=port,
+        path=unix,
+        tls=context,
+        stuck_after=stuck_after,
+        collector=collector,
     )
+    if workers is None:
+        print("stopped")
+
+
+def _run_parent(workers: Count, target: str, log_level: LogLevel) -> None:
+    """Run this process as the parent of workers: it never imports the target."""
+    try:
+        check_count(workers)
+    except ValueError as error:
+        raise SystemExit(str(error)) from None
+    log_to_stderr(log_level)
+    environment = {name: value for name, value in os.environ.items() if name not in set_by_file()}
+    run_parent(workers, environment, target)
     print("stopped")
 
 

@@ -8,12 +8,14 @@ from phxactor.endpoint._entrance import Entrance
 from phxactor.endpoint._mount import Mount, mount
 from phxactor.endpoint._options import DrainOptions
 from phxactor.endpoint._serve import run, serve
-from phxactor.endpoint._service_manager import READY
+from phxactor.endpoint._service_manager import ALIVE, READY, STOPPING, ServiceManager, reloading
 
 __all__ = [
+    "ALIVE",
     "IN_MEMORY",
     "READY",
     "ROOT",
+    "STOPPING",
     "Admission",
     "Application",
     "DrainOptions",
@@ -21,8 +23,10 @@ __all__ = [
     "Entrance",
     "Mount",
     "RefusedError",
+    "ServiceManager",
     "log_requests",
     "mount",
+    "reloading",
     "run",
     "serve",
 ]

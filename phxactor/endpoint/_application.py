@@ -18,7 +18,7 @@ import attrs
 from phxactor import _checks as check
 from phxactor.cluster import Carrier, Cluster
 from phxactor.endpoint._endpoint import Endpoint
-from phxactor.net import Path
+from phxactor.net import Path, Place
 from phxactor.otp import MAX_RESTARTS, MAX_SECONDS, Child, ChildSpec, Error, Ignore, Ok, Strategy, Supervise, Supervisor
 from phxactor.runtime import Pid, check_name
 
@@ -102,6 +102,22 @@ class Application:
         """Return the seconds that all endpoints together may take to let their clients go."""
         return sum(one.drain.notice + one.drain.limit for one in self.endpoints)
 
+    def places(
+        self,
+        *,
+        host: str | None = None,
+        port: int | None = None,
+        path: Path | None = None,
+        tls: ssl.SSLContext | None = None,
+    ) -> list[tuple[str, Place]]:
+        """Return the places of each endpoint, with the endpoint's name; the options are those of `start_link`."""
+        self._check_single(host, port, path, tls)
+        return [
+            (one.name, place)
+            for one in self.endpoints
+            for place in one.places(host=host, port=port, path=path, tls=tls)
+        ]
+
     def child_spec(
         self,
         *,
@@ -139,13 +155,16 @@ class Application:
     def _all(
         self, host: str | None, port: int | None, path: Path | None, tls: ssl.SSLContext | None, *, server: bool
     ) -> list[Child]:
+        self._check_single(host, port, path, tls)
+        specs = [one.child_spec(host=host, port=port, path=path, tls=tls, server=server) for one in self.endpoints]
+        return [*self._first(), *self.children, *specs]
+
+    def _check_single(self, host: str | None, port: int | None, path: Path | None, tls: ssl.SSLContext | None) -> None:
         if (host, port, path, tls) != (None, None, None, None) and len(self.endpoints) != 1:
             raise ValueError(
                 f"the application has {len(self.endpoints)} endpoints, so host, port, path and tls are options of each "
                 "Endpoint(...)"
             )
-        specs = [one.child_spec(host=host, port=port, path=path, tls=tls, server=server) for one in self.endpoints]
-        return [*self._first(), *self.children, *specs]
 
     def _first(self) -> list[ChildSpec]:
         if self.cluster is None:

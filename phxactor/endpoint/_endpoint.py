@@ -23,6 +23,7 @@ from phxactor.endpoint._entrance import Entrance
 from phxactor.endpoint._options import EndpointOptions
 from phxactor.endpoint._serving import Serving
 from phxactor.endpoint._tree import EndpointSupervisor
+from phxactor.endpoint._worker import Worker
 from phxactor.http import PeerData, Request, Response
 from phxactor.net import Address, Path, Place, check_connected, check_context, check_listen, locate, peer_of
 from phxactor.otp import ChildSpec, Error, Ignore, Ok
@@ -123,6 +124,17 @@ class Endpoint(EndpointOptions):
         places = self._places(host, port, path, listen, secure=tls is not None) if server else ()
         return await self._start_link(places, tls)
 
+    def places(
+        self,
+        *,
+        host: str | None = None,
+        port: int | None = None,
+        path: Path | None = None,
+        tls: ssl.SSLContext | None = None,
+    ) -> tuple[Place, ...]:
+        """Return the places that it listens on if it is started with these options."""
+        return self._places(host, port, path, (), secure=(tls or self.tls) is not None)
+
     def _places(
         self, host: str | None, port: int | None, path: Path | None, listen: Sequence[socket.socket], *, secure: bool
     ) -> tuple[Place, ...]:
@@ -141,7 +153,8 @@ class Endpoint(EndpointOptions):
                 f"the PubSub {self.pubsub.name!r} of the endpoint {self.name!r} does not run: "
                 "make it a child of a supervisor, ahead of the endpoint"
             )
-        return await EndpointSupervisor.start_link(Serving(self, tls), places, name=self.name)
+        serving = Serving(self, tls, Worker.found(current_runtime()))
+        return await EndpointSupervisor.start_link(serving, places, name=self.name)
 
     # --------------------------------------------------------------------------------------- what runs of it
 

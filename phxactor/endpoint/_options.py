@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hmac
 import secrets
 import socket
 import ssl
@@ -12,6 +13,7 @@ from typing import Final, TypeVar
 import attrs
 
 from phxactor import _checks as check
+from phxactor.cluster.carriers.workers import this_worker
 from phxactor.endpoint._mount import Mount
 from phxactor.gateway import WebApplication
 from phxactor.http import MAX_BODY, Hosts, Route, Routes, SessionOptions, TrustedProxies
@@ -124,7 +126,7 @@ class EndpointOptions(Broadcaster):
             sockets=mounts,
             routes=routed,
             applications=_applications(one for one in given if isinstance(one, WebApplication)),
-            secret_key_base=_secret(secret_key_base, mounts),
+            secret_key_base=_secret(secret_key_base, mounts, name),
             secret_is_given=secret_key_base is not None,
             drain=drain if drain is not None else DrainOptions(),
             where=locate(host, port, path),
@@ -191,14 +193,20 @@ def _health(given: str | None, others: Container[str]) -> str | None:
     return given
 
 
-def _secret(given: str | None, sockets: Sequence[Mount]) -> str:
-    """Return the given secret, or a new one. Raises ValueError if it is short, or missing where sessions need it."""
+def _secret(given: str | None, sockets: Sequence[Mount], endpoint: str) -> str:
+    """Return the given secret, or a new one; all workers of one parent have the same new one for an endpoint's name.
+
+    Raises ValueError if it is short, or missing where sessions need it.
+    """
     if given is None:
         for one in sockets:
             transports = (one.websocket, one.longpoll)
             if any(options is not None and isinstance(options.session, SessionOptions) for options in transports):
                 raise ValueError(f"the session option at {one.path} needs secret_key_base, the key of the application")
-        return secrets.token_urlsafe(48)
+        worker = this_worker()
+        if worker is None:
+            return secrets.token_urlsafe(48)
+        return hmac.new(worker.configure.secret.encode(), f"secret_key_base {endpoint}".encode(), "sha384").hexdigest()
     if len(given.encode()) < MIN_SECRET:
         raise ValueError(
             f"secret_key_base must have at least {MIN_SECRET} bytes; it has {len(given.encode())}. "

@@ -13,9 +13,12 @@ from functools import partial
 import trio
 
 from phxactor import runtime
+from phxactor.cluster.carriers.workers import Ready, ThisWorker
 from phxactor.endpoint._application import Application
+from phxactor.endpoint._control_process import control
 from phxactor.endpoint._endpoint import Endpoint
 from phxactor.endpoint._service_manager import ALIVE, READY, STOPPING, ServiceManager
+from phxactor.endpoint._worker import Worker, as_worker
 from phxactor.net import Path
 from phxactor.net.events import listening
 from phxactor.otp import Child, Error, Ignore, Ok
@@ -31,6 +34,8 @@ from phxactor.runtime import (
     format_reason,
     is_atom,
     receive,
+    self_pid,
+    spawn_link,
     trap_exit,
     whereis,
 )
@@ -48,6 +53,7 @@ def run(
     stop_timeout: float | None = None,
     stuck_after: float = STUCK_AFTER,
     collector: Collector = "processes",
+    worker: ThisWorker | None = None,
 ) -> None:
     """Serve an application or an endpoint, or run `await main(*args)`, until the program is told to stop.
 
@@ -70,6 +76,7 @@ def run(
         stuck_after: seconds after which a process that lets nothing else run is logged, with its stack; by default 1.
             `math.inf` for never.
         collector: "processes" tunes Python's garbage collector for many processes; "python" leaves it as it is.
+        worker: this process as the worker of a parent, which has the sockets; `phxactor.run(..., workers=2)` gives it.
 
     Raises:
         SystemExit: a child or an endpoint cannot start; it says why, for example that the address is in use.
@@ -87,9 +94,13 @@ def run(
         main.child_spec(
             host=host, port=port, path=path, tls=tls
         )  # raises for wrong options here, not in the first process
+        given = None
+        if worker is not None:
+            given = Worker(worker, main, main.places(host=host, port=port, path=path, tls=tls))
+            main = as_worker(main, given)
         start = partial(main.start_link, host=host, port=port, path=path, tls=tls)
         args, seconds = (main, start), STOP_TIMEOUT + main.drain_limit()
-        function: Callable[..., Awaitable[object]] = serve
+        function: Callable[..., Awaitable[object]] = serve if given is None else partial(work, given)
     elif not callable(main):
         raise TypeError(f"run takes an Application, an Endpoint or an async function, not {main!r:.200}")
     elif (host, port, path, tls) != (None, None, None, None):
@@ -98,14 +109,39 @@ def run(
         function, seconds = main, STOP_TIMEOUT
     if stop_timeout is not None:
         seconds = stop_timeout
-    with _announced():
-        runtime.run(function, *args, stop_timeout=seconds, stuck_after=stuck_after, collector=collector)
+    with _announced() if worker is None else _unannounced():
+        runtime.run(
+            function,
+            *args,
+            stop_timeout=seconds,
+            stuck_after=stuck_after,
+            collector=collector,
+            parent=worker is not None,
+        )
+
+
+async def work(
+    worker: Worker, application: Application, start: Callable[[], Awaitable[Ok[Pid] | Error | Ignore]]
+) -> None:
+    """Run the first process of a worker: say hello to the parent, then do as `serve`, and tell the parent."""
+    trap_exit()
+    main = self_pid()
+    main.dictionary = {**(main.dictionary or {}), Worker: worker}
+    spawn_link(control, worker)
+
+    async def begin() -> Ok[Pid] | Error | Ignore:
+        started = await start()
+        if isinstance(started, Ok):
+            await worker.greet(main.runtime)  # an application without endpoints has not done so yet
+        return started
+
+    await serve(application, begin, partial(worker.this.line.send, Ready()))
 
 
 async def serve(
     application: Application,
     start: Callable[[], Awaitable[Ok[Pid] | Error | Ignore]],
-    tell: Callable[[], None] = lambda: None,
+    tell: Callable[[], object] = lambda: None,
     *,
     ready: bool = True,
 ) -> None:
@@ -166,6 +202,17 @@ def _announced() -> Iterator[None]:
         yield
     finally:
         listening.detach(tell)
+
+
+@contextmanager
+def _unannounced() -> Iterator[None]:
+    """In a worker, say nothing of where an endpoint listens: the parent says it once."""
+    logger = logging.getLogger(listening.name)
+    logger.disabled = True
+    try:
+        yield
+    finally:
+        logger.disabled = False
 
 
 def _why(reason: Reason, child: object = None) -> str:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import socket
+import time
 from collections.abc import Mapping
 from contextlib import suppress
 from typing import Final
@@ -17,6 +18,11 @@ import attrs
 READY: Final = b"READY=1"
 STOPPING: Final = b"STOPPING=1"
 ALIVE: Final = b"WATCHDOG=1"
+
+
+def reloading() -> bytes:
+    """Return the message that a reload begins (`Type=notify-reload`); `READY` ends it."""
+    return f"RELOADING=1\nMONOTONIC_USEC={time.monotonic_ns() // 1000}".encode()
 
 
 @attrs.frozen

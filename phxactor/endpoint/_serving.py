@@ -25,6 +25,7 @@ from phxactor.runtime import Pid, Runtime, current_runtime, self_pid
 if TYPE_CHECKING:
     from phxactor.endpoint._options import EndpointOptions
     from phxactor.endpoint._relay import Relay
+    from phxactor.endpoint._worker import Worker
     from phxactor.net import Address, Place
     from phxactor.socket import Socket
 
@@ -35,7 +36,10 @@ T = TypeVar("T")
 class Serving:
     """The state of a running endpoint."""
 
-    def __init__(self, endpoint: EndpointOptions, tls: ssl.SSLContext | None = None) -> None:
+    def __init__(
+        self, endpoint: EndpointOptions, tls: ssl.SSLContext | None = None, worker: Worker | None = None
+    ) -> None:
+        """Make the state of an endpoint, which is that of one `worker` if the program is one."""
         self.endpoint = endpoint
         """The options of the endpoint."""
         self.tls = tls
@@ -44,7 +48,13 @@ class Serving:
         """The addresses it listens on, by the places that were asked for; empty before it listens."""
         self.listeners: list[str] = []
         """The names of the children that listen."""
-        self.limits = ConnectionLimits.of(endpoint.max_connections, endpoint.max_connections_per_address)
+        self.worker = worker
+        """What the endpoint shares with those of other workers; None if the program is no worker."""
+        self.share = None if worker is None else worker.share(endpoint.name)
+        """Its count of connections beside those of other workers; None if the program is no worker."""
+        if self.share is not None:
+            self.share.own_count = self.connection_count
+        self.limits = ConnectionLimits.of(endpoint.max_connections, endpoint.max_connections_per_address, self.share)
         """The count of connections; None if the endpoint has no limit for them."""
         self.gated = endpoint.trusted_proxies is not None or endpoint.hosts is not None
         """Whether each request passes a `Gate`."""
@@ -77,6 +87,8 @@ class Serving:
         self._children: dict[object, Pid] = {}
         self._pools: dict[type[Socket], Partitions] = {}
         self._connections: Partitions | None = None
+        if worker is not None:
+            worker.serves(self)
 
     @property
     def address(self) -> Address | None:
@@ -193,6 +205,24 @@ class Serving:
     def sessions_supervisor(self) -> Pid:
         """The supervisor of the long-poll sessions."""
         return self._children["sessions"]
+
+    def connection_count(self) -> int:
+        """Return the number of connections and long-poll sessions."""
+        if self._connections is None:
+            return 0
+        supervisors = [pid for pid in self._connections.pids if pid is not None]
+        if "sessions" in self._children:
+            supervisors.append(self.sessions_supervisor)
+        return sum(map(DynamicSupervisor.count, supervisors))
+
+    def channel_count(self) -> int:
+        """Return the number of channels."""
+        pids = (pid for pool in self._pools.values() for pid in pool.pids)
+        return sum(DynamicSupervisor.count(pid) for pid in pids if pid is not None)
+
+    def listens_now(self) -> bool:
+        """Say whether it accepts connections."""
+        return bool(self.addresses) and self.state == "ready"
 
     async def transports(self) -> list[Pid]:
         """List the connections and the long-poll sessions."""

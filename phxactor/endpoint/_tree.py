@@ -16,6 +16,7 @@ Endpoint (rest_for_one)
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 
 import attrs
 
@@ -24,6 +25,7 @@ from phxactor.endpoint._drainer import drainer_spec
 from phxactor.endpoint._entrance import Entrance
 from phxactor.endpoint._relay import Relay
 from phxactor.endpoint._serving import Serving
+from phxactor.endpoint._worker import Worker
 from phxactor.gateway import application_spec
 from phxactor.net import Place, listen
 from phxactor.otp import ChildSpec, DynamicSupervisor, Error, Ok, StartFunction, Supervise, Supervisor
@@ -61,7 +63,11 @@ def _children(serving: Serving, entrance: Entrance, places: Sequence[Place]) -> 
     for number, place in enumerate(places):
         name = f"listener {number + 1}" if number else "listener"
         serving.listeners.append(name)
-        children.append(ChildSpec(id=name, start=(_listen, (serving, entrance, place), {})))
+        if serving.worker is None:
+            start: StartFunction = partial(_listen, serving, entrance, place)
+        else:
+            start = partial(_listen_as_worker, serving, entrance, place, serving.worker, number)
+        children.append(ChildSpec(id=name, start=(start, (), {})))
     children.append(drainer_spec(serving))
     return children
 
@@ -71,7 +77,18 @@ def _supervisor(name: str, start: StartFunction, *args: object) -> ChildSpec:
 
 
 def _listen(serving: Serving, entrance: Entrance, place: Place) -> Ok[Pid] | Error:
-    """Start the listener; it starts connections in the endpoint's tree."""
-    started = listen(place, entrance.accept)
+    """Start a listener; it starts connections in the endpoint's tree."""
+    started = listen(place, entrance.accept, serving.share)
     serving.listens(place)
     return started
+
+
+async def _listen_as_worker(
+    serving: Serving, entrance: Entrance, place: Place, worker: Worker, number: int
+) -> Ok[Pid] | Error:
+    """Start a listener on the socket that the parent of this worker has opened, once other workers are connected."""
+    why = await worker.greet(self_pid().runtime)
+    if why:
+        return Error(why)
+    place.given = worker.socket_of(serving.endpoint.name, number) or place.given
+    return _listen(serving, entrance, place)

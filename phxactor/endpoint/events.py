@@ -49,6 +49,13 @@ relay_refused: Final = Event(
     "phxactor.endpoint.relay_refused", "Another node said what no relay of long polls says: node, why."
 )
 
+parent_ended: Final = Event(
+    "phxactor.workers.parent_ended", "In a worker: its parent has ended without stopping it, so the worker stops."
+)
+control_failed: Final = Event(
+    "phxactor.workers.control_failed", "In a worker: a message of its parent could not be read: why."
+)
+
 log(draining, logging.INFO, lambda fields: f"stopping; connections to drain: {fields['transports']}")
 log(
     drain_waits,
@@ -91,3 +98,5 @@ log(
     ),
 )
 log(relay_refused, logging.WARNING, lambda fields: f"{fields['node']} said what no relay says: {fields['why']}")
+log(parent_ended, logging.ERROR, lambda _: "the parent of this worker has ended; the worker stops")
+log(control_failed, logging.ERROR, lambda fields: f"a message of the parent of this worker is lost: {fields['why']}")

@@ -1,6 +1,6 @@
 """Connections, their reader and flusher, the listener, addresses, TLS and limits. See README.md in this folder."""
 
-from phxactor.net._address import DEFAULT, Address, Path, locate, peer_of
+from phxactor.net._address import DEFAULT, Address, Path, locate, open_listening, peer_of
 from phxactor.net._base_connection import READ_SIZE, BaseConnection
 from phxactor.net._flusher import Flusher
 from phxactor.net._given import check_connected, check_listen
@@ -8,13 +8,16 @@ from phxactor.net._limits import ConnectionLimits, TooManyError, check_limits
 from phxactor.net._listener import Place, Start, listen
 from phxactor.net._proxy_protocol import ProxyHeaderError, read_proxy_header, without_proxy_header
 from phxactor.net._reader import AVAILABLE, Reader
+from phxactor.net._shared_counts import MAX_ENDPOINTS, Share, SharedCounts, create_counts
 from phxactor.net._socket_connection import Connection
 from phxactor.net._stream_connection import StreamConnection
 from phxactor.net._tls import HandshakeError, as_stream, check_context, shake_hands
+from phxactor.net._unix import identify, remove_unix
 
 __all__ = [
     "AVAILABLE",
     "DEFAULT",
+    "MAX_ENDPOINTS",
     "READ_SIZE",
     "Address",
     "BaseConnection",
@@ -26,6 +29,8 @@ __all__ = [
     "Place",
     "ProxyHeaderError",
     "Reader",
+    "Share",
+    "SharedCounts",
     "Start",
     "StreamConnection",
     "TooManyError",
@@ -34,10 +39,14 @@ __all__ = [
     "check_context",
     "check_limits",
     "check_listen",
+    "create_counts",
+    "identify",
     "listen",
     "locate",
+    "open_listening",
     "peer_of",
     "read_proxy_header",
+    "remove_unix",
     "shake_hands",
     "without_proxy_header",
 ]

@@ -18,6 +18,7 @@ import trio
 from phxactor import _checks as check
 from phxactor.http import LOCAL, PeerData, last_answer
 from phxactor.net._base_connection import BaseConnection
+from phxactor.net._shared_counts import Share
 from phxactor.runtime import self_pid
 
 LINGER: Final = 1.0
@@ -48,16 +49,20 @@ class ConnectionLimits:
     """The count of open connections and the limits on it; None for no limit (see `check_limits`)."""
 
     @classmethod
-    def of(cls, total: int | None, per_address: int | None) -> Self | None:
+    def of(cls, total: int | None, per_address: int | None, share: Share | None = None) -> Self | None:
         """Return the limits; None if there is no limit, so that no connection is counted."""
-        return None if total is None and per_address is None else cls(total, per_address)
+        return None if total is None and per_address is None else cls(total, per_address, share)
 
-    def __init__(self, total: int | None, per_address: int | None) -> None:
+    def __init__(self, total: int | None, per_address: int | None, share: Share | None = None) -> None:
+        """Make the limits of an endpoint; with `share`, `total` counts for all workers together."""
         check_limits(total, per_address)
+        self.count = 0
+        """Number of connections that hold a place here."""
         self._total = total
         self._per_address = per_address
-        self.count = 0
-        """Number of connections that hold a place."""
+        self._share = None if total is None else share
+        if self._share is not None:
+            self._share.own_count = None  # the limit counts
         self._by_address: Counter[str] = Counter()
         self._lingering = 0
 
@@ -77,12 +82,30 @@ class ConnectionLimits:
             TooManyError: with 503 for the limit in all, with 429 for the limit per address.
 
         """
-        if self._total is not None and self.count >= self._total:
-            why = f"there are {self.count} connections; max_connections is {self._total}"
-            raise TooManyError(HTTPStatus.SERVICE_UNAVAILABLE, why)
-        address = "" if peer is None or peer is LOCAL else self.enter_address(peer.address)
-        self.count += 1
+        self._enter_total()
+        try:
+            address = "" if peer is None or peer is LOCAL else self.enter_address(peer.address)
+        except TooManyError:
+            self._leave_total()
+            raise
         return address
+
+    def _enter_total(self) -> None:
+        if self._total is not None:
+            if self._share is None:
+                count, full = self.count, self.count >= self._total
+            else:
+                full = not self._share.enter(self._total)
+                count = self._share.total() if full else 0
+            if full:
+                why = f"there are {count} connections; max_connections is {self._total}"
+                raise TooManyError(HTTPStatus.SERVICE_UNAVAILABLE, why)
+        self.count += 1
+
+    def _leave_total(self) -> None:
+        self.count -= 1
+        if self._share is not None:
+            self._share.leave()
 
     def enter_address(self, address: str) -> str:
         """Take a place under an address only; return the key to give to `leave_address`, "" without a limit.
@@ -105,7 +128,7 @@ class ConnectionLimits:
 
     def leave(self, address: str) -> None:
         """Give back the place that `enter` returned this key for."""
-        self.count -= 1
+        self._leave_total()
         self.leave_address(address)
 
     def leave_address(self, address: str) -> None:

@@ -15,12 +15,17 @@ from phxactor.http import PeerData
 from phxactor.net import events
 from phxactor.net._address import Address, open_listening, peer_of
 from phxactor.net._given import address_of
+from phxactor.net._shared_counts import Share
 from phxactor.net._unix import identify, remove_unix
 from phxactor.otp import Error, Ok
 from phxactor.runtime import Pid, own, self_pid
 
 AT_ONCE: Final = 64
 """Connections that the listener accepts in one pass of the scheduler."""
+AT_ONCE_SHARED: Final = 4
+"""The same for a socket that other workers accept from too: the rest of a burst is theirs."""
+HOLD: Final = 0.003
+"""Seconds for which a worker that is ahead of another one leaves new connections to it."""
 PAUSE: Final = 0.1
 """Seconds that the listener pauses when the system has no file descriptor or memory left."""
 
@@ -59,8 +64,10 @@ class Place:
         return cls(attrs.evolve(address_of(given), secure=secure), 0, given=given)
 
 
-def listen(place: Place, start: Start) -> Ok[Pid] | Error:
+def listen(place: Place, start: Start, share: Share | None = None) -> Ok[Pid] | Error:
     """Open an address and start the process that accepts on it: a supervisor's start function.
+
+    With `share`, other workers accept from the same socket, and the listener sees to it that all have as many clients.
 
     Returns an `Error` with a text that says why the address is not available.
     """
@@ -77,10 +84,12 @@ def listen(place: Place, start: Start) -> Ok[Pid] | Error:
     place.address = where
     file = where.path if place.given is None else None
     identity = (0, 0) if file is None else identify(file)
-    pid = self_pid().runtime.spawn(_accept, where, sock, start, link=True, initial_call="Listener")
+    pid = self_pid().runtime.spawn(_accept, where, sock, start, share, link=True, initial_call="Listener")
 
     def close(_: Pid) -> None:
         sock.close()
+        if share is not None:
+            share.rest()
         if file is not None:
             remove_unix(file, identity)
 
@@ -97,13 +106,16 @@ def _open(place: Place) -> socket.socket:
     return open_listening(place.asked, place.mode)
 
 
-async def _accept(where: Address, sock: socket.socket, start: Start) -> None:
+async def _accept(where: Address, sock: socket.socket, start: Start, share: Share | None) -> None:
     """Run the listener's process."""
     if events.listening.handlers:
         events.listening.emit(url=str(where))
+    at_once = AT_ONCE if share is None else AT_ONCE_SHARED
     while True:
         await trio.lowlevel.wait_readable(sock)
-        for _ in range(AT_ONCE):
+        if share is not None and share.is_ahead():
+            await trio.sleep(HOLD)
+        for _ in range(at_once):
             try:
                 accepted, address = sock.accept()
             except BlockingIOError:

@@ -9,6 +9,7 @@ from phxactor.otp._child_spec import BRUTAL_KILL, Child, ChildSpec, Restart, Sta
 from phxactor.otp._debug import DONE, Continued, DebugEvent, DebugFunction, In, NoAnswer, Out, ServerStatistics
 from phxactor.otp._dynamic_supervisor import DynamicSupervisor
 from phxactor.otp._gen_server import GenServer
+from phxactor.otp._intensity import Intensity
 from phxactor.otp._label import get_label, set_label
 from phxactor.otp._partition_supervisor import Partitions, PartitionSupervisor
 from phxactor.otp._process import Handler, Outcome, ServerProcess
@@ -73,6 +74,7 @@ __all__ = [
     "Hibernate",
     "Ignore",
     "In",
+    "Intensity",
     "Name",
     "NoAnswer",
     "NoReply",

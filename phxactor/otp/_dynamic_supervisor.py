@@ -15,6 +15,7 @@ from phxactor.otp._call import Server
 from phxactor.otp._child_spec import Child, ChildSpec, Started, child_spec
 from phxactor.otp._dynamic_supervisor_process import DynamicSupervisorProcess
 from phxactor.otp._results import Error, Ok
+from phxactor.otp._supervising import SupervisingProcess
 from phxactor.otp._supervisor_requests import StartChild, TerminateChild
 from phxactor.runtime import From, Pid, of_this_thread
 
@@ -53,3 +54,9 @@ class DynamicSupervisor(BaseSupervisor):
     async def terminate_child(supervisor: Server, pid: Pid, *, timeout: float | None = None) -> Ok[None] | Error:
         """Shut a child down; `Error("not_found")` if `pid` is no child, or has already ended (D8)."""
         return cast("Ok[None] | Error", await ask("terminate_child", supervisor, TerminateChild, pid, timeout))
+
+    @staticmethod
+    def count(supervisor: Pid) -> int:
+        """Return the number of children at once, without a message; 0 if the supervisor has ended."""
+        process = (supervisor.dictionary or {}).get(SupervisingProcess)
+        return len(process.children) if isinstance(process, DynamicSupervisorProcess) else 0

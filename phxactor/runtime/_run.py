@@ -30,6 +30,7 @@ def run(
     stop_timeout: float = STOP_TIMEOUT,
     stuck_after: float = STUCK_AFTER,
     collector: Collector = "processes",
+    parent: bool = False,
 ) -> None:
     """Run `await main(*args)` as the first process of a new runtime; return when all processes have ended.
 
@@ -46,11 +47,13 @@ def run(
     is `"python"`. A thread reports a process that lets nothing else run for `stuck_after` seconds (see `watchdog`;
     `math.inf` means no such thread).
 
+    With `parent`, another process has started this one and stops it: SIGINT and a second SIGTERM do nothing here.
+
     Raises ValueError for another value of `collector`, or a `stuck_after` that is not above 0.
     """
     check_care(stuck_after, collector)
     try:
-        trio.run(_run_watched, partial(main, *args), stop_timeout, stuck_after, collector)
+        trio.run(_run_watched, partial(main, *args), stop_timeout, stuck_after, collector, parent)
     finally:
         end_log(failed=sys.exception() is not None)
 
@@ -102,13 +105,19 @@ def _watchdog(stuck_after: float) -> Iterator[None]:
 
 
 async def _run_watched(
-    main: Callable[[], Awaitable[object]], stop_timeout: float, stuck_after: float, collector: Collector
+    main: Callable[[], Awaitable[object]],
+    stop_timeout: float,
+    stuck_after: float,
+    collector: Collector,
+    parent: bool,  # noqa: FBT001 - trio.run passes on positional arguments only
 ) -> None:
     with _watchdog(stuck_after):
-        await _run(main, stop_timeout, collector)
+        await _run(main, stop_timeout, collector, parent=parent)
 
 
-async def _run(main: Callable[[], Awaitable[object]], stop_timeout: float, collector: Collector) -> None:
+async def _run(
+    main: Callable[[], Awaitable[object]], stop_timeout: float, collector: Collector, *, parent: bool
+) -> None:
     if threading.current_thread() is not threading.main_thread():
         async with open_runtime(stop_timeout=stop_timeout) as runtime:
             with garbage.tuned(runtime, collector):
@@ -126,7 +135,9 @@ async def _run(main: Callable[[], Awaitable[object]], stop_timeout: float, colle
         for runtime in running:
             act(runtime)
 
-    with SystemSignals(stop_timeout, hard_stop, stop=partial(ask, stop), kill=partial(ask, kill)) as signals:
+    with SystemSignals(
+        stop_timeout, hard_stop, stop=partial(ask, stop), kill=partial(ask, kill), parent=parent
+    ) as signals:
         try:
             async with open_runtime(stop_timeout=stop_timeout) as runtime:
                 running.append(runtime)

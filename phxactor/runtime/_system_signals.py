@@ -25,11 +25,20 @@ class SystemSignals:
         hard_stop: what ends the program in time if neither function does.
         stop: asks the program's loop to stop in order; it must not wait.
         kill: asks the loop to kill all processes; it must not wait.
+        parent: whether a parent stops and kills this program. Then a second SIGTERM changes nothing, and SIGINT, which
+            a terminal sends to all processes, is left to the parent. A parent that starts the program with SIGINT
+            blocked keeps it from its first instruction on: the block ends here.
 
     """
 
     def __init__(
-        self, stop_timeout: float, hard_stop: HardStop, *, stop: Callable[[], None], kill: Callable[[], None]
+        self,
+        stop_timeout: float,
+        hard_stop: HardStop,
+        *,
+        stop: Callable[[], None],
+        kill: Callable[[], None],
+        parent: bool = False,
     ) -> None:
         self.forced = False
         """Whether a second signal has come."""
@@ -38,11 +47,14 @@ class SystemSignals:
         self._stop_timeout = stop_timeout
         self._hard_stop = hard_stop
         self._told = False
+        self._parent = parent
         self._before: dict[int, Any] = {}
 
     def __enter__(self) -> Self:
         self._before = {number: signal.signal(number, self._receive) for number in _SIGNALS}
         fork.received.update(_SIGNALS)
+        if self._parent:
+            signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -51,6 +63,8 @@ class SystemSignals:
             signal.signal(number, handler)
 
     def _receive(self, number: int, _: FrameType | None) -> None:
+        if self._parent and (number == signal.SIGINT or self._told):
+            return
         if not self._told:
             self._told = True
             self._hard_stop.arm(self._stop_timeout + LAST)

@@ -124,9 +124,10 @@ def test_a_program_has_the_time_that_its_endpoint_needs(
     run(Endpoint(drain=DrainOptions(limit=300)), stop_timeout=stop_timeout)
     run(trio.sleep_forever, stop_timeout=stop_timeout, collector="python")
     default = stop_timeout is None
+    common = {"stuck_after": 1, "parent": False}
     assert given == [
-        (serve, {"stop_timeout": STOP_TIMEOUT + 300 if default else 7, "stuck_after": 1, "collector": "processes"}),
-        (trio.sleep_forever, {"stop_timeout": STOP_TIMEOUT if default else 7, "stuck_after": 1, "collector": "python"}),
+        (serve, {"stop_timeout": STOP_TIMEOUT + 300 if default else 7, "collector": "processes", **common}),
+        (trio.sleep_forever, {"stop_timeout": STOP_TIMEOUT if default else 7, "collector": "python", **common}),
     ]
     assert STOP_TIMEOUT > GRACE
 

@@ -106,7 +106,6 @@ def test_a_configuration_does_not_show_its_secret() -> None:
         name="n",
         group=b"g" * 8,
         secret="s3cret",
-        peers=0,
         generation=1,
         descriptors=(3, 4),
     )

@@ -8,8 +8,8 @@ order of the field `descriptors`.
     parent                                                worker
       ── Configure ──────────────────────────────────────▶  first of all
       ◀─────────────────────────────────────── Hello ─────  its node, and the places that it wants to listen on
-      ── Listen (the sockets of these places) ───────────▶
-      ── Peer (one for each other worker) ───────────────▶  `peers` of Configure says for how many it waits
+      ── Peer (one for each other worker) ───────────────▶  it waits for the lines that come before Listen
+      ── Listen (the sockets of its places) ─────────────▶
       ◀─────────────────────────────────────── Ready ─────  it serves
       ◀─────────────────────────────────────── Beat ──────  each second
       ── Peer, Gone ─────────────────────────────────────▶  as other workers come and go
@@ -87,8 +87,6 @@ class Configure(ControlMessage):
     """The first 8 bytes of its node's id, which all workers of a parent share (`new_node(name, group)`)."""
     secret: str = attrs.field(repr=False)
     """The secret of the parent, for endpoints without `secret_key_base`."""
-    peers: int
-    """How many `Peer` messages follow before the worker may be ready: it waits for these lines."""
     generation: int
     """Counts the reloads: 1 for the first workers."""
 

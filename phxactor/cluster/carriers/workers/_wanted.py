@@ -27,6 +27,8 @@ class Wanted:
     """The path of a Unix socket."""
     mode: int = 0
     """The permissions of the Unix socket's file."""
+    secure: bool = False
+    """Whether connections are encrypted with TLS: for the line that says where the program listens."""
     offered: bool = False
     """Whether the program has a listening socket for it: the next one of the descriptors that came with `Hello`."""
 

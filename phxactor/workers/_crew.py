@@ -1,0 +1,103 @@
+"""The workers of one parent: which there are, and what each has said. A value of the parent's process, without I/O."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import final
+
+from phxactor.cluster.carriers.workers import Beat, Hello, Wanted
+from phxactor.workers._keeper import Worker
+
+
+@final
+class Member:
+    """A worker and what the parent knows of it."""
+
+    __slots__ = ("asked_at", "beat", "heard", "hello", "ready_at", "wanted", "worker")
+
+    def __init__(self, worker: Worker) -> None:
+        self.worker = worker
+        self.hello: Hello | None = None
+        self.wanted: list[Wanted] = []
+        """The places that it listens on."""
+        self.beat: Beat | None = None
+        """Its last sign of life."""
+        self.heard: float | None = None
+        """When that came, in seconds of the runtime's clock; None before the first."""
+        self.ready_at: float | None = None
+        """When it began to serve; None before that."""
+        self.asked_at: float | None = None
+        """When it was asked where it hangs; None if it was not."""
+
+    @property
+    def number(self) -> int:
+        """Which worker it is, from 1."""
+        return self.worker.number
+
+    @property
+    def generation(self) -> int:
+        """The reload that it came with, from 1."""
+        return self.worker.configure.generation
+
+    @property
+    def serves(self) -> bool:
+        """Whether it is ready, and has not been told to stop."""
+        return self.ready_at is not None and not self.worker.told_to_stop
+
+    @property
+    def state(self) -> str:
+        """What it does, in a word."""
+        if self.worker.told_to_stop:
+            return "draining"
+        if self.ready_at is None:
+            return "starting"
+        return self.beat.state if self.beat is not None else "ready"
+
+
+@final
+class Crew:
+    """All workers that run, old and new."""
+
+    def __init__(self, slots: int) -> None:
+        self._slots = slots
+        self._members: dict[Worker, Member] = {}
+
+    def __iter__(self) -> Iterator[Member]:
+        return iter(list(self._members.values()))
+
+    def __len__(self) -> int:
+        return len(self._members)
+
+    def add(self, worker: Worker) -> Member:
+        """Add a worker that has been started."""
+        member = self._members[worker] = Member(worker)
+        return member
+
+    def get(self, worker: Worker) -> Member | None:
+        """Return what is known of a worker; None if it has ended."""
+        return self._members.get(worker)
+
+    def remove(self, worker: Worker) -> Member | None:
+        """Remove a worker that has ended."""
+        return self._members.pop(worker, None)
+
+    def free_slot(self) -> int | None:
+        """Return a slot of the shared memory that no worker has; None if all are taken."""
+        taken = {member.worker.configure.slot for member in self}
+        return next((slot for slot in range(self._slots) if slot not in taken), None)
+
+    def of(self, generation: int) -> list[Member]:
+        """Return the workers of one generation."""
+        return [member for member in self if member.generation == generation]
+
+    def before(self, generation: int) -> list[Member]:
+        """Return the workers of all generations before one."""
+        return [member for member in self if member.generation < generation]
+
+    def greeted(self) -> list[Member]:
+        """Return the workers that have a node."""
+        return [member for member in self if member.hello is not None]
+
+    def by_node(self, node: bytes) -> Member | None:
+        """Return the worker whose node has an id."""
+        return next((member for member in self if member.hello is not None and member.hello.node == node), None)

@@ -1,0 +1,472 @@
+"""The parent's process: it starts, watches, reloads and stops the workers. It runs no code of the program.
+
+    start      one worker first: if it cannot start, the others cannot either, and there is one traceback; then all
+    reload     the same with new workers, beside the old; once all are ready, the old ones let their clients go
+    an end     that nobody asked for: the worker is started again (`_restarts`)
+    silence    for `HUNG` seconds: the worker is asked where it is, and killed
+
+The process never waits: what takes time is a message to itself. `Crew` holds what it knows.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+from typing import Final, Literal
+
+import attrs
+
+from phxactor.cluster import new_group
+from phxactor.cluster.carriers.workers import (
+    Beat,
+    Configure,
+    ControlError,
+    Gone,
+    Hello,
+    LineLost,
+    Listen,
+    Peer,
+    Publish,
+    Ready,
+    Wanted,
+)
+from phxactor.endpoint import ALIVE, READY, ServiceManager, reloading
+from phxactor.net import SharedCounts
+from phxactor.net.events import listening
+from phxactor.otp import DynamicSupervisor, GenServer, NoReply, Ok, Reply
+from phxactor.runtime import From, Pid, self_pid, send_after
+from phxactor.workers import events
+from phxactor.workers._crew import Crew, Member
+from phxactor.workers._keeper import Ended, Said, keeper_spec, worker_of
+from phxactor.workers._program import Program
+from phxactor.workers._restarts import Restarts
+from phxactor.workers._sockets import AddressError, Sockets
+from phxactor.workers._stack import SIGNAL as STACK_SIGNAL
+from phxactor.workers._state import ParentState, WorkerState
+
+NAME: Final = "workers"
+"""The registered name of the process."""
+HUNG: Final = 30.0
+"""Seconds without a sign of life after which a worker is killed."""
+DYING: Final = 1.0
+"""Seconds that a worker has to write its stack before it is killed."""
+TICK: Final = 1.0
+"""Seconds from one look at the workers to the next."""
+LATE: Final = 2.0
+"""Seconds by which such a look is late if the parent itself was stopped: then no worker is judged by that time."""
+
+Phase = Literal["starting", "serving", "reloading", "stopping"]
+
+
+@attrs.frozen
+class Failure:
+    """The parent cannot go on, to its first process: the exit code and, unless the worker has said it, why."""
+
+    status: int
+    why: str = ""
+
+
+@attrs.frozen(kw_only=True)
+class Plan:
+    """What a parent is to run."""
+
+    program: Program
+    workers: int
+    slots: int
+    counts: int
+    """The descriptor of the shared memory."""
+    secret: str = attrs.field(repr=False)
+    develops: bool = False
+    """Whether a start that fails is tried again after a change of the files, and debuggers may stop a worker."""
+    group: bytes = attrs.field(factory=new_group)
+    host: str = attrs.field(factory=socket.gethostname)
+
+
+@attrs.frozen
+class Reload:
+    """Asks the process for a reload, and says why."""
+
+    why: str
+
+
+@attrs.frozen
+class _Start:
+    """Start the worker with this number in a generation, unless that is over by now."""
+
+    number: int
+    generation: int
+
+
+@attrs.frozen
+class _End:
+    """The end of a worker that nobody has asked for, or a worker that could not be started at all."""
+
+    number: int
+    generation: int
+    why: str = ""
+    """Why it could not be started."""
+    process: int = 0
+    status: int | None = None
+    stack: str = ""
+    was_ready: bool = False
+
+
+class Workers(GenServer):
+    """Holds the workers. It answers the call `"state"` with a `ParentState`, and takes `Publish` for one of them."""
+
+    async def init(self, plan: Plan, keepers: str, first: Pid) -> None:
+        """Wait for "begin"; `keepers` is the name of the keepers' supervisor, `first` hears of a `Failure`."""
+        self.plan, self.keepers, self.first = plan, keepers, first
+        self.crew = Crew(plan.slots)
+        self.counts = SharedCounts(plan.counts, plan.slots)
+        self.sockets = Sockets()
+        self.restarts = Restarts(plan.workers)
+        self.ends: dict[int, int] = {}
+        """How often each worker was started again."""
+        self.phase: Phase = "starting"
+        self.generation = 0
+        """The generation that is wanted: that of the last reload which has not failed."""
+        self.serving = 0
+        """The generation that serves."""
+        self.began = 0.0
+        self.again: str | None = None
+        """Why another reload must follow the one that runs."""
+        self.announced: set[str] = set()
+        self.manager = ServiceManager.of(os.environ)
+        self.since = self.looked = self_pid().runtime.now()
+        send_after(self_pid(), "look", TICK)
+
+    async def handle_call(self, request: object, from_: From) -> Reply | NoReply | None:
+        """Answer the call `"state"`."""
+        if request == "state":
+            return Reply(self._state())
+        if isinstance(request, Publish):
+            serving = next((member for member in self.crew if member.serves), None)
+            if serving is not None:
+                serving.worker.send(request)
+            return Reply(serving is not None)
+        return NoReply()
+
+    async def handle_info(self, message: object) -> None:
+        """Handle what keepers say, timers, and reloads."""
+        match message:
+            case Said(worker, said):
+                member = self.crew.get(worker)
+                if member is not None:
+                    await self._said(member, said)
+            case Ended():
+                await self._ended(message)
+            case "look":
+                self._look()
+            case Reload(why):
+                await self._reload(why)
+            case _Start(number, generation):
+                await self._start_again(number, generation)
+            case "begin":
+                await self._begin("starting")
+            case "stop":
+                self._stop()
+
+    # ---------------------------------------------------------------------------------------------- starting
+
+    async def _begin(self, phase: Phase) -> None:
+        """Start the first worker of a new generation."""
+        self.phase = phase
+        self.generation += 1
+        self.began = self_pid().runtime.now()
+        await self._start(1, self.generation)
+
+    async def _start(self, number: int, generation: int) -> None:
+        slot = self.crew.free_slot()
+        if slot is None:  # very many old workers still drain
+            send_after(self_pid(), _Start(number, generation), TICK)
+            return
+        self.counts.clear(slot)
+        plan = self.plan
+        configure = Configure(
+            number=number,
+            slot=slot,
+            workers=plan.workers,
+            slots=plan.slots,
+            name=f"{plan.program.name}@{plan.host}/{number}"[-255:],
+            group=plan.group,
+            secret=plan.secret,
+            generation=generation,
+        )
+        started = await DynamicSupervisor.start_child(
+            self.keepers, keeper_spec(plan.program, configure, plan.counts, self_pid())
+        )
+        if isinstance(started, Ok):
+            self.crew.add(worker_of(started.value))
+        else:
+            await self._not_there(_End(number, generation, why=str(getattr(started, "reason", started))))
+
+    async def _start_again(self, number: int, generation: int) -> None:
+        """Start a worker again after a pause, unless it has a successor by now."""
+        starts = self.phase in ("starting", "reloading") and generation == self.generation
+        if self.phase == "stopping" or not (starts or generation == self.serving):
+            return
+        if all(member.number != number for member in self.crew.of(generation)):
+            await self._start(number, generation)
+
+    async def _said(self, member: Member, message: object) -> None:
+        match message:
+            case Hello():
+                self._hello(member, message)
+            case Ready():
+                await self._ready(member)
+            case Beat():
+                member.beat, member.heard = message, self_pid().runtime.now()
+            case LineLost(node=node):
+                other = self.crew.by_node(node)
+                if other is not None:
+                    _connect(member, other)
+
+    def _hello(self, member: Member, hello: Hello) -> None:
+        """Give a worker its lines to all others, then its sockets: so it can wait for the lines that came before."""
+        worker = member.worker
+        worker.greeted = True
+        others = self.crew.greeted()
+        member.hello = hello
+        if worker.told_to_stop:  # it may have missed the signal, as it was about to handle it
+            worker.told_to_stop = False
+            worker.stop()
+        for other in others:
+            _connect(member, other)
+        error, descriptors = "", []
+        try:
+            member.wanted = [Wanted.decode(text) for text in hello.places]
+            descriptors = self.sockets.open(member.wanted, hello.descriptors)
+        except (AddressError, ControlError) as unavailable:
+            error = str(unavailable)
+        for descriptor in hello.descriptors:
+            os.close(descriptor)
+        worker.send(Listen(error=error, descriptors=tuple(descriptors)))
+
+    async def _ready(self, member: Member) -> None:
+        now = self_pid().runtime.now()
+        member.ready_at = now
+        if events.ready.handlers:
+            events.ready.emit(
+                number=member.number,
+                process=member.worker.process.pid,
+                generation=member.generation,
+                seconds=now - member.worker.started,
+            )
+        if self.phase not in ("starting", "reloading") or member.generation != self.generation:
+            return
+        members = self.crew.of(self.generation)
+        if len(members) < self.plan.workers:  # the first one: the program can start
+            for number in range(len(members) + 1, self.plan.workers + 1):
+                await self._start(number, self.generation)
+        elif all(one.ready_at is not None for one in members):
+            await self._all_ready(now)
+
+    async def _all_ready(self, now: float) -> None:
+        """Serve with the new workers only."""
+        if self.phase == "reloading":
+            if events.reloaded.handlers:
+                events.reloaded.emit(workers=self.plan.workers, seconds=now - self.began)
+            for old in self.crew.before(self.generation):
+                old.worker.stop()
+        self.phase, self.serving = "serving", self.generation
+        self._announce()
+        self._tell_ready()
+        await self._next_reload()
+
+    def _announce(self) -> None:
+        """Say where the program listens, once for each address."""
+        wanted = [one for member in self.crew.of(self.serving) for one in member.wanted]
+        for address in map(str, self.sockets.addresses(wanted)):
+            if address not in self.announced:
+                self.announced.add(address)
+                if listening.handlers:
+                    listening.emit(url=address)
+
+    # --------------------------------------------------------------------------------------------- reloading
+
+    async def _reload(self, why: str) -> None:
+        if self.phase == "stopping":
+            return
+        if self.phase != "serving" and len(self.crew):
+            self.again = why
+            return
+        if events.reloading.handlers:
+            events.reloading.emit(why=why)
+        if self.serving:
+            self.manager.tell(reloading())
+        await self._begin("reloading" if self.serving else "starting")
+
+    async def _next_reload(self) -> None:
+        if self.again is not None:
+            why, self.again = self.again, None
+            await self._reload(why)
+
+    async def _reload_failed(self, end: _End) -> None:
+        if events.reload_failed.handlers:
+            events.reload_failed.emit(number=end.number, status=end.status)
+        for member in self.crew.of(self.generation):
+            member.worker.stop()
+        self.phase = "serving"
+        self._tell_ready()
+        await self._next_reload()
+
+    def _tell_ready(self) -> None:
+        self.manager.tell(READY + f"\nSTATUS={self.plan.workers} workers".encode())
+
+    # ------------------------------------------------------------------------------------------------- ending
+
+    async def _ended(self, message: Ended) -> None:
+        member = self.crew.remove(message.worker)
+        if member is None:
+            return
+        worker = member.worker
+        self.counts.clear(worker.configure.slot)
+        if member.hello is not None:
+            for other in self.crew.greeted():
+                other.worker.send(Gone(node=member.hello.node))
+        if member.asked_at is not None and events.hung.handlers:
+            events.hung.emit(number=member.number, process=worker.process.pid, seconds=HUNG, stack=message.stack)
+        if worker.told_to_stop or self.phase == "stopping":
+            if events.left.handlers:
+                events.left.emit(number=member.number, process=worker.process.pid)
+            self._forget_sockets()
+            if self.phase == "starting" and not len(self.crew):
+                await self._next_reload()
+            return
+        end = _End(
+            member.number,
+            member.generation,
+            process=worker.process.pid,
+            status=message.status,
+            stack="" if member.asked_at is not None else message.stack,
+            was_ready=member.ready_at is not None,
+        )
+        await self._not_there(end)
+
+    async def _not_there(self, end: _End) -> None:
+        """Start it again, or stop."""
+        is_new = end.generation == self.generation
+        if is_new and self.phase == "reloading":
+            await self._reload_failed(end)
+        elif is_new and self.phase == "starting":
+            await self._start_failed(end)
+        else:
+            others = sum(one.serves for one in self.crew)
+            pause = self.restarts.ended(end.number, self_pid().runtime.now(), was_ready=end.was_ready, others=others)
+            if events.ended.handlers:
+                events.ended.emit(
+                    number=end.number,
+                    process=end.process,
+                    status=end.status,
+                    stack=end.stack,
+                    seconds=None if isinstance(pause, str) else pause,
+                )
+            if isinstance(pause, str):
+                self._give_up(pause)
+            else:
+                self.ends[end.number] = self.ends.get(end.number, 0) + 1
+                send_after(self_pid(), _Start(end.number, end.generation), pause)
+
+    async def _start_failed(self, end: _End) -> None:
+        """Stop, or wait for a change; a worker that ended with an exit code has said why."""
+        if self.plan.develops:
+            for member in self.crew:
+                member.worker.stop()
+            if self.again is not None and not len(self.crew):
+                await self._next_reload()
+            return
+        said_why = end.status is not None and end.status > 0
+        words = end.why or f"worker {end.number} {events.words_of(end.status)} before it was ready"
+        self._stop()
+        self.first.send(Failure(end.status or 1, "" if said_why else words))
+
+    def _give_up(self, why: str) -> None:
+        if events.gave_up.handlers:
+            events.gave_up.emit(why=why)
+        self._stop()
+        self.first.send(Failure(1))
+
+    def _forget_sockets(self) -> None:
+        """Close the sockets that no worker wants any more, once a reload is done."""
+        if self.phase == "serving" and not self.crew.before(self.serving):
+            self.sockets.keep(one for member in self.crew for one in member.wanted)
+
+    def _stop(self) -> None:
+        """Let no worker be started again; the supervisor of the keepers ends them."""
+        if self.phase != "stopping" and events.stopping.handlers:
+            events.stopping.emit(workers=len(self.crew))
+        self.phase = "stopping"
+
+    async def terminate(self, reason: object) -> None:
+        """Close the listening sockets: all workers have ended."""
+        self.sockets.keep(())
+
+    # ------------------------------------------------------------------------------------------------ watching
+
+    def _look(self) -> None:
+        """Look for workers that hang."""
+        now = self_pid().runtime.now()
+        if now > self.looked + TICK + LATE:
+            for member in self.crew:
+                member.heard = None if member.heard is None else now
+        self.looked = now
+        for member in self.crew:
+            worker = member.worker
+            if member.asked_at is not None:
+                if now > member.asked_at + DYING:
+                    worker.signal(signal.SIGKILL)
+            elif member.heard is not None and now > member.heard + HUNG and not self.plan.develops:
+                member.asked_at = now
+                worker.signal(STACK_SIGNAL)
+        if self.manager.interval is not None:
+            self.manager.tell(ALIVE)
+        send_after(self_pid(), "look", TICK)
+
+    def _state(self) -> ParentState:
+        now = self_pid().runtime.now()
+        members = sorted(self.crew, key=lambda member: (member.number, member.generation))
+        wanted = [one for member in members for one in member.wanted]
+        return ParentState(
+            process=os.getpid(),
+            program=self.plan.program.name,
+            phase=self.phase,
+            age=now - self.since,
+            generation=self.serving,
+            addresses=sorted(set(map(str, self.sockets.addresses(wanted)))),
+            workers=[self._worker_state(member, now) for member in members],
+        )
+
+    def _worker_state(self, member: Member, now: float) -> WorkerState:
+        beat = member.beat or Beat(state="starting")
+        silence = 0.0 if member.heard is None else now - member.heard
+        return WorkerState(
+            number=member.number,
+            process=member.worker.process.pid,
+            generation=member.generation,
+            state=member.state,
+            why=beat.why,
+            age=now - member.worker.started,
+            connections=beat.connections,
+            channels=beat.channels,
+            processes=beat.processes,
+            nodes=beat.nodes,
+            restarts=self.ends.get(member.number, 0),
+            lag=max(beat.lag / 1000, silence - TICK),
+        )
+
+
+def _connect(one: Member, other: Member) -> None:
+    """Give two workers the ends of a new line between them."""
+    if one.hello is None or other.hello is None:
+        return
+    try:
+        left, right = socket.socketpair()
+    except OSError as error:
+        if events.control_failed.handlers:
+            events.control_failed.emit(number=one.number, why=f"no line to worker {other.number}: {error.strerror}")
+        return
+    with left, right:
+        for member, end, peer in ((one, left, other.hello), (other, right, one.hello)):
+            member.worker.send(Peer(node=peer.node, name=peer.name, descriptors=(end.fileno(),)))

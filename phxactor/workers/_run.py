@@ -1,0 +1,200 @@
+"""Runs a program: in this process, as the parent of workers, or as one of the workers."""
+
+from __future__ import annotations
+
+import math
+import os
+import secrets
+import signal
+import ssl
+import sys
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from pathlib import Path as FilePath
+from typing import Literal, TypeAlias
+
+import trio
+
+from phxactor import _checks as check
+from phxactor import endpoint, runtime
+from phxactor.cluster.carriers.workers import this_worker
+from phxactor.endpoint import STOPPING, Application, Endpoint, ServiceManager
+from phxactor.net import Path, create_counts
+from phxactor.otp import Child, DynamicSupervisor, Supervise, Supervisor
+from phxactor.runtime import STUCK_AFTER, Collector, Exit, Exited, Pid, receive, self_pid, trap_exit
+from phxactor.workers._parent import NAME, Failure, Plan, Reload, Workers
+from phxactor.workers._program import Program
+from phxactor.workers._stack import write_stack_to
+
+KEEPERS = "keepers"
+"""The registered name of the keepers' supervisor."""
+MAX_WORKERS = 256
+
+Count: TypeAlias = int | Literal["auto"]
+"""A number of workers, or one for each processor that this program may use."""
+
+
+def run(
+    main: Application | Endpoint | Callable[..., Awaitable[object]],
+    *args: object,
+    workers: Count | None = None,
+    host: str | None = None,
+    port: int | None = None,
+    path: Path | None = None,
+    tls: ssl.SSLContext | None = None,
+    children: Sequence[Child] = (),
+    stop_timeout: float | None = None,
+    stuck_after: float = STUCK_AFTER,
+    collector: Collector = "processes",
+) -> None:
+    """Serve an application or an endpoint, or run `await main(*args)`, until the program is told to stop.
+
+    SIGTERM or SIGINT stops the process tree in order, and `run` returns. A second signal kills the processes that are
+    left, and so does the end of `stop_timeout`.
+
+    With `workers`, this program starts as many worker processes, each by its own command once more, and only watches
+    them: each worker runs the program up to this call, and serves. SIGHUP then starts new workers with new code, and
+    lets the old ones drain. See docs/workers.md.
+
+    If the program has set up no logging, `run` prints where an endpoint listens to standard error, as a line. Else that
+    line is a record at level INFO of the logger `phxactor.endpoint.listening`.
+
+    Args:
+        main: an application, an endpoint, or an async function, which is the first process.
+        args: the arguments of the function.
+        workers: how many worker processes serve; "auto" for one per processor. By default this process serves itself.
+        host: the address to listen on, instead of the endpoint's own.
+        port: the port to listen on, instead of the endpoint's own.
+        path: a Unix socket to listen on, instead of host and port.
+        tls: an SSL context for a server, instead of the endpoint's own.
+        children: with an endpoint, children that start before it: `run(endpoint, children=[...])` is the same as
+            `run(Application(children=[...], endpoints=[endpoint]))`.
+        stop_timeout: seconds that a stop may take; by default 60, plus the endpoints' notices and limits for draining.
+        stuck_after: seconds after which a process that lets nothing else run is logged, with its stack; by default 1.
+            `math.inf` for never.
+        collector: "processes" tunes Python's garbage collector for many processes; "python" leaves it as it is.
+
+    Raises:
+        SystemExit: a child or an endpoint cannot start; it says why, for example that the address is in use. Or
+            workers cannot start, or have ended too often.
+        Exit: the root supervisor gave up, or `main` exited with a reason.
+        TypeError: `main` is none of the three, `children` or `workers` are given without an endpoint, or `host`,
+            `port`, `path` or `tls` with a function.
+        ValueError: `host`, `port`, `path` or `tls` is given, and the application has not exactly one endpoint; or
+            `workers` is no number from 1 to 256.
+
+    """
+    if workers is not None:
+        check_count(workers)
+        if not isinstance(main, Application | Endpoint):
+            raise TypeError("workers go with an application or an endpoint: a function runs in this process only")
+        worker = this_worker()
+        if worker is None:
+            application = main if isinstance(main, Application) else Application(children=children, endpoints=[main])
+            application.child_spec(host=host, port=port, path=path, tls=tls)  # raises for wrong options, once
+            run_parent(workers, dict(os.environ), FilePath(sys.argv[0]).stem)
+            return
+        write_stack_to(worker.stack)
+    else:
+        worker = None
+    endpoint.run(
+        main,
+        *args,
+        host=host,
+        port=port,
+        path=path,
+        tls=tls,
+        children=children,
+        stop_timeout=stop_timeout,
+        stuck_after=stuck_after,
+        collector=collector,
+        worker=worker,
+    )
+
+
+def check_count(workers: object) -> None:
+    """Raise ValueError or TypeError unless this is a number of workers, or "auto"."""
+    if workers != "auto":
+        check.whole("workers", workers, also=', or "auto" for one per processor')
+        if int(str(workers)) > MAX_WORKERS:
+            raise ValueError(f"workers must be at most {MAX_WORKERS}; got {workers}")
+
+
+def run_parent(workers: Count, environment: Mapping[str, str], name: str, *, develops: bool = False) -> None:
+    """Run this process as the parent of workers, until it is told to stop.
+
+    Args:
+        workers: how many, or "auto".
+        environment: the variables that they are started with.
+        name: what they serve, for people.
+        develops: start new workers when a file of the program changes, and wait for such a change after a failure.
+
+    Raises:
+        SystemExit: they cannot start, or have ended too often.
+
+    """
+    if sys.platform != "linux":
+        raise SystemExit("workers need Linux")
+    number = len(os.sched_getaffinity(0)) if workers == "auto" else workers
+    slots = 4 * number + 4
+    counts = create_counts(slots)
+    plan = Plan(
+        program=Program.of_this(environment, name),
+        workers=number,
+        slots=slots,
+        counts=counts,
+        secret=secrets.token_urlsafe(48),
+        develops=develops,
+    )
+    try:
+        runtime.run(_parent, plan, stop_timeout=math.inf, collector="python")
+    finally:
+        os.close(counts)
+
+
+class Root(Supervisor):
+    """The root of the parent's tree."""
+
+    async def init(self, plan: Plan, first: Pid) -> Supervise:
+        """Return the children: the process that holds the workers lives longer than their keepers."""
+        keepers = DynamicSupervisor.child_spec(name=KEEPERS)
+        return Supervise(
+            [Workers.child_spec(plan, KEEPERS, first, name=NAME), keepers], strategy="one_for_all", max_restarts=0
+        )
+
+
+async def _parent(plan: Plan) -> None:
+    """Run the first process of a parent."""
+    trap_exit()
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(_hear_sighup, self_pid())
+        failure = await _watch(plan)
+        nursery.cancel_scope.cancel()
+    if failure is not None:
+        raise SystemExit(failure.why or failure.status)
+
+
+async def _watch(plan: Plan) -> Failure | None:
+    """Run the tree until it is to stop; return why it must, None if it was told to."""
+    root = (await Root.start_link(plan, self_pid())).unwrap()
+    runtime.send(NAME, "begin")
+    failure: Failure | None = None
+    while True:
+        message = await receive()
+        if message == "reload":
+            runtime.send(NAME, Reload("SIGHUP"))
+        elif isinstance(message, Failure):
+            failure = message
+            break
+        elif isinstance(message, Exited):
+            if message.pid is root:
+                raise Exit(("root_ended", message.reason))
+            break
+    ServiceManager.of(os.environ).tell(STOPPING)
+    runtime.send(NAME, "stop")
+    return failure
+
+
+async def _hear_sighup(first: Pid) -> None:
+    with trio.open_signal_receiver(signal.SIGHUP) as signals:
+        async for _ in signals:
+            first.send("reload")
