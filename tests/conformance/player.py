@@ -25,16 +25,14 @@ from tests.patience import PATIENCE
 
 TRANSCRIPTS: Final = Path(__file__).with_name("transcripts.json")
 """Recorded from Phoenix 1.8.12."""
+PRESENCE: Final = Path(__file__).with_name("presence.json")
+"""The same, of presence."""
 SETTLE: Final = 0.1
 """Seconds to wait at the end for what should not come."""
 BRIEF: Final = 0.01
 """The same within a scenario, where what comes too late shows at the next step."""
 AT_ONCE: Final = 40
 """Groups of scenarios that are played at the same time: more would only make the machine late."""
-WAITING: Final = {
-    "presence_": "presence waits for its issue",
-}
-"""Beginnings of the names of scenarios that cannot be played yet, and why."""
 
 
 @attrs.frozen
@@ -63,11 +61,6 @@ class Scenario:
     def read(cls, fields: Mapping[str, Any]) -> Self:
         """Make one of JSON."""
         return cls(**fields)
-
-    @property
-    def waits(self) -> str | None:
-        """Why it cannot be played yet."""
-        return next((why for beginning, why in WAITING.items() if self.name.startswith(beginning)), None)
 
     @property
     def hurries(self) -> bool:
@@ -114,7 +107,14 @@ def load(path: Path = TRANSCRIPTS) -> list[Scenario]:
 def _comparable(record: Record, *, unordered: bool) -> object:
     if not unordered:
         return record
-    return {name: sorted(map(repr, events)) if isinstance(events, list) else events for name, events in record.items()}
+    return {
+        name: sorted(map(_sortable, events)) if isinstance(events, list) else events for name, events in record.items()
+    }
+
+
+def _sortable(event: object) -> bytes:
+    """Write an event so that the order of an object's keys does not matter."""
+    return orjson.dumps(event, option=orjson.OPT_SORT_KEYS)
 
 
 # ---------------------------------------------------------------------------------------------------- playing
@@ -193,7 +193,7 @@ def groups(scenarios: Iterable[Scenario]) -> list[list[Scenario]]:
 async def play_all(
     url: str, scenarios: Iterable[Scenario], report: Callable[[Scenario, list[str]], None]
 ) -> dict[str, list[str]]:
-    """Play all that can be played; return the differences of each, and report them as they come.
+    """Play all; return the differences of each, and report them as they come.
 
     One that differs and hurries is played once more, alone: with all the others, a busy machine may be too late for it.
     """
@@ -220,7 +220,7 @@ async def play_all(
 
     async with trio.open_nursery() as nursery:
         # The longest first: the end waits for it.
-        for group in sorted(groups(one for one in scenarios if one.waits is None), key=len, reverse=True):
+        for group in sorted(groups(scenarios), key=len, reverse=True):
             nursery.start_soon(play_group, group)
     for scenario in late:
         await play_one(scenario, again=True)
@@ -235,9 +235,6 @@ def main() -> int:
     parser.add_argument("-k", metavar="TEXT", default="", help="only scenarios whose name contains this")
     arguments = parser.parse_args()
     scenarios = [one for one in load(arguments.file) if arguments.k in one.name]
-    for one in scenarios:
-        if one.waits is not None:
-            _say(f"waits  {one.name}: {one.waits}")
 
     def report(scenario: Scenario, differences: list[str]) -> None:
         _say(f"{'DIFFERS' if differences else 'agrees'} {scenario.name}: {scenario.about}")

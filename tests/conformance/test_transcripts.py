@@ -8,11 +8,11 @@ from functools import partial
 import pytest
 import trio
 
-from tests.conformance.player import Scenario, groups, load, play_all
+from tests.conformance.player import PRESENCE, Scenario, groups, load, play_all
 from tests.conformance.scenarios import MORE
 from tests.conformance.server import serve_zoo
 
-RECORDED = load()
+RECORDED = [*load(), *load(PRESENCE)]
 ALL = [*RECORDED, *MORE]
 
 pytestmark = pytest.mark.socket
@@ -25,13 +25,7 @@ def played(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, list[
         yield trio.run(partial(play_all, zoo.url, ALL, lambda *_: None))
 
 
-def _case(scenario: Scenario) -> object:
-    if scenario.waits is None:
-        return pytest.param(scenario, id=scenario.name)
-    return pytest.param(scenario, id=scenario.name, marks=pytest.mark.skip(reason=scenario.waits))
-
-
-@pytest.mark.parametrize("scenario", [_case(one) for one in ALL])
+@pytest.mark.parametrize("scenario", ALL, ids=lambda scenario: scenario.name)
 def test_agrees(scenario: Scenario, played: dict[str, list[str]]) -> None:
     differences = played[scenario.name]
     assert not differences, "\n".join([scenario.about, *differences])

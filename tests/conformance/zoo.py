@@ -25,6 +25,7 @@ import trio
 import phxactor
 import phxactor.token
 from phxactor import (
+    Application,
     Channel,
     Endpoint,
     Error,
@@ -55,6 +56,7 @@ from phxactor.net.events import listening
 from phxactor.runtime import Crash, Reason
 from phxactor.telemetry import Event
 from tests.conformance.custom import CustomChannel
+from tests.conformance.presence import CHANNELS, PRESENCES, ROUTES
 
 SECRET_KEY_BASE = "phxactor-reference-secret-key-base-0123456789-0123456789-01234567"
 
@@ -346,6 +348,7 @@ class UserSocket(Socket):
         channel("exact", JoinOnly),
         channel("assigned:*", AssignedChannel, assigns={"from_socket": "yes"}),
         channel("custom:*", CustomChannel),
+        *(channel(pattern, handler) for pattern, handler in CHANNELS.items()),
     )
 
     async def connect(self, params: Payload, connect_info: Payload) -> Error | None:
@@ -460,8 +463,10 @@ endpoint = Endpoint(
         get("/admin/broadcast", nothing),
         post("/admin/stats", nothing),
         get("/token/{operation}", token),
+        *ROUTES,
     ],
 )
+application = Application(children=PRESENCES, endpoints=[endpoint])
 
 
 def print_address(_: Event, fields: Mapping[str, object]) -> None:
@@ -477,7 +482,7 @@ def main() -> None:
     arguments = parser.parse_args()
     logging.basicConfig(level=logging.WARNING)
     listening.attach(print_address)
-    phxactor.run(endpoint, host=arguments.host, port=arguments.port)
+    phxactor.run(application, host=arguments.host, port=arguments.port)
 
 
 if __name__ == "__main__":
