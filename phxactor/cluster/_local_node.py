@@ -28,7 +28,8 @@ if TYPE_CHECKING:
     from phxactor.runtime import Pid, Runtime, Timer
 
 Handler: TypeAlias = "Callable[[Node | None, Message], object]"
-"""Takes a message of one kind: its sender, None if that is no node that is up (such as an emitter), and the message."""
+"""Takes a message of one kind: its sender, None if that is no node that is up (such as an emitter), and the message.
+Raises EnvelopeError for a message that is wrong, which is counted as such."""
 
 NAME: Final = "cluster"
 """The registered name of the cluster's supervisor."""
@@ -261,6 +262,8 @@ class LocalNode:
             return
         try:
             handler(self._view.nodes.get(sender_id), decoded)
+        except EnvelopeError as error:
+            one.refuse(error.fault)
         except Exception as error:  # noqa: BLE001 - the carrier's process must go on
             if events.handler_failed.handlers:
                 events.handler_failed.emit(carrier=one.name, kind=decoded.kind, exception=error)

@@ -10,7 +10,7 @@ import trio
 from trio.testing import MockClock, wait_all_tasks_blocked
 
 from phxactor.cluster import Cluster, Gap, LocalNode, Node, NodeDown, NodeUp, monitor_nodes, new_node, this_node
-from phxactor.envelope import MAX_MESSAGE_BYTES, Kind, Message, encode
+from phxactor.envelope import MAX_MESSAGE_BYTES, EnvelopeError, Kind, Message, encode
 from phxactor.runtime import open_runtime, receive, self_pid
 from tests.cluster.in_memory import InMemory
 
@@ -123,6 +123,21 @@ async def test_CL31_what_is_wrong_is_counted_and_dropped(autojump_clock: MockClo
         node.handle(Kind.BROADCAST, lambda *_: pytest.fail("it was taken"))
         node.received(carrier, OTHER.id, junk)
         assert sum(node.statistics().carriers["memory"].refused.values()) == 1
+
+
+async def test_CL31_a_message_that_its_handler_finds_wrong_is_counted_and_no_failure(
+    autojump_clock: MockClock, caplog: pytest.LogCaptureFixture
+) -> None:
+    def read(_: Node | None, message: Message) -> None:
+        raise EnvelopeError("json", f"{message.event} is wrong")
+
+    carrier = InMemory([])
+    async with started(carrier) as node:
+        node.handle(Kind.BROADCAST, read)
+        for _ in range(3):
+            node.received(carrier, OTHER.id, encode(Message(Kind.BROADCAST, "pubsub", "a", "b", b"")))
+        assert node.statistics().carriers["memory"].refused == {"json": 3}
+    assert [record for record in caplog.records if record.levelname == "ERROR"] == []
 
 
 async def test_CL4_a_message_that_is_too_large_is_refused_in_the_caller(autojump_clock: MockClock) -> None:

@@ -1,4 +1,4 @@
-"""What a client can send, and what must hold whatever it is: nothing raises but what is meant for bad input.
+"""What clients and nodes can send, and what must hold whatever it is: nothing raises but what is meant for bad input.
 
 Each target takes any bytes. Hypothesis and atheris both feed them, from the same seeds.
 """
@@ -34,6 +34,7 @@ from phxactor.token.external_term import TermError
 from phxactor.token.external_term import decode as decode_term
 from phxactor.token.external_term import encode as encode_term
 from phxactor.transport import Accepted, Refused, SocketOptions, handshake
+from tests.fuzz.nodes import NODES, node
 from tests.fuzz.wire import converse
 from tests.transport.frames import BINARY as BINARY_FRAME
 from tests.transport.frames import CONT, PING, RSV1, close_frame, frame
@@ -309,6 +310,7 @@ TARGETS: Final = {
     "version_1": Target(version_1, MESSAGES),
     "version_2": Target(version_2, MESSAGES),
     "envelope": Target(envelope, ENVELOPES),
+    "node": Target(node, NODES),
     "term": Target(term, TERMS),
     "token": Target(token, [*TERMS, sign(SECRET, SALT, "user").encode()]),
 }
