@@ -32,7 +32,7 @@ pytestmark = [
 class Socket(UserSocket):
     """supabase's topics all begin alike."""
 
-    channels = (*UserSocket.channels, channel("realtime:*", RoomChannel))  # type: ignore[assignment]  # one more
+    channels = (*UserSocket.channels, channel("realtime:*", RoomChannel))
 
 
 class Program:
