@@ -56,6 +56,10 @@ class Nodes(Sequence[SimulatedNode]):
         """Iterate over the nodes."""
         return iter(self._nodes)
 
+    def named(self, name: str) -> SimulatedNode:
+        """Return the node with a name."""
+        return next(node for node in self._nodes if node.name == name)
+
     async def restart(self, node: SimulatedNode) -> None:
         """Start a node that has ended; it has a new id."""
         self.network.tell(f"{node.name} starts")
@@ -130,6 +134,7 @@ async def cluster(
                         if node.runs:
                             await node.leave()
         nursery.cancel_scope.cancel()
+    network.close()
     if failure is not None:
         try:
             raise failure

@@ -47,7 +47,7 @@ class Counts:
 class Wire:
     """What is on its way from one node to another."""
 
-    __slots__ = ("cut", "due", "number", "waiting")
+    __slots__ = ("due", "holes", "losing", "number", "waiting")
 
     def __init__(self) -> None:
         self.number = 0
@@ -56,7 +56,10 @@ class Wire:
         """When the last one arrives."""
         self.waiting = 0
         """Bytes that the receiver has not read yet."""
-        self.cut = False
+        self.holes = 0
+        """How often something was lost that something else came after: so many gaps the receiver must be told."""
+        self.losing = False
+        """Whether the last message was lost."""
 
 
 @final
@@ -90,6 +93,9 @@ class Network:
         self.inbox = inbox
         self.counts = Counts()
         self.tell = tell
+        self.tap: Callable[[Simulated, Simulated, bytes, bytes], object] | None = None
+        """Called with each frame before its fate is drawn: the carriers, the channel and the frame; for a test that
+        counts them, or sends one again."""
         self._choose = choose
         self.carriers: dict[bytes, Simulated] = {}
         """The carriers of all nodes that are connected, by the id of the node."""
@@ -172,12 +178,15 @@ class Network:
         """Bring a frame from one carrier to another. Returns False if it does not fit into the inbox of the other."""
         self.counts.messages += 1
         self.counts.bytes += len(frame)
-        if wire.waiting + len(frame) > self.inbox:
+        if self.tap is not None:
+            self.tap(one, other, channel, frame)
+        fits = wire.waiting + len(frame) <= self.inbox
+        if not fits or self._loses(one, other):
+            wire.losing = True
             self.counts.lost += 1
-            return False
-        if self._loses(one, other):
-            self.counts.lost += 1
-            return True
+            return fits
+        wire.holes += wire.losing
+        wire.losing = False
         wire.waiting += len(frame)
         delay = self._takes()
         if delay or wire.due > trio.current_time():
@@ -188,6 +197,14 @@ class Network:
         return True
 
     # --------------------------------------------------------------------------------------------- its task
+
+    def close(self) -> None:
+        """Forget all nodes, after they have ended."""
+        self.carriers.clear()
+        self._lanes.clear()
+        self._wires.clear()
+        self._due.clear()
+        self.tap = None
 
     async def run(self) -> None:
         """Bring what is due: the body of a task beside all nodes."""

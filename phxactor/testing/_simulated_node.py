@@ -59,6 +59,11 @@ class SimulatedNode:
         """Whether it has been started and not ended, though it may be stopped."""
         return self._task is not None
 
+    @property
+    def is_stopped(self) -> bool:
+        """Whether it has been stopped, and does not go on yet."""
+        return self._task is not None and self._task in self._stopped
+
     async def run(self, function: Callable[..., Awaitable[T]], *args: object) -> T:
         """Run `await function(*args)` in a process of this node, and return its result, or raise what it raises.
 

@@ -1,7 +1,8 @@
-"""Hypothesis strategies: schedules, exit reasons, supervision trees, crash scripts. Needs Hypothesis."""
+"""Hypothesis strategies: schedules, exit reasons, supervision trees, crash scripts, outages. Needs Hypothesis."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Final, get_args
 
 from hypothesis import strategies as st
@@ -10,9 +11,29 @@ from hypothesis.strategies import SearchStrategy
 from phxactor.otp import Restart, Strategy
 from phxactor.runtime import KILLED, NOPROC, NORMAL, SHUTDOWN, Reason, Shutdown
 from phxactor.runtime import Crash as Crashed
+from phxactor.testing import outages as outages_
 from phxactor.testing.crash import Crash, Step, Together, Wait, Way
 from phxactor.testing.schedule import Schedule
 from phxactor.testing.trees import Branch, Kind, Leaf, paths
+
+
+def outages(names: Sequence[str], max_size: int = 10) -> SearchStrategy[list[outages_.Outage]]:
+    """Draw what befalls the nodes with these names; the simplest is nothing."""
+    name = st.sampled_from(names)
+    passing = st.builds(outages_.Pass, st.sampled_from([0.5, 2.0, 6.0, 21.0]))
+    steps = st.one_of(
+        passing,
+        passing,
+        st.builds(outages_.Cut, name, name),
+        st.builds(outages_.Isolate, name),
+        st.just(outages_.Heal()),
+        st.builds(outages_.Freeze, name),
+        st.builds(outages_.Thaw, name),
+        st.builds(outages_.Kill, name, st.booleans()),
+        st.builds(outages_.Leave, name),
+        st.builds(outages_.Restart, name),
+    )
+    return st.lists(steps, max_size=max_size)
 
 
 def schedule() -> SearchStrategy[Schedule]:

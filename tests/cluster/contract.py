@@ -20,7 +20,7 @@ import pytest
 import trio
 from trio.testing import MockClock
 
-from phxactor.cluster import Gap, Node, NodeDown, NodeUp, monitor_nodes
+from phxactor.cluster import Gap, Node, NodeDown, NodeUp
 from phxactor.envelope import Kind, Message
 from phxactor.otp import Supervisor
 from phxactor.runtime import KILL, Pid, receive
@@ -41,13 +41,12 @@ class Party:
         self.came: list[tuple[str | None, Message]] = []
         for kind in (Kind.BROADCAST, Kind.BINARY, Kind.RELAY):
             node.local.handle(kind, self._take)
-        node.spawn(self._listen)
+        node.local.monitor(node.spawn(self._listen))
 
     def _take(self, sender: Node | None, message: Message) -> None:
         self.came.append((None if sender is None else sender.name, message))
 
     async def _listen(self) -> None:
-        monitor_nodes()
         while True:
             message = await receive()
             assert isinstance(message, NodeUp | NodeDown | Gap)

@@ -6,7 +6,7 @@ import pytest
 import trio
 from trio.testing import MockClock
 
-from phxactor.cluster import Gap, Node, NodeDown, NodeUp, monitor_nodes
+from phxactor.cluster import Gap, Node, NodeDown, NodeUp
 from phxactor.envelope import Kind, Message
 from phxactor.runtime import Exit, receive
 from phxactor.testing import Nodes, SimulatedNode, cluster
@@ -19,13 +19,12 @@ class Ear:
         self.told: list[NodeUp | NodeDown | Gap] = []
         self.came: list[tuple[str | None, str]] = []
         node.local.handle(Kind.BROADCAST, self._take)
-        node.spawn(self._listen)
+        node.local.monitor(node.spawn(self._listen))
 
     def _take(self, sender: Node | None, message: Message) -> None:
         self.came.append((None if sender is None else sender.name, message.event))
 
     async def _listen(self) -> None:
-        monitor_nodes()
         while True:
             message = await receive()
             assert isinstance(message, NodeUp | NodeDown | Gap)
