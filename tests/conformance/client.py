@@ -201,8 +201,9 @@ class Client:
             return await self.receive()
 
     async def json(self) -> object:
-        """Receive a text, and decode it."""
-        event = await self.next()
+        """Receive a text, and decode it; skip the signs of life that a server sends to a slow client."""
+        while (event := await self.next()) == Pong(b""):
+            pass
         assert isinstance(event, str), event
         return cast("object", orjson.loads(event))
 
