@@ -18,9 +18,9 @@ import trio
 from phxactor.cluster import Gap, LocalNode, Node, NodeDown, NodeUp
 from phxactor.endpoint import events
 from phxactor.endpoint._relay_asked import Asked
-from phxactor.endpoint._relay_frames import Frame, Verb, from_message
+from phxactor.endpoint._relay_frames import Frame, Verb, from_message, to_message
 from phxactor.endpoint._relay_requests import Acknowledged, Ended, RemotePoll, RemotePublication, RemoteSession
-from phxactor.endpoint._relay_visits import VisitingPublication, Visits
+from phxactor.endpoint._relay_visits import VisitingPublication, Visits, without_relay
 from phxactor.endpoint._relay_wire import Wire
 from phxactor.envelope import EnvelopeError, Kind, Message
 from phxactor.otp import Call, ChildSpec, Ignore, Ok
@@ -56,11 +56,18 @@ class Receiver:
     runtime: Runtime = attrs.field(eq=id)
 
     def __call__(self, sender: Node | None, message: Message) -> None:
-        """Hand a message to the relay of its endpoint. Raises EnvelopeError if it is no frame."""
+        """Hand a message to the relay of its endpoint. Raises EnvelopeError if it is no frame.
+
+        A relay that has ended, as its endpoint has, knows of no session.
+        """
         frame = from_message(message)
+        if sender is None:
+            return
         pid = self.runtime.names.whereis(_name(message.scope))
-        if sender is not None and pid is not None and pid.dictionary is not None and Relay in pid.dictionary:
+        if pid is not None and pid.dictionary is not None and Relay in pid.dictionary:
             pid.send(Said(sender, frame))
+        elif (answer := without_relay(frame)) is not None and (node := LocalNode.found(self.runtime)) is not None:
+            node.send(sender.id, to_message(answer, message.scope))
 
 
 def _name(endpoint: str) -> str:

@@ -270,3 +270,12 @@ class Visits:
 
     def _say(self, key: Key, verb: Verb, value: int = 0) -> None:
         self._wire.say(key[0], Frame(verb, key[1], value=value))
+
+
+def without_relay(frame: Frame) -> Frame | None:
+    """Return the answer to a frame where no relay runs any more; None if it needs none."""
+    if frame.verb is Verb.POLL:
+        return Frame(Verb.STATUS, frame.number, value=HTTPStatus.NOT_FOUND)
+    if frame.verb in (Verb.PUBLISH, Verb.PUBLISH_LINES):
+        return Frame(Verb.STATUS, frame.number, value=HTTPStatus.GONE)
+    return Frame(Verb.UNKNOWN, frame.number) if frame.verb is Verb.HURRY else None

@@ -102,7 +102,7 @@ class Network:
         self._lanes: dict[str, tuple[Simulated, ...]] = {}
         self._wires: dict[tuple[Simulated, Simulated], Wire] = {}
         self._alone: set[Simulated] = set()
-        self._cut: set[frozenset[str]] = set()
+        self._cut: set[tuple[str, str]] = set()
         self._due: list[tuple[float, int, Callable[[], None]]] = []
         self._order = count()
         self._changed = trio.Event()
@@ -111,8 +111,13 @@ class Network:
 
     def cut(self, one: str, other: str) -> None:
         """Let two nodes not hear each other, by their names."""
-        self._cut.add(frozenset((one, other)))
+        self._cut |= {(one, other), (other, one)}
         self.tell(f"{one} and {other} cannot hear each other")
+
+    def deafen(self, one: str, to: str) -> None:
+        """Let a node not hear another one, which hears it all the same; by their names."""
+        self._cut.add((to, one))
+        self.tell(f"{one} cannot hear {to}")
 
     def isolate(self, one: str) -> None:
         """Let a node and all others not hear each other."""
@@ -126,8 +131,8 @@ class Network:
         self.tell("all can hear one another")
 
     def is_cut(self, one: Simulated, other: Simulated) -> bool:
-        """Say whether two nodes cannot hear each other."""
-        return bool(self._cut) and frozenset((one.node.identity.name, other.node.identity.name)) in self._cut
+        """Say whether nothing comes from one carrier to the other."""
+        return bool(self._cut) and (one.node.identity.name, other.node.identity.name) in self._cut
 
     # ------------------------------------------------------------------------------------- for the carriers
 

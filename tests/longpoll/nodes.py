@@ -11,28 +11,15 @@ from urllib.parse import urlencode
 import attrs
 import trio
 
-from phxactor import (
-    KILL,
-    SHUTDOWN,
-    Endpoint,
-    Exited,
-    LongPollOptions,
-    Pid,
-    Request,
-    Response,
-    Socket,
-    mount,
-    open_runtime,
-    receive,
-    trap_exit,
-)
-from phxactor.cluster import Cluster, LocalNode
-from phxactor.endpoint import DrainOptions
+from phxactor import KILL, Application, Endpoint, LongPollOptions, Pid, Request, Response, Socket, mount
+from phxactor.endpoint import ROOT, DrainOptions
 from phxactor.endpoint._relay import Relay, RelayStatistics
 from phxactor.endpoint._serving import Serving
 from phxactor.envelope import MAX_MESSAGE_BYTES
-from phxactor.runtime import Runtime, own
-from tests.cluster.in_memory import InMemory
+from phxactor.otp import Supervisor
+from phxactor.runtime import own
+from phxactor.testing import Nodes, SimulatedNode, cluster
+from phxactor.testing._simulated_carrier import Simulated
 from tests.longpoll import polling
 from tests.longpoll.polling import PATIENCE, PEER, UserSocket
 
@@ -40,83 +27,19 @@ SECRET: Final = "a secret of all nodes, of at least twenty bytes"
 DELAY: Final = 0.001
 """Seconds that a message takes, at least."""
 BEAT: Final = 1.0
-
-
-class Line(InMemory):
-    """A carrier whose messages take their time, in order, and may be lost; a loss is told before what follows."""
-
-    def __init__(self, others: list[InMemory], chance: random.Random) -> None:
-        super().__init__(others)
-        self.chance = chance
-        self.jitter = 0.0
-        """Seconds that a message may take longer."""
-        self.dead = False
-        self.deaf: set[Line] = set()
-        """Lines of which nothing comes any more."""
-        self.missed: dict[Line, float] = {}
-        """Lines of which something was lost, and since when."""
-        self.last: dict[Line, float] = {}
-        self.nursery: trio.Nursery
-        self.coming = 0
-        """Bytes that are on their way here."""
-
-    async def _run(self) -> None:
-        async with trio.open_nursery() as self.nursery:
-            self.nursery.start_soon(super()._run)
-            while True:
-                await trio.sleep(BEAT)
-                self.publish_to_all(b"")
-
-    def send(self, to: bytes, message: bytes) -> bool:
-        for one in self._connected():
-            assert isinstance(one, Line)
-            if one.node.id == to and not one.dead and not self.dead:
-                one.take(self, message)
-                return True
-        return False
-
-    def publish_to_all(self, message: bytes) -> None:
-        for one in self._connected():
-            self.send(one.node.id, message)
-
-    def take(self, other: Line, message: bytes) -> None:
-        """Have a message come, in its time."""
-        now = trio.current_time()
-        if other in self.deaf:
-            self.missed.setdefault(other, now)
-            return
-        when = max(self.last.get(other, 0.0), now + DELAY + self.chance.random() * self.jitter)
-        self.last[other] = when = when + 1e-9
-        self.coming += len(message)
-        self.nursery.start_soon(self._come, other, message, when)
-
-    async def _come(self, other: Line, message: bytes, when: float) -> None:
-        await trio.sleep_until(when)
-        self.coming -= len(message)
-        if self.dead or other.dead:
-            return
-        if other in self.missed:
-            self.node.gap(self, other.node.id, self.missed.pop(other))
-        if message:
-            self.node.received(self, other.node.id, message)
+"""Seconds from one beat of a node to the next: what was lost is noticed then at the latest."""
 
 
 @attrs.define(eq=False)
 class Server:
     """A node that serves the endpoint."""
 
-    runtime: Runtime
-    pid: Pid
+    node: SimulatedNode
     endpoint: Endpoint
-    node: LocalNode
-    line: Line
-    scope: trio.CancelScope
-    gone: trio.Event
-    stop: trio.Event = attrs.field(factory=trio.Event)
 
     @property
     def serving(self) -> Serving:
-        serving = Serving.found(self.endpoint.name, self.runtime)
+        serving = Serving.found(self.endpoint.name, self.node.runtime)
         assert serving is not None
         return serving
 
@@ -127,16 +50,16 @@ class Server:
         return relay
 
     def sessions(self) -> list[Pid]:
-        return [pid for pid in self.runtime.processes.values() if pid.initial_call == "LongPollSession"]
+        return [pid for pid in self.node.runtime.processes.values() if pid.initial_call == "LongPollSession"]
 
     async def news(self, *numbers: int, text: str = "", topic: str = "room:1") -> None:
         """Have the program broadcast here."""
 
         async def tell() -> None:
             for number in numbers:
-                self.endpoint.broadcast(topic, "news", [number, text])
+                self.endpoint.local_broadcast(topic, "news", [number, text])
 
-        await ended(self.runtime.spawn(tell))
+        await self.node.run(tell)
 
     def quiet(self) -> bool:
         """Say whether no request waits, and none is known that is over."""
@@ -165,11 +88,11 @@ class Client(polling.Client):
         async def ask() -> None:
             answers.append(await server.endpoint.answer(Request(method, target, pairs, body, peer=PEER)))
 
-        pid = server.runtime.spawn(ask)
+        pid = server.node.spawn(ask)
         self.asking.append(pid)
         await ended(pid)
         self.asking.remove(pid)
-        if not answers or server.line.dead:
+        if not answers or server not in self.house.servers + self.house.leaving:
             raise LeftError
         return answers[0]
 
@@ -195,8 +118,12 @@ async def ended(pid: Pid) -> None:
 class House:
     """The nodes that live."""
 
+    nodes: Nodes
     chance: random.Random
-    servers: list[Server] = attrs.field(factory=list)
+    servers: list[Server]
+    """Those that live."""
+    leaving: list[Server] = attrs.field(factory=list)
+    """Those that have been stopped in order."""
 
     def client(self, at: Server | None = None, **params: str) -> Client:
         return Client(self.servers[0].endpoint, params, house=self, at=at)
@@ -212,29 +139,37 @@ class House:
         """Return the next node."""
         return self.servers[(self.servers.index(server) + 1) % len(self.servers)]
 
-    def stop(self, server: Server) -> None:
-        """Stop a node in order, meanwhile; new requests go to the others."""
+    async def leave(self, server: Server) -> None:
+        """Stop the endpoint of a node in order; new requests go to the others."""
+        self.leaving.append(server)
         self.servers.remove(server)
-        server.stop.set()
+        await server.node.run(Supervisor.terminate_child, ROOT, server.endpoint.name)
 
     async def kill(self, server: Server) -> None:
-        """Have a node end without a word; the others notice at once."""
-        server.line.dead = True
+        """Kill a node; the others notice at once."""
         self.servers.remove(server)
-        for one in self.servers:
-            one.node.down(one.line, server.node.id, "lost")
-        server.scope.cancel()
-        await server.gone.wait()
+        await server.node.kill()
+        await trio.sleep(2 * DELAY)
 
+    async def restart(self, server: Server) -> None:
+        """Start a node that was killed."""
+        await self.nodes.restart(server.node)
+        self.servers.append(server)
 
-def lose(sender: Server, receiver: Server) -> None:
-    """Lose all that one node says to another from now on, until `hear`."""
-    receiver.line.deaf.add(sender.line)
+    def lose(self, sender: Server, receiver: Server) -> None:
+        """Lose all that one node says to another from now on, until `hear`."""
+        self.nodes.network.deafen(receiver.node.name, to=sender.node.name)
 
+    def hear(self) -> None:
+        """Lose nothing more."""
+        self.nodes.network.heal()
 
-def hear(sender: Server, receiver: Server) -> None:
-    """Let come again what one node says to another."""
-    receiver.line.deaf.discard(sender.line)
+    def coming(self, sender: Server, receiver: Server) -> int:
+        """Return the bytes that are on their way from one node to another."""
+        (one,), (other,) = sender.node.carriers, receiver.node.carriers
+        assert isinstance(one, Simulated)
+        assert isinstance(other, Simulated)
+        return self.nodes.network.wire(one, other).waiting
 
 
 @asynccontextmanager
@@ -245,35 +180,21 @@ async def house(
     *,
     drain: DrainOptions | None = None,
     seed: int = 0,
+    uneven: bool = False,
     max_message_bytes: int = MAX_MESSAGE_BYTES,
 ) -> AsyncIterator[House]:
     """Open the endpoint on some nodes."""
     longpoll = options or LongPollOptions(check_origin=False)
     mounts = [mount(path, handler, longpoll=longpoll) for path in ("/socket", "/other")]
     endpoint = Endpoint(sockets=mounts, drain=drain, secret_key_base=SECRET)
-    it, lines = House(random.Random(seed)), list[InMemory]()  # noqa: S311
-
-    async def live(task_status: trio.TaskStatus[None]) -> None:
-        line = Line(lines, it.chance)
-        gone = trio.Event()
-        try:
-            with trio.CancelScope() as scope:
-                async with open_runtime() as runtime:
-                    (await Cluster(line, max_message_bytes=max_message_bytes).start_link()).unwrap()
-                    pid = (await endpoint.start_link(server=False)).unwrap()
-                    server = Server(runtime, pid, endpoint, line.node, line, scope, gone)
-                    it.servers.append(server)
-                    task_status.started()
-                    await server.stop.wait()
-                    trap_exit()
-                    pid.exit(SHUTDOWN)
-                    await receive(lambda message: isinstance(message, Exited) and message.pid is pid)
-        finally:
-            gone.set()
-
-    async with trio.open_nursery() as nursery:
-        for _ in range(number):
-            await nursery.start(live)
-        await trio.sleep(2 * DELAY)
-        yield it
-        nursery.cancel_scope.cancel()
+    application = Application(endpoints=[endpoint])
+    async with cluster(
+        number,
+        children=lambda: [application.child_spec(server=False)],
+        max_message_bytes=max_message_bytes,
+        delay=DELAY,
+        uneven=uneven,
+        seed=seed,
+    ) as nodes:
+        await trio.sleep(2 * BEAT)
+        yield House(nodes, random.Random(seed), [Server(node, endpoint) for node in nodes])  # noqa: S311

@@ -16,7 +16,7 @@ from phxactor.endpoint import DrainOptions
 from phxactor.endpoint._longpoll import SALT
 from phxactor.endpoint._sessions import REQUEST_WEIGHT, SPARE
 from phxactor.token import verify
-from tests.longpoll.nodes import BEAT, DELAY, SECRET, Client, House, LeftError, Server, hear, house, lose
+from tests.longpoll.nodes import BEAT, DELAY, SECRET, Client, House, LeftError, Server, house
 from tests.longpoll.polling import GONE, MALFORMED, OPENED, TAKEN, body_of, reply
 
 NOTHING = {"status": 204, "token": "<token>", "messages": []}
@@ -89,7 +89,7 @@ async def test_the_token_names_the_node_of_the_session(autojump_clock: MockClock
         verified = verify(SECRET, SALT, client.token)
         assert isinstance(verified, Ok)
         assert isinstance(verified.value, str)
-        assert verified.value.startswith(it.servers[1].node.id.hex() + ".")
+        assert verified.value.startswith(it.servers[1].node.identity.id.hex() + ".")
 
 
 async def test_clients_of_version_1(autojump_clock: MockClock) -> None:
@@ -138,7 +138,7 @@ async def test_only_so_much_is_on_its_way_between_two_nodes(autojump_clock: Mock
             most = 0
             while not all(one.done.is_set() for one in answers):
                 await trio.sleep(DELAY / 3)
-                most = max(most, there.line.coming)
+                most = max(most, it.coming(here, there))
         assert 1_000_000 < most < 2_000_000
         assert [[one[4][0] for one in await answer.get()] for answer in answers] == [[*range(20)]] * 10  # type: ignore[attr-defined]
 
@@ -290,6 +290,7 @@ async def test_the_node_of_a_waiting_poll_dies_and_the_session_goes_on(autojump_
         client.at = None
         await here.news(1)
         assert await client.messages() == news(1)
+        await trio.sleep(2 * DELAY)
         assert all(one.quiet() for one in it.servers)
 
 
@@ -314,7 +315,7 @@ async def test_the_end_of_a_relay_is_the_end_of_its_requests_only(autojump_clock
             async with trio.open_nursery() as nursery:
                 waiting = Later(nursery, client.poll)
                 await trio.sleep(1)
-                relay = server.runtime.names.whereis("endpoint.relay")
+                relay = server.node.runtime.names.whereis("endpoint.relay")
                 assert relay is not None
                 relay.exit(KILL)
                 assert await waiting.get() == (GONE if server is there else NOTHING)
@@ -333,10 +334,10 @@ async def test_a_lost_answer_is_brought_again(autojump_clock: MockClock) -> None
         async with trio.open_nursery() as nursery:
             waiting = Later(nursery, client.poll)
             await trio.sleep(0.1)
-            lose(here, there)
+            it.lose(here, there)
             await here.news(1, 2)
             await trio.sleep(DELAY)
-            hear(here, there)
+            it.hear()
             assert await waiting.get() == NOTHING
         assert await client.messages() == news(1, 2)
         await trio.sleep(2 * BEAT)
@@ -346,10 +347,10 @@ async def test_a_lost_answer_is_brought_again(autojump_clock: MockClock) -> None
 async def test_a_lost_poll_is_answered_with_nothing(autojump_clock: MockClock) -> None:
     async with remote() as (it, here, there, client):
         async with trio.open_nursery() as nursery:
-            lose(there, here)
+            it.lose(there, here)
             waiting = Later(nursery, client.poll)
             await trio.sleep(DELAY)
-            hear(there, here)
+            it.hear()
             assert await waiting.get() == NOTHING
         await here.news(1)
         assert await client.messages() == news(1)
@@ -360,10 +361,10 @@ async def test_a_lost_poll_is_answered_with_nothing(autojump_clock: MockClock) -
 async def test_a_lost_publish_ends_the_session(autojump_clock: MockClock) -> None:
     async with remote() as (it, here, there, client):
         async with trio.open_nursery() as nursery:
-            lose(there, here)
+            it.lose(there, here)
             waiting = Later(nursery, lambda: client.publish(["1", "2", "room:1", "echo", 1]))
             await trio.sleep(DELAY)
-            hear(there, here)
+            it.hear()
             assert await waiting.get() == GONE
         await trio.sleep(2 * DELAY)
         assert here.sessions() == []
@@ -377,10 +378,10 @@ async def test_a_lost_verdict_ends_the_session(autojump_clock: MockClock) -> Non
         async with trio.open_nursery() as nursery:
             first = Later(nursery, client.messages)
             await trio.sleep(1.5 * DELAY)
-            lose(there, here)
+            it.lose(there, here)
             assert await first.get() == news(1)
             await trio.sleep(DELAY)
-            hear(there, here)
+            it.hear()
         await trio.sleep(2 * BEAT)
         assert here.sessions() == []
         assert all(one.quiet() for one in it.servers)
@@ -395,7 +396,7 @@ async def test_a_node_that_stops_lets_go_those_that_poll_elsewhere(autojump_cloc
             waiting = Later(nursery, client.poll)
             await trio.sleep(1)
             began = trio.current_time()
-            it.stop(there)
+            nursery.start_soon(it.leave, there)
             assert await waiting.get() == NOTHING
             assert trio.current_time() - began < 1
         await here.news(1)
@@ -408,7 +409,7 @@ async def test_a_session_that_drains_brings_what_it_has(autojump_clock: MockCloc
         assert await client.publish(["1", "2", "room:1", "sleep", 3]) == TAKEN
         async with trio.open_nursery() as nursery:
             waiting = Later(nursery, client.messages)
-            it.stop(here)
+            nursery.start_soon(it.leave, here)
             assert await waiting.get() == [reply("1", "2", "room:1", 3)]
         assert await client.publish(["1", "3", "room:1", "echo", 3]) == GONE
         assert body_of(await client.request("GET"))["status"] == 410
