@@ -12,6 +12,7 @@ from phxactor.channels import events
 from phxactor.channels._payloads import PayloadError
 from phxactor.channels._results import status_of
 from phxactor.channels._track_after_join import TrackAfterJoin
+from phxactor.cluster import LocalNode
 from phxactor.otp import Error, Handler, NoReply, Ok, Outcome, ServerProcess, Stop
 from phxactor.runtime import (
     NOPROC,
@@ -76,6 +77,8 @@ class ChannelProcess(ServerProcess):
         self.parent = pid.parent
         if not socket.transport_pid.alive:
             raise Exit(Shutdown("closed"))  # the transport did not know of this process: it would not end the join
+        if LocalNode.found(pid.runtime) is not None:
+            await socket.pubsub_server.hold(topic)  # so that no broadcast of another node is missed from `join` on
         try:
             result = await channel.join(topic, self.payload)
             if not (result is None or isinstance(result, Ok | Error)):

@@ -4,6 +4,7 @@ from phxactor.cluster._beats import INTERVAL as BEAT_INTERVAL
 from phxactor.cluster._beats import Beat, Beats
 from phxactor.cluster._carrier import Carrier, DownReason
 from phxactor.cluster._cluster import Cluster, demonitor_nodes, monitor_nodes, nodes, this_node
+from phxactor.cluster._local_node import NAME as CLUSTER
 from phxactor.cluster._local_node import LocalNode
 from phxactor.cluster._monitoring import Gap, NodeDown, NodeUp
 from phxactor.cluster._node import Node, new_group, new_node
@@ -14,6 +15,7 @@ from phxactor.cluster.carriers.redis import Redis
 
 __all__ = [
     "BEAT_INTERVAL",
+    "CLUSTER",
     "Away",
     "Beat",
     "Beats",

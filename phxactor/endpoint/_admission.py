@@ -107,6 +107,9 @@ class Admission:
         await self._ask(lambda: self.decide(socket, params, info))
         if socket.id is not None:
             socket.pubsub_server.subscribe(socket.id)
+            await socket.pubsub_server.confirmed(socket.id)  # so that other nodes can disconnect it
+        if self.serving.sockets is not None:
+            self.serving.sockets.add(socket.transport_pid)
         return socket
 
     async def connect_raw(self, handler: type[RawSocket], auth_token: str | None) -> RawSocket:
@@ -117,6 +120,8 @@ class Admission:
             info["session"] = await self.session(self.options.session)
         raw = handler(endpoint=self.endpoint, transport=self.transport, transport_pid=self_pid())
         await self._ask(lambda: raw.connect(params, info))
+        if self.serving.sockets is not None:
+            self.serving.sockets.add(raw.transport_pid)
         return raw
 
     async def decide(self, socket: Socket, params: Params, info: dict[str, object]) -> object:

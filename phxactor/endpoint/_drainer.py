@@ -15,10 +15,10 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Final
 
 from phxactor.endpoint import events
+from phxactor.endpoint._finishing import finish
 from phxactor.otp import ChildSpec, Ok
 from phxactor.runtime import (
     SHUTDOWN,
-    Down,
     Exit,
     Exited,
     Monitor,
@@ -30,7 +30,6 @@ from phxactor.runtime import (
     self_pid,
     trap_exit,
 )
-from phxactor.socket import DRAIN
 
 if TYPE_CHECKING:
     from phxactor.endpoint._options import DrainOptions
@@ -91,22 +90,7 @@ async def _empty(serving: Serving, options: DrainOptions, left: set[Monitor]) ->
     if events.draining.handlers:
         events.draining.emit(transports=len(transports))
     left.update([monitor(pid) for pid in transports])
-    runtime = self_pid().runtime
-    for start in range(0, len(transports), options.batch_size):
-        for pid in transports[start : start + options.batch_size]:
-            if pid in serving.idle:
-                pid.exit(SHUTDOWN)
-            else:
-                pid.send(DRAIN)
-        next_batch = runtime.now() + options.interval
-        last = start + options.batch_size >= len(transports)
-        while left and (last or runtime.now() < next_batch):
-            try:
-                down = await self_pid().receive_refs(left, 0, None if last else max(0.0, next_batch - runtime.now()))
-            except TimeoutError:
-                break
-            if type(down) is Down:
-                left.discard(down.ref)
+    await finish(transports, serving.idle, left, options)
 
 
 async def _pass(seconds: float) -> None:

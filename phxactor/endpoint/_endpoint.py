@@ -72,6 +72,9 @@ class Endpoint(EndpointOptions):
             the server answers 503 and cancels the handler. `math.inf` for no limit.
         max_body_bytes: limit for a request's body in bytes, by default 10 MiB; a route or a mount may set its own. A
             request with a longer body is answered 413. The body of a request that is refused is not read.
+        close_after_gap: whether all sockets are closed with 1012 a second after a gap: broadcasts of other nodes were
+            lost, so clients connect, join and load anew. By default clients are not told, and channels that ask for it
+            are (`phxactor.cluster.monitor_nodes`). Without a cluster it does nothing.
 
     Raises:
         ValueError: two sockets or two routes have one path; a port, a mode or an SSL context is not usable; both a

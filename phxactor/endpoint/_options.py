@@ -81,6 +81,7 @@ class EndpointOptions(Broadcaster):
     max_connections_per_address: int | None
     request_timeout: float
     max_body_bytes: int
+    close_after_gap: bool
     websockets: Mapping[str, Mount]
     """The mounts by the full path of their WebSocket."""
     longpolls: Mapping[str, Mount]
@@ -108,12 +109,15 @@ class EndpointOptions(Broadcaster):
         max_connections_per_address: int | None = None,
         request_timeout: float = 60.0,
         max_body_bytes: int = MAX_BODY,
+        close_after_gap: bool = False,
     ) -> None:
         mounts = _all("sockets", sockets, (Mount,), "mount(path, Socket)")
         if type(path_mode) is not int or not 0 <= path_mode <= MAX_MODE:
             raise ValueError(f"path_mode must be 0 to 0o777, such as 0o660 to let a group connect; got {path_mode!r}")
         check_name(name)
         check_limits(max_connections, max_connections_per_address)
+        if type(close_after_gap) is not bool:
+            raise TypeError(f"close_after_gap must be True or False; got {close_after_gap!r:.200}")
         if pubsub is not None and not isinstance(pubsub, PubSub):
             raise TypeError(f'pubsub must be a PubSub("name"); got {pubsub!r:.200}')
         websockets, longpolls = _by_path(mounts)
@@ -140,6 +144,7 @@ class EndpointOptions(Broadcaster):
             max_connections_per_address=max_connections_per_address,
             request_timeout=check.seconds("request_timeout", request_timeout),
             max_body_bytes=check.whole("max_body_bytes", max_body_bytes),
+            close_after_gap=close_after_gap,
             websockets=websockets,
             longpolls=longpolls,
         )

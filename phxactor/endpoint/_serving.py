@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Literal, TypeVar, final
 import attrs
 
 from phxactor.cluster import Health, LocalNode
+from phxactor.endpoint._open_sockets import OpenSockets
 from phxactor.endpoint._sessions import Sessions
 from phxactor.gateway import HostedApplication
 from phxactor.http import PeerData, is_loopback
@@ -66,6 +67,8 @@ class Serving:
         """Whether the endpoint is about to drain; it still accepts connections."""
         self.idle: set[Pid] = set()
         """Processes of connections that wait for a request: the drainer may end them, since no request is lost."""
+        self.sockets = OpenSockets() if endpoint.close_after_gap else None
+        """The open sockets; None if no gap closes them."""
         self.flusher = Flusher()
         self.sessions = Sessions(self.flusher)
         """The long-poll sessions of this node."""

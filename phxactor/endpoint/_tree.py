@@ -10,6 +10,7 @@ Endpoint (rest_for_one)
 ├─ connections    PartitionSupervisor: n DynamicSupervisors over connections
 ├─ relay          relays requests to long-poll sessions of other nodes; only in a cluster, if a socket has sessions
 ├─ listener       accepts connections; none with server=False, several for several given sockets
+├─ gap closer     closes all sockets after a gap; only with close_after_gap=True, in a cluster
 └─ drainer        last, so the first to stop: lets all clients go
 """
 
@@ -23,6 +24,7 @@ import attrs
 from phxactor.cluster import LocalNode
 from phxactor.endpoint._drainer import drainer_spec
 from phxactor.endpoint._entrance import Entrance
+from phxactor.endpoint._gap_closer import gap_closer_spec
 from phxactor.endpoint._relay import Relay
 from phxactor.endpoint._serving import Serving
 from phxactor.endpoint._worker import Worker
@@ -68,6 +70,8 @@ def _children(serving: Serving, entrance: Entrance, places: Sequence[Place]) -> 
         else:
             start = partial(_listen_as_worker, serving, entrance, place, serving.worker, number)
         children.append(ChildSpec(id=name, start=(start, (), {})))
+    if serving.sockets is not None:
+        children.append(gap_closer_spec(serving, serving.sockets))
     children.append(drainer_spec(serving))
     return children
 

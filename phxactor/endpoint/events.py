@@ -15,6 +15,10 @@ drain_waits: Final = Event(
 undrained: Final = Event(
     "phxactor.endpoint.undrained", "The drain limit is over, and transports still run: transports, seconds (limit)."
 )
+closing_after_gap: Final = Event(
+    "phxactor.endpoint.closing_after_gap",
+    "Broadcasts of other nodes were lost, and `close_after_gap` closes all sockets: endpoint, transports (number).",
+)
 request: Final = Event(
     "phxactor.http.request",
     "A request was answered, or could not be: peer, method, target (the query without values), status (499 if the "
@@ -57,6 +61,13 @@ control_failed: Final = Event(
 )
 
 log(draining, logging.INFO, lambda fields: f"stopping; connections to drain: {fields['transports']}")
+log(
+    closing_after_gap,
+    logging.WARNING,
+    lambda fields: (
+        f"broadcasts of other nodes were lost: closing all sockets of {fields['endpoint']}: {fields['transports']}"
+    ),
+)
 log(
     drain_waits,
     logging.INFO,

@@ -1,4 +1,4 @@
-"""PubSub: messages to all processes that are subscribed to a topic.
+"""PubSub: messages to all processes that are subscribed to a topic, here and on the other nodes of a cluster.
 
     pubsub = PubSub("news")                    only the name: nothing runs yet
     run(endpoint, children=[pubsub])           a supervisor starts it
@@ -6,16 +6,24 @@
     pubsub.subscribe("weather")                in any process of that runtime
     pubsub.broadcast("weather", "rain")
 
-A message is any object. The dispatcher of a broadcast decides how the message reaches each subscriber, and may read the
-subscriber's metadata. Channels use this: their broadcasts go straight to the transport and do not wake the channel.
+A message is any object; in a cluster, one that JSON holds as it is. The dispatcher of a broadcast decides how the
+message reaches each subscriber, and may read the subscriber's metadata. Channels use this: their broadcasts go straight
+to the transport and do not wake the channel.
+
+In a cluster, the PubSubs of one name belong together. Subscribers on the same node get a message first and in any
+case; other nodes get it at most once, those that have subscribers of its topic. What one node broadcasts to a topic
+arrives in order.
 """
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING, Final
+
 import attrs
 
 from phxactor.otp import ChildSpec, Error, Ignore, Ok
-from phxactor.pubsub._server import PubSubServer
+from phxactor.pubsub import _crossing as across
+from phxactor.pubsub._server import PubSubServer, find
 from phxactor.pubsub._subscriber import Dispatcher, Subscriber, to_mailboxes
 from phxactor.pubsub._tables import PubSubStatistics, Tables
 from phxactor.runtime import (
@@ -28,6 +36,12 @@ from phxactor.runtime import (
     self_pid,
     wrong_thread,
 )
+
+if TYPE_CHECKING:
+    from phxactor.cluster import Node
+
+MAX_NAME: Final = 255
+"""The most bytes of a PubSub's name: messages between nodes have one byte for its length."""
 
 
 @attrs.frozen(repr=False)
@@ -43,7 +57,7 @@ class PubSub:
 
     """
 
-    name: str = attrs.field(default="pubsub", validator=lambda _self, _field, name: check_name(name))
+    name: str = attrs.field(default="pubsub", validator=lambda _self, _field, name: _check(name))
 
     def __repr__(self) -> str:
         """Show the name."""
@@ -62,11 +76,11 @@ class PubSub:
 
         Returns `Ok(pid)`, or `Error(("already_started", pid))` if the name is taken in this runtime.
         """
-        return await PubSubServer.start_link(name=self.name)
+        return await PubSubServer.start_link(self.name, name=self.name)
 
     def runs(self) -> bool:
         """Return whether the PubSub's process runs in this runtime."""
-        return self._found(current_runtime()) is not None
+        return find(self.name, current_runtime()) is not None
 
     def statistics(self) -> PubSubStatistics:
         """Return the current counts. A thread started by `trio.to_thread` may call it too."""
@@ -107,31 +121,95 @@ class PubSub:
         """Return the subscriptions of a topic, oldest first."""
         return list(self._tables(current_runtime()).topics.get(topic, ()))
 
+    async def confirmed(self, topic: str) -> None:
+        """Wait until the other nodes know that this one has subscribers of a topic, at most 1 s.
+
+        From then on, what they broadcast arrives. It returns at once without a cluster, and as soon as each carrier
+        that is not away has confirmed. Channels are confirmed before their `join` is called.
+        """
+        tables = self._tables(current_runtime())
+        node = tables.node
+        if node is not None and not node.is_confirmed(tables.scope, topic):
+            await node.confirmed(tables.scope, topic)
+
+    async def hold(self, topic: str) -> None:
+        """Have other nodes bring a topic for the life of the current process, and wait as `confirmed` does.
+
+        So nothing is missed between reading a state and subscribing to its changes. Without a cluster it does nothing.
+        """
+        owner = self_pid()
+        self._tables(owner.runtime).hold(topic, owner)
+        await self.confirmed(topic)
+
     def broadcast(self, topic: str, message: object, dispatcher: Dispatcher = to_mailboxes) -> None:
-        """Hand a message to all subscribers of the topic. Never waits."""
+        """Hand a message to all subscribers of the topic, those here first. Never waits.
+
+        In a cluster, the message also goes to other nodes, if the dispatcher is the default one or that of channels;
+        with any other, it stays here.
+
+        Raises, in a cluster only, and after the subscribers here have the message:
+            TypeError: JSON does not hold the message as it is: None, bool, int of 64 bits, finite float, str, list,
+                and dict with str as keys may cross. `local_broadcast` takes any object.
+            ValueError: it is larger than the cluster's `max_message_bytes`.
+
+        """
+        tables = self._tables(current_runtime())
+        if tables.node is not None:
+            across.broadcast(tables, topic, None, message, dispatcher)
+            return
+        found = tables.topics.get(topic)
+        if found is not None:
+            dispatcher(list(found), None, message)
+
+    def broadcast_from(self, pid: Pid, topic: str, message: object, dispatcher: Dispatcher = to_mailboxes) -> None:
+        """Do as `broadcast`, but leave out the process `pid`, which is one of this node."""
+        tables = self._tables(of_this_thread(pid).runtime)
+        if tables.node is not None:
+            across.broadcast(tables, topic, pid, message, dispatcher)
+            return
+        found = tables.topics.get(topic)
+        if found is not None:
+            dispatcher(list(found), pid, message)
+
+    def local_broadcast(self, topic: str, message: object, dispatcher: Dispatcher = to_mailboxes) -> None:
+        """Hand a message, any object, to all subscribers of the topic on this node. Never waits."""
         found = self._tables(current_runtime()).topics.get(topic)
         if found is not None:
             dispatcher(list(found), None, message)
 
-    local_broadcast = broadcast
-
-    def broadcast_from(self, pid: Pid, topic: str, message: object, dispatcher: Dispatcher = to_mailboxes) -> None:
-        """Hand a message to all subscribers of the topic except the process `pid`. Never waits."""
+    def local_broadcast_from(
+        self, pid: Pid, topic: str, message: object, dispatcher: Dispatcher = to_mailboxes
+    ) -> None:
+        """Do as `local_broadcast`, but leave out the process `pid`."""
         found = self._tables(of_this_thread(pid).runtime).topics.get(topic)
         if found is not None:
             dispatcher(list(found), pid, message)
 
+    def direct_broadcast(self, node: Node, topic: str, message: object, dispatcher: Dispatcher = to_mailboxes) -> bool:
+        """Hand a message to all subscribers of the topic on one node. Never waits.
+
+        Returns whether there is a way to that node now; whether the message arrives, nobody tells. For this node itself
+        it is a `local_broadcast`. Raises as `broadcast` does, and TypeError for a dispatcher that does not cross.
+        """
+        tables = self._tables(current_runtime())
+        if tables.node is None:
+            return False
+        if node == tables.node.identity:
+            self.local_broadcast(topic, message, dispatcher)
+            return True
+        return across.send(tables, node, topic, message, dispatcher)
+
     def _tables(self, runtime: Runtime) -> Tables:
-        tables = self._found(runtime)
+        tables = find(self.name, runtime)
         if tables is None:
             raise NoProcessError(
                 f"the PubSub {self.name!r} does not run: start it as a child of a supervisor, or give it to an endpoint"
             )
         return tables
 
-    def _found(self, runtime: Runtime) -> Tables | None:
-        server = runtime.names.whereis(self.name)
-        if server is None or server.dictionary is None:
-            return None
-        tables = server.dictionary.get(Tables)
-        return tables if isinstance(tables, Tables) else None
+
+def _check(name: str) -> None:
+    """Raise for what is no name of a process, and for one that no message to other nodes has room for."""
+    check_name(name)
+    if len(name.encode(errors="replace")) > MAX_NAME:
+        raise ValueError(f"the name of a PubSub has at most {MAX_NAME} bytes, and {name!r:.40}... has more")

@@ -2,24 +2,45 @@
 
 from __future__ import annotations
 
-from phxactor.otp import GenServer, Reply
+from phxactor.cluster import CLUSTER, LocalNode
+from phxactor.otp import GenServer, Reply, Stop
+from phxactor.pubsub._crossing import KINDS, Receiver
 from phxactor.pubsub._tables import Tables
-from phxactor.runtime import From, is_atom, own, self_pid
+from phxactor.runtime import Down, From, Runtime, Shutdown, is_atom, monitor, own, self_pid
 from phxactor.telemetry import brief
 
 
 class PubSubServer(GenServer):
     """Owns the tables; answers `call(server, "statistics")`."""
 
-    async def init(self) -> None:
+    async def init(self, name: str) -> None:
         """Put empty tables into this process's dictionary, where `PubSub` finds them by the process's name."""
-        self.tables = Tables()
         pid = self_pid()
+        node = LocalNode.found(pid.runtime)
+        self.tables = Tables(name, node)
         pid.dictionary = {**(pid.dictionary or {}), Tables: self.tables}
         own(pid, self.tables.end)
+        if node is not None:
+            receiver = Receiver(pid.runtime, find)  # the same for all PubSubs of the runtime
+            for kind in KINDS:
+                node.handle(kind, receiver)
+            monitor(CLUSTER)
+
+    async def handle_info(self, message: object) -> Stop | None:
+        """End with the cluster, so that subscribers start anew, with the node that the cluster is after a restart."""
+        return Stop(Shutdown("cluster ended")) if type(message) is Down else None
 
     async def handle_call(self, request: object, from_: From) -> Reply:
         """Answer `"statistics"` with a PubSubStatistics; any other request raises ValueError."""
         if not is_atom(request, "statistics"):
             raise ValueError(f"a PubSub answers 'statistics', not {brief(request)}")
         return Reply(self.tables.statistics())
+
+
+def find(name: str, runtime: Runtime) -> Tables | None:
+    """Return the tables of the PubSub that runs under a name; None if no PubSub does."""
+    server = runtime.names.whereis(name)
+    if server is None or server.dictionary is None:
+        return None
+    tables = server.dictionary.get(Tables)
+    return tables if isinstance(tables, Tables) else None

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Final
 import trio
 
 from phxactor.pubsub import PubSub
-from phxactor.runtime import Exit, NoProcessError, Pid, Runtime
+from phxactor.runtime import Exit, NoProcessError, Pid, Runtime, current
 from phxactor.testing._settle import settle
 from phxactor.testing._transport import HANG_UP
 
@@ -42,6 +42,7 @@ class RuntimeClients:
 
     async def disconnect(self, describe: Callable[[Pid], str]) -> list[str]:
         """Disconnect all clients, and return their leaks, one line each."""
+        current.set(self._runtime.main)  # several runtimes may be open in the program
         for client in self._clients:
             client.transport_pid.send(HANG_UP)
         await settle()
