@@ -75,6 +75,7 @@ class Line:
         "outbox",
         "since",
         "told",
+        "was_up",
         "writable",
     )
 
@@ -104,6 +105,8 @@ class Line:
         """When something came before that: what is missed now was sent since then."""
         self.is_up = False
         """Whether the node counts as up."""
+        self.was_up = False
+        """Whether it has been up on this line: if it is heard again, something may be missing."""
         self.is_listed = False
         """Whether the first list of lanes of the other node is in."""
         self.is_silent = False

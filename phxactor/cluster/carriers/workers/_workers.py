@@ -151,8 +151,9 @@ class Workers:
 
     def _up(self, line: Line) -> None:
         cut = self._cut.pop(line.node.id, None)
-        missed, line.is_silent = line.is_silent or cut is not None, False
-        line.is_up = line.outbox.open = True
+        missed = line.was_up or cut is not None
+        line.is_silent = False
+        line.is_up = line.was_up = line.outbox.open = True
         self._node.up(self, line.node)
         if missed:
             line.since = line.since if cut is None else cut
@@ -166,10 +167,9 @@ class Workers:
         for node_id in self._beats.silent(self._node.runtime.now()):
             self._beats.forget(node_id)
             line = self.lines[node_id]
-            if line.is_up:
-                line.is_silent = True
-                self._down(line, "silent")
-                self._drop(line, "silent")
+            line.is_silent = True
+            self._down(line, "silent")
+            self._drop(line, "silent")
         self._settle()
 
     def say_goodbye(self) -> None:
@@ -204,7 +204,7 @@ class Workers:
         if self._process is not None:
             self._process.forget(line)
         line.close()
-        if (line.is_up or line.is_silent) and not line.has_left:
+        if line.was_up and not line.has_left:
             self._cut[node_id] = line.heard
         self._drop(line, "lost")
         if self._process is not None:
@@ -300,13 +300,17 @@ class Workers:
             self._node.down(self, line.node.id, reason)
 
     def _settle(self) -> None:
-        """Tell the lanes that each node has confirmed: those that are heard, and have ever confirmed anything."""
+        """Tell the lanes that each node has confirmed, but for those that are silent or leave.
+
+        A new node counts too, although it may not have said anything yet: it may know the list of this node already,
+        and serve.
+        """
         unconfirmed = self._unconfirmed
         if not unconfirmed:
             return
         least = self._batch
         for line in self.lines.values():
-            if 0 <= line.confirmed < least and not line.is_silent and not line.has_left:
+            if line.confirmed < least and not line.is_silent and not line.has_left:
                 least = line.confirmed
         while unconfirmed and unconfirmed[0][0] <= least:
             self._node.watched(self, unconfirmed.popleft()[1])
