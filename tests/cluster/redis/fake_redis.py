@@ -19,6 +19,8 @@ class FakeRedis:
         self.is_down = False
         self.denied: set[bytes] = set()
         """Commands that the ACL denies."""
+        self.seconds = 0.0
+        """How long what it reads is on its way."""
         self.tries = 0
         """How often somebody has tried to connect."""
         self.published: list[tuple[bytes, bytes]] = []
@@ -116,6 +118,8 @@ class FakeClient:
 
     async def _take(self) -> None:
         data = self.from_it.get_data_nowait()
+        if self.redis.seconds:
+            await trio.sleep(self.redis.seconds)
         if self not in self.redis.clients:
             raise trio.BrokenResourceError
         if not self.is_half_open:

@@ -10,6 +10,7 @@ import trio
 from phxactor.cluster import Cluster, Gap, LocalNode, NodeDown, NodeUp, Redis, monitor_nodes, this_node
 from phxactor.envelope import Kind, Message
 from phxactor.runtime import open_runtime, receive
+from tests.patience import PATIENCE
 
 SECRET = "the secret of all these nodes"
 SCOPE = "pubsub"
@@ -94,8 +95,9 @@ async def nodes(make: Callable[[], Redis], *names: str, max_bytes: int = 1024 * 
 
 async def until(condition: Callable[[], object]) -> None:
     """Wait until something holds; in virtual time this is exact to a hundredth of a second."""
-    while not condition():  # noqa: ASYNC110 - nothing tells of it
-        await trio.sleep(0.01)
+    with trio.fail_after(PATIENCE):
+        while not condition():  # noqa: ASYNC110 - nothing tells of it
+            await trio.sleep(0.01)
 
 
 async def all_see_all(members: list[Member]) -> None:

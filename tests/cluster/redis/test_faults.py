@@ -84,6 +84,27 @@ async def test_CL24_redis_is_killed_and_comes_back_and_each_gap_is_told_once(aut
         assert all(len(one.told) == 2 for one in members)
 
 
+async def test_what_is_lost_while_lanes_are_subscribed_again_is_no_second_gap(autojump_clock: MockClock) -> None:
+    redis = FakeRedis()
+    redis.seconds = 0.05
+    async with three(redis) as members:
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(chatter, members[0])
+            for number in range(20_000):
+                members[0].node.watch("pubsub", f"room:{number}")
+            await trio.sleep(3)
+            client_of(redis, members[0]).close()
+            await back(members, 10)
+            nursery.cancel_scope.cancel()
+        assert [one.gaps() for one in members[1:]] == [["gap a"], ["gap a"]]
+
+
+async def chatter(member: Member) -> None:
+    while True:
+        member.say("news", b"chatter")
+        await trio.sleep(0.01)
+
+
 async def test_a_long_outage_ends_in_downs_ups_and_one_gap_for_each(autojump_clock: MockClock) -> None:
     redis = FakeRedis()
     async with three(redis) as members:

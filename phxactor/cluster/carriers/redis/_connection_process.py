@@ -94,7 +94,7 @@ class Connection:
             except trio.BrokenResourceError:
                 why = _CLOSED
             except OSError as error:
-                why = f"no connection to {self._address}: {error.strerror or error}"
+                why = f"no connection to {self._address}: {_words(error)}"
             exchange.node.away(exchange.carrier, why)
             await trio.sleep(self._pauses.next())
 
@@ -155,13 +155,8 @@ class Connection:
         self._end(_CLOSED)
 
     def _settled(self) -> None:
-        """Tell that messages come and go: all lanes are confirmed."""
-        exchange = self._exchange
-        exchange.has_settled = True
-        if self._lost_at is not None:
-            exchange.peers.reconnected(self._lost_at)
-            self._lost_at = None
-        exchange.node.back(exchange.carrier)
+        lost_at, self._lost_at = self._lost_at, None
+        self._exchange.settle(lost_at)
 
     async def _write(self, stream: trio.abc.Stream, dialogue: Dialogue) -> None:
         """Write what has gathered, in one piece, whenever something has."""
@@ -206,3 +201,12 @@ class Connection:
             self._why = why
             self._scope.cancel()
             self._scope = None
+
+
+def _words(error: OSError) -> str:
+    """Return what the system says; trio keeps that as the cause, or as one cause for each address of the host."""
+    cause: BaseException | None = error.__cause__
+    while isinstance(cause, BaseExceptionGroup):
+        cause = cause.exceptions[0]
+    first = cause if isinstance(cause, OSError) else error
+    return first.strerror or str(first)

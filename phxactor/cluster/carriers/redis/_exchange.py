@@ -57,6 +57,8 @@ class Exchange:
         self.has_settled = False
         """Whether all lanes are subscribed on the current connection. Until then nothing of other nodes is taken: more
         could be lost after a gap that it tells."""
+        self._told_lost = 0
+        """How much the last beat said that was lost."""
         self._id: Final = node.id
         self._seal: Final = seal
         self._max_waiting: Final = max_waiting
@@ -94,8 +96,13 @@ class Exchange:
             self.wake()
 
     def beat(self) -> None:
-        """Say that this node lives. It comes back, so it is also the probe to oneself."""
-        self.tell(self.all, self.peers.beat())
+        """Say that this node lives. It comes back, so it is also the probe to oneself.
+
+        While other rooms cannot publish yet, it does not say how much more was lost: more may follow.
+        """
+        if self.has_settled:
+            self._told_lost = self.node.lost(self.carrier)
+        self.tell(self.all, self.peers.beat(self._told_lost))
 
     def _channel(self, lane: str) -> bytes:
         return channel_of_lane(self.prefix, lane)
@@ -169,8 +176,18 @@ class Exchange:
         self.wake = wake
         self.last_heard = self.last_echo = self.node.runtime.now()
         self.lanes = Subscriptions(self._channel, self.node.lanes())
-        self.beat()  # before anything else: it tells what was lost
         dialogue.begin(self.lanes)
+
+    def settle(self, lost_at: float | None) -> None:
+        """Begin to take what others say, and let other rooms publish: all lanes are subscribed.
+
+        `lost_at` is when something was last heard on the connection before; None if nothing can have been missed.
+        """
+        self.has_settled = True
+        if lost_at is not None:
+            self.peers.reconnected(lost_at)
+        self.node.back(self.carrier)
+        self.beat()  # before anything else: it tells what was lost
 
     def watched(self, lanes: list[str]) -> None:
         """Tell that Redis has confirmed lanes."""

@@ -26,10 +26,12 @@ async def open_stream(address: Address, context: ssl.SSLContext | None) -> trio.
     stream = trio.SSLStream(plain, context, server_hostname=address.host)
     try:
         await stream.do_handshake()
-    except BaseException:
+    except BaseException as error:
         with trio.CancelScope(shield=True) as scope:
             scope.cancel()
             await plain.aclose()
+        if isinstance(error, trio.BrokenResourceError) and isinstance(error.__cause__, ssl.SSLError):
+            raise error.__cause__ from None
         raise
     finally:
         forget_handshake(stream)
