@@ -15,6 +15,7 @@ from phxactor.cli.broadcast import broadcast
 from phxactor.cli.logs import log_to_stderr
 from phxactor.cli.new import new
 from phxactor.cli.serve import Port, serve
+from phxactor.cluster.carriers.workers import this_worker
 from phxactor.demos import DEMOS
 from phxactor.net import DEFAULT
 from phxactor.observer import watch
@@ -51,8 +52,8 @@ def demo(
 
     Args:
         name: the demo; `--list` shows all names.
-        host: the address on which the chat listens; by default 127.0.0.1.
-        port: the port on which the chat listens; by default 4000; 0 for any free port.
+        host: the address on which `chat` or `cluster` listens; by default 127.0.0.1.
+        port: the port on which `chat` or `cluster` listens; by default 4000; 0 for any free port.
         show: list the demos.
     """
     if show:
@@ -62,7 +63,7 @@ def demo(
     if chosen is None:
         raise SystemExit(f"there is no demo {name!r}; there are:\n{_demos()}")
     if chosen.serves:
-        log_to_stderr("info")
+        log_to_stderr("info", this_worker())
         chosen.run(host or "127.0.0.1", DEFAULT.port if port is None else port)
         print("stopped")
     elif host is None and port is None:

@@ -1,5 +1,5 @@
 """A chat in the browser, which shows the tree of its processes beside it."""
 
-from phxactor.demos.chat.app import STATIC, run
+from phxactor.demos.chat.app import PHOENIX, STATIC, run
 
-__all__ = ["STATIC", "run"]
+__all__ = ["PHOENIX", "STATIC", "run"]
