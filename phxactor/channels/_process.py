@@ -77,7 +77,8 @@ class ChannelProcess(ServerProcess):
         self.parent = pid.parent
         if not socket.transport_pid.alive:
             raise Exit(Shutdown("closed"))  # the transport did not know of this process: it would not end the join
-        if LocalNode.found(pid.runtime) is not None:
+        in_cluster = LocalNode.found(pid.runtime) is not None
+        if in_cluster:
             await socket.pubsub_server.hold(topic)  # so that no broadcast of another node is missed from `join` on
         try:
             result = await channel.join(topic, self.payload)
@@ -97,6 +98,8 @@ class ChannelProcess(ServerProcess):
         self.watch = add_monitor(pid, socket.transport_pid)
         lane = fastlane(socket.serializer, channel.intercepts)
         socket.pubsub_server.subscribe(topic, lane, pid=pid, through=socket.transport_pid)
+        if in_cluster:
+            socket.pubsub_server.release(topic)
         socket.joined = True
         self.from_.reply(ACCEPTED if result is None else result)
         self.payload = None

@@ -133,13 +133,19 @@ class PubSub:
             await node.confirmed(tables.scope, topic)
 
     async def hold(self, topic: str) -> None:
-        """Have other nodes bring a topic for the life of the current process, and wait as `confirmed` does.
+        """Have other nodes bring a topic here before the current process is subscribed; wait as `confirmed` does.
 
-        So nothing is missed between reading a state and subscribing to its changes. Without a cluster it does nothing.
+        So nothing is missed between reading a state and subscribing to its changes. `release` undoes it, and so does
+        the end of the process. Without a cluster it does nothing.
         """
         owner = self_pid()
         self._tables(owner.runtime).hold(topic, owner)
         await self.confirmed(topic)
+
+    def release(self, topic: str) -> None:
+        """Undo a `hold` of the current process; a process that has none changes nothing."""
+        owner = self_pid()
+        self._tables(owner.runtime).release(topic, owner)
 
     def broadcast(self, topic: str, message: object, dispatcher: Dispatcher = to_mailboxes) -> None:
         """Hand a message to all subscribers of the topic, those here first. Never waits.

@@ -111,6 +111,16 @@ class Tables:
         else:
             held.append(topic)
 
+    def release(self, topic: str, owner: Pid) -> None:
+        """End a hold of a process, if it has one."""
+        held = self._holds.get(owner, [])
+        if topic in held:
+            held.remove(topic)
+            self._lose(topic)
+            if not held:
+                del self._holds[owner]
+                disown(owner, self._release_holds)
+
     def end(self, server: Pid) -> None:
         """Remove all subscriptions, and send the subscribers the exit signal of the PubSub's process (X1 to X3)."""
         subscribers = list(self._subscriptions)

@@ -392,6 +392,27 @@ async def test_a_process_that_holds_a_topic_has_other_nodes_bring_it(autojump_cl
         assert b.local.lanes() == []
 
 
+async def test_a_hold_can_be_released(autojump_clock: MockClock) -> None:
+    async with news(1) as (a,):
+
+        async def body() -> None:
+            for topic in "ttu":
+                await NEWS.hold(topic)
+            for topic in "tuux":
+                NEWS.release(topic)
+            await trio.sleep(6)
+            assert a.local.lanes() == ["news:t"]
+            NEWS.subscribe("t")
+            NEWS.release("t")
+            await trio.sleep(6)
+            assert a.local.lanes() == ["news:t"]
+            NEWS.unsubscribe("t")
+            await trio.sleep(6)
+            assert a.local.lanes() == []
+
+        await a.run(body)
+
+
 async def test_a_thread_broadcasts_to_other_nodes(autojump_clock: MockClock) -> None:
     async with news(2) as (a, b):
         await subscribed(b)
