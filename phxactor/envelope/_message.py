@@ -32,7 +32,7 @@ _MAX_TEXT: Final = 0xFFFF
 
 
 class Kind(IntEnum):
-    """What a message is. 6 and above are free."""
+    """What a message is. 7 and above are free."""
 
     BEAT = 0
     """A node lives. The payload is JSON: its name, and how many messages it could not send so far."""
@@ -46,6 +46,8 @@ class Kind(IntEnum):
     """A plain message of a PubSub, as JSON."""
     RELAY = 5
     """A request of a long poll, or the answer to one."""
+    PRESENCE = 6
+    """Of the tracker of a Presence to those of other nodes, as JSON."""
 
 
 class Message(NamedTuple):

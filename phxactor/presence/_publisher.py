@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from phxactor.presence._fetching import Fetching
     from phxactor.presence._online import Online
     from phxactor.pubsub import PubSub
-    from phxactor.runtime import Pid, Runtime
+    from phxactor.runtime import Pid, Runtime, Timer
 
 FLUSH: Final = "flush"
 """The message to the tracker: there are diffs to send."""
@@ -35,12 +35,14 @@ FLUSH: Final = "flush"
 class Publication:
     """What the clients of one topic know, and what they have yet to be told."""
 
-    __slots__ = ("encoded", "fetched", "last", "pending", "waits")
+    __slots__ = ("encoded", "fetched", "last", "pending", "timer", "waits")
 
     def __init__(self) -> None:
         self.pending = Pending()
         self.waits = False
         """Whether the next diff waits for its time: the end of a window or of a fetch, or the tracker's next step."""
+        self.timer: Timer | None = None
+        """Ends the window."""
         self.last = 0.0
         """When the last diff went out, in seconds of the runtime's clock."""
         self.fetched: Changes | None = None
@@ -105,7 +107,7 @@ class Publisher:
             due = publication.last + window
             if due > self._runtime.now():
                 publication.waits = True
-                self._runtime.timers.add_at(due, self._soon, name)
+                publication.timer = self._runtime.timers.add_at(due, self._soon, name)
                 return
         if now:
             self._flush(name, publication)
@@ -187,6 +189,12 @@ class Publisher:
             topic = self._online.topics.get(name)
             publication.encoded = b"{}" if topic is None else orjson.dumps(topic.grouped())
         return publication.encoded
+
+    def end(self) -> None:
+        """Send nothing more: the tables end."""
+        for publication in self._publications.values():
+            if publication.timer is not None:
+                self._runtime.timers.discard(publication.timer)
 
     def tracker_starts(self, tracker: Pid) -> None:
         """Go on with a new tracker's process: send what the last one may have left behind."""

@@ -8,8 +8,13 @@ of that end.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Final, final
 
+import attrs
+
+from phxactor.cluster import LocalNode, Node
+from phxactor.envelope import Kind, Message
 from phxactor.otp import Error, Ok
 from phxactor.presence import events
 from phxactor.presence._element import Element, Meta
@@ -18,6 +23,7 @@ from phxactor.presence._guard import Guard
 from phxactor.presence._metas import PREVIOUS, REF, Refs, meta_of, size_of
 from phxactor.presence._options import Options
 from phxactor.presence._publisher import Publisher
+from phxactor.presence._replication import Replication, replica_of
 from phxactor.presence._set import PresenceSet
 from phxactor.runtime import Pid, Runtime, disown, link_signal, own
 from phxactor.socket import RateLimit
@@ -30,14 +36,19 @@ if TYPE_CHECKING:
 class Tables:
     """Who is tracked, here and on other nodes; and what makes diffs of it."""
 
-    __slots__ = ("_rates", "_refs", "_runtime", "_warned", "options", "program", "publisher", "set")
+    __slots__ = ("_rates", "_refs", "_runtime", "_warned", "options", "program", "publisher", "replication", "set")
 
-    def __init__(self, program: Tracking, options: Options, runtime: Runtime, replica: str) -> None:
+    def __init__(self, program: Tracking, options: Options, runtime: Runtime, life: int) -> None:
         """Start empty. `program` is an instance of the program's class, for its callbacks."""
+        node = LocalNode.found(runtime)
         self.program: Final = program
         self.options: Final = options
-        self.set: Final = PresenceSet(replica)
+        self.set: Final = PresenceSet(replica_of(b"" if node is None else node.id, life))
         self.publisher: Final = Publisher(options, self.set.online, runtime)
+        self.replication = None if node is None else Replication(options.name, self.set, self.publisher, node, life)
+        """What keeps the set equal on all nodes; None if this is the only one."""
+        if node is not None:
+            node.handle(Kind.PRESENCE, Receiving(runtime))
         if program.fetches:
             self.publisher.fetching = Fetching(program.fetch, Guard(options.name))
         self._runtime: Final = runtime
@@ -60,7 +71,7 @@ class Tables:
         if not self.set.of(pid):
             own(pid, self._release)
         element = self.set.join(pid, topic, key, meta)
-        self.publisher.changed(topic, (element,), ())
+        self._changed(topic, (element,), ())
         return Ok(ref)
 
     def update(self, pid: Pid, topic: str, key: str, given: object) -> Ok[str] | Error:
@@ -78,7 +89,7 @@ class Tables:
         ref = meta[REF] = self._refs()
         meta[PREVIOUS] = old.meta[REF]
         element = self.set.replace(old, meta)
-        self.publisher.changed(topic, (element,), (old,))
+        self._changed(topic, (element,), (old,))
         return Ok(ref)
 
     def untrack(self, pid: Pid, topic: str, key: str) -> None:
@@ -88,7 +99,7 @@ class Tables:
             self.set.leave(element)
             if not self.set.of(pid):
                 self._forget(pid)
-            self.publisher.changed(topic, (), (element,))
+            self._changed(topic, (), (element,))
 
     def untrack_all(self, pid: Pid) -> None:
         """Remove all elements of a process: one diff for each topic (PR14)."""
@@ -134,18 +145,50 @@ class Tables:
 
     def _left(self, gone: list[Element], *, now: bool) -> None:
         if len(gone) == 1:
-            self.publisher.changed(gone[0].topic, (), gone, now=now)
+            self._changed(gone[0].topic, (), gone, now=now)
             return
         topics: dict[str, list[Element]] = {}
         for element in gone:
             topics.setdefault(element.topic, []).append(element)
         for topic, elements in topics.items():
-            self.publisher.changed(topic, (), elements, now=now)
+            self._changed(topic, (), elements, now=now)
+
+    def _changed(self, topic: str, joins: Sequence[Element], leaves: Sequence[Element], *, now: bool = True) -> None:
+        """Tell the clients here, and the other nodes."""
+        if self.replication is not None:
+            self.replication.changed()
+        self.publisher.changed(topic, joins, leaves, now=now)
+
+    @staticmethod
+    def found(name: str, runtime: Runtime) -> Tables | None:
+        """Return the tables of the Presence or Tracker with a name; None if it does not run."""
+        supervisor = runtime.names.whereis(name)
+        if supervisor is None or supervisor.dictionary is None:
+            return None
+        tables = supervisor.dictionary.get(Tables)
+        return tables if isinstance(tables, Tables) else None
 
     def end(self, supervisor: Pid) -> None:
         """Send all tracked processes the exit signal of the supervisor, which is ending, as if they were linked."""
+        self.publisher.end()
+        if self.replication is not None:
+            self.replication.end()
         owners = [pid for pid in self.set.owners() if isinstance(pid, Pid)]
         for pid in owners:
             disown(pid, self._release)
         for pid in owners:
             link_signal(pid, supervisor, supervisor.exit_reason)
+
+
+@final
+@attrs.frozen
+class Receiving:
+    """Hands messages of other nodes to the tables that they are for. A runtime has one such handler: all are equal."""
+
+    runtime: Runtime
+
+    def __call__(self, sender: Node | None, message: Message) -> None:
+        """Take a message; one of a node that is not up, or for a Presence that does not run here, is ignored."""
+        tables = Tables.found(message.topic, self.runtime)
+        if sender is not None and tables is not None and tables.replication is not None:
+            tables.replication.received(sender, message)

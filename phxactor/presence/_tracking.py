@@ -36,7 +36,7 @@ class PresenceStatistics:
     online: int
     """Elements that are online, on all nodes."""
     replicas: Mapping[str, str]
-    """The trackers of other nodes: `"up"` or `"down"`."""
+    """The trackers of other nodes, by the name of the node: `"up"`, or `"silent"` while nothing is heard of it."""
 
 
 class Tracking:
@@ -80,13 +80,14 @@ class Tracking:
     @classmethod
     def statistics(cls) -> PresenceStatistics:
         """Return the current counts."""
-        known = cls._tables().set
+        tables = cls._tables()
+        known, replication = tables.set, tables.replication
         return PresenceStatistics(
             processes=sum(1 for _ in known.owners()),
             tracked=len(known),
             topics=len(known.online.topics),
             online=sum(topic.count for topic in known.online.topics.values()),
-            replicas={replica: "up" if up else "down" for replica, up in known.others().items()},
+            replicas={} if replication is None else replication.replicas(),
         )
 
     # --------------------------------------------------------------------------------------------- tracking
@@ -184,8 +185,4 @@ class Tracking:
 
     @classmethod
     def _found(cls, runtime: Runtime) -> Tables | None:
-        supervisor = runtime.names.whereis(cls.options.name)
-        if supervisor is None or supervisor.dictionary is None:
-            return None
-        tables = supervisor.dictionary.get(Tables)
-        return tables if isinstance(tables, Tables) else None
+        return Tables.found(cls.options.name, runtime)

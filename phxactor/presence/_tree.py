@@ -7,8 +7,8 @@ RoomPresence (one_for_one)     its dictionary holds the tables
 
 from __future__ import annotations
 
-from secrets import token_hex
-from typing import TYPE_CHECKING
+from itertools import count
+from typing import TYPE_CHECKING, Final
 
 from phxactor.otp import ChildSpec, Supervise, Supervisor
 from phxactor.presence._callbacks import Callbacks
@@ -19,6 +19,9 @@ from phxactor.runtime import own, self_pid
 if TYPE_CHECKING:
     from phxactor.presence._tracking import Tracking
 
+_lives: Final = count(1)
+"""Numbers the lives of all tables of this operating-system process, so that a later one has a higher number."""
+
 
 class PresenceSupervisor(Supervisor):
     """The root of the tree, registered under the name of its class."""
@@ -26,7 +29,7 @@ class PresenceSupervisor(Supervisor):
     async def init(self, cls: type[Tracking]) -> Supervise:
         """Make the tables, and return the children."""
         pid = self_pid()
-        tables = Tables(cls(), cls.options, pid.runtime, token_hex(8))
+        tables = Tables(cls(), cls.options, pid.runtime, next(_lives))
         pid.dictionary = {**(pid.dictionary or {}), Tables: tables}
         own(pid, tables.end)
         children = [ChildSpec(id="tracker", start=(TrackerProcess.start_link, (tables,), {}))]

@@ -25,6 +25,11 @@ large_meta: Final = Event(
     "The first meta of a Presence that is larger than it allows: presence (its name), topic, key, bytes, limit.",
 )
 
+not_sent: Final = Event(
+    "phxactor.presence.not_sent",
+    "A message to the trackers of other nodes is too large for the cluster: presence (its name), why.",
+)
+
 
 def _failed(fields: Mapping[str, object]) -> str:
     topic = f" for {fields['topic']!r:.100}" if fields["topic"] is not None else ""
@@ -32,6 +37,11 @@ def _failed(fields: Mapping[str, object]) -> str:
 
 
 log(callback_failed, logging.ERROR, _failed)
+log(
+    not_sent,
+    logging.ERROR,
+    lambda fields: f"{fields['presence']} cannot tell the other nodes: {fields['why']}; allow smaller metas only",
+)
 log(
     large_meta,
     logging.WARNING,
