@@ -185,13 +185,13 @@ class LocalNode:
 
         The carriers are told at the end of this pass of the scheduler, of all new topics at once.
         """
-        if self._interest.watch(lane_of(scope, topic), self._names):
+        if self._carried and self._interest.watch(lane_of(scope, topic), self._names):
             self._telling = self.runtime.timers.add(0.0, self._tell_new, None)
 
     def unwatch(self, scope: str, topic: str) -> None:
         """End that after a grace of 5 s: PubSub calls this after the last subscriber."""
         now = self.runtime.now()
-        if self._interest.unwatch(lane_of(scope, topic), now):
+        if self._carried and self._interest.unwatch(lane_of(scope, topic), now):  # else the node has ended
             self._after_grace(now)
 
     def is_confirmed(self, scope: str, topic: str) -> bool:

@@ -161,3 +161,15 @@ def test_CL10_each_node_has_an_id_of_its_own() -> None:
     assert one != two
     assert one.name == two.name
     assert new_node("a", one.group).group == one.group
+
+
+async def test_a_node_that_has_ended_watches_nothing_and_waits_for_nothing(autojump_clock: MockClock) -> None:
+    carrier = InMemory([])
+    async with started(carrier) as node:
+        node.watch("pubsub", "a")
+        node.end()
+        node.unwatch("pubsub", "a")
+        node.watch("pubsub", "b")
+        await trio.sleep(10)
+        assert carrier.calls == []
+        assert node.runtime.timers.pending() == []
