@@ -9,10 +9,13 @@ from typing import Final, TypeAlias
 import attrs
 
 from phxactor import self_pid
+from phxactor.cluster import Cluster
+from phxactor.envelope import Kind, Message, encode
 from phxactor.runtime import Down, Pid, monitor, open_runtime, receive, spawn
 from tests.conformance import zoo
 from tests.cost.clients import Client, connect, push, until
 from tests.cost.counting import counting
+from tests.cost.nodes import OTHER, Nowhere
 
 CLIENTS: Final = 20
 MEMBERS: Final = 100
@@ -64,9 +67,11 @@ class Crowd:
 
 
 @asynccontextmanager
-async def crowd(*topics: str) -> AsyncIterator[Crowd]:
-    """Open a zoo to clients that have joined these."""
+async def crowd(*topics: str, carrier: Nowhere | None = None) -> AsyncIterator[Crowd]:
+    """Open a zoo to clients that have joined these; with a carrier it is a node of a cluster."""
     async with open_runtime():
+        if carrier is not None:
+            (await Cluster(carrier).start_link()).unwrap()
         await zoo.endpoint.start_link(port=0)
         assert zoo.endpoint.address is not None
         port = zoo.endpoint.address.port
@@ -113,6 +118,39 @@ async def delivery() -> int:
     """Count a broadcast, for each of many members."""
     async with crowd(*["bench:all"] * MEMBERS) as there:
         return await counted(there.shout)
+
+
+async def delivery_in_cluster() -> int:
+    """Count a broadcast that also goes to other nodes, for each of many members here."""
+    async with crowd(*["bench:all"] * MEMBERS, carrier=Nowhere()) as there:
+        return await counted(there.shout)
+
+
+async def delivery_from_node() -> int:
+    """Count a broadcast that another node has sent, for each of many members here."""
+    carrier = Nowhere()
+    async with crowd(*["bench:all"] * MEMBERS, carrier=carrier) as there:
+        text = encode(Message(Kind.BROADCAST, zoo.endpoint.pubsub.name, "bench:all", "shout", PAYLOAD.encode()))
+
+        async def arrive() -> int:
+            carrier.node.received(carrier, OTHER.id, text)
+            await until(there.clients, b"shout")
+            return len(there.clients)
+
+        return await counted(arrive)
+
+
+async def broadcast_to_nodes() -> int:
+    """Count a broadcast to other nodes that nobody here has joined."""
+    payload = {"d": "x" * 56}
+    async with crowd(carrier=Nowhere()):
+
+        async def publish() -> int:
+            for _ in range(TURNS):
+                zoo.endpoint.broadcast("bench:all", "shout", payload)
+            return TURNS
+
+        return await counted(publish)
 
 
 async def join() -> int:
@@ -163,6 +201,9 @@ OPERATIONS: Final[dict[str, Callable[[], Awaitable[int]]]] = {
     "echo, eight outstanding": echo_of_8,
     "echo, eight outstanding on 50 topics": multi,
     "delivery": delivery,
+    "delivery, with other nodes": delivery_in_cluster,
+    "delivery from another node": delivery_from_node,
+    "broadcast to other nodes": broadcast_to_nodes,
     "connect and join": join,
     "round trip between processes": round_trip,
     "process from start to end": spawning,

@@ -21,6 +21,13 @@ def test_an_operation_costs_what_is_recorded(operation: str) -> None:
     assert complaint(operation, recorded[operation], trio.run(OPERATIONS[operation])) is None
 
 
+@pytest.mark.socket
+def test_a_delivery_from_another_node_costs_as_much_as_one_from_here() -> None:
+    here = trio.run(OPERATIONS["delivery"])
+    assert trio.run(OPERATIONS["delivery from another node"]) <= 1.1 * here
+    assert trio.run(OPERATIONS["delivery, with other nodes"]) <= 1.1 * here  # some: it is published, too
+
+
 @pytest.mark.parametrize(
     ("counted", "message"),
     [
