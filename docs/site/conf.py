@@ -40,6 +40,7 @@ CONTENTS: Final = {
     "Run it": [
         "docs/command-line",
         "docs/asgi",
+        "docs/cluster",
         "docs/emitter",
         "docs/envelope",
         "docs/deploying",

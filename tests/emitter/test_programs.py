@@ -71,7 +71,8 @@ def write(folder: Path, name: str, containing: str) -> None:
 
 @contextmanager
 def celery_worker(folder: Path, port: int) -> Iterator[None]:
-    options = ["--pool=prefork", "--concurrency=2", "--without-gossip", "--without-mingle", "--without-heartbeat"]
+    options = ["--pool=prefork", "--concurrency=2", "--max-tasks-per-child=10"]
+    options += ["--without-gossip", "--without-mingle", "--without-heartbeat"]
     with (folder / "log").open("wb") as log:
         worker = subprocess.Popen(
             [sys.executable, "-m", "celery", "-A", "shop.tasks", "worker", *options],
@@ -148,7 +149,7 @@ def test_CL47_a_django_view_answers_while_redis_is_away(tmp_path: Path) -> None:
 @pytest.mark.redis
 @pytest.mark.slow
 def test_CL13_celery_tasks_broadcast_from_forked_processes(redis_port: int, listener: Listener, tmp_path: Path) -> None:
-    """Each of the two processes numbers its own, and no number comes twice from one sender."""
+    """Each process, which ends after ten tasks, numbers its own; no number comes twice from one sender."""
     write(tmp_path, "tasks.py", "shop/tasks.py")
     send = "from shop.tasks import report\nfor number in range(20): report.delay(number)"
     with celery_worker(tmp_path, redis_port):
@@ -158,7 +159,7 @@ def test_CL13_celery_tasks_broadcast_from_forked_processes(redis_port: int, list
     assert {message.topic for message in heard} == {f"users:{number}" for number in range(20)}
     assert {message[3:] for message in heard} == {("report", b'{"pages":10}')}
     senders = {frame.sender for frame in frames}
-    assert len(senders) == 2
+    assert len(senders) >= 2
     for sender in senders:
         numbers = [frame.number for frame in frames if frame.sender == sender]
         assert numbers == [*range(1, len(numbers) + 1)]
