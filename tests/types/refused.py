@@ -6,6 +6,7 @@ from typing import TypeGuard
 
 import attrs
 
+import phxactor
 from phxactor import Channel, Down, Endpoint, GenServer, Pid, call, mount, on, receive, send, spawn
 from phxactor.otp import Agent, Reply, Stop, Task, TypedRequest
 
@@ -60,4 +61,5 @@ async def wrong(pid: Pid) -> None:
     started = await Forgetful.start_link()
     started.send("hello")  # type: ignore[union-attr]  # pyright: ignore[reportAttributeAccessIssue]
     Endpoint(sockets=[mount("/socket", GenServer)])  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+    phxactor.Endpiont()  # type: ignore[attr-defined]  # pyright: ignore[reportAttributeAccessIssue]
     Endpoint(prt=4000)  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]
