@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
+from functools import partial
 from typing import Final, TypeAlias
 
 import attrs
@@ -15,6 +16,7 @@ from phxactor.runtime import Down, Pid, monitor, open_runtime, receive, spawn
 from tests.conformance import zoo
 from tests.cost.clients import Client, connect, push, until
 from tests.cost.counting import counting
+from tests.cost.lines import pair
 from tests.cost.nodes import OTHER, Nowhere
 
 CLIENTS: Final = 20
@@ -196,6 +198,18 @@ async def _nothing() -> None:
     pass
 
 
+async def sent_over_a_line(window: int) -> int:
+    """Count a message sent over a line, so many in a pass."""
+    async with pair() as line:
+        return await counted(lambda: line.send(window))
+
+
+async def received_over_a_line(window: int) -> int:
+    """Count a message received over a line, so many at once, beside its deliveries."""
+    async with pair() as line:
+        return await counted(lambda: line.receive(window))
+
+
 OPERATIONS: Final[dict[str, Callable[[], Awaitable[int]]]] = {
     "echo": echo,
     "echo, eight outstanding": echo_of_8,
@@ -207,4 +221,8 @@ OPERATIONS: Final[dict[str, Callable[[], Awaitable[int]]]] = {
     "connect and join": join,
     "round trip between processes": round_trip,
     "process from start to end": spawning,
+    "message sent over a line": partial(sent_over_a_line, 1),
+    "message sent over a line, 20 in a pass": partial(sent_over_a_line, 20),
+    "message received over a line": partial(received_over_a_line, 1),
+    "message received over a line, 20 at once": partial(received_over_a_line, 20),
 }
