@@ -127,6 +127,8 @@ class SimulatedNode:
                 one.vanish(silent=silent)
         self.go_on()
         self.runtime.kill()
+        for pid in self.runtime.others():
+            await self.runtime.ended(pid)
         self._end.set()
         await self._ended.wait()
 
