@@ -17,7 +17,7 @@ from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import asynccontextmanager
 from random import Random
 from string import ascii_lowercase
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, overload
 
 import trio
 
@@ -44,8 +44,12 @@ class Nodes(Sequence[SimulatedNode]):
         self._nodes = nodes
         self._nursery = nursery
 
-    def __getitem__(self, index: int) -> SimulatedNode:  # type: ignore[override]
-        """Return a node by its index."""
+    @overload
+    def __getitem__(self, index: int) -> SimulatedNode: ...
+    @overload
+    def __getitem__(self, index: slice) -> list[SimulatedNode]: ...
+    def __getitem__(self, index: int | slice) -> SimulatedNode | list[SimulatedNode]:
+        """Return a node by its index, or several by a slice."""
         return self._nodes[index]
 
     def __len__(self) -> int:
