@@ -95,13 +95,15 @@ class Peers:
             return False
         beat = Beat.decode(message.payload)
         beats = self._beats
-        if sender not in beats.heard and len(beats.heard) >= MOST:
+        if sender in beats.heard:
+            return beats.beat(sender, beat.lost, now)
+        if len(beats.heard) >= MOST:
             self._node.refused(self._carrier, "many")
             return False
         _, before = self._silent.pop(sender, (now, None))
-        lost = beats.beat(sender, beat.lost, now)
+        beats.beat(sender, beat.lost, now)
         self._node.up(self._carrier, Node(sender, beat.name))
-        return lost or (before is not None and beat.lost > before)
+        return before is not None and beat.lost > before
 
     def knows(self, sender: bytes) -> bool:
         """Say whether this node is heard."""

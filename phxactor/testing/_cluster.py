@@ -84,6 +84,7 @@ async def cluster(
     inbox: int = INBOX,
     seed: int | None = None,
     schedule: Schedule | None = None,
+    network: Network | None = None,
 ) -> AsyncIterator[Nodes]:
     """Run several nodes, each with a runtime of its own, in the loop of a test. Use virtual time.
 
@@ -102,10 +103,11 @@ async def cluster(
         inbox: bytes that may wait for a node from each other node; what does not fit is lost.
         seed: another number makes other faults.
         schedule: the schedule that plays the test.
+        network: the network, made before, for carriers that need it.
 
     """
     chance = Random(0 if seed is None else seed)  # noqa: S311 - no secret
-    network = Network(
+    network = network or Network(
         delay=delay,
         loss=loss,
         uneven=uneven,

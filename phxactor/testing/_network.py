@@ -146,11 +146,7 @@ class Network:
             return
         for pair in [pair for pair in self._wires if carrier in pair]:
             del self._wires[pair]
-        self._lanes = {
-            lane: left
-            for lane, watching in self._lanes.items()
-            if (left := tuple(one for one in watching if one is not carrier))
-        }
+        self._unwatched(carrier, carrier.node.lanes())
         if told:
             for other in self.others(carrier):
                 self._later(self.delay, lambda other=other: other.has_ended(carrier.node.id))  # type: ignore[misc]

@@ -7,9 +7,10 @@ import trio
 from trio.testing import MockClock
 
 from phxactor.cluster import Gap, Node, NodeDown, NodeUp
-from phxactor.envelope import Kind, Message
+from phxactor.envelope import Kind, Message, encode
 from phxactor.runtime import Exit, receive
-from phxactor.testing import Nodes, SimulatedNode, cluster
+from phxactor.testing import Network, Nodes, Simulated, SimulatedNode, cluster
+from phxactor.testing.schedule import Schedule
 
 
 class Ear:
@@ -158,3 +159,108 @@ async def test_what_does_not_fit_into_the_inbox_of_a_stopped_node_is_one_gap(aut
         dropped = nodes[0].local.statistics().carriers["simulated"].dropped
         assert dropped > 0
         assert [event for _, event in ears[1].came] == [*map(str, range(500 - dropped)), "after"]
+
+
+async def test_a_node_with_another_secret_is_not_heard_and_hears_nobody(autojump_clock: MockClock) -> None:
+    def make(name: str) -> Simulated:
+        return Simulated(network, "a secret of twenty bytes" if name != "c" else "another one of twenty bytes")
+
+    network = Network()
+    async with cluster(3, carriers=make, network=network) as nodes:
+        ears = await listening(nodes)
+        for node in nodes:
+            say(node, node.name)
+        await trio.sleep(10)
+        assert [[one.name for one in node.local.nodes()] for node in nodes] == [["b"], ["a"], []]
+        assert [ear.came for ear in ears] == [[("b", "b")], [("a", "a")], []]
+        assert [list(node.local.statistics().carriers["simulated"].refused) for node in nodes] == [["forged"]] * 3
+
+
+async def test_CL64_a_node_of_another_version_is_counted_and_no_more(autojump_clock: MockClock) -> None:
+    async with cluster(2) as nodes:
+        ears = await listening(nodes)
+        (carrier,) = nodes[0].carriers
+        assert isinstance(carrier, Simulated)
+        news = Message(Kind.BROADCAST, "pubsub", "news", "said", b"{}")
+        carrier.publish("pubsub:news", b"\x02" + encode(news)[1:])
+        carrier.publish("pubsub:news", encode(news._replace(kind=200)))
+        carrier.publish_to_all(b"\x02" + encode(news)[1:])
+        say(nodes[0], "known")
+        await trio.sleep(1)
+        assert ears[1].came == [("a", "known")]
+        assert nodes[1].local.statistics().carriers["simulated"].refused == {"version": 2, "kind": 1}
+        assert ears[1].told == []
+
+
+async def test_all_nodes_are_killed_at_once_and_come_back(autojump_clock: MockClock) -> None:
+    async with cluster(4) as nodes:
+        for silent in (False, True):
+            for node in nodes:
+                await node.kill(silent=silent)
+            for node in nodes:
+                await nodes.restart(node)
+            await trio.sleep(2)
+            ears = await listening(nodes)
+            say(nodes[0], "again")
+            await trio.sleep(1)
+            assert [ear.came for ear in ears] == [[], *[[("a", "again")]] * 3]
+            assert [len(node.local.nodes()) for node in nodes] == [3] * 4
+
+
+async def test_a_node_that_is_stopped_in_the_middle_of_its_work_goes_on_where_it_was(autojump_clock: MockClock) -> None:
+    async def work() -> None:
+        for step in range(10):
+            done.append((step, trio.current_time() - start))
+            await trio.sleep(1)
+
+    done: list[tuple[int, float]] = []
+    async with cluster(2) as nodes:
+        start = trio.current_time()
+        nodes[0].spawn(work)
+        await trio.sleep(2.5)
+        await nodes[0].stop()
+        await nodes[0].stop()
+        await trio.sleep(5)
+        assert [step for step, _ in done] == [0, 1, 2]
+        nodes[0].go_on()
+        nodes[0].go_on()
+        await trio.sleep(2.6)
+        assert done == [(0, 0.0), (1, 1.0), (2, 2.0), (3, 7.5), (4, 8.5), (5, 9.5)]
+
+
+async def test_the_same_seed_loses_the_same_messages(autojump_clock: MockClock) -> None:
+    async def heard(seed: int) -> list[str]:
+        async with cluster(2, seed=seed) as nodes:
+            ears = await listening(nodes)
+            nodes.network.loss = 0.5
+            for number in range(40):
+                say(nodes[0], str(number))
+            await trio.sleep(0.5)
+            return [event for _, event in ears[1].came]
+
+    assert await heard(1) == await heard(1)
+    assert await heard(1) != await heard(2)
+
+
+def test_a_lost_message_and_a_cut_are_lines_of_the_trace() -> None:
+    async def main(schedule: Schedule) -> None:
+        async with cluster(2, loss=0.3, schedule=schedule) as nodes:
+            nodes.network.cut("a", "b")
+            await trio.sleep(1)
+            nodes.network.heal()
+            await trio.sleep(5)
+
+    schedule = Schedule(3)
+    schedule.run(main, schedule)
+    trace = str(schedule.trace)
+    for line in ("(a and b cannot hear each other)", "(all can hear one another)", "(a message from a to b is lost)"):
+        assert line in trace
+    again = Schedule(schedule.deviations)
+    again.run(main, again)
+    assert [one.text for one in again.trace.of("remark")] == [one.text for one in schedule.trace.of("remark")]
+
+
+async def test_a_failure_in_the_block_is_raised_as_it_is(autojump_clock: MockClock) -> None:
+    with pytest.raises(ValueError, match="boom"):
+        async with cluster(2):
+            raise ValueError("boom")

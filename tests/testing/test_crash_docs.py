@@ -39,6 +39,7 @@ def test_all_others_pass(page: dict[str, Any]) -> None:
     assert set(tests) == {
         "TestCounters",
         "test_the_web_server_restarts_with_the_registrar",
+        "test_all_nodes_that_run_see_one_another_in_the_end",
         "test_an_evening",
         "test_supervisors_do_what_OTP_says",
         "test_the_cache_goes_with_the_store",
