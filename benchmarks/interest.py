@@ -94,7 +94,7 @@ async def measure(count: int, topics: int) -> Iterator[str]:
     per_copy = rows[-1].bytes / rows[-1].messages
     return iter(
         [
-            f"{count} nodes, {topics:,} topics, {lanes:,} interests of a node in one; payloads of {len(PAYLOAD)} bytes.",
+            f"{count} nodes, {topics:,} topics, {lanes:,} interests of a node; payloads of {len(PAYLOAD)} bytes.",
             "",
             "| interested nodes | messages | bytes | bytes, if all nodes got everything | CPU of the sender |",
             "|---|---|---|---|---|",
