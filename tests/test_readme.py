@@ -31,7 +31,7 @@ from tests.patience import PATIENCE
 
 README: Final = ROOT / "README.md"
 DOCS: Final = sorted((ROOT / "docs").glob("*.md"))
-ELSEWHERE: Final = ("emitter.md", "libraries.md", "testing.md", "tutorial.md")
+ELSEWHERE: Final = ("emitter.md", "libraries.md", "presence.md", "testing.md", "tutorial.md")
 """Those about the emitter and libraries need servers: tests/emitter and tests/libraries run them.
 That about testing is a module of tests.
 The tutorial is a project: tests/test_tutorial.py plays it."""

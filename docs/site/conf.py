@@ -18,6 +18,7 @@ CONTENTS: Final = {
     "Begin": ["README", "docs/tutorial"],
     "Serve clients": [
         "docs/channels",
+        "docs/presence",
         "docs/custom-channels",
         "docs/sockets",
         "docs/endpoint",

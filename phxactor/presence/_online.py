@@ -5,6 +5,10 @@ from __future__ import annotations
 from typing import Final, final
 
 from phxactor.presence._element import Element, Grouped, Meta
+from phxactor.runtime import unlooked
+
+_UNLOOKED: Final = 100
+"""Elements from which on the collector does not look while a list is made: it would look at the whole program."""
 
 
 @final
@@ -34,6 +38,12 @@ class Topic:
 
     def grouped(self) -> Grouped:
         """Return all metas by key; dicts and lists are new ones, the metas are not."""
+        if self.count < _UNLOOKED:
+            return self._grouped()
+        with unlooked():
+            return self._grouped()
+
+    def _grouped(self) -> Grouped:
         return {
             key: {"metas": [held.meta] if type(held) is Element else [one.meta for one in held]}
             for key, held in self.keys.items()
