@@ -126,5 +126,5 @@ def _derive(secret: str | bytes) -> bytes:
     except UnicodeEncodeError:  # this error holds the secret
         given = b""
     if len(given) < MIN_SECRET:
-        raise ValueError(f"a secret has at least {MIN_SECRET} bytes; `phxactor secret` makes a good one")
+        raise ValueError(f"a secret has at least {MIN_SECRET} bytes; secrets.token_urlsafe(48) makes a good one")
     return hashlib.pbkdf2_hmac("sha256", given, _SALT, _ITERATIONS, 32)
