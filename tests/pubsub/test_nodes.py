@@ -339,15 +339,21 @@ async def test_a_restart_of_the_cluster_restarts_the_pubsub(autojump_clock: Mock
 
 
 async def test_the_end_of_the_cluster_ends_a_pubsub_that_no_strategy_restarts(autojump_clock: MockClock) -> None:
-    async with cluster(1) as (a,):
-        server = await a.run(Supervisor.start_link, [NEWS])
-        assert server.unwrap().alive
-        pid, supervisor = a.runtime.names.whereis("news"), a.runtime.names.whereis(CLUSTER)
-        assert pid is not None
+    async with cluster(2) as (a, _):
+
+        async def own() -> None:
+            await Supervisor.start_link([NEWS])
+            await trio.sleep_forever()
+
+        owner = a.spawn(own)
+        await settle()
+        before, supervisor = a.runtime.names.whereis("news"), a.runtime.names.whereis(CLUSTER)
+        assert before is not None
         assert supervisor is not None
         supervisor.exit(KILL)
         await settle()
-        assert not pid.alive
+        assert owner.alive
+        assert not before.alive
 
 
 @pytest.mark.parametrize(("delay", "waits"), [(0.0, 0.0), (0.125, 0.25), (3.0, 1.0)])

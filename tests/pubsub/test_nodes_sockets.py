@@ -384,6 +384,35 @@ async def test_disconnect_by_id_ends_the_connections_of_all_nodes(transport: str
         assert bob.connected
 
 
+async def test_a_client_is_connected_once_other_nodes_can_disconnect_it(autojump_clock: MockClock) -> None:
+    async with cluster(2, children=lambda: [ENDPOINT.child_spec(server=False)], delay=0.125) as (a, b):
+        await trio.sleep(10)
+        began = trio.current_time()
+        client = await b.run(partial(connect, UserSocket, {"user": "ann"}, endpoint=ENDPOINT))
+        assert trio.current_time() - began == pytest.approx(0.25)
+        again = await b.run(partial(connect, UserSocket, {"user": "ann"}, endpoint=ENDPOINT))
+        assert trio.current_time() - began == pytest.approx(0.25)
+        await do(a, ENDPOINT.broadcast, "users:ann", "disconnect", {})
+        for one in (client, again):
+            await b.run(partial(one.assert_closed, CloseCode.GOING_AWAY, within=1))
+
+
+async def test_a_disconnect_while_other_nodes_are_told_of_the_id_is_not_lost(autojump_clock: MockClock) -> None:
+    async with cluster(2, children=lambda: [ENDPOINT.child_spec(server=False)], delay=0.125) as (_, b):
+        await trio.sleep(10)
+        clients: list[Client] = []
+
+        async def enter() -> None:
+            clients.append(await connect(UserSocket, {"user": "ann"}, endpoint=ENDPOINT))
+
+        b.spawn(enter)
+        await trio.sleep(0.1)
+        assert not clients
+        await do(b, ENDPOINT.broadcast, "users:ann", "disconnect", {})
+        await trio.sleep(1)
+        assert [one.connected for one in clients] == [False]
+
+
 async def test_endpoints_that_share_a_pubsub_hear_one_another_on_all_nodes(autojump_clock: MockClock) -> None:
     news = PubSub("shared")
     one = Endpoint(name="one", pubsub=news, sockets=[mount("/socket", UserSocket)])
