@@ -1,8 +1,10 @@
 """The conformance app: every behaviour that the recorded transcripts of Phoenix play against, and the benchmarks drive.
 
     python -m tests.conformance.zoo --port 4100
+    python -m tests.conformance.zoo --port 4100 --workers 4
+    python -m tests.conformance.zoo --port 4100 --redis redis://127.0.0.1     as often as wanted: all share the port
 
-Its first line of output says where it listens.
+Its first line of output says where it listens, once all workers do.
 """
 
 from __future__ import annotations
@@ -13,6 +15,7 @@ import logging
 import math
 import os
 import resource
+import socket
 from collections.abc import Mapping
 from http import HTTPStatus
 from pathlib import Path
@@ -52,7 +55,11 @@ from phxactor import (
     trap_exit,
 )
 from phxactor.channels import HandleResult, JoinResult, Payload
+from phxactor.cluster import Cluster
+from phxactor.cluster.carriers.redis import Redis
+from phxactor.cluster.carriers.workers import this_worker
 from phxactor.net.events import listening
+from phxactor.otp import Supervisor
 from phxactor.runtime import Crash, Reason
 from phxactor.telemetry import Event
 from tests.conformance.custom import CustomChannel
@@ -474,15 +481,36 @@ def print_address(_: Event, fields: Mapping[str, object]) -> None:
     print(fields["url"], flush=True)  # noqa: T201 - for people and for the tests alike
 
 
+async def serve_node(url: str, sock: socket.socket) -> None:
+    """Serve as one of several nodes that hear of one another by Redis."""
+    cluster = Cluster(Redis(url, prefix="zoo"), secret=SECRET_KEY_BASE)
+    children = [cluster, *PRESENCES, endpoint.child_spec(listen=[sock])]
+    (await Supervisor.start_link(children, strategy="rest_for_one")).unwrap()
+    await phxactor.receive()
+
+
+def shared_socket(host: str, port: int) -> socket.socket:
+    """Open a socket that listens beside those of other processes on the same port."""
+    return socket.create_server((host, port), backlog=4096, reuse_port=True)
+
+
 def main() -> None:
     """Serve until told to stop."""
     parser = argparse.ArgumentParser(description="serve the conformance app")
     parser.add_argument("--host", default="127.0.0.1")
     parser.add_argument("--port", type=int, default=4100, help="0 takes any that is free")
+    which = parser.add_mutually_exclusive_group()
+    which.add_argument("--workers", type=int, help="serve by so many worker processes")
+    which.add_argument("--redis", metavar="URL", help="be a node of all that have the same Redis")
     arguments = parser.parse_args()
     logging.basicConfig(level=logging.WARNING)
-    listening.attach(print_address)
-    phxactor.run(application, host=arguments.host, port=arguments.port)
+    if this_worker() is None:
+        listening.attach(print_address)
+    host, port = arguments.host, arguments.port
+    if arguments.redis is None:
+        phxactor.run(application, host=host, port=port, workers=arguments.workers)
+    else:
+        phxactor.run(serve_node, arguments.redis, shared_socket(host, port))
 
 
 if __name__ == "__main__":
