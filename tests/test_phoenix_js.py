@@ -27,6 +27,15 @@ def zoo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Zoo]:
 
 @pytest.mark.parametrize("version", VERSIONS)
 def test_phoenix_js_plays_all_scenarios(version: str, zoo: Zoo, node: str) -> None:
+    play(version, zoo, node)
+
+
+def test_phoenix_js_plays_all_scenarios_with_two_workers(tmp_path: Path, node: str) -> None:
+    with serve_zoo(tmp_path, "--workers", "2") as zoo:
+        play(VERSIONS[-1], zoo, node)
+
+
+def play(version: str, zoo: Zoo, node: str) -> None:
     played = subprocess.run(
         [node, "scenarios.mjs", version, zoo.url],
         cwd=FOLDER,

@@ -67,6 +67,11 @@ class Scenario:
         """Whether what comes depends on how soon one step follows another."""
         return self.quiet is not None or any({"quiet", "wait", "publish"} & set(step) for step in self.steps)
 
+    @property
+    def connects_often(self) -> bool:
+        """Whether it opens several connections, which may come to several processes that serve."""
+        return len(self.clients) > 1 or any({"publish", "poll", "http", "reopen"} & set(step) for step in self.steps)
+
     def topics(self) -> set[str]:
         """Name what it shares with other scenarios."""
         found = set()

@@ -26,12 +26,14 @@ class Zoo:
 
 
 @contextmanager
-def serve_zoo(folder: Path, *arguments: str, module: str = "tests.conformance.zoo") -> Iterator[Zoo]:
-    """Start the zoo on a free port; afterwards it must end in order, and by itself."""
-    log = folder / "zoo.log"
+def serve_zoo(
+    folder: Path, *arguments: str, module: str = "tests.conformance.zoo", port: str = "0", name: str = "zoo"
+) -> Iterator[Zoo]:
+    """Start the zoo, on a free port by default; afterwards it must end in order, and by itself."""
+    log = folder / f"{name}.log"
     with log.open("w") as errors:
         process = subprocess.Popen(
-            [sys.executable, "-m", module, "--port", "0", *arguments],
+            [sys.executable, "-m", module, "--port", port, *arguments],
             cwd=ROOT,
             stdout=subprocess.PIPE,
             stderr=errors,

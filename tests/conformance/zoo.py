@@ -83,6 +83,10 @@ class BenchChannel(Channel):
     async def noreply(self, payload: Payload) -> None:
         pass
 
+    @on("where")
+    async def where(self, payload: Payload) -> Ok[Payload]:
+        return Ok({"os_pid": os.getpid()})
+
 
 def plain(reason: Reason) -> Payload:
     """Write an exit reason as data."""
