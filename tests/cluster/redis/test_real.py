@@ -16,6 +16,7 @@ from tests.cluster.redis import faults
 from tests.cluster.redis.faults import FAULTS, TOPIC, Talk
 from tests.cluster.redis.nodes import SECRET, all_see_all, nodes, until
 from tests.cluster.redis.server import RedisServer, server
+from tests.cluster.redis.test_page import rights
 from tests.libraries.servers import REDIS
 
 pytestmark = [
@@ -79,11 +80,11 @@ async def test_redis_is_not_there_yet() -> None:
 async def test_a_user_of_an_acl_needs_few_rights(redis: RedisServer) -> None:
     """The rights are those of docs/redis.md."""
     with redis.client() as client:
-        rule = "on >hunter2 resetchannels &shop:* nocommands +hello +subscribe +unsubscribe +publish"
-        client.execute_command("ACL", "SETUSER", "shop", *rule.split())
+        rule = rights().replace("PASSWORD", "hunter2").split()
+        client.execute_command("ACL", "SETUSER", "chat", *rule)
         client.execute_command("ACL", "SETUSER", "default", "off")
-    url = redis.url.replace("://", "://shop:hunter2@")
-    async with nodes(lambda: Redis(url, prefix="shop", secret=SECRET), "a", "b") as (a, b):
+    url = redis.url.replace("://", "://chat:hunter2@")
+    async with nodes(lambda: Redis(url, prefix="chat", secret=SECRET), "a", "b") as (a, b):
         await all_see_all([a, b])
         await b.watch("news")
         a.say("news", b"1")
