@@ -112,9 +112,9 @@ def test_CL34_the_acl_of_the_page_is_enough_for_an_emitter(redis_port: int, list
     (line,) = re.findall(r"^    (ACL SETUSER .*)$", PAGE.read_text(), re.MULTILINE)
     with redis.Redis(port=redis_port) as client:
         client.execute_command(*line.split())
-    with Emitter(f"redis://shop:password@127.0.0.1:{redis_port}", prefix="shop", secret=SECRET) as emitter:
+    with Emitter(f"redis://emitter:PASSWORD@127.0.0.1:{redis_port}", prefix="shop", secret=SECRET) as emitter:
         assert emitter.broadcast("room:1", "news", {}) == 1
     assert listener.message().event == "news"
-    other = Emitter(f"redis://shop:password@127.0.0.1:{redis_port}", prefix="other", secret=SECRET)
+    other = Emitter(f"redis://emitter:PASSWORD@127.0.0.1:{redis_port}", prefix="other", secret=SECRET)
     with other, pytest.raises(redis.exceptions.NoPermissionError):
         other.broadcast("room:1", "news", {})
