@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final
 
 import attrs
 
+from phxactor.cluster import LocalNode
 from phxactor.endpoint._connect_info import connect_info, session_of
 from phxactor.endpoint._refused_origin import why_not_local, why_refused
 from phxactor.http import BadParams, CookieSession, Params, Request, Response, SessionOptions, cannot_be_rebound
@@ -107,7 +108,8 @@ class Admission:
         await self._ask(lambda: self.decide(socket, params, info))
         if socket.id is not None:
             socket.pubsub_server.subscribe(socket.id)
-            await socket.pubsub_server.confirmed(socket.id)  # so that other nodes can disconnect it
+            if LocalNode.found(socket.transport_pid.runtime) is not None:
+                await socket.pubsub_server.confirmed(socket.id)  # so that other nodes can disconnect it
         if self.serving.sockets is not None:
             self.serving.sockets.add(socket.transport_pid)
         return socket

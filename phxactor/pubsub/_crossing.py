@@ -149,7 +149,9 @@ class Receiver:
         found = tables.topics.get(message.topic)
         if found is None:  # its last subscriber has left
             return
-        across = _BY_KIND[message.kind]
+        across = _BY_KIND.get(message.kind)
+        if across is None:  # a broadcast to channels, and this program has not even imported them
+            return
         decoded = across.decode(message, sender)
         tables.received += 1
         across.dispatcher(list(found), None, decoded)

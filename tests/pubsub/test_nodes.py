@@ -20,7 +20,7 @@ from phxactor import from_thread
 from phxactor.cluster import CLUSTER, new_node
 from phxactor.envelope import Kind, Message, encode
 from phxactor.otp import Supervisor
-from phxactor.pubsub import PubSub, Subscriber
+from phxactor.pubsub import PubSub, Subscriber, _crossing
 from phxactor.runtime import KILL, Pid, open_runtime, self_pid
 from phxactor.testing import Nodes, SimulatedNode, cluster, settle
 from tests.pubsub.nodes import do, subscribe, taken
@@ -444,6 +444,20 @@ async def test_what_is_no_json_is_counted_and_dropped(autojump_clock: MockClock)
         assert b.local.statistics().carriers["simulated"].refused == {"json": 5}
         await do(a, NEWS.broadcast, "t", 1)
         assert taken(b) == [[1]]
+
+
+async def test_a_program_without_channels_ignores_what_is_for_them(
+    autojump_clock: MockClock, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    for kind in (Kind.BROADCAST, Kind.BINARY):  # as if nothing had imported the room socket
+        monkeypatch.delitem(getattr(_crossing, "_BY_KIND"), kind)  # noqa: B009
+    async with news(2) as (a, b):
+        await subscribed(b)
+        caplog.clear()
+        a.local.publish(Message(Kind.BROADCAST, "news", "t", "said", b"{}"))
+        await settle()
+        assert taken(b) == [[]]
+        assert caplog.records == []
 
 
 def test_the_name_of_a_pubsub_fits_into_a_message() -> None:

@@ -10,7 +10,7 @@ import attrs
 import orjson
 import pytest
 import trio
-from trio.testing import MockClock
+from trio.testing import MockClock, memory_stream_pair
 
 from phxactor import (
     Broadcast,
@@ -19,8 +19,10 @@ from phxactor import (
     Error,
     GenServer,
     Ok,
+    RawSocket,
     Socket,
     Stop,
+    WebSocketOptions,
     channel,
     from_thread,
     intercept,
@@ -34,6 +36,7 @@ from phxactor.runtime import NORMAL, Down, Pid, monitor, self_pid
 from phxactor.socket import TEXT, Broadcaster, Fastlane, SocketPush, V1JSONSerializer, V2JSONSerializer
 from phxactor.testing import Client, ClientChannel, Nodes, SimulatedNode, cluster, connect, settle
 from phxactor.transport import CloseCode
+from tests.conformance.client import Client as WebSocketClient
 from tests.pubsub.nodes import do, subscribe, taken
 from tests.sockets.serving import complaints
 
@@ -361,6 +364,30 @@ async def test_a_custom_channel_hears_other_nodes(autojump_clock: MockClock) -> 
         _, counter = await b.run(enter, "counter:1")
         await do(a, ENDPOINT.broadcast, "counter:1", "more", {"by": [1, 2]})
         await b.run(counter.assert_push, "counted", {"payload": {"by": [1, 2]}})
+
+
+async def test_a_raw_socket_hears_other_nodes(autojump_clock: MockClock) -> None:
+    class Listener(RawSocket):
+        async def init(self) -> None:
+            self.endpoint.subscribe("alarms")
+
+        async def handle_info(self, message: object) -> str | None:
+            return orjson.dumps([message.event, message.payload]).decode() if isinstance(message, Broadcast) else None
+
+    endpoint = Endpoint(sockets=[mount("/raw", Listener, websocket=WebSocketOptions(check_origin=False))])
+
+    async def attach() -> trio.abc.Stream:
+        ours, theirs = memory_stream_pair()
+        (await endpoint.serve_stream(theirs)).unwrap()
+        return ours
+
+    async with cluster(2, children=lambda: [endpoint.child_spec(server=False)]) as (a, b):
+        client = await WebSocketClient.over(await b.run(attach), "ws://app.test/raw/websocket")
+        await settle()
+        await do(a, endpoint.broadcast, "alarms", "fire", {"floor": 2})
+        await do(a, endpoint.broadcast, "alarms", "out", None)
+        assert [await client.next(), await client.next()] == ['["fire",{"floor":2}]', '["out",null]']
+        await client.stream.aclose()
 
 
 async def test_a_test_subscribed_to_broadcasts_hears_other_nodes(autojump_clock: MockClock) -> None:
