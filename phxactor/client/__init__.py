@@ -13,6 +13,7 @@ from phxactor.client._errors import (
     ReplyError,
 )
 from phxactor.client._factories import ValueOrFactory
+from phxactor.client._presence import Presence
 from phxactor.client._socket import Socket, SocketStatistics, connect
 from phxactor.client._status import Connected, Connecting, Disconnected, Errored, Joined, Status
 from phxactor.client._url import URL, Params
@@ -35,6 +36,7 @@ __all__ = [
     "Joined",
     "Overflow",
     "Params",
+    "Presence",
     "ReplyError",
     "Socket",
     "SocketStatistics",
