@@ -7,6 +7,7 @@ from phxactor.testing._connecting import admitted, connect
 from phxactor.testing._http_client import HTTPAnswer, HTTPClient
 from phxactor.testing._network import Network
 from phxactor.testing._patterns import exactly
+from phxactor.testing._presence import assert_presence
 from phxactor.testing._refusals import Refused, assert_refused
 from phxactor.testing._settle import settle
 from phxactor.testing._simulated_carrier import Simulated
@@ -23,6 +24,7 @@ __all__ = [
     "Simulated",
     "SimulatedNode",
     "admitted",
+    "assert_presence",
     "assert_refused",
     "cluster",
     "connect",
