@@ -14,6 +14,8 @@ from typing import Final
 
 import attrs
 
+from phxactor.cluster.carriers.workers import this_worker
+
 FIRST: Final = 3
 """The first descriptor that systemd passes (SD_LISTEN_FDS_START)."""
 VARIABLES: Final = ("LISTEN_PID", "LISTEN_FDS", "LISTEN_FDNAMES", "LISTEN_PIDFDID")
@@ -25,6 +27,8 @@ UNNAMED: Final = "unknown"
 class _Passed:
     """The sockets that systemd has passed to this program; the environment is read once."""
 
+    variables: dict[str, str] = attrs.Factory(dict)
+    """The variables that were taken out of the environment."""
     sockets: list[tuple[str, socket.socket]] | None = None
 
 
@@ -53,14 +57,26 @@ def sockets(name: str | None = None) -> list[socket.socket]:
     return found
 
 
+def hand_on(environment: dict[str, str]) -> None:
+    """Have the workers that this program starts inherit the sockets, as if systemd had passed them to each.
+
+    A worker takes them by `sockets()`, if the number in LISTEN_PID is its own or that of its parent.
+    """
+    if _passed.sockets:
+        environment |= {**_passed.variables, "LISTEN_PID": str(os.getpid())}
+        for _, sock in _passed.sockets:
+            sock.set_inheritable(True)
+
+
 def _take() -> list[tuple[str, socket.socket]]:
+    _passed.variables = {variable: os.environ[variable] for variable in VARIABLES if variable in os.environ}
     pid, count, names, _ = (os.environ.pop(variable, None) for variable in VARIABLES)
     if pid is None or count is None:
         return []
     if not (pid.isascii() and pid.isdigit() and count.isascii() and count.isdigit()):
         raise ValueError(f"LISTEN_PID and LISTEN_FDS must be numbers; got {pid!r} and {count!r}")
-    if int(pid) != os.getpid():  # meant for another program, such as the shell that has started this one
-        return []
+    if int(pid) != os.getpid() and not (this_worker() is not None and int(pid) == os.getppid()):
+        return []  # meant for another program, such as the shell that has started this one
     called = names.split(":") if names else [UNNAMED] * int(count)
     if len(called) != int(count):
         raise ValueError(f"LISTEN_FDNAMES has {len(called)} names for {count} descriptors: {names!r}")

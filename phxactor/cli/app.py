@@ -15,6 +15,7 @@ from phxactor.cli.broadcast import broadcast
 from phxactor.cli.logs import log_to_stderr
 from phxactor.cli.new import new
 from phxactor.cli.serve import Port, serve
+from phxactor.cli.workers import workers
 from phxactor.cluster.carriers.workers import this_worker
 from phxactor.demos import DEMOS
 from phxactor.net import DEFAULT
@@ -27,6 +28,7 @@ app = App(
 )
 app.command(new)
 app.command(serve)
+app.command(workers)
 app.command(broadcast)
 app.command(tokens.app)
 

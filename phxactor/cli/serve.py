@@ -18,7 +18,7 @@ from phxactor.cluster.carriers.workers import this_worker
 from phxactor.endpoint import log_requests
 from phxactor.http import MAX_PORT
 from phxactor.runtime import STUCK_AFTER, Collector
-from phxactor.workers import Count, check_count, run_parent
+from phxactor.workers import Count, check_count, check_watchfiles, run_parent
 
 Port: TypeAlias = Annotated[int, Parameter(validator=Number(gte=0, lte=MAX_PORT))]
 
@@ -41,6 +41,7 @@ def serve(
     stuck_after: Annotated[float, _option("STUCK_AFTER", validator=Number(gt=0))] = STUCK_AFTER,
     collector: Annotated[Collector, _option("COLLECTOR")] = "processes",
     workers: Annotated[int | Literal["auto"] | None, _option("WORKERS")] = None,
+    reload: Annotated[bool, _option("RELOAD", negative="")] = False,
 ) -> None:
     """Serve an application or an endpoint until Ctrl-C or SIGTERM.
 
@@ -63,9 +64,13 @@ def serve(
         stuck_after: seconds after which a process that lets nothing else run is logged; `inf` for never.
         collector: how the garbage collector is set: by phxactor, for many processes, or as Python sets it.
         workers: how many worker processes serve; `auto` for one per processor. Without it, this process serves itself.
+        reload: for development: start a new worker when a file of the program changes. If it cannot start, the old one
+            stays, and the error is shown. By default one worker.
     """
+    if reload and workers is None:
+        workers = 1
     if workers is not None and this_worker() is None:
-        _run_parent(workers, target, log_level)
+        _run_parent(workers, target, log_level, reload=reload)
         return
     if env_file is not None:
         load(env_file)  # `main` has done so already, for the other options
@@ -94,15 +99,17 @@ def serve(
         print("stopped")
 
 
-def _run_parent(workers: Count, target: str, log_level: LogLevel) -> None:
+def _run_parent(workers: Count, target: str, log_level: LogLevel, *, reload: bool) -> None:
     """Run this process as the parent of workers: it never imports the target."""
     try:
         check_count(workers)
     except ValueError as error:
         raise SystemExit(str(error)) from None
+    if reload:
+        check_watchfiles()
     log_to_stderr(log_level)
     environment = {name: value for name, value in os.environ.items() if name not in set_by_file()}
-    run_parent(workers, environment, target)
+    run_parent(workers, environment, target, watched=[Path.cwd()] if reload else ())
     print("stopped")
 
 

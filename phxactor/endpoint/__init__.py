@@ -7,7 +7,7 @@ from phxactor.endpoint._endpoint import IN_MEMORY, Endpoint
 from phxactor.endpoint._entrance import Entrance
 from phxactor.endpoint._mount import Mount, mount
 from phxactor.endpoint._options import DrainOptions
-from phxactor.endpoint._serve import run, serve
+from phxactor.endpoint._serve import announced, run, serve
 from phxactor.endpoint._service_manager import ALIVE, READY, STOPPING, ServiceManager, reloading
 
 __all__ = [
@@ -24,6 +24,7 @@ __all__ = [
     "Mount",
     "RefusedError",
     "ServiceManager",
+    "announced",
     "log_requests",
     "mount",
     "reloading",

@@ -109,7 +109,7 @@ async def converse(serving: Serving, accepted: Accepted, peer: PeerData, receive
     else:
         stream, received = as_stream(accepted, received), b""
         try:
-            connection = await serving.while_idle(shake_hands(stream, serving.tls, serving.flusher))
+            connection = await serving.while_fresh(shake_hands(stream, serving.tls, serving.flusher))
         except HandshakeError as error:
             if events.handshake_failed.handlers:
                 events.handshake_failed.emit(peer=str(peer), why=str(error))
@@ -141,14 +141,14 @@ async def _speak_http(
 ) -> Upgraded | None:
     """Answer requests until the client sends no more (return None), or a request has become a WebSocket."""
     # `first` nearly always holds the whole head of a request.
-    first = b"" if serving.draining else received or await serving.while_idle(connection.receive_first(HEAD_TIMEOUT))
+    first = received or await serving.while_fresh(connection.receive_first(HEAD_TIMEOUT))
     if not first:
         return None
     answer: Response | None = None
     gate = Gate(serving, peer) if serving.gated else None
     if len(first) > MUCH:
         await serving.flusher.wait_for_turn()
-    if (plain := plain_upgrade(first, peer, scheme)) is not None and not serving.draining:
+    if (plain := plain_upgrade(first, peer, scheme)) is not None:
         request, rest = plain
         if gate is not None:
             request, answer = gate.admit(request)
@@ -185,8 +185,10 @@ async def _talk(
     """
     asked: Request | None = None
     client = peer
+    is_first = True
     try:
-        while not serving.draining and (asked := await serving.while_idle(talk.next_request())) is not None:
+        while (asked := await _next_request(serving, talk, is_first=is_first)) is not None:
+            is_first = False
             began = self_pid().runtime.now()
             if gate is not None:
                 asked, answer = gate.admit(asked) if answer is None else (gate.as_sent(asked), answer)
@@ -218,6 +220,13 @@ async def _talk(
         if events.bad_request.handlers:
             events.bad_request.emit(peer=str(client), status=int(bad.status), why=bad.why + hint)
     return None
+
+
+async def _next_request(serving: Serving, talk: HTTPConnection, *, is_first: bool) -> Request | None:
+    """Return the next request; None if there is none. The first one is taken also while the endpoint drains."""
+    if is_first:
+        return await serving.while_fresh(talk.next_request())
+    return None if serving.draining else await serving.while_idle(talk.next_request())
 
 
 async def _upgrade(

@@ -35,6 +35,8 @@ if TYPE_CHECKING:
     from phxactor.endpoint._options import DrainOptions
     from phxactor.endpoint._serving import Serving
 
+FRESH: Final = 1.0
+"""Seconds that a client which has just connected has for its first request, which is answered."""
 SILENCE: Final = 1.0
 """Seconds of draining after which `events.drain_waits` says how many transports have not finished."""
 GRACE: Final = 30.0
@@ -90,7 +92,18 @@ async def _empty(serving: Serving, options: DrainOptions, left: set[Monitor]) ->
     if events.draining.handlers:
         events.draining.emit(transports=len(transports))
     left.update([monitor(pid) for pid in transports])
-    await finish(transports, serving.idle, left, options)
+    timers = self_pid().runtime.timers
+    timer = timers.add(FRESH, _end_fresh, serving)
+    try:
+        await finish(transports, serving.idle, left, options)
+    finally:
+        timers.discard(timer)
+
+
+def _end_fresh(serving: Serving) -> None:
+    """End the connections of clients that have connected and sent nothing since."""
+    for pid in list(serving.fresh):
+        pid.exit(SHUTDOWN)
 
 
 async def _pass(seconds: float) -> None:

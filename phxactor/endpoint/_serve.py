@@ -13,7 +13,8 @@ from functools import partial
 import trio
 
 from phxactor import runtime
-from phxactor.cluster.carriers.workers import Ready, ThisWorker
+from phxactor.cluster.carriers.workers import Ready, ThisWorker, Workers
+from phxactor.cluster.events import back, node_down, node_left, node_up
 from phxactor.endpoint._application import Application
 from phxactor.endpoint._control_process import control
 from phxactor.endpoint._endpoint import Endpoint
@@ -109,7 +110,7 @@ def run(
         function, seconds = main, STOP_TIMEOUT
     if stop_timeout is not None:
         seconds = stop_timeout
-    with _announced() if worker is None else _unannounced():
+    with announced() if worker is None else _as_parent_tells():
         runtime.run(
             function,
             *args,
@@ -190,7 +191,7 @@ async def _end_start(name: str, told: list[Exited]) -> None:
 
 
 @contextmanager
-def _announced() -> Iterator[None]:
+def announced() -> Iterator[None]:
     """Print where an endpoint listens if the program has set up no logging: Python's own drops such a line."""
 
     def tell(_: Event, fields: Mapping[str, object]) -> None:
@@ -205,14 +206,24 @@ def _announced() -> Iterator[None]:
 
 
 @contextmanager
-def _unannounced() -> Iterator[None]:
-    """In a worker, say nothing of where an endpoint listens: the parent says it once."""
-    logger = logging.getLogger(listening.name)
-    logger.disabled = True
+def _as_parent_tells() -> Iterator[None]:
+    """In a worker, log nothing that the parent says once for all: where it listens, and which workers come and go."""
+    names = (node_up.name, node_left.name, node_down.name, back.name)
+    loggers = [logging.getLogger(name) for name in names]
+    logging.getLogger(listening.name).disabled = True
+    for one in loggers:
+        one.addFilter(_is_not_of_workers)
     try:
         yield
     finally:
-        logger.disabled = False
+        logging.getLogger(listening.name).disabled = False
+        for one in loggers:
+            one.removeFilter(_is_not_of_workers)
+
+
+def _is_not_of_workers(record: logging.LogRecord) -> bool:
+    fields: Mapping[str, object] = getattr(record, "telemetry", {})
+    return fields.get("carrier") != Workers.name or fields.get("reason") == "silent"
 
 
 def _why(reason: Reason, child: object = None) -> str:

@@ -67,6 +67,8 @@ class Serving:
         """Whether the endpoint is about to drain; it still accepts connections."""
         self.idle: set[Pid] = set()
         """Processes of connections that wait for a request: the drainer may end them, since no request is lost."""
+        self.fresh: set[Pid] = set()
+        """Processes of connections that wait for the first request: it may be on its way."""
         self.sockets = OpenSockets() if endpoint.close_after_gap else None
         """The open sockets; None if no gap closes them."""
         self.flusher = Flusher()
@@ -143,6 +145,15 @@ class Serving:
             return await waiting
         finally:
             self.idle.discard(pid)
+
+    async def while_fresh(self, waiting: Awaitable[T]) -> T:
+        """Wait for a new client; the drainer ends the calling process only if nothing comes in time."""
+        pid = self_pid()
+        self.fresh.add(pid)
+        try:
+            return await waiting
+        finally:
+            self.fresh.discard(pid)
 
     def application_at(self, path: str) -> HostedApplication | None:
         """Return the web application that takes requests for a path; None if none does."""

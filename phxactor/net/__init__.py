@@ -12,7 +12,7 @@ from phxactor.net._shared_counts import MAX_ENDPOINTS, Share, SharedCounts, crea
 from phxactor.net._socket_connection import Connection
 from phxactor.net._stream_connection import StreamConnection
 from phxactor.net._tls import HandshakeError, as_stream, check_context, shake_hands
-from phxactor.net._unix import identify, remove_unix
+from phxactor.net._unix import identify, open_unix, remove_unix
 
 __all__ = [
     "AVAILABLE",
@@ -44,6 +44,7 @@ __all__ = [
     "listen",
     "locate",
     "open_listening",
+    "open_unix",
     "peer_of",
     "read_proxy_header",
     "remove_unix",

@@ -110,7 +110,10 @@ async def _accept(where: Address, sock: socket.socket, start: Start, share: Shar
     """Run the listener's process."""
     if events.listening.handlers:
         events.listening.emit(url=str(where))
-    at_once = AT_ONCE if share is None else AT_ONCE_SHARED
+    at_once = AT_ONCE
+    if share is not None:
+        at_once = AT_ONCE_SHARED
+        share.beat()
     while True:
         await trio.lowlevel.wait_readable(sock)
         if share is not None and share.is_ahead():

@@ -25,9 +25,9 @@ class SystemSignals:
         hard_stop: what ends the program in time if neither function does.
         stop: asks the program's loop to stop in order; it must not wait.
         kill: asks the loop to kill all processes; it must not wait.
-        parent: whether a parent stops and kills this program. Then a second SIGTERM changes nothing, and SIGINT, which
-            a terminal sends to all processes, is left to the parent. A parent that starts the program with SIGINT
-            blocked keeps it from its first instruction on: the block ends here.
+        parent: whether a parent stops and kills this program. Then a second SIGTERM changes nothing, and SIGINT and
+            SIGHUP, which a terminal sends to all processes, are left to the parent. A parent that starts the program
+            with SIGINT blocked keeps it from its first instruction on: the block ends here.
 
     """
 
@@ -48,22 +48,23 @@ class SystemSignals:
         self._hard_stop = hard_stop
         self._told = False
         self._parent = parent
-        self._before: dict[int, Any] = {}
+        self._before: dict[signal.Signals, Any] = {}
 
     def __enter__(self) -> Self:
-        self._before = {number: signal.signal(number, self._receive) for number in _SIGNALS}
-        fork.received.update(_SIGNALS)
+        numbers = (*_SIGNALS, signal.SIGHUP) if self._parent else _SIGNALS
+        self._before = {number: signal.signal(number, self._receive) for number in numbers}
+        fork.received.update(numbers)
         if self._parent:
             signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
         return self
 
     def __exit__(self, *_: object) -> None:
-        fork.received.difference_update(_SIGNALS)
+        fork.received.difference_update(self._before)
         for number, handler in self._before.items():
             signal.signal(number, handler)
 
     def _receive(self, number: int, _: FrameType | None) -> None:
-        if self._parent and (number == signal.SIGINT or self._told):
+        if self._parent and (number != signal.SIGTERM or self._told):
             return
         if not self._told:
             self._told = True

@@ -1,5 +1,7 @@
 """The parent of worker processes: it starts, watches, reloads and stops them. See README.md in this folder."""
 
+from phxactor.workers._admin import FolderError, ask_state, parents, publish
+from phxactor.workers._files import check_watchfiles
 from phxactor.workers._parent import NAME
 from phxactor.workers._run import Count, check_count, run, run_parent
 from phxactor.workers._state import ParentState, WorkerState
@@ -7,9 +9,14 @@ from phxactor.workers._state import ParentState, WorkerState
 __all__ = [
     "NAME",
     "Count",
+    "FolderError",
     "ParentState",
     "WorkerState",
+    "ask_state",
     "check_count",
+    "check_watchfiles",
+    "parents",
+    "publish",
     "run",
     "run_parent",
 ]

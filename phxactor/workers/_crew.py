@@ -51,7 +51,8 @@ class Member:
             return "draining"
         if self.ready_at is None:
             return "starting"
-        return self.beat.state if self.beat is not None else "ready"
+        said = "starting" if self.beat is None else self.beat.state
+        return "ready" if said == "starting" else said  # it was starting a second ago
 
 
 @final

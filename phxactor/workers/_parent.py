@@ -13,6 +13,8 @@ from __future__ import annotations
 import os
 import signal
 import socket
+from collections.abc import Sequence
+from pathlib import Path
 from typing import Final, Literal
 
 import attrs
@@ -35,7 +37,7 @@ from phxactor.endpoint import ALIVE, READY, ServiceManager, reloading
 from phxactor.net import SharedCounts
 from phxactor.net.events import listening
 from phxactor.otp import DynamicSupervisor, GenServer, NoReply, Ok, Reply
-from phxactor.runtime import From, Pid, self_pid, send_after
+from phxactor.runtime import From, Pid, self_pid, send_after, trap_exit
 from phxactor.workers import events
 from phxactor.workers._crew import Crew, Member
 from phxactor.workers._keeper import Ended, Said, keeper_spec, worker_of
@@ -77,8 +79,9 @@ class Plan:
     counts: int
     """The descriptor of the shared memory."""
     secret: str = attrs.field(repr=False)
-    develops: bool = False
-    """Whether a start that fails is tried again after a change of the files, and debuggers may stop a worker."""
+    watched: Sequence[Path] = ()
+    """Folders whose files are watched in development. Then a start that fails waits for a change, and a worker that
+    hangs is left to its debugger."""
     group: bytes = attrs.field(factory=new_group)
     host: str = attrs.field(factory=socket.gethostname)
 
@@ -117,6 +120,7 @@ class Workers(GenServer):
 
     async def init(self, plan: Plan, keepers: str, first: Pid) -> None:
         """Wait for "begin"; `keepers` is the name of the keepers' supervisor, `first` hears of a `Failure`."""
+        trap_exit()
         self.plan, self.keepers, self.first = plan, keepers, first
         self.crew = Crew(plan.slots)
         self.counts = SharedCounts(plan.counts, plan.slots)
@@ -371,7 +375,7 @@ class Workers(GenServer):
 
     async def _start_failed(self, end: _End) -> None:
         """Stop, or wait for a change; a worker that ended with an exit code has said why."""
-        if self.plan.develops:
+        if self.plan.watched:
             for member in self.crew:
                 member.worker.stop()
             if self.again is not None and not len(self.crew):
@@ -395,7 +399,7 @@ class Workers(GenServer):
 
     def _stop(self) -> None:
         """Let no worker be started again; the supervisor of the keepers ends them."""
-        if self.phase != "stopping" and events.stopping.handlers:
+        if self.phase != "stopping" and len(self.crew) and events.stopping.handlers:
             events.stopping.emit(workers=len(self.crew))
         self.phase = "stopping"
 
@@ -417,7 +421,7 @@ class Workers(GenServer):
             if member.asked_at is not None:
                 if now > member.asked_at + DYING:
                     worker.signal(signal.SIGKILL)
-            elif member.heard is not None and now > member.heard + HUNG and not self.plan.develops:
+            elif member.heard is not None and now > member.heard + HUNG and not self.plan.watched:
                 member.asked_at = now
                 worker.signal(STACK_SIGNAL)
         if self.manager.interval is not None:

@@ -15,12 +15,14 @@ from typing import Literal, TypeAlias
 import trio
 
 from phxactor import _checks as check
-from phxactor import endpoint, runtime
+from phxactor import endpoint, runtime, systemd
 from phxactor.cluster.carriers.workers import this_worker
 from phxactor.endpoint import STOPPING, Application, Endpoint, ServiceManager
 from phxactor.net import Path, create_counts
 from phxactor.otp import Child, DynamicSupervisor, Supervise, Supervisor
 from phxactor.runtime import STUCK_AFTER, Collector, Exit, Exited, Pid, receive, self_pid, trap_exit
+from phxactor.workers._admin import admin_spec
+from phxactor.workers._files import watcher_spec
 from phxactor.workers._parent import NAME, Failure, Plan, Reload, Workers
 from phxactor.workers._program import Program
 from phxactor.workers._stack import write_stack_to
@@ -28,6 +30,7 @@ from phxactor.workers._stack import write_stack_to
 KEEPERS = "keepers"
 """The registered name of the keepers' supervisor."""
 MAX_WORKERS = 256
+_PR_SET_PDEATHSIG = 1
 
 Count: TypeAlias = int | Literal["auto"]
 """A number of workers, or one for each processor that this program may use."""
@@ -91,9 +94,12 @@ def run(
         if worker is None:
             application = main if isinstance(main, Application) else Application(children=children, endpoints=[main])
             application.child_spec(host=host, port=port, path=path, tls=tls)  # raises for wrong options, once
-            run_parent(workers, dict(os.environ), FilePath(sys.argv[0]).stem)
+            environment = dict(os.environ)
+            systemd.hand_on(environment)
+            run_parent(workers, environment, FilePath(sys.argv[0]).stem)
             return
         write_stack_to(worker.stack)
+        _stop_with_parent()
     else:
         worker = None
     endpoint.run(
@@ -119,14 +125,15 @@ def check_count(workers: object) -> None:
             raise ValueError(f"workers must be at most {MAX_WORKERS}; got {workers}")
 
 
-def run_parent(workers: Count, environment: Mapping[str, str], name: str, *, develops: bool = False) -> None:
+def run_parent(workers: Count, environment: Mapping[str, str], name: str, *, watched: Sequence[FilePath] = ()) -> None:
     """Run this process as the parent of workers, until it is told to stop.
 
     Args:
         workers: how many, or "auto".
         environment: the variables that they are started with.
         name: what they serve, for people.
-        develops: start new workers when a file of the program changes, and wait for such a change after a failure.
+        watched: folders, for development: when a file in one of them changes, new workers start. After a start that
+            failed, the parent waits for such a change.
 
     Raises:
         SystemExit: they cannot start, or have ended too often.
@@ -143,10 +150,11 @@ def run_parent(workers: Count, environment: Mapping[str, str], name: str, *, dev
         slots=slots,
         counts=counts,
         secret=secrets.token_urlsafe(48),
-        develops=develops,
+        watched=watched,
     )
     try:
-        runtime.run(_parent, plan, stop_timeout=math.inf, collector="python")
+        with endpoint.announced():
+            runtime.run(_parent, plan, stop_timeout=math.inf, collector="python")
     finally:
         os.close(counts)
 
@@ -157,16 +165,17 @@ class Root(Supervisor):
     async def init(self, plan: Plan, first: Pid) -> Supervise:
         """Return the children: the process that holds the workers lives longer than their keepers."""
         keepers = DynamicSupervisor.child_spec(name=KEEPERS)
-        return Supervise(
-            [Workers.child_spec(plan, KEEPERS, first, name=NAME), keepers], strategy="one_for_all", max_restarts=0
-        )
+        children = [Workers.child_spec(plan, KEEPERS, first, name=NAME), keepers, admin_spec(NAME)]
+        if plan.watched:
+            children.append(watcher_spec(plan.watched, NAME))
+        return Supervise(children, strategy="one_for_all", max_restarts=0)
 
 
 async def _parent(plan: Plan) -> None:
     """Run the first process of a parent."""
     trap_exit()
     async with trio.open_nursery() as nursery:
-        nursery.start_soon(_hear_sighup, self_pid())
+        nursery.start_soon(_hear_sighup, self_pid(), _has_terminal())
         failure = await _watch(plan)
         nursery.cancel_scope.cancel()
     if failure is not None:
@@ -194,7 +203,26 @@ async def _watch(plan: Plan) -> Failure | None:
     return failure
 
 
-async def _hear_sighup(first: Pid) -> None:
+async def _hear_sighup(first: Pid, had_terminal: bool) -> None:  # noqa: FBT001 - start_soon passes positions on
+    """Reload at SIGHUP. But if the terminal is gone, that is what the signal says, and the program stops."""
     with trio.open_signal_receiver(signal.SIGHUP) as signals:
         async for _ in signals:
-            first.send("reload")
+            if had_terminal and not _has_terminal():
+                os.kill(os.getpid(), signal.SIGTERM)
+            else:
+                first.send("reload")
+
+
+def _has_terminal() -> bool:
+    try:
+        os.close(os.open("/dev/tty", os.O_RDWR | os.O_NOCTTY | os.O_CLOEXEC))
+    except OSError:
+        return False
+    return True
+
+
+def _stop_with_parent() -> None:
+    """In a worker: get SIGTERM when the parent ends (prctl(2)), also while nothing reads the control line."""
+    import ctypes  # noqa: PLC0415 - takes memory that few programs need to spend
+
+    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, int(signal.SIGTERM))

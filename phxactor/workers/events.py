@@ -31,6 +31,10 @@ control_failed: Final = Event(
     "phxactor.workers.message_lost", "A message of a worker could not be read or sent: number, why."
 )
 
+no_admin: Final = Event(
+    "phxactor.workers.no_admin", "The parent has no admin socket, so `phxactor workers` does not find it: why."
+)
+
 
 def words_of(status: int | None) -> str:
     """Say how a process ended: its exit code, or the signal that killed it."""
@@ -93,3 +97,4 @@ log(
     logging.WARNING,
     lambda fields: f"a message between the parent and worker {fields['number']} is lost: {fields['why']}",
 )
+log(no_admin, logging.WARNING, lambda fields: f"phxactor workers will not find these workers: {fields['why']}")
