@@ -21,6 +21,7 @@ from benchmarks.markdown import tabulate
 from benchmarks.os_process import cores, raise_file_limit
 from benchmarks.picture import draw
 from benchmarks.report import as_data, write
+from benchmarks.scale import grow_to
 from benchmarks.servers.catalogue import HOSTED, PROGRAMS, Running
 from benchmarks.serving import Kind
 from benchmarks.suite import CASES, Pace, Suite
@@ -40,6 +41,9 @@ def read(arguments: Sequence[str] | None = None) -> argparse.Namespace:
         "--servers", type=partial(chosen_names, known=servers), metavar="NAME,...", help=", ".join(servers)
     )
     parser.add_argument("--growth", action="store_true", help="another table: how costs grow, how long others wait")
+    parser.add_argument(
+        "--scale", type=at_least_one, metavar="N", help="another table: up to so many clients, on several workers"
+    )
     parser.add_argument("--repeat", type=at_least_one, metavar="N", help="runs of each (3)")
     parser.add_argument("--phoenix", type=local_port, metavar="URL", help="a Phoenix that runs on this machine")
     parser.add_argument("--phoenix-pid", type=int, metavar="PID", help="its process, whose CPU time is read")
@@ -50,6 +54,8 @@ def read(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     chosen.repeat = chosen.repeat or (1 if chosen.quick else 3)
     if chosen.growth and any((chosen.only, chosen.servers, chosen.phoenix, chosen.picture, chosen.markdown)):
         parser.error("--growth is about phxactor alone, and has a table of its own")
+    if chosen.scale is not None and any((chosen.growth, chosen.only, chosen.servers, chosen.phoenix, chosen.markdown)):
+        parser.error("--scale is about phxactor alone, and has a table of its own")
     if (chosen.phoenix is None) != (chosen.phoenix_pid is None):
         parser.error("--phoenix and --phoenix-pid go together")
     if chosen.phoenix_pid is not None and not Path(f"/proc/{chosen.phoenix_pid}").exists():
@@ -86,6 +92,8 @@ def main() -> int:
     raise_file_limit()
     if chosen.growth:
         return grow(chosen.repeat, chosen.json)
+    if chosen.scale is not None:
+        return grow_to(chosen.scale, chosen.json)
     suite = Suite(cores(), QUICK if chosen.quick else LONG, chosen.repeat, tell)
     cases = [case for case in CASES if chosen.only is None or case.load.name in chosen.only]
     try:

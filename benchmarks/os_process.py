@@ -33,6 +33,30 @@ class OsProcess:
         """Return its resident memory."""
         return int(Path(f"/proc/{self.pid}/statm").read_text().split()[1]) * resource.getpagesize() / 1024
 
+    def children(self) -> tuple[OsProcess, ...]:
+        """Return its children, such as the workers of a parent."""
+        found = Path(f"/proc/{self.pid}/task/{self.pid}/children").read_text().split()
+        return tuple(OsProcess(int(each)) for each in found)
+
+
+@attrs.frozen
+class OsProcesses:
+    """Several processes as one, such as the workers of one parent."""
+
+    of: tuple[OsProcess, ...]
+
+    def cpu_ns(self) -> int:
+        """Return the CPU time of all together."""
+        return sum(one.cpu_ns() for one in self.of)
+
+    def waited_ns(self) -> int:
+        """Return for how long their main threads could have run, while others had the cores."""
+        return sum(one.waited_ns() for one in self.of)
+
+    def rss_kb(self) -> float:
+        """Return the resident memory of all; what they share counts for each."""
+        return sum(one.rss_kb() for one in self.of)
+
 
 @attrs.frozen
 class Cores:

@@ -14,7 +14,7 @@ from typing import Final, TypeAlias
 import attrs
 
 from benchmarks.load.dialects import Fault
-from benchmarks.os_process import Cores
+from benchmarks.os_process import Cores, OsProcess
 from benchmarks.servers.catalogue import Program, Running
 
 ROOT: Final = Path(__file__).parents[1]
@@ -36,6 +36,11 @@ class Server:
     pid: int
     port: int
 
+    def pids(self) -> tuple[int, ...]:
+        """Return the processes whose work is measured: the workers, if it is the parent of any."""
+        workers = OsProcess(self.pid).children() if isinstance(self.kind, Program) and self.kind.workers else ()
+        return tuple(each.pid for each in workers) or (self.pid,)
+
 
 @contextmanager
 def serving(kind: Kind, cores: Cores) -> Iterator[Server]:
@@ -46,28 +51,30 @@ def serving(kind: Kind, cores: Cores) -> Iterator[Server]:
     if isinstance(kind, Running):
         yield Server(kind, kind.pid, kind.port)
         return
-    port = _free_port()
+    port = free_port()
     with tempfile.TemporaryFile() as output:
         with cores.children_on(cores.server):
             process = subprocess.Popen([*kind.command, f"--port={port}"], cwd=ROOT, stdout=output, stderr=output)
         try:
-            _wait_for(process, port)
+            wait_for(process, port)
             yield Server(kind, process.pid, port)
         except Fault as fault:
             output.seek(0)
             said = output.read().decode(errors="replace").strip()
             raise Fault(f"{fault}\n{kind.name} said:\n{said[-2000:]}" if said else str(fault)) from None
         finally:
-            _stop(process)
+            stop(process)
 
 
-def _free_port() -> int:
+def free_port() -> int:
+    """Find a port that nobody listens on."""
     with socket.create_server(("127.0.0.1", 0)) as probe:
         port: int = probe.getsockname()[1]
         return port
 
 
-def _wait_for(process: subprocess.Popen[bytes], port: int) -> None:
+def wait_for(process: subprocess.Popen[bytes], port: int) -> None:
+    """Wait until a server accepts connections; raises `Fault`."""
     deadline = time.monotonic() + START
     while process.poll() is None and time.monotonic() < deadline:
         try:
@@ -79,7 +86,8 @@ def _wait_for(process: subprocess.Popen[bytes], port: int) -> None:
     raise Fault("it does not start")
 
 
-def _stop(process: subprocess.Popen[bytes]) -> None:
+def stop(process: subprocess.Popen[bytes]) -> None:
+    """Stop a server, in order if it can."""
     process.terminate()
     try:
         process.wait(STOP)

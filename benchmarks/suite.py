@@ -132,7 +132,8 @@ def measure(kind: Kind, load: Load, cores: Cores) -> Figures:
 
 def drive(server: Server, load: Load, cores: Cores) -> Figures:
     """Run one load against a server; raises `Fault`."""
-    address = [f"--port={server.port}", f"--server-pid={server.pid}", f"--dialect={server.kind.dialect}"]
+    pids = [f"--server-pid={pid}" for pid in server.pids()]
+    address = [f"--port={server.port}", *pids, f"--dialect={server.kind.dialect}"]
     command = [sys.executable, "-m", "benchmarks.load", *write(load), *address]
     with cores.children_on(cores.load):
         process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE)

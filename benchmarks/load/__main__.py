@@ -14,12 +14,12 @@ from benchmarks.load.client import Client
 from benchmarks.load.command_line import Job, read
 from benchmarks.load.dialects import DIALECTS, Fault
 from benchmarks.load.figures import Figures
-from benchmarks.os_process import OsProcess, raise_file_limit
+from benchmarks.os_process import OsProcess, OsProcesses, raise_file_limit
 
 
 async def drive(job: Job) -> Figures:
     """Run the load; raises `Fault`."""
-    client = Client(DIALECTS[job.dialect], job.port, OsProcess(job.server_pid), job.patience)
+    client = Client(DIALECTS[job.dialect], job.port, OsProcesses(tuple(map(OsProcess, job.server_pids))), job.patience)
     try:
         async with asyncio.TaskGroup() as group:
             watch = group.create_task(client.watch())

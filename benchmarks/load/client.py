@@ -11,7 +11,7 @@ import attrs
 from picows import WSCloseCode, WSFrame, WSListener, WSMsgType, WSTransport, ws_connect
 
 from benchmarks.load.dialects import Dialect, Fault, shown
-from benchmarks.os_process import OsProcess
+from benchmarks.os_process import OsProcesses
 
 
 @attrs.frozen
@@ -84,13 +84,16 @@ class Connection(WSListener):
 class Client:
     """All connections of one load, and its clock's counters."""
 
-    def __init__(self, dialect: Dialect, port: int, server: OsProcess, patience: float) -> None:
+    def __init__(
+        self, dialect: Dialect, port: int, server: OsProcesses, patience: float, source: str | None = None
+    ) -> None:
         self.dialect = dialect
         self.server = server
         self.done = 0
         """Operations that were answered rightly."""
         self._url = f"ws://127.0.0.1:{port}{dialect.path}"
         self._patience = patience
+        self._source = None if source is None else (source, 0)
         self._connections: set[Connection] = set()
         self._closing = False
         self._gone = asyncio.Event()
@@ -100,7 +103,10 @@ class Client:
         """Open a WebSocket."""
         try:
             _, listener = await ws_connect(
-                partial(Connection, self), self._url, websocket_handshake_timeout=self._patience
+                partial(Connection, self),
+                self._url,
+                websocket_handshake_timeout=self._patience,
+                local_addr=self._source,
             )
         except Exception as error:
             raise Fault(f"no connection: {error!r}") from error
@@ -165,6 +171,10 @@ class Client:
             self.fail(Fault("the server has closed a connection"))
         elif not self._connections:
             self._gone.set()
+
+    async def watch_failures(self) -> None:
+        """Raise the first `Fault`; nobody minds silence."""
+        await self._failed
 
     async def watch(self) -> None:
         """Raise the first `Fault`, also when nothing is answered any more."""

@@ -43,7 +43,7 @@ class Job:
     load: Load
     dialect: str
     port: int
-    server_pid: int
+    server_pids: tuple[int, ...]
     patience: float
 
 
@@ -55,7 +55,9 @@ def read(arguments: Sequence[str] | None = None) -> Job:
         options = loads.add_parser(kind.name, help=kind.__doc__, description=kind.__doc__)
         options.set_defaults(kind=kind)
         options.add_argument("--port", type=int, required=True)
-        options.add_argument("--server-pid", type=int, required=True, help="whose CPU time and memory is measured")
+        options.add_argument(
+            "--server-pid", type=int, required=True, action="append", help="whose CPU time and memory is measured"
+        )
         options.add_argument("--dialect", choices=DIALECTS, default="phoenix")
         options.add_argument("--patience", type=float, default=15, help="seconds without an answer that are too many")
         for field in attrs.fields(kind):
@@ -63,4 +65,4 @@ def read(arguments: Sequence[str] | None = None) -> Job:
             options.add_argument(name, type=type(field.default), default=field.default, help="%(default)s")
     chosen = parser.parse_args(arguments)
     numbers = {field.name: getattr(chosen, field.name) for field in attrs.fields(chosen.kind)}
-    return Job(chosen.kind(**numbers), chosen.dialect, chosen.port, chosen.server_pid, chosen.patience)
+    return Job(chosen.kind(**numbers), chosen.dialect, chosen.port, tuple(chosen.server_pid), chosen.patience)

@@ -22,6 +22,8 @@ class Program:
     dialect: str
     missing: str | None = None
     """Why it cannot be started here."""
+    workers: int = 0
+    """How many workers it starts, which are what is measured; 0 if it serves itself."""
 
 
 @attrs.frozen

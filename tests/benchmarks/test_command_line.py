@@ -16,8 +16,8 @@ from benchmarks.servers.catalogue import PHXACTOR
 
 @pytest.mark.parametrize("load", [kind() for kind in LOADS], ids=lambda load: load.name)
 def test_a_load_comes_through_its_command_line(load: Load) -> None:
-    job = read_load([*write_load(load), "--port=4000", "--server-pid=1"])
-    assert (job.load, job.port, job.server_pid) == (load, 4000, 1)
+    job = read_load([*write_load(load), "--port=4000", "--server-pid=1", "--server-pid=2"])
+    assert (job.load, job.port, job.server_pids) == (load, 4000, (1, 2))
 
 
 @pytest.mark.parametrize(
@@ -27,6 +27,7 @@ def test_a_load_comes_through_its_command_line(load: Load) -> None:
         (["--servers", "phxactor,iis"], "there is no iis; there are bare-trio, "),
         (["--repeat", "0"], "at least once"),
         (["--growth", "--only", "echo"], "--growth is about phxactor alone"),
+        (["--scale", "1000", "--growth"], "--scale is about phxactor alone"),
         (["--phoenix", "http://127.0.0.1:4000"], "--phoenix and --phoenix-pid go together"),
         (["--phoenix", "http://example.org:4000", "--phoenix-pid", "1"], "only of this machine's processes"),
         (["--phoenix", "http://127.0.0.1:4000", "--phoenix-pid", str(2**30)], "there is no process"),

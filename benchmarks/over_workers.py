@@ -1,0 +1,94 @@
+"""What two workers cost beside one process, on the same work: CPU time of all processes that serve, summed.
+
+    .venv/bin/python -m benchmarks.over_workers [ROUNDS]
+
+All servers run on one core, the load on the other. In each round the two servers take turns. With workers the clients
+are spread over both by the kernel, so about half of the deliveries of a broadcast are made by another process than the
+one that was asked for it.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from typing import Final
+
+import attrs
+
+from benchmarks.command_line import progress, tell
+from benchmarks.load.command_line import Load
+from benchmarks.load.crowd import Storm
+from benchmarks.load.dialects import Fault
+from benchmarks.load.echo import Echo
+from benchmarks.load.fanout import FanOut
+from benchmarks.os_process import cores, raise_file_limit
+from benchmarks.report import verdict
+from benchmarks.servers.catalogue import PHXACTOR
+from benchmarks.spread import Spread, digits, spread, table
+from benchmarks.suite import measure
+
+ROUNDS: Final = 5
+WORKERS: Final = 2
+BY_WORKERS: Final = attrs.evolve(
+    PHXACTOR, name="two workers", command=(*PHXACTOR.command, f"--workers={WORKERS}"), workers=WORKERS
+)
+
+
+@attrs.frozen
+class Row:
+    """A load, and how much more it may cost with two workers."""
+
+    name: str
+    load: Load
+    limit: float | None
+
+
+ROWS: Final = (
+    Row("echo, 50 clients", Echo(warmup=0.5, seconds=2), 1.05),
+    Row("echo, 50 clients, 8 outstanding", Echo(window=8, warmup=0.5, seconds=2), 1.05),
+    Row("fan-out to 1000, half of them elsewhere", FanOut(warmup=0.5, seconds=2), 1.1),
+    Row("fan-out to 1000, 1 KB", FanOut(payload=1024, warmup=0.5, seconds=2), 1.1),
+    Row("storm, connect and join", Storm(), None),
+)
+
+
+def run(rounds: int) -> dict[str, list[tuple[float, float]]]:
+    """Return the CPU microseconds of an operation by row: of one process and of the workers, in each round."""
+    found: dict[str, list[tuple[float, float]]] = {row.name: [] for row in ROWS}
+    where = cores()
+    for progressed, row in progress(ROWS * rounds):
+        alone = measure(PHXACTOR, row.load, where).cpu_us
+        together = measure(BY_WORKERS, row.load, where).cpu_us
+        found[row.name].append((alone, together))
+        tell(f"{progressed} {row.name}: {alone:.1f} and {together:.1f} µs, {together / alone:.2f}")
+    return found
+
+
+def write(found: dict[str, list[tuple[float, float]]]) -> str:
+    """Write the table."""
+    rows: list[Sequence[str]] = [("", "one process", "two workers", "ratio", "target", "")]
+    for row in ROWS:
+        alone, together = zip(*found[row.name], strict=True)
+        ratio = spread([each / other for other, each in found[row.name]])
+        compared = ("", "") if row.limit is None else (f"{row.limit:g}", verdict(ratio, row.limit))
+        rows.append((row.name, _micros(spread(alone)), _micros(spread(together)), str(ratio), *compared))
+    return table(rows)
+
+
+def _micros(found: Spread) -> str:
+    return f"{digits(found.median)} µs"
+
+
+def main() -> int:
+    """Run it; the status is 1 after a wrong answer."""
+    raise_file_limit()
+    try:
+        print(write(run(int(sys.argv[1]) if len(sys.argv) > 1 else ROUNDS)))
+    except Fault as fault:
+        tell(f"no figures: {fault}")
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
