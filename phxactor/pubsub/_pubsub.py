@@ -17,10 +17,11 @@ arrives in order.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 import attrs
 
+from phxactor.cluster import Node
 from phxactor.otp import ChildSpec, Error, Ignore, Ok
 from phxactor.pubsub import _crossing as across
 from phxactor.pubsub._server import PubSubServer, find
@@ -36,9 +37,7 @@ from phxactor.runtime import (
     self_pid,
     wrong_thread,
 )
-
-if TYPE_CHECKING:
-    from phxactor.cluster import Node
+from phxactor.telemetry import brief
 
 MAX_NAME: Final = 255
 """The most bytes of a PubSub's name: messages between nodes have one byte for its length."""
@@ -195,8 +194,11 @@ class PubSub:
         """Hand a message to all subscribers of the topic on one node. Never waits.
 
         Returns whether there is a way to that node now; whether the message arrives, nobody tells. For this node itself
-        it is a `local_broadcast`. Raises as `broadcast` does, and TypeError for a dispatcher that does not cross.
+        it is a `local_broadcast`. Raises as `broadcast` does, and TypeError for what is no `Node`, and for a dispatcher
+        that does not cross.
         """
+        if not isinstance(node, Node):
+            raise TypeError(f"give a Node, such as one of phxactor.cluster.nodes(), not {brief(node):.200}")
         tables = self._tables(current_runtime())
         if tables.node is None:
             return False

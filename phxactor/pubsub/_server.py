@@ -2,12 +2,22 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 from phxactor.cluster import CLUSTER, LocalNode
 from phxactor.otp import GenServer, Reply, Stop
 from phxactor.pubsub._crossing import KINDS, Receiver
 from phxactor.pubsub._tables import Tables
-from phxactor.runtime import Down, From, Runtime, Shutdown, is_atom, monitor, own, self_pid
+from phxactor.runtime import Down, From, Runtime, Shutdown, is_atom, monitor, own, self_pid, send_after
 from phxactor.telemetry import brief
+
+RESTART: Final = 5.0
+"""Seconds that a supervisor may take to start the cluster again."""
+GLANCE: Final = 0.05
+"""Seconds between two looks whether it has."""
+
+_LOOK: Final = object()
+"""The message to itself: look again."""
 
 
 class PubSubServer(GenServer):
@@ -18,6 +28,8 @@ class PubSubServer(GenServer):
         pid = self_pid()
         node = LocalNode.found(pid.runtime)
         self.tables = Tables(name, node)
+        self.until = 0.0
+        """Until when it waits for the cluster's restart."""
         pid.dictionary = {**(pid.dictionary or {}), Tables: self.tables}
         own(pid, self.tables.end)
         if node is not None:
@@ -27,8 +39,16 @@ class PubSubServer(GenServer):
             monitor(CLUSTER)
 
     async def handle_info(self, message: object) -> Stop | None:
-        """End with the cluster, so that subscribers start anew, with the node that the cluster is after a restart."""
-        return Stop(Shutdown("cluster ended")) if type(message) is Down else None
+        """End after the cluster, once it has been restarted: then the tables refer to its new node."""
+        pid = self_pid()
+        if type(message) is Down:
+            self.until = pid.runtime.now() + RESTART
+        elif message is not _LOOK:
+            return None
+        if LocalNode.found(pid.runtime) is None and pid.runtime.now() < self.until:
+            send_after(pid, _LOOK, GLANCE)
+            return None
+        return Stop(Shutdown("cluster ended"))
 
     async def handle_call(self, request: object, from_: From) -> Reply:
         """Answer `"statistics"` with a PubSubStatistics; any other request raises ValueError."""

@@ -17,10 +17,11 @@ from hypothesis import strategies as st
 from trio.testing import MockClock
 
 from phxactor import from_thread
-from phxactor.cluster import CLUSTER, new_node
+from phxactor.cluster import CLUSTER, LocalNode, new_node
 from phxactor.envelope import Kind, Message, encode
 from phxactor.otp import Supervisor
 from phxactor.pubsub import PubSub, Subscriber, _crossing
+from phxactor.pubsub._server import find
 from phxactor.runtime import KILL, Pid, open_runtime, self_pid
 from phxactor.testing import Nodes, SimulatedNode, cluster, settle
 from tests.pubsub.nodes import do, subscribe, taken
@@ -87,6 +88,8 @@ async def test_CL1_a_direct_broadcast_reaches_one_node(autojump_clock: MockClock
         assert await do(a, NEWS.direct_broadcast, a.identity, "t", (2,))  # as a local one: any object
         assert taken(a, b, c) == [[(2,)], [], []]
         assert not await do(a, NEWS.direct_broadcast, new_node("gone"), "t", 3)
+        with pytest.raises(TypeError, match=r"give a Node, such as one of phxactor.cluster.nodes\(\), not 'b'"):
+            await do(a, NEWS.direct_broadcast, "b", "t", 4)
         with pytest.raises(TypeError, match="does not cross"):
             await do(a, NEWS.direct_broadcast, b.identity, "t", 4, lambda *_: None)
         with pytest.raises(TypeError, match="of the type set"):
@@ -347,13 +350,17 @@ async def test_the_end_of_the_cluster_ends_a_pubsub_that_no_strategy_restarts(au
 
         owner = a.spawn(own)
         await settle()
+        assert a.runtime.names.whereis("news") is not None
         before, supervisor = a.runtime.names.whereis("news"), a.runtime.names.whereis(CLUSTER)
         assert before is not None
         assert supervisor is not None
         supervisor.exit(KILL)
-        await settle()
+        await trio.sleep(1)
         assert owner.alive
         assert not before.alive
+        tables = await do(a, find, "news", a.runtime)
+        assert tables is not None
+        assert tables.node is LocalNode.found(a.runtime)  # the new one
 
 
 @pytest.mark.parametrize(("delay", "waits"), [(0.0, 0.0), (0.125, 0.25), (3.0, 1.0)])
