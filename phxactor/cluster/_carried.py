@@ -32,6 +32,8 @@ class Carried:
         self.dropped_bytes = 0
         self.gaps = 0
         self.last_heard: float | None = None
+        self._told = (0, 0, 0, 0, 0, 0)
+        """The counts at the last `traffic`."""
         self.drops = Tally(self.name, events.dropping, runtime.timers)
         self.refused = Tally(self.name, events.refusing, runtime.timers)
 
@@ -48,6 +50,15 @@ class Carried:
         self.refused.add(fault)
         if events.refused.handlers:
             events.refused.emit(carrier=self.name, fault=fault)
+
+    def tell_traffic(self, nodes: int) -> None:
+        """Emit `traffic`: what has been carried since the last time."""
+        counts = (self.sent, self.sent_bytes, self.received, self.received_bytes, self.dropped, self.dropped_bytes)
+        since = [now - then for now, then in zip(counts, self._told, strict=True)]
+        self._told = counts
+        if events.traffic.handlers:
+            names = ("sent", "sent_bytes", "received", "received_bytes", "dropped", "dropped_bytes")
+            events.traffic.emit(carrier=self.name, nodes=nodes, **dict(zip(names, since, strict=True)))
 
     def end(self) -> None:
         """Tell no more."""

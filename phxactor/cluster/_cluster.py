@@ -122,6 +122,7 @@ class ClusterSupervisor(Supervisor):
         node = LocalNode(pid.runtime, identity, cluster.carriers, cluster.max_message_bytes, cluster.secret)
         pid.dictionary = {**(pid.dictionary or {}), LocalNode: node}
         own(pid, partial(_end, node))
+        node.start()
         return Supervise([_watched(one, node) for one in cluster.carriers], strategy="one_for_one")
 
 

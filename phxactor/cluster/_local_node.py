@@ -33,6 +33,8 @@ Raises EnvelopeError for a message that is wrong, which is counted as such."""
 
 NAME: Final = "cluster"
 """The registered name of the cluster's supervisor."""
+TRAFFIC: Final = 10.0
+"""Seconds between two events `traffic`."""
 CONFIRM: Final = 1.0
 """Seconds that `confirmed` waits at most (CL15)."""
 
@@ -73,6 +75,7 @@ class LocalNode:
         self._monitors = Monitors()
         self._telling: Timer | None = None
         self._ending: Timer | None = None
+        self._traffic: Timer | None = None
 
     @staticmethod
     def found(runtime: Runtime) -> LocalNode | None:
@@ -340,12 +343,16 @@ class LocalNode:
             self.down(carrier, node_id, "lost")
         self.away(carrier, why)
 
+    def start(self) -> None:
+        """Start the node: from now on it tells of its traffic."""
+        self._traffic = self.runtime.timers.add(TRAFFIC, self._tell_traffic, None)
+
     def end(self) -> None:
         """End the node with its supervisor: it says and hears nothing more, and nobody waits for it."""
-        for timer in (self._telling, self._ending):
+        for timer in (self._telling, self._ending, self._traffic):
             if timer is not None:
                 self.runtime.timers.discard(timer)
-        self._telling = self._ending = None
+        self._telling = self._ending = self._traffic = None
         for one in self._carried.values():
             one.end()
         self._carried.clear()
@@ -381,6 +388,11 @@ class LocalNode:
         new = self._interest.told()
         for one in self._carried.values():
             one.carrier.watch(new)
+
+    def _tell_traffic(self, _: None) -> None:
+        for name, one in self._carried.items():
+            one.tell_traffic(len(self._view.reached(name)))
+        self.start()
 
     def _after_grace(self, now: float) -> None:
         end = self._interest.next_end()

@@ -37,6 +37,11 @@ refusing: Final = Event(
     "phxactor.cluster.refusing",
     "Once a minute, if messages that have come were dropped: carrier, messages (of each fault).",
 )
+traffic: Final = Event(
+    "phxactor.cluster.traffic",
+    "Every 10 seconds, for each carrier: carrier, nodes (that it reaches), sent and sent_bytes (handed to it since the "
+    "last time), received and received_bytes, dropped and dropped_bytes. It is not logged.",
+)
 handler_failed: Final = Event(
     "phxactor.cluster.handler_failed", "What handles a message of another node raised: carrier, kind, exception."
 )

@@ -21,6 +21,7 @@ class InMemory:
         self.watched: set[str] = set()
         self.calls: list[tuple[str, object]] = []
         self.confirms = True
+        self.group: bytes | None = None
         others.append(self)
 
     def child_spec(self, node: LocalNode) -> ChildSpec:
@@ -65,7 +66,7 @@ class InMemory:
         self.watched.difference_update(lanes)
 
     def covers(self, node_id: bytes) -> bool:
-        return False
+        return self.group is not None and node_id.startswith(self.group)
 
     def _connected(self) -> list[InMemory]:
         return [one for one in self.others if one is not self and hasattr(one, "node")]

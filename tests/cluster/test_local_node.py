@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 
 import pytest
@@ -10,6 +10,7 @@ import trio
 from trio.testing import MockClock, wait_all_tasks_blocked
 
 from phxactor.cluster import Cluster, Gap, LocalNode, Node, NodeDown, NodeUp, monitor_nodes, new_node, this_node
+from phxactor.cluster.events import traffic
 from phxactor.envelope import MAX_MESSAGE_BYTES, EnvelopeError, Kind, Message, encode
 from phxactor.runtime import open_runtime, receive, self_pid
 from tests.cluster.in_memory import InMemory
@@ -173,3 +174,114 @@ async def test_a_node_that_has_ended_watches_nothing_and_waits_for_nothing(autoj
         await trio.sleep(10)
         assert carrier.calls == []
         assert node.runtime.timers.pending() == []
+
+
+async def test_a_node_that_one_carrier_covers_is_not_heard_by_another(autojump_clock: MockClock) -> None:
+    lines, far = InMemory([], "lines"), InMemory([], "far")
+    lines.group = OTHER.group
+    stranger = Node(b"\xff" * 16, "stranger@web3")
+    async with started(lines, far) as node:
+        came: list[str | None] = []
+        node.handle(Kind.BROADCAST, lambda sender, _: came.append(None if sender is None else sender.name))
+        for carrier in (lines, far):
+            node.up(carrier, OTHER)
+        node.up(far, stranger)
+        node.received(far, OTHER.id, encode(NEWS))
+        assert came == []
+        node.received(lines, OTHER.id, encode(NEWS))
+        node.received(far, stranger.id, encode(NEWS))
+        assert came == ["other@web2", "stranger@web3"]
+        node.down(lines, OTHER.id, "lost")
+        node.received(far, OTHER.id, encode(NEWS))
+        assert came == ["other@web2", "stranger@web3"], "its last words may come by both"
+
+
+async def test_a_node_is_up_while_a_carrier_reaches_it(autojump_clock: MockClock) -> None:
+    one, two = InMemory([], "one"), InMemory([], "two")
+    async with started(one, two) as node:
+        monitor_nodes()
+        node.up(one, OTHER)
+        node.up(two, OTHER)
+        node.down(one, OTHER.id, "lost")
+        assert node.nodes() == [OTHER]
+        node.down(two, OTHER.id, "silent")
+        assert [await receive(), await receive()] == [NodeUp(OTHER), NodeDown(OTHER, "silent")]
+
+
+async def test_a_handler_that_raises_is_told_and_the_carrier_goes_on(
+    autojump_clock: MockClock, caplog: pytest.LogCaptureFixture
+) -> None:
+    def fail(_sender: Node | None, _message: Message) -> None:
+        raise ZeroDivisionError
+
+    async with started(carrier := InMemory([])) as node:
+        node.handle(Kind.BROADCAST, fail)
+        node.handle(Kind.BROADCAST, fail)
+        with pytest.raises(ValueError, match="are handled by"):
+            node.handle(Kind.BROADCAST, print)
+        node.received(carrier, OTHER.id, encode(NEWS))
+        node.received(carrier, OTHER.id, encode(NEWS))
+        assert caplog.text.count("ZeroDivisionError") >= 2
+        node.unhandle(Kind.BROADCAST, fail)
+        node.received(carrier, OTHER.id, encode(NEWS))
+        assert node.statistics().carriers["memory"].refused == {"kind": 1}
+
+
+async def test_what_is_refused_and_dropped_is_logged_once_a_minute(
+    autojump_clock: MockClock, caplog: pytest.LogCaptureFixture
+) -> None:
+    async with started(carrier := InMemory([])) as node:
+        for _ in range(1000):
+            node.received(carrier, OTHER.id, b"junk")
+            node.dropped(carrier, "full", 2, 10)
+        await trio.sleep(59)
+        assert len(caplog.records) == 2
+        await trio.sleep(2)
+        lines = [record.getMessage() for record in caplog.records]
+        assert lines[2:] == [
+            "messages that came by memory were dropped: version 999",
+            "messages to other nodes could not go by memory: full 1998",
+        ]
+        await trio.sleep(1000)
+        assert len(caplog.records) == 4
+        assert node.statistics().carriers["memory"].dropped == 2000
+
+
+async def test_traffic_is_an_event_every_10_seconds(autojump_clock: MockClock) -> None:
+    told: list[dict[str, object]] = []
+
+    def tell(_: object, fields: Mapping[str, object]) -> None:
+        told.append(dict(fields))
+
+    async with started(carrier := InMemory([])) as node:
+        traffic.attach(tell)
+        try:
+            node.publish(NEWS)
+            node.received(carrier, OTHER.id, encode(NEWS))
+            node.dropped(carrier, "full", 1, 7)
+            await trio.sleep(25)
+        finally:
+            traffic.detach(tell)
+    size = len(encode(NEWS))
+    quiet = dict.fromkeys(("sent", "sent_bytes", "received", "received_bytes", "dropped", "dropped_bytes"), 0)
+    first = {"sent": 1, "sent_bytes": size, "received": 1, "received_bytes": size, "dropped": 1, "dropped_bytes": 7}
+    assert told == [{"carrier": "memory", "nodes": 0, **counts} for counts in (first, quiet)]
+
+
+async def test_a_node_that_has_ended_takes_everything_and_does_nothing(autojump_clock: MockClock) -> None:
+    async with started(carrier := InMemory([])) as node:
+        node.watch("pubsub", "news")
+        node.end()
+        node.up(carrier, OTHER)
+        node.received(carrier, OTHER.id, encode(NEWS))
+        node.gap(carrier, None, 0.0)
+        node.away(carrier, "gone")
+        node.back(carrier)
+        node.dropped(carrier, "full", 1, 1)
+        node.refused(carrier, "forged")
+        node.watch("pubsub", "more")
+        node.unwatch("pubsub", "more")
+        node.publish(NEWS)
+        await node.confirmed("pubsub", "more")
+        assert node.statistics().carriers == {}
+        assert not node.send(OTHER.id, NEWS)
