@@ -260,6 +260,20 @@ class StoppedNodesContract(CarrierContract):
             assert not [one for one in b.told if isinstance(one, NodeDown)], "a node that was stopped judges nobody"
             assert len(b.gaps()) == len(set(b.gaps()))
 
+    async def test_nodes_that_are_all_stopped_at_once_judge_nobody(self, clock: MockClock | None) -> None:
+        async with self.parties(2) as (a, b):
+            await b.watch("x")
+            await trio.sleep(1.5)
+            for one in (a, b):
+                await one.node.stop()
+            await trio.sleep(20)
+            for one in (a, b):
+                one.node.go_on()
+            await trio.sleep(3)
+            a.say("x", "after")
+            await until(lambda: b.came)
+            assert [one for one in (*a.told, *b.told) if isinstance(one, NodeDown)] == []
+
     async def test_a_node_that_does_not_read_costs_a_bounded_number_of_bytes(self, clock: MockClock | None) -> None:
         async with self.parties(3) as (a, b, c):
             await b.watch("x")
