@@ -78,6 +78,7 @@ def test_two_tabs_chat_and_one_crashes(open_tab: Tab, demo: Program, tmp_path: P
         expect(page.locator("#messages .body")).to_have_count(3)
         expect(page.locator("#tree")).to_contain_text("chat:lobby as Ada")
         expect(page.locator("#tree")).to_contain_text("chat:lobby as Grace")
+        expect(page.locator("#here")).to_have_text("here: Ada, Grace")
     expect(ada.locator("#messages .mine")).to_have_count(2)
     expect(grace.locator("#messages .mine")).to_have_count(1)
     ada.screenshot(path=tmp_path / "chat.png")
@@ -107,6 +108,7 @@ def test_two_tabs_chat_and_one_crashes(open_tab: Tab, demo: Program, tmp_path: P
     ada.close()
     expect(grace.locator("#messages")).to_contain_text("Ada has left")
     expect(grace.locator("#tree")).not_to_contain_text("chat:lobby as Ada")
+    expect(grace.locator("#here")).to_have_text("here: Grace")
     _, printed = demo.stop()
     assert "RuntimeError: Ada pressed the button" in printed
 

@@ -7,10 +7,10 @@ from trio.testing import MockClock
 
 from phxactor import Error, Socket, Supervisor, call, channel, open_runtime
 from phxactor.demos.chat.app import PHOENIX
-from phxactor.demos.chat.channel import ChatChannel
+from phxactor.demos.chat.channel import ChatChannel, ChatPresence
 from phxactor.demos.chat.history import LENGTH, NAME, History, Keep, Recent
 from phxactor.otp import get_label
-from phxactor.testing import ClientChannel, assert_refused, connect, exactly
+from phxactor.testing import ClientChannel, assert_presence, assert_refused, connect, exactly
 from tests.conftest import MODULES
 
 ADA = {"name": " Ada ", "user": "secret of Ada"}
@@ -24,7 +24,7 @@ class ChatSocket(Socket):
 
 async def keep_history() -> None:
     """Run what the channels need."""
-    (await Supervisor.start_link([History.child_spec(name=NAME)])).unwrap()
+    (await Supervisor.start_link([History.child_spec(name=NAME), ChatPresence])).unwrap()
 
 
 async def enter(payload: object = None) -> ClientChannel:
@@ -57,6 +57,19 @@ async def test_who_comes_later_sees_what_was_said(autojump_clock: MockClock) -> 
         await ada.assert_push("notice", {"text": "Grace is here"})
         again = await enter()
         await again.assert_joined({"recent": [{"body": "Hello", "mine": True}]})
+
+
+async def test_the_room_shows_who_is_here_and_two_tabs_of_one_name_as_one(autojump_clock: MockClock) -> None:
+    async with open_runtime():
+        await keep_history()
+        ada, tab = await enter(), await enter()
+        await enter({"name": "Grace", "user": "another"})
+        await tab.assert_push("presence_state", {"Ada": {"metas": [{}, {}]}})
+        await assert_presence(ChatPresence, "chat:lobby", {"Ada": [{}, {}], "Grace": [{}]})
+        await tab.assert_reply(tab.push("rename", {"name": "Joe"}))
+        await ada.assert_push("presence_diff", {"joins": {"Joe": {"metas": [{}]}}})
+        await tab.client.close()
+        await assert_presence(ChatPresence, "chat:lobby", {"Ada": [{}], "Grace": [{}]})
 
 
 async def test_a_crash_is_told_and_loses_nothing(autojump_clock: MockClock, caplog: pytest.LogCaptureFixture) -> None:

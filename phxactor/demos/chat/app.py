@@ -8,7 +8,7 @@ from typing import Any, Final
 
 import phxactor
 from phxactor import Endpoint, Socket, channel, mount
-from phxactor.demos.chat.channel import ChatChannel
+from phxactor.demos.chat.channel import ChatChannel, ChatPresence
 from phxactor.demos.chat.history import NAME, History
 from phxactor.http import static
 from phxactor.observer import TreeChannel, observer_routes
@@ -37,4 +37,4 @@ def run(host: str, port: int) -> None:
         host=host,
         port=port,
     )
-    phxactor.run(endpoint, children=[History.child_spec(name=NAME)])
+    phxactor.run(endpoint, children=[History.child_spec(name=NAME), ChatPresence])

@@ -7,7 +7,7 @@ from typing import Final
 import attrs
 from attrs.validators import max_len, min_len
 
-from phxactor import Channel, Error, Ok, call, intercept, on, self_pid
+from phxactor import Channel, Error, Ok, Presence, call, intercept, on, self_pid
 from phxactor.channels import HandleResult, JoinResult, Payload
 from phxactor.demos.chat.history import NAME, Keep, Recent, Said
 from phxactor.otp import set_label
@@ -37,8 +37,14 @@ class Rename:
     name: str = stripped(MAX_NAME)
 
 
+class ChatPresence(Presence):
+    """Who is in the room, by name: several tabs of one name are one person."""
+
+
 class ChatChannel(Channel):
     """Broadcasts what its client says, and notices when the client joins, is renamed, leaves or crashes."""
+
+    presence = ChatPresence
 
     async def join(self, topic: str, payload: Payload) -> JoinResult:
         match payload:
@@ -48,6 +54,7 @@ class ChatChannel(Channel):
                 return Error({"reason": f"a name has 1 to {MAX_NAME} characters"})
         self.show_name()
         self_pid().send("joined")
+        self.track_after_join(self.assigns.name)
         recent = [self.as_seen_here(said) for said in await call(NAME, Recent())]
         return Ok({"pid": self_pid().number, "recent": recent})
 
@@ -67,7 +74,9 @@ class ChatChannel(Channel):
     @on("rename")
     async def rename(self, wanted: Rename) -> Ok[None]:
         self.broadcast("notice", {"text": f"{self.assigns.name} is now {wanted.name}"})
+        self.untrack(self.assigns.name)
         self.assign(name=wanted.name)
+        self.track(wanted.name)
         self.show_name()
         return Ok()
 

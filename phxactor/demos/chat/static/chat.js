@@ -1,5 +1,5 @@
 // The page of the chat. All that people wrote is put into it as text, never as markup.
-import { Socket } from "./phoenix.mjs";
+import { Presence, Socket } from "./phoenix.mjs";
 
 const $ = (id) => document.getElementById(id);
 const element = (tag, className, ...children) => {
@@ -51,6 +51,14 @@ chat.join()
   })
   .receive("error", ({ reason }) => status("bad", `not let in: ${reason}`))
   .receive("timeout", () => status("bad", "no answer; trying again …"));
+
+// -------------------------------------------------------------------------------------------------- presence
+
+const presence = new Presence(chat);
+presence.onSync(() => {
+  const people = presence.list((name, { metas }) => metas.length > 1 ? `${name} (${metas.length} tabs)` : name);
+  $("here").textContent = `here: ${people.join(", ")}`;
+});
 
 // -------------------------------------------------------------------------------------------------- messages
 
