@@ -41,7 +41,13 @@ def chosen_names(text: str, known: Iterable[str]) -> frozenset[str]:
 
 def read_port(description: str | None) -> int:
     """Read the command line of a server."""
+    return read_address(description)[0]
+
+
+def read_address(description: str | None) -> tuple[int, str | None]:
+    """Read the command line of a server that may share a Redis with others: the port, and the URL of the Redis."""
     parser = argparse.ArgumentParser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--port", type=int, default=4200)
-    port: int = parser.parse_args().port
-    return port
+    parser.add_argument("--redis", metavar="URL", help="be one of several processes that have the same Redis")
+    chosen = parser.parse_args()
+    return chosen.port, chosen.redis

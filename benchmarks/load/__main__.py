@@ -19,7 +19,7 @@ from benchmarks.os_process import OsProcess, OsProcesses, raise_file_limit
 
 async def drive(job: Job) -> Figures:
     """Run the load; raises `Fault`."""
-    client = Client(DIALECTS[job.dialect], job.port, OsProcesses(tuple(map(OsProcess, job.server_pids))), job.patience)
+    client = Client(DIALECTS[job.dialect], job.ports, OsProcesses(tuple(map(OsProcess, job.server_pids))), job.patience)
     try:
         async with asyncio.TaskGroup() as group:
             watch = group.create_task(client.watch())

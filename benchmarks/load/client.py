@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from functools import partial
+from itertools import cycle
 from time import perf_counter_ns
 
 import attrs
@@ -85,13 +86,14 @@ class Client:
     """All connections of one load, and its clock's counters."""
 
     def __init__(
-        self, dialect: Dialect, port: int, server: OsProcesses, patience: float, source: str | None = None
+        self, dialect: Dialect, ports: Sequence[int], server: OsProcesses, patience: float, source: str | None = None
     ) -> None:
         self.dialect = dialect
         self.server = server
         self.done = 0
         """Operations that were answered rightly."""
-        self._url = f"ws://127.0.0.1:{port}{dialect.path}"
+        self._urls = cycle([f"ws://127.0.0.1:{port}{dialect.path}" for port in ports])
+        """The next is that of the next client."""
         self._patience = patience
         self._source = None if source is None else (source, 0)
         self._connections: set[Connection] = set()
@@ -104,7 +106,7 @@ class Client:
         try:
             _, listener = await ws_connect(
                 partial(Connection, self),
-                self._url,
+                next(self._urls),
                 websocket_handshake_timeout=self._patience,
                 local_addr=self._source,
             )

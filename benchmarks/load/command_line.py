@@ -42,7 +42,7 @@ class Job:
 
     load: Load
     dialect: str
-    port: int
+    ports: tuple[int, ...]
     server_pids: tuple[int, ...]
     patience: float
 
@@ -54,7 +54,9 @@ def read(arguments: Sequence[str] | None = None) -> Job:
     for kind in LOADS:
         options = loads.add_parser(kind.name, help=kind.__doc__, description=kind.__doc__)
         options.set_defaults(kind=kind)
-        options.add_argument("--port", type=int, required=True)
+        options.add_argument(
+            "--port", type=int, required=True, action="append", help="again for another node: clients take turns"
+        )
         options.add_argument(
             "--server-pid", type=int, required=True, action="append", help="whose CPU time and memory is measured"
         )
@@ -65,4 +67,4 @@ def read(arguments: Sequence[str] | None = None) -> Job:
             options.add_argument(name, type=type(field.default), default=field.default, help="%(default)s")
     chosen = parser.parse_args(arguments)
     numbers = {field.name: getattr(chosen, field.name) for field in attrs.fields(chosen.kind)}
-    return Job(chosen.kind(**numbers), chosen.dialect, chosen.port, tuple(chosen.server_pid), chosen.patience)
+    return Job(chosen.kind(**numbers), chosen.dialect, tuple(chosen.port), tuple(chosen.server_pid), chosen.patience)

@@ -116,7 +116,7 @@ class Hearer:
 
 async def obey(port: int, source: str) -> None:
     """Do what the lines say, until there are no more."""
-    crowd = Crowd(Client(Phoenix(), port, OsProcesses(()), PATIENCE, source))
+    crowd = Crowd(Client(Phoenix(), [port], OsProcesses(()), PATIENCE, source))
     loop = asyncio.get_running_loop()
     watch = loop.create_task(crowd.client.watch_failures())
     lines: asyncio.Queue[str] = asyncio.Queue()

@@ -1,9 +1,11 @@
-"""Channels by hand on Django Channels: a consumer for each client, groups of the in-memory layer for topics; uvicorn.
+"""Channels by hand on Django Channels: a consumer for each client, groups of a layer for topics; uvicorn.
 
-python -m benchmarks.servers.on_django_channels --port 4200
+python -m benchmarks.servers.on_django_channels --port 4200 [--redis redis://127.0.0.1]
 """
 
 from __future__ import annotations
+
+from typing import Final
 
 import orjson
 import uvicorn
@@ -11,9 +13,14 @@ from channels.generic.websocket import AsyncWebsocketConsumer
 from channels.layers import BaseChannelLayer
 from django.conf import settings
 
-from benchmarks.command_line import read_port
+from benchmarks.command_line import read_address
 
-settings.configure(CHANNEL_LAYERS={"default": {"BACKEND": "channels.layers.InMemoryChannelLayer"}})
+PORT, REDIS = read_address(__doc__)
+IN_MEMORY: Final = {"BACKEND": "channels.layers.InMemoryChannelLayer"}
+BY_REDIS: Final = {"BACKEND": "channels_redis.pubsub.RedisPubSubChannelLayer", "CONFIG": {"hosts": [REDIS]}}
+"""Its layer on Redis's publish and subscribe: the other one, on lists, costs more."""
+
+settings.configure(CHANNEL_LAYERS={"default": IN_MEMORY if REDIS is None else BY_REDIS})
 
 
 class Consumer(AsyncWebsocketConsumer):  # type: ignore[misc]  # it has no types
@@ -47,8 +54,7 @@ class Consumer(AsyncWebsocketConsumer):  # type: ignore[misc]  # it has no types
 
 def main() -> None:
     """Serve until killed."""
-    port = read_port(__doc__)
-    uvicorn.run(Consumer.as_asgi(), host="127.0.0.1", port=port, loop="uvloop", lifespan="off", log_level="warning")
+    uvicorn.run(Consumer.as_asgi(), host="127.0.0.1", port=PORT, loop="uvloop", lifespan="off", log_level="warning")
 
 
 if __name__ == "__main__":

@@ -16,8 +16,8 @@ from benchmarks.servers.catalogue import PHXACTOR
 
 @pytest.mark.parametrize("load", [kind() for kind in LOADS], ids=lambda load: load.name)
 def test_a_load_comes_through_its_command_line(load: Load) -> None:
-    job = read_load([*write_load(load), "--port=4000", "--server-pid=1", "--server-pid=2"])
-    assert (job.load, job.port, job.server_pids) == (load, 4000, (1, 2))
+    job = read_load([*write_load(load), "--port=4000", "--port=4001", "--server-pid=1", "--server-pid=2"])
+    assert (job.load, job.ports, job.server_pids) == (load, (4000, 4001), (1, 2))
 
 
 @pytest.mark.parametrize(
