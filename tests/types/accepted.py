@@ -27,6 +27,7 @@ from phxactor import (
     on,
     receive,
 )
+from phxactor.cluster import monitor_nodes, nodes
 from phxactor.otp import (
     Agent,
     Error,
@@ -188,6 +189,15 @@ def work_in_a_thread(pid: Pid) -> None:
     assert_type(from_thread.spawn(ask, pid), Pid)
     from_thread.broadcast(endpoint, "room:1", "news", {"n": 1})
     from_thread.broadcast(PubSub("news"), "weather", "rain")
+
+
+async def everywhere() -> list[bool]:
+    """Broadcast to other nodes."""
+    news = PubSub("news")
+    await news.hold("weather")
+    news.broadcast("weather", {"storm": True, "wind": [1.5, None]})
+    monitor_nodes(gaps=False)
+    return [endpoint.direct_broadcast(node, "room:1", "news", b"bytes") for node in nodes()]
 
 
 # ----------------------------------------------------------------------------------------------- channels
