@@ -8,16 +8,20 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Final
 
+import orjson
 from cyclopts import Parameter
 
 from phxactor.cli.secret import find_secret
-from phxactor.envelope import DEFAULT_SCOPE
+from phxactor.envelope import DEFAULT_SCOPE, Kind, Message, encode
+from phxactor.workers import FolderError, parents, publish
 
 if TYPE_CHECKING:
     from phxactor.emitter import Emitter
 
 STDIN: Final = "-"
 """Stands for standard input."""
+MAX_BYTES: Final = 128 * 1024
+"""Bytes of a message that a parent hands to a worker at most."""
 
 
 def broadcast(
@@ -27,20 +31,24 @@ def broadcast(
     /,
     *,
     redis: Annotated[str | None, Parameter(env_var="PHXACTOR_REDIS")] = None,
+    workers: int | None = None,
     prefix: Annotated[str, Parameter(env_var="PHXACTOR_PREFIX")] = "phxactor",
     scope: str = DEFAULT_SCOPE,
     secret_file: Path | None = None,
     secret_env: str = "SECRET_KEY_BASE",  # noqa: S107 - its name is no secret
     no_secret: Annotated[bool, Parameter(negative="")] = False,
 ) -> None:
-    """Broadcast an event to all clients of a topic, through the Redis of a cluster, and say how many nodes got it.
+    """Broadcast an event to all clients of a topic: through the Redis of a cluster, or by the workers of this machine.
+
+    With a Redis, say how many nodes got it.
 
     Args:
         topic: the topic, such as room:1.
         event: the event, such as news.
         payload: JSON, such as '{"text": "hello"}'; - reads it from standard input.
         redis: the URL of the Redis server. One with a password stands better in the environment, since `ps` shows
-            arguments.
+            arguments. Without it, the workers that this user runs on this machine broadcast.
+        workers: the process id of the parent of workers, if there are several.
         prefix: the prefix of the cluster.
         scope: the name of the PubSub; by default that of an endpoint.
         secret_file: a file with the secret of the cluster.
@@ -52,10 +60,44 @@ def broadcast(
         value = json.loads(given)
     except (ValueError, RecursionError) as error:
         raise SystemExit(f'the payload is JSON, such as \'{{"text": "hello"}}\', not {given!r:.100}: {error}') from None
-    if redis is None:
-        raise SystemExit("name the Redis server of the cluster: --redis redis://127.0.0.1:6379")
-    emitter = _emitter(redis, prefix, scope, None if no_secret else _secret(secret_file, secret_env))
-    from redis import RedisError  # noqa: PLC0415 - the extra is there, or the line before has said so
+    if workers is not None or redis is None:
+        print(_by_workers(workers, Message(Kind.BROADCAST, scope, topic, event, _json(value))))
+        return
+    secret = None if no_secret else _secret(secret_file, secret_env)
+    print(_by_redis(_emitter(redis, prefix, scope, secret), topic, event, value))
+
+
+def _by_workers(parent: int | None, message: Message) -> str:
+    try:
+        parent = _parent() if parent is None else parent
+        if not publish(parent, encode(message, MAX_BYTES)):
+            raise SystemExit(f"no worker of process {parent} is ready")
+    except FolderError as error:
+        raise SystemExit(str(error)) from None
+    except OSError as error:
+        raise SystemExit(f"the process {parent} does not answer as a parent of workers: {error}") from None
+    except ValueError as error:
+        raise SystemExit(f"it cannot be broadcast: {error}") from None
+    return f"a worker of process {parent} broadcasts it"
+
+
+def _parent() -> int:
+    match parents():
+        case [parent]:
+            return parent
+        case []:
+            raise SystemExit(
+                "no workers of this user run on this machine; name the Redis server of the cluster: "
+                "--redis redis://127.0.0.1:6379"
+            )
+        case several:
+            raise SystemExit(
+                f"there are several parents of workers; name one by --workers: {', '.join(map(str, several))}"
+            )
+
+
+def _by_redis(emitter: Emitter, topic: str, event: str, value: object) -> str:
+    from redis import RedisError  # noqa: PLC0415 - the extra is there, or `_emitter` has said so
 
     try:
         with emitter:
@@ -64,7 +106,14 @@ def broadcast(
         raise SystemExit(f"it cannot be broadcast: {error}") from None
     except RedisError as error:
         raise SystemExit(f"Redis: {error}") from None
-    print(_told(nodes, topic))
+    return _told(nodes, topic)
+
+
+def _json(value: object) -> bytes:
+    try:
+        return orjson.dumps(value)
+    except TypeError as error:
+        raise SystemExit(f"it cannot be broadcast: {error}") from None
 
 
 def _emitter(redis: str, prefix: str, scope: str, secret: str | None) -> Emitter:

@@ -15,7 +15,8 @@ from tests.emitter.listener import SECRET, Listener
 
 
 @pytest.fixture(autouse=True)
-def secret(monkeypatch: pytest.MonkeyPatch) -> None:
+def secret(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path))  # no parents of workers
     monkeypatch.setenv("SECRET_KEY_BASE", SECRET)
     monkeypatch.delenv("PHXACTOR_REDIS", raising=False)
     monkeypatch.setattr("sys.stdin", io.StringIO('{"from": "standard input"}'))
