@@ -9,6 +9,7 @@ import ssl
 import struct
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any, Literal, TypeAlias
 
@@ -19,8 +20,10 @@ import trio
 from trio.testing import memory_stream_pair
 
 from phxactor import Endpoint, LongPollOptions, mount
+from phxactor.endpoint._serving import Serving
 from phxactor.http._h11_stream import SEND_TIMEOUT
-from phxactor.runtime import open_runtime
+from phxactor.runtime import open_runtime, receive
+from phxactor.testing import SimulatedNode, cluster
 from tests.certificates import CERTIFICATE, CLIENT
 from tests.longpoll.polling import UserSocket
 from tests.patience import PATIENCE
@@ -40,6 +43,10 @@ class Client:
 
     server: Server
     open: Open
+    opens_at: Open
+    """Opens a connection to the node of the session, if that is another one than that of all other requests."""
+    tell: Callable[[Callable[[], object]], object]
+    """Has the program do something at the node of the session."""
     token: str = ""
 
     header: str = ""
@@ -72,14 +79,16 @@ class Client:
 
     async def start(self) -> None:
         """Open the session, and join."""
-        self.token = (await self.ask("GET"))["token"]
+        stream = await self.opens_at()
+        self.token = (await self.answer(await self.request("GET", stream=stream)))["token"]
+        await trio.aclose_forcefully(stream)
         assert (await self.ask("POST", b'["1","1","room:1","phx_join",{}]'))["status"] == 200
         assert len((await self.ask("GET"))["messages"]) == 1
 
     def news(self, *numbers: int, text: str = "") -> None:
         """Have the program broadcast."""
         for number in numbers:
-            self.server.endpoint.broadcast("room:1", "news", [number, text])
+            self.tell(partial(self.server.endpoint.broadcast, "room:1", "news", [number, text]))
 
     async def heard(self, stream: trio.abc.Stream | None = None) -> list[int]:
         """Poll, and return the numbers of what comes."""
@@ -110,6 +119,10 @@ async def client_of(
         context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
         CERTIFICATE.configure_cert(context)
     longpoll = LongPollOptions(check_origin=False, **options)
+    if kind == "relayed":
+        async with relayed_client(longpoll) as client:
+            yield client
+        return
     endpoint = Endpoint(sockets=[mount("/socket", UserSocket, longpoll=longpoll)], tls=context, trusted_proxies=trusted)
     where: dict[str, Any] = {"path": tmp_path / "sock"} if kind == "unix" else {"port": 0}
     async with open_runtime() as runtime:
@@ -124,12 +137,38 @@ async def client_of(
                 stream = trio.SSLStream(stream, CLIENT, server_hostname="app.test", https_compatible=True)
             return stream
 
-        client = Client(server, open_stream)
+        client = Client(server, open_stream, open_stream, lambda act: act())
         await client.start()
         yield client
 
 
-kinds = pytest.mark.parametrize("kind", ["tcp", "tls"])
+@asynccontextmanager
+async def relayed_client(longpoll: LongPollOptions) -> AsyncIterator[Client]:
+    """Serve over TCP by two nodes; all requests but the first come to the one that has not the session."""
+    endpoint = Endpoint(
+        sockets=[mount("/socket", UserSocket, longpoll=longpoll)], secret_key_base="a secret of both nodes"
+    )
+    async with cluster(2, children=lambda: [endpoint.child_spec(port=0)]) as (here, there):
+
+        def port(node: SimulatedNode) -> int:
+            serving = Serving.found(endpoint.name, node.runtime)
+            assert serving is not None
+            assert serving.address is not None
+            return serving.address.port
+
+        async def act() -> None:
+            while True:
+                what = await receive()
+                assert callable(what)
+                what()
+
+        at_here, at_there = (partial(trio.open_tcp_stream, "127.0.0.1", port(one)) for one in (here, there))
+        client = Client(Server(endpoint, there.runtime), at_there, at_here, here.spawn(act).send)
+        await client.start()
+        yield client
+
+
+kinds = pytest.mark.parametrize("kind", ["tcp", "tls", "relayed"])
 ways = pytest.mark.parametrize("how", ["FIN", "RST"])
 
 
@@ -287,10 +326,11 @@ async def test_a_session_whose_polls_are_all_given_up_ends(tmp_path: Path) -> No
                 await trio.sleep(0.02)
 
 
+@pytest.mark.parametrize("kind", ["tcp", "relayed"])
 @pytest.mark.parametrize("seed", range(3))
-async def test_all_messages_come_once_and_in_order_however_polls_end(seed: int, tmp_path: Path) -> None:
+async def test_all_messages_come_once_and_in_order_however_polls_end(kind: str, seed: int, tmp_path: Path) -> None:
     chance = random.Random(seed)  # noqa: S311
-    async with client_of("tcp", tmp_path) as client:
+    async with client_of(kind, tmp_path) as client:
         sent = 0
         heard: list[int] = []
         for _ in range(60):
