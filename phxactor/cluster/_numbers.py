@@ -7,6 +7,8 @@ seen of its sender is a replay (CL33).
 
 from __future__ import annotations
 
+from collections import OrderedDict
+from collections.abc import Iterable
 from typing import Final, Literal, TypeAlias, final
 
 Lane: TypeAlias = str | bytes
@@ -39,7 +41,7 @@ class _Sender:
 class Numbers:
     """What a receiver has seen of each sender."""
 
-    __slots__ = ("_from_start", "_lanes", "_senders")
+    __slots__ = ("_from_start", "_lanes", "_pairs", "_senders")
 
     def __init__(self, *, from_start: bool = False) -> None:
         """Start without senders.
@@ -49,11 +51,13 @@ class Numbers:
         """
         self._from_start = from_start
         self._senders: dict[bytes, _Sender] = {}
-        self._lanes: dict[tuple[bytes, Lane], int] = {}
+        self._lanes: OrderedDict[Lane, dict[bytes, int]] = OrderedDict()
+        """The last number of each sender on each lane; the lane that was last heard is the last."""
+        self._pairs = 0
 
     def __len__(self) -> int:
         """Count the senders, and their lanes."""
-        return len(self._senders) + len(self._lanes)
+        return len(self._senders) + self._pairs
 
     def check(self, sender: bytes, lane: Lane, number: int, previous: int, *, sent_at: int, now: int) -> Verdict:
         """Judge a message; `sent_at` and `now` are milliseconds since 1970, by the sender's and the receiver's clock.
@@ -70,12 +74,17 @@ class Numbers:
         elif number <= known.highest:
             return "replayed"
         known.highest, known.at = number, now
-        key = sender, lane
-        last = self._lanes.pop(key, None)
-        self._lanes[key] = number
+        numbers = self._lanes.get(lane)
+        if numbers is None:
+            numbers = self._lanes[lane] = {}
+        else:
+            self._lanes.move_to_end(lane)
+        last = numbers.get(sender)
+        numbers[sender] = number
         if last is None:
-            if len(self._lanes) > LANES:
-                del self._lanes[next(iter(self._lanes))]
+            self._pairs += 1
+            while self._pairs > LANES:
+                self._pairs -= len(self._lanes.popitem(last=False)[1])
             if not self._from_start:
                 return "new"
             last = 0
@@ -93,11 +102,12 @@ class Numbers:
     def restart(self) -> None:
         """Forget what came last on each lane: what was missed until now is told otherwise. Replays stay known."""
         self._lanes.clear()
+        self._pairs = 0
 
-    def forget(self, lanes: frozenset[Lane]) -> None:
+    def forget(self, lanes: Iterable[Lane]) -> None:
         """Forget lanes that are no longer watched."""
-        for key in [key for key in self._lanes if key[1] in lanes]:
-            del self._lanes[key]
+        for lane in lanes:
+            self._pairs -= len(self._lanes.pop(lane, ()))
 
     def _make_room(self, now: int) -> bool:
         """Forget senders whose messages are all too old to be replayed. Returns whether there were any."""

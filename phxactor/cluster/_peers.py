@@ -105,6 +105,11 @@ class Peers:
         self._node.up(self._carrier, Node(sender, beat.name))
         return before is not None and beat.lost > before
 
+    def alive(self, sender: bytes) -> None:
+        """Note a sign of life of a node whose messages cannot be taken yet."""
+        if sender in self._beats.heard:
+            self._beats.heard[sender] = self._node.runtime.now()
+
     def knows(self, sender: bytes) -> bool:
         """Say whether this node is heard."""
         return sender in self._beats.heard

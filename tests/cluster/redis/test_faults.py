@@ -10,6 +10,7 @@ import trio
 from trio.testing import MockClock
 
 from phxactor.cluster import Redis
+from phxactor.cluster.carriers.redis._subscriptions import PIECE
 from tests.cluster.redis.fake_redis import FakeClient, FakeRedis
 from tests.cluster.redis.nodes import SECRET, Member, all_see_all, nodes, until
 
@@ -311,7 +312,7 @@ async def test_20_000_topics_are_subscribed_in_pieces(autojump_clock: MockClock)
         await until(lambda: a.is_ready)
         again = client_of(redis, a)
         assert len(again.channels) == 20_004
-        assert again.commands.count(b"SUBSCRIBE") <= 2 + 20_003 // 512 + 1
+        assert again.commands.count(b"SUBSCRIBE") <= 2 + 20_003 // PIECE + 1
 
 
 async def test_the_process_of_the_connection_crashes_and_starts_again(

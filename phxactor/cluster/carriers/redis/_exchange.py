@@ -119,14 +119,15 @@ class Exchange:
         if payload[1:17] == self._id:
             self.last_echo = now
             return
-        if not self.has_settled:
-            return
         try:
             frame = self._seal.open(channel, payload)
         except EnvelopeError as error:
             self.node.refused(self.carrier, error.fault)
             return
         sender = frame.sender
+        if not self.has_settled:
+            self.peers.alive(sender)
+            return
         if sender == NOBODY:
             self.node.received(self.carrier, sender, frame.message)
             return
@@ -157,7 +158,7 @@ class Exchange:
 
     def unwatch(self, lanes: Iterable[str]) -> None:
         """Unsubscribe lanes."""
-        self._numbers.forget(frozenset(map(self._channel, lanes)))
+        self._numbers.forget(map(self._channel, lanes))
         if self.lanes is not None and self.dialogue is not None:
             for lane in lanes:
                 self.lanes.unwatch(lane)

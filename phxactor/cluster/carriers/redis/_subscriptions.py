@@ -6,12 +6,13 @@ piece's confirmations for us, however many lanes there are, and lanes that are w
 
 from __future__ import annotations
 
+from collections import OrderedDict
 from collections.abc import Callable, Iterable, Iterator
 from typing import Final, final
 
-PIECE: Final = 512
+PIECE: Final = 2048
 """Channels of one piece at most."""
-PIECE_BYTES: Final = 128 * 1024
+PIECE_BYTES: Final = 256 * 1024
 """Bytes of the channels' names in one piece; a piece of one channel may have more."""
 
 
@@ -25,8 +26,9 @@ class Subscriptions:
         self._backlog: Iterator[str] | None = iter(lanes)
         self._left_out: set[str] = set()
         """Lanes that were unwatched while they may still be in the backlog."""
-        self._queue: dict[str, bool] = {}
-        """Lanes to subscribe (True) or unsubscribe; the last word counts. Redis confirms either in any case."""
+        self._queue: OrderedDict[str, bool] = OrderedDict()
+        """Lanes to subscribe (True) or unsubscribe; the last word counts. Redis confirms either in any case. (A `dict`
+        would look for its first lane in the places of all that were taken before.)"""
         self._under_way: dict[bytes, str] = {}
         """The lane of each channel whose confirmation has not come."""
 
@@ -72,8 +74,7 @@ class Subscriptions:
     def _next_lanes(self) -> Iterator[tuple[str, bool]]:
         queue = self._queue
         while queue:
-            lane = next(iter(queue))
-            yield lane, queue.pop(lane)
+            yield queue.popitem(last=False)
         if self._backlog is None:
             return
         for lane in self._backlog:
