@@ -11,8 +11,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from trio.testing import MockClock
 
+from phxactor.cluster import Gap, monitor_nodes
 from phxactor.pubsub import PubSub
-from phxactor.runtime import KILL, Pid
+from phxactor.runtime import KILL, Pid, receive
 from phxactor.testing import Nodes, cluster, settle
 from tests.pubsub.nodes import do
 
@@ -46,7 +47,7 @@ steps = st.builds(
 
 
 @given(st.lists(steps, max_size=25), st.sampled_from([0.0, 0.05]))
-@settings(deadline=None, max_examples=60)
+@settings(deadline=None, max_examples=40)
 def test_against_a_model(chosen: list[Step], delay: float) -> None:
     trio.run(play, chosen, delay, clock=MockClock(autojump_threshold=0))
 
@@ -124,3 +125,43 @@ async def play(chosen: list[Step], delay: float) -> None:
         for index, node in enumerate(nodes):
             lanes = {f"news:{topic}" for at, _, topic in it.subscribed if at == index and it.subscribed[at, _, topic]}
             assert set(node.local.lanes()) == lanes
+
+
+@given(st.integers(0, 10_000), st.sampled_from([0.0, 0.2, 0.6]))
+@settings(deadline=None, max_examples=15)
+def test_CL5_what_arrives_is_in_order_once_and_a_loss_is_told(seed: int, loss: float) -> None:
+    trio.run(chatter, seed, loss, clock=MockClock(autojump_threshold=0))
+
+
+async def chatter(seed: int, loss: float) -> None:
+    async with cluster(3, children=lambda: [NEWS], delay=0.01, uneven=True, seed=seed) as nodes:
+        await trio.sleep(5)
+        gaps: list[set[str | None]] = [set() for _ in nodes]
+
+        async def listen(index: int) -> None:
+            monitor_nodes()
+            while True:
+                message = await receive()
+                if isinstance(message, Gap):
+                    gaps[index].add(None if message.node is None else message.node.name)
+
+        for index, node in enumerate(nodes):
+            node.spawn(listen, index)
+            await do(node, partial(NEWS.subscribe, "t", pid=node.runtime.main))
+            await node.run(NEWS.confirmed, "t")
+        nodes.network.loss = loss
+        for number in range(20):
+            for node in nodes:
+                await do(node, NEWS.broadcast, "t", [node.name, number])
+            await trio.sleep(0.05)
+        nodes.network.loss = 0.0
+        await trio.sleep(10)
+        for index, node in enumerate(nodes):
+            came = [message for message in node.runtime.main.mailbox if isinstance(message, list)]
+            for sender in nodes:
+                numbers = [number for name, number in came if name == sender.name]
+                assert numbers == sorted(set(numbers))
+                if sender is node:
+                    assert numbers == list(range(20))
+                elif numbers != list(range(20)):
+                    assert gaps[index] & {sender.name, None}
