@@ -49,7 +49,7 @@ class Cluster:
 
     Args:
         carriers: one carrier or a list of them.
-        name: the node's name, for people; by default the program and the host, such as `shop@web1`.
+        name: the node's name, for people; by default program, host and process id, such as `shop@web1/4711`.
         max_message_bytes: the size of a message at most, in bytes; `broadcast` refuses a larger one.
         group: the first 8 bytes of the node's id, which the workers of one parent have in common.
         secret: what all nodes of the cluster share, for carriers that others can write to; an Application gives the

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import re
 import secrets
 import socket
 import sys
@@ -14,6 +16,8 @@ ID_BYTES: Final = 16
 """The bytes of a node's id, all random."""
 GROUP_BYTES: Final = 8
 """The first bytes of an id: the workers of one parent have them in common."""
+_TARGET: Final = re.compile(r"(\w[\w.]*):\w[\w.]*")
+"""What `phxactor serve`, uvicorn and others are told to run, as a module and a name in it."""
 MAX_NAME: Final = 255
 """The most characters of a node's name."""
 
@@ -62,8 +66,8 @@ def new_group() -> bytes:
 def new_node(name: str | None = None, group: bytes | None = None) -> Node:
     """Make this process a node with a new id.
 
-    `name` is for people; by default the program and the host, such as `shop@web1`. `group` are the first 8 bytes of the
-    id of each worker of one parent; random if there is none.
+    `name` is for people; by default program, host and process id, such as `shop@web1/4711`. `group` are the first 8
+    bytes of the id of each worker of one parent; random if there is none.
 
     Raises ValueError if the name is empty, too long or not printable, or `group` is not 8 bytes.
     """
@@ -75,6 +79,8 @@ def new_node(name: str | None = None, group: bytes | None = None) -> Node:
 
 
 def _default_name() -> str:
-    program = Path(sys.argv[0] if sys.argv else "").stem or "python"
-    name = f"{program}@{socket.gethostname()}"[:MAX_NAME]
+    """Return program, host and process id; the program of `phxactor serve shop:application` is `shop`."""
+    targets = (found[1] for one in sys.argv[1:] if (found := _TARGET.fullmatch(one)))
+    program = next(targets, None) or Path(sys.argv[0] if sys.argv else "").stem or "python"
+    name = f"{program}@{socket.gethostname()}/{os.getpid()}"[-MAX_NAME:]
     return name if name.isprintable() else "node"

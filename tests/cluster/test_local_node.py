@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import socket
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 
@@ -285,3 +287,20 @@ async def test_a_node_that_has_ended_takes_everything_and_does_nothing(autojump_
         await node.confirmed("pubsub", "more")
         assert node.statistics().carriers == {}
         assert not node.send(OTHER.id, NEWS)
+
+
+@pytest.mark.parametrize(
+    ("argv", "program"),
+    [
+        (["/usr/bin/phxactor", "serve", "shop:application", "--port", "80"], "shop"),
+        (["/usr/bin/phxactor", "serve", "--port", "80", "shop.web:application"], "shop.web"),
+        (["/srv/shop.py", "--redis", "redis://cache:6379"], "shop"),
+        ([""], "python"),
+        ([], "python"),
+    ],
+)
+def test_the_name_of_a_node_says_which_program_runs_where(
+    argv: list[str], program: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("sys.argv", argv)
+    assert new_node().name == f"{program}@{socket.gethostname()}/{os.getpid()}"
