@@ -80,7 +80,10 @@ def to_envelope(scope: str, topic: str, message: object) -> Message | None:
     assert type(message) is Broadcast  # noqa: S101 - see `prepare`
     if isinstance(message.payload, bytes):
         return Message(Kind.BINARY, scope, topic, message.event, message.payload)
-    _tell(message, "JSON cannot hold its payload")
+    try:
+        dumps_any_key(message.payload, topic, message.event)
+    except EncodeError as error:  # as in `prepare`; now it is known that the subscribers here have it
+        _tell(message, str(error))
     return None
 
 
