@@ -38,7 +38,8 @@ class Options:
     state_event: str = "presence_state"
     diff_event: str = "presence_diff"
     max_meta_bytes: int = attrs.field(default=META_BYTES, validator=check.validator(check.whole))
-    max_listed: int | None = attrs.field(default=None, validator=check.validator(check.optional(check.whole)))
+    grace: float | None = attrs.field(default=None, validator=check.validator(check.optional(check.seconds)))
+    """Seconds for which the leave of a key is held back, unless it is lost with its node."""
     max_updates_per_second: float | None = attrs.field(
         default=None, validator=check.validator(check.optional(check.per_second))
     )

@@ -54,6 +54,9 @@ class Presence(Tracking):
         state_event, diff_event: the events that clients get, by default as in Phoenix.
         max_meta_bytes: a meta that is larger as JSON is refused.
         max_updates_per_second: updates of one process; more are refused. By default, any number.
+        grace: seconds for which clients are not told that a key has gone whose last process has ended. If it is back by
+            then, on any node, they never are. Those who are untracked, or lost with their node, go at once. By default,
+            none.
     """
 
     options = Options("Presence", OF_ENDPOINT)
@@ -68,6 +71,7 @@ class Presence(Tracking):
         diff_event: str = "presence_diff",
         max_meta_bytes: int = META_BYTES,
         max_updates_per_second: float | None = None,
+        grace: float | None = None,
         **kwargs: object,
     ) -> None:
         """Raise TypeError or ValueError for an option or a callback that is not usable."""
@@ -81,6 +85,7 @@ class Presence(Tracking):
             diff_event=diff_event,
             max_meta_bytes=max_meta_bytes,
             max_updates_per_second=max_updates_per_second,
+            grace=grace,
         )
         cls.guard = Guard(cls.options.name)
         metas = ("topic", "diff", "presences", "state")

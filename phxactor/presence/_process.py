@@ -48,7 +48,7 @@ class TrackerProcess(GenServer):
             case NodeUp(node):
                 replication.node_up(node)
             case NodeDown(node, reason):
-                replication.node_down(node, returns=reason == "silent")
+                replication.node_down(node, returns=reason == "silent", orderly=reason == "left")
             case Gap(node):
                 replication.gap(node)
             case "beat":

@@ -17,6 +17,7 @@ import orjson
 
 from phxactor.presence._callbacks import Told
 from phxactor.presence._element import Changes, Element, Grouped, grouped
+from phxactor.presence._held import Held
 from phxactor.presence._options import Options, window_of
 from phxactor.presence._pending import Pending
 from phxactor.socket import Broadcaster
@@ -35,7 +36,7 @@ FLUSH: Final = "flush"
 class Publication:
     """What the clients of one topic know, and what they have yet to be told."""
 
-    __slots__ = ("encoded", "fetched", "last", "pending", "timer", "waits")
+    __slots__ = ("encoded", "ending", "fetched", "held", "last", "pending", "timer", "waits")
 
     def __init__(self) -> None:
         self.pending = Pending()
@@ -43,6 +44,9 @@ class Publication:
         """Whether the next diff waits for its time: the end of a window or of a fetch, or the tracker's next step."""
         self.timer: Timer | None = None
         """Ends the window."""
+        self.held = Held()
+        self.ending: Timer | None = None
+        """Ends the wait of the held leaves."""
         self.last = 0.0
         """When the last diff went out, in seconds of the runtime's clock."""
         self.fetched: Changes | None = None
@@ -93,11 +97,29 @@ class Publisher:
 
     # ---------------------------------------------------------------------------------------------- changes
 
-    def changed(self, name: str, joins: Sequence[Element], leaves: Sequence[Element], *, now: bool = True) -> None:
-        """Tell of a change in one topic: at once, or when its time comes; without `now`, in the tracker's next step."""
+    def changed(
+        self,
+        name: str,
+        joins: Sequence[Element],
+        leaves: Sequence[Element],
+        *,
+        now: bool = True,
+        returns: bool = False,
+    ) -> None:
+        """Tell of a change in one topic: at once, or when its time comes.
+
+        Without `now` it goes out in the tracker's next step. With `returns`, those who leave may come back: the leaves
+        of keys that have gone are held for the grace of the options.
+        """
         publication = self._publications.get(name)
         if publication is None:
             publication = self._publications[name] = Publication()
+        if publication.held and joins:
+            leaves = [*leaves, *publication.held.release(joins)]
+        if returns and leaves and self._options.grace is not None:
+            leaves = self._hold(name, publication, leaves, self._options.grace)
+            if not (joins or leaves):
+                return
         publication.pending.add(joins, leaves)
         if publication.waits:
             return
@@ -114,6 +136,29 @@ class Publisher:
         else:
             publication.waits = True
             self._soon(name)
+
+    def _hold(self, name: str, publication: Publication, leaves: Sequence[Element], grace: float) -> list[Element]:
+        """Hold the leaves of keys that have gone; return the others."""
+        topic = self._online.topics.get(name)
+        others: list[Element] = []
+        until = self._runtime.now() + grace
+        for element in leaves:
+            if topic is not None and element.key in topic.keys:
+                others.append(element)
+            else:
+                publication.held.hold(element, until)
+        if publication.held and publication.ending is None:
+            publication.ending = self._runtime.timers.add_at(until, self._end_grace, name)
+        return others
+
+    def _end_grace(self, name: str) -> None:
+        publication = self._publications[name]
+        publication.ending = None
+        leaves = publication.held.due(self._runtime.now())
+        if publication.held:
+            publication.ending = self._runtime.timers.add_at(publication.held.next_due(), self._end_grace, name)
+        if leaves:
+            self.changed(name, (), leaves, now=False)
 
     def _soon(self, name: str) -> None:
         if not self._dirty and self.tracker is not None:
@@ -138,7 +183,7 @@ class Publisher:
             changes = publication.pending.take()
             if changes:
                 self._tell(name, publication, changes)
-        if name not in self._online.topics and not publication.waits:
+        if name not in self._online.topics and not publication.waits and publication.ending is None:
             self._publications.pop(name, None)
 
     def _tell(self, name: str, publication: Publication, changes: Changes) -> None:
@@ -193,12 +238,14 @@ class Publisher:
     def end(self) -> None:
         """Send nothing more: the tables end."""
         for publication in self._publications.values():
-            if publication.timer is not None:
-                self._runtime.timers.discard(publication.timer)
+            for timer in (publication.timer, publication.ending):
+                if timer is not None:
+                    self._runtime.timers.discard(timer)
 
     def tracker_starts(self, tracker: Pid) -> None:
         """Go on with a new tracker's process: send what the last one may have left behind."""
         self.tracker = tracker
+        self._dirty.clear()
         for name, publication in list(self._publications.items()):
             publication.waits = False
             if publication.fetched is not None:

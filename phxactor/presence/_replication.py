@@ -137,8 +137,11 @@ class Replication:
             self._send(node.id, "beat", wire.beat(self._life, self._set.number))
             self._ask(node.id)
 
-    def node_down(self, node: Node, *, returns: bool) -> None:
-        """Hide the elements of a node that may return; forget those of another."""
+    def node_down(self, node: Node, *, returns: bool, orderly: bool) -> None:
+        """Hide the elements of a node that may return; forget those of another.
+
+        After an orderly end of the node, its clients may come to other nodes.
+        """
         if self._node.node(node.id) is not None:  # it is up again since
             return
         self._asked.pop(node.id, None)
@@ -151,7 +154,7 @@ class Replication:
             self._silent[node.id] = self._runtime.now()
             self._apply(self._set.down(replica_of(node.id, life)))
         else:
-            self._forget(node.id)
+            self._forget(node.id, returns=orderly)
 
     def gap(self, node: Node | None) -> None:
         """Ask for what was lost: a node, or all of them."""
@@ -177,7 +180,7 @@ class Replication:
             if not said.more:
                 self._asked.pop(sender.id, None)
                 self._show(sender.id, replica, changes)
-            self._apply(changes)
+            self._apply(changes, returns=True)
         elif said.event == "beat":
             if said.upto > self._set.seen_of(replica):
                 self._ask(sender.id, anew=False)
@@ -186,7 +189,7 @@ class Replication:
                 self._show(sender.id, replica, changes)
                 self._apply(changes)
         else:
-            self._forget(sender.id)
+            self._forget(sender.id, returns=True)
             self._over[sender.id] = said.life or 0
 
     def _hear(self, sender: Node, said: wire.Said) -> Replica | None:
@@ -211,14 +214,14 @@ class Replication:
             self._heard[node_id] = self._runtime.now()
             changes.joins += self._set.up(replica).joins
 
-    def _forget(self, node_id: bytes) -> None:
+    def _forget(self, node_id: bytes, *, returns: bool = False) -> None:
         life = self._lives.pop(node_id, None)
         self._names.pop(node_id, None)
         self._heard.pop(node_id, None)
         self._silent.pop(node_id, None)
         self._asked.pop(node_id, None)
         if life is not None:
-            self._apply(self._set.permdown(replica_of(node_id, life)))
+            self._apply(self._set.permdown(replica_of(node_id, life)), returns=returns)
 
     def _ask(self, node_id: bytes, *, anew: bool = True) -> None:
         """Ask a node for what is missing of it; without `anew`, not while an answer is on its way."""
@@ -249,15 +252,15 @@ class Replication:
                 del self._asked[node_id]
         self._asking = self._runtime.timers.add(AGAIN, self._ask_again, None) if self._asked else None
 
-    def _apply(self, changes: Changes) -> None:
-        """Have the clients of this node told: one diff for each topic."""
+    def _apply(self, changes: Changes, *, returns: bool = False) -> None:
+        """Have the clients of this node told: one diff for each topic. `returns`: those who leave may come back."""
         topics: dict[str, Changes] = {}
         for element in changes.joins:
             _of(topics, element).joins.append(element)
         for element in changes.leaves:
             _of(topics, element).leaves.append(element)
         for topic, one in topics.items():
-            self._publisher.changed(topic, one.joins, one.leaves, now=False)
+            self._publisher.changed(topic, one.joins, one.leaves, now=False, returns=returns)
 
     # ---------------------------------------------------------------------------------------------- looking
 

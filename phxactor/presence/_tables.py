@@ -137,27 +137,35 @@ class Tables:
     def _release(self, pid: Pid) -> None:
         """Remove a process that ends (PR15). It runs within that end, so the tracker sends the diffs."""
         self._rates.pop(pid, None)
-        self._left(self.set.drop(pid), now=False)
+        self._left(self.set.drop(pid), now=False, returns=True)
 
     def _forget(self, pid: Pid) -> None:
         self._rates.pop(pid, None)
         disown(pid, self._release)
 
-    def _left(self, gone: list[Element], *, now: bool) -> None:
+    def _left(self, gone: list[Element], *, now: bool, returns: bool = False) -> None:
         if len(gone) == 1:
-            self._changed(gone[0].topic, (), gone, now=now)
+            self._changed(gone[0].topic, (), gone, now=now, returns=returns)
             return
         topics: dict[str, list[Element]] = {}
         for element in gone:
             topics.setdefault(element.topic, []).append(element)
         for topic, elements in topics.items():
-            self._changed(topic, (), elements, now=now)
+            self._changed(topic, (), elements, now=now, returns=returns)
 
-    def _changed(self, topic: str, joins: Sequence[Element], leaves: Sequence[Element], *, now: bool = True) -> None:
+    def _changed(
+        self,
+        topic: str,
+        joins: Sequence[Element],
+        leaves: Sequence[Element],
+        *,
+        now: bool = True,
+        returns: bool = False,
+    ) -> None:
         """Tell the clients here, and the other nodes."""
         if self.replication is not None:
             self.replication.changed()
-        self.publisher.changed(topic, joins, leaves, now=now)
+        self.publisher.changed(topic, joins, leaves, now=now, returns=returns)
 
     @staticmethod
     def found(name: str, runtime: Runtime) -> Tables | None:

@@ -29,15 +29,16 @@ def children() -> Sequence[Child]:
 class Watcher:
     """A process of a node that is subscribed to a topic, and folds what it hears."""
 
-    def __init__(self, node: SimulatedNode, topic: str = "t") -> None:
+    def __init__(self, node: SimulatedNode, topic: str = "t", presence: type[Presence] = Here) -> None:
         self.diffs: list[Any] = []
         self.topic = topic
+        self.presence = presence
         self.first: Grouped = {}
         node.spawn(self._run)
 
     async def _run(self) -> None:
         PubSub("news").subscribe(self.topic)
-        self.first = Here.list(self.topic)
+        self.first = self.presence.list(self.topic)
         while True:
             message = await receive()
             assert isinstance(message, Broadcast)

@@ -313,6 +313,10 @@ async def test_PR30_who_is_tracked_outlives_the_trackers_process(autojump_clock:
         assert await diffs() == [{"joins": {}, "leaves": {"bob": 1}}]
         Here.track("t", "cid")
         assert await diffs() == [{"joins": {"cid": 1}, "leaves": {}}]
+        another = spawn(waiting)
+        Here.track("t", "dan", pid=another)
+        runtime.exit(another, KILL)
+        assert (await diffs())[-1] == {"joins": {}, "leaves": {"dan": 1}}
 
 
 async def test_PR30_with_its_supervisor_the_tracked_processes_end(autojump_clock: trio.abc.Clock) -> None:
