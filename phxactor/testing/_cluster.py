@@ -124,6 +124,9 @@ async def cluster(
     names = [ascii_lowercase[n] if count <= len(ascii_lowercase) else f"n{n}" for n in range(count)]
     nodes = [SimulatedNode(name, make, children, stopped) for name in names]
     failure: Exception | Exit | None = None
+    if schedule is not None:
+        for node in nodes:
+            node.labels = schedule.trace.labels
     async with trio.open_nursery() as nursery:
         nursery.start_soon(network.run)
         async with trio.open_nursery() as alive:

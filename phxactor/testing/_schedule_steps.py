@@ -36,10 +36,13 @@ class Steps(trio.abc.Instrument):
     ready, but at most `PATIENCE` steps.
     """
 
-    def __init__(self, choose: Callable[[int], int], tell: Callable[[str], object]) -> None:
-        """Store the function that chooses, and the function that is told of each choice other than 0."""
+    def __init__(
+        self, choose: Callable[[int], int], tell: Callable[[str], object], show: Callable[[Pid], str] = repr
+    ) -> None:
+        """Store what chooses, what is told of each choice other than 0, and what shows a process."""
         self._choose = choose
         self._tell = tell
+        self._show = show
         self._now = 0
         self._ready_since: dict[trio.lowlevel.Task, int] = {}
         self._late_until: dict[trio.lowlevel.Task, int] = {}
@@ -96,7 +99,7 @@ class Steps(trio.abc.Instrument):
             taken = self._choose(min(len(pid.mailbox), MOST_TAKEN + 1))
             if taken:
                 pid.budget = min(pid.budget, taken)
-                self._tell(f"{pid!r} takes {taken} of {len(pid.mailbox)} messages at once")
+                self._tell(f"{self._show(pid)} takes {taken} of {len(pid.mailbox)} messages at once")
 
     def before_io_wait(self, timeout: float) -> None:
         """Note that the first batch is over."""
@@ -130,7 +133,7 @@ class Steps(trio.abc.Instrument):
 
     def _name(self, task: trio.lowlevel.Task) -> str:
         pid = self._new.get(task) or task.context.get(current)
-        return task.name if pid is None else repr(pid)
+        return task.name if pid is None else self._show(pid)
 
 
 class _Chance(Random):

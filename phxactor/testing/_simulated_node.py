@@ -35,6 +35,8 @@ class SimulatedNode:
         """Its runtime, of the present or the last life."""
         self.local: LocalNode
         """The node as its own processes see it."""
+        self.labels: dict[Runtime, str] = {}
+        """The names of runtimes in a trace, to which this node adds its own."""
         self.carriers: list[Carrier] = []
         """Its carriers, of the present or the last life."""
         self._make_carriers = carriers
@@ -136,6 +138,7 @@ class SimulatedNode:
         self._task = trio.lowlevel.current_task()
         try:
             async with open_runtime() as self.runtime:
+                self.labels[self.runtime] = self.name
                 trap_exit()
                 await self._start_children()
                 ready.set()
@@ -145,6 +148,7 @@ class SimulatedNode:
                 raise
         finally:
             self._task = None
+            self.labels.pop(self.runtime, None)
             ready.set()
             self._ended.set()
 

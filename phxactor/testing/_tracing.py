@@ -26,7 +26,7 @@ import attrs
 import trio
 
 from phxactor.otp import Call, supervisor_events
-from phxactor.runtime import Down, Exited, Monitor, Pid, Reason, current, events, format_reason, of_this_thread
+from phxactor.runtime import Down, Exited, Monitor, Pid, Reason, Runtime, current, events, format_reason, of_this_thread
 from phxactor.telemetry import Event
 
 LINES: Final = 200
@@ -72,6 +72,8 @@ class Trace:
         """The index at which printing begins: earlier actions are the setup."""
         self.last: int | None = None
         """The index at which printing ends, except for the first process's exit: later actions are the shutdown."""
+        self.labels: dict[Runtime, str] = {}
+        """The names of runtimes, if there are several: a process is shown with that of its runtime."""
         self.listeners: list[Listener] = []
         """Functions called with each happening, at once after it; they must not raise."""
 
@@ -96,8 +98,13 @@ class Trace:
 
     def tell(self, by: Pid | None, verb: str, whom: Pid | None = None, what: object = None, text: str = "") -> None:
         """Add a line; `text` is its part after the verb."""
-        who = "outside" if by is None else repr(by)
+        who = "outside" if by is None else self.show(by)
         self._add(Happening(trio.current_time(), by, verb, whom, what, _NOISE.sub("", f"{who} {verb}{text}")))
+
+    def show(self, pid: Pid) -> str:
+        """Return a process as the trace shows it."""
+        label = self.labels.get(pid.runtime) if self.labels else None
+        return repr(pid) if label is None else f"{label} {pid!r}"
 
     def remark(self, text: str) -> None:
         """Add a line that is no action of a process."""
@@ -115,15 +122,15 @@ class Trace:
         last = self.happenings[-1] if self.happenings else None
         if isinstance(message, Call) and last is not None and last.verb == "monitors" and last.whom is to:
             self.happenings.pop()
-        self.tell(current.get(None), "sends", to, message, f" {to!r}: {show(message)}")
+        self.tell(current.get(None), "sends", to, message, f" {self.show(to)}: {show(message)}")
 
     def signalled(self, to: Pid, reason: Reason) -> None:
         """Record an explicit exit signal."""
-        self.tell(current.get(None), "signals", to, reason, f" {to!r} to exit: {format_reason(reason)}")
+        self.tell(current.get(None), "signals", to, reason, f" {self.show(to)} to exit: {format_reason(reason)}")
 
     def monitored(self, owner: Pid, target: Pid | None, name: object) -> None:
         """Record a monitor."""
-        self.tell(owner, "monitors", target, name, f" {target if target is not None else name!r}")
+        self.tell(owner, "monitors", target, name, f" {repr(name) if target is None else self.show(target)}")
 
     def heard(self, event: Event, fields: Mapping[str, object]) -> None:
         """Record an event of the runtime or of a supervisor."""

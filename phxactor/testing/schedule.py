@@ -127,7 +127,12 @@ class Schedule:
         if isinstance(self._order, Random):
             self._random = self._order
         try:
-            with log_as_text(), in_turn(), tracing() as self.trace, Steps(self.choose, self.trace.remark).ordered():
+            with (
+                log_as_text(),
+                in_turn(),
+                tracing() as self.trace,
+                Steps(self.choose, self.trace.remark, self.trace.show).ordered(),
+            ):
                 yield self.trace
         except (Exception, Exit) as error:  # noqa: BLE001 - raised again
             raise self.explain(error) from error.__cause__

@@ -255,6 +255,8 @@ def test_a_lost_message_and_a_cut_are_lines_of_the_trace() -> None:
     trace = str(schedule.trace)
     for line in ("(a and b cannot hear each other)", "(all can hear one another)", "(a message from a to b is lost)"):
         assert line in trace
+    acting = {one.text.partition(" ")[0] for one in schedule.trace.happenings if "Simulated" in one.text}
+    assert acting >= {"a", "b"}, "each process is shown with its node"
     again = Schedule(schedule.deviations)
     again.run(main, again)
     assert [one.text for one in again.trace.of("remark")] == [one.text for one in schedule.trace.of("remark")]
