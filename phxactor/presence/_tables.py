@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Final, final
 import attrs
 
 from phxactor.cluster import LocalNode, Node
-from phxactor.envelope import Kind, Message
+from phxactor.envelope import EnvelopeError, Kind, Message
 from phxactor.otp import Error, Ok
 from phxactor.presence import events
 from phxactor.presence._element import Element, Meta
@@ -25,6 +25,7 @@ from phxactor.presence._options import Options
 from phxactor.presence._publisher import Publisher
 from phxactor.presence._replication import Replication, replica_of
 from phxactor.presence._set import PresenceSet
+from phxactor.presence._wire import WireError
 from phxactor.runtime import Pid, Runtime, disown, link_signal, own
 from phxactor.socket import RateLimit
 
@@ -196,7 +197,13 @@ class Receiving:
     runtime: Runtime
 
     def __call__(self, sender: Node | None, message: Message) -> None:
-        """Take a message; one of a node that is not up, or for a Presence that does not run here, is ignored."""
+        """Take a message; one of a node that is not up, or for a Presence that does not run here, is ignored.
+
+        Raises EnvelopeError for one that is wrong: the node counts it.
+        """
         tables = Tables.found(message.topic, self.runtime)
         if sender is not None and tables is not None and tables.replication is not None:
-            tables.replication.received(sender, message)
+            try:
+                tables.replication.received(sender, message)
+            except WireError as error:
+                raise EnvelopeError("json", str(error)) from None

@@ -9,7 +9,7 @@ from typing import Any, Final
 import trio
 from trio.testing import MockClock
 
-from phxactor import Application, Channel, Endpoint, LongPollOptions, Socket, channel, mount, open_runtime
+from phxactor import Application, Channel, Endpoint, LongPollOptions, Presence, Socket, channel, mount, open_runtime
 from phxactor.cluster import Beat, LocalNode, Redis, events, this_node
 from phxactor.envelope import (
     Frame,
@@ -35,6 +35,10 @@ PEER: Final = bytes(range(16))
 """A node that is up."""
 STRANGER: Final = bytes(16)[:-1] + b"\x01"
 """A sender that is no node."""
+
+
+class RoomPresence(Presence):
+    """Who is there."""
 
 
 class Room(Channel):
@@ -64,7 +68,11 @@ async def _serve(data: bytes) -> None:
                 sockets=[mount("/socket", UserSocket, longpoll=LongPollOptions())], secret_key_base=SECRET
             )
             carrier = Redis("redis://127.0.0.1", open_stream=redis.open_stream)
-            (await Application(endpoints=[endpoint], cluster=carrier).start_link(server=False)).unwrap()
+            (
+                await Application(children=[RoomPresence], endpoints=[endpoint], cluster=carrier).start_link(
+                    server=False
+                )
+            ).unwrap()
             local = this_node()
             assert local is not None
             local.watch(SCOPE, TOPIC)
@@ -131,5 +139,20 @@ NODES: Final = [
     _piece(9, _message(Kind.BROADCAST, b"no JSON")) + _piece(9, _message(Kind.BROADCAST, b"{}", event="disconnect")),
     _piece(10, encode(Message(Kind.BEAT, "", "", "", b'{"name":"peer","lost":3,"version":1}'))),
     _piece(10, encode(Message(Kind.GOODBYE, "", "", "", b""))) + _piece(9, _message(200, b"")),
+    _piece(10, encode(Message(Kind.PRESENCE, "", "RoomPresence", "delta", b'{"a":1}'))),
+    _piece(
+        10,
+        encode(
+            Message(
+                Kind.PRESENCE,
+                "",
+                "RoomPresence",
+                "delta",
+                b'{"v":1,"life":3,"after":0,"upto":2,"joins":[[1,"room:1","ann",{"phx_ref":"r"}]],"leaves":[],"more":false}',
+            )
+        ),
+    )
+    + _piece(10, encode(Message(Kind.PRESENCE, "", "RoomPresence", "ask", b'{"v":1,"life":null,"after":0}')))
+    + _piece(10, encode(Message(Kind.PRESENCE, "", "RoomPresence", "bye", b'{"v":1,"life":3}'))),
     _piece(0, b"garbage") + _piece(1, b'{"v":1,"topic":"room:1","event":"e","payload":{}}') + _piece(3, b"\x01"),
 ]
