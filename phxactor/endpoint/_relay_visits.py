@@ -15,7 +15,7 @@ import attrs
 
 from phxactor.endpoint._relay_frames import CHUNK, Frame, Verb, join_messages
 from phxactor.endpoint._relay_wire import Wire
-from phxactor.endpoint._sessions import MUCH, REQUEST_WEIGHT, LocalPublication, Session
+from phxactor.endpoint._sessions import MUCH, REQUEST_WEIGHT, SPARE, LocalPublication, Session
 from phxactor.envelope import EnvelopeError
 from phxactor.otp import Call
 from phxactor.runtime import Monitor, Shutdown, demonitor, fatal, monitor
@@ -139,6 +139,9 @@ class Visits:
             self._break_off(poll)
 
     def _publish(self, key: Key, session: Session, frame: Frame) -> None:
+        if frame.value > session.limit - SPARE:
+            self._say(key, Verb.STATUS, HTTPStatus.REQUEST_ENTITY_TOO_LARGE)
+            return
         room = session.publication(frame.value, lines=frame.verb is Verb.PUBLISH_LINES)
         if room is None:
             self._say(key, Verb.STATUS, HTTPStatus.TOO_MANY_REQUESTS)

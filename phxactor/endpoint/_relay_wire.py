@@ -8,8 +8,8 @@ from phxactor.cluster import LocalNode
 from phxactor.endpoint._relay_flow import Flow
 from phxactor.endpoint._relay_frames import CHUNK, Frame, Verb, to_message
 
-HEADS: Final = 1024
-"""Bytes that a message may have beside the data of its frame."""
+HEADS: Final = 64
+"""Bytes that a message with data may have, beside the data and the endpoint's name."""
 
 
 @final
@@ -19,7 +19,7 @@ class Wire:
     def __init__(self, node: LocalNode, scope: str) -> None:
         self._node = node
         self._scope = scope
-        self._chunk = max(1, min(CHUNK, node.max_message_bytes - HEADS))
+        self._chunk = min(CHUNK, node.max_message_bytes - HEADS - len(scope.encode()))
         self._flows: dict[bytes, Flow] = {}
 
     @property

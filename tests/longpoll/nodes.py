@@ -3,23 +3,27 @@
 from __future__ import annotations
 
 import random
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
-from typing import Final
+from http import HTTPStatus
+from typing import Any, Final
 from urllib.parse import urlencode
 
 import attrs
 import trio
 
-from phxactor import KILL, Application, Endpoint, LongPollOptions, Pid, Request, Response, Socket, mount
+from phxactor import KILL, Application, Endpoint, LongPollOptions, Ok, Pid, Request, Response, Socket, mount
 from phxactor.endpoint import ROOT, DrainOptions
+from phxactor.endpoint._longpoll import SALT
 from phxactor.endpoint._relay import Relay, RelayStatistics
+from phxactor.endpoint._relay_requests import RemoteSession
 from phxactor.endpoint._serving import Serving
 from phxactor.envelope import MAX_MESSAGE_BYTES
 from phxactor.otp import Supervisor
 from phxactor.runtime import own
 from phxactor.testing import Nodes, SimulatedNode, cluster
 from phxactor.testing._simulated_carrier import Simulated
+from phxactor.token import verify
 from tests.longpoll import polling
 from tests.longpoll.polling import PATIENCE, PEER, UserSocket
 
@@ -198,3 +202,65 @@ async def house(
     ) as nodes:
         await trio.sleep(2 * BEAT)
         yield House(nodes, random.Random(seed), [Server(node, endpoint) for node in nodes])  # noqa: S311
+
+
+NOTHING = {"status": 204, "token": "<token>", "messages": []}
+WINDOW = LongPollOptions().window
+
+
+@asynccontextmanager
+async def remote(
+    number: int = 2,
+    options: LongPollOptions | None = None,
+    **given: Any,  # noqa: ANN401
+) -> AsyncIterator[tuple[House, Server, Server, Client]]:
+    """Open a session on one node, join there, and send what follows to another one."""
+    async with house(number, options, **given) as it:
+        here, there = it.servers[:2]
+        client = await it.opened(at=here)
+        client.at = there
+        await client.join("room:1")
+        yield it, here, there, client
+
+
+def news(*numbers: int, text: str = "") -> list[object]:
+    return [[None, None, "room:1", "news", [number, text]] for number in numbers]
+
+
+class Later:
+    """What a request that waits has as its answer, later."""
+
+    def __init__(self, nursery: trio.Nursery, ask: Callable[[], Awaitable[object]]) -> None:
+        self.answer: object = None
+        self.done = trio.Event()
+        nursery.start_soon(self._run, ask)
+
+    async def _run(self, ask: Callable[[], Awaitable[object]]) -> None:
+        try:
+            self.answer = await ask()
+        except LeftError:
+            self.answer = LeftError
+        self.done.set()
+
+    async def get(self) -> object:
+        await self.done.wait()
+        return self.answer
+
+
+async def publish_by_hand(
+    server: Server, client: Client, size: int, body: bytes, meanwhile: Callable[[], Awaitable[None]] | None = None
+) -> HTTPStatus:
+    """Publish a body with an announced size, in a process; do something once there is room for it."""
+    verified = verify(SECRET, SALT, client.token)
+    assert isinstance(verified, Ok)
+    session = server.relay.find(verified.value, server.endpoint.longpolls[client.path])
+    assert isinstance(session, RemoteSession)
+    publication = session.publication(size, lines=False)
+    try:
+        if publication.admit is not None and (refused := await publication.admit()) is not None:
+            return refused
+        if meanwhile is not None:
+            await meanwhile()
+        return await publication.publish(body)
+    finally:
+        publication.end()
