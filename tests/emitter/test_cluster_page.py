@@ -127,7 +127,7 @@ def test_as_the_first_process_of_a_container_the_parent_stops_its_workers(tmp_pa
     process = subprocess.Popen(
         [UNSHARE, "--pid", "--fork", "--kill-child", *inside],
         cwd=tmp_path,
-        env={**environment(), "REDIS_URL": "redis://127.0.0.1:1"},
+        env={**environment(), "REDIS_URL": "redis://127.0.0.1:1", "SECRET_KEY_BASE": SECRET},
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
