@@ -102,12 +102,13 @@ class FakeClient:
     def close(self) -> None:
         """End the connection."""
         if self in self.redis.clients:
-            self.redis.clients.remove(self)
+            self._left()
             self.to_it.put_eof()
 
     def _left(self) -> None:
         if self in self.redis.clients:
             self.redis.clients.remove(self)
+            self.from_it.send_all_hook, self.from_it.close_hook = _broken, None  # no cycle
 
     def go_on(self) -> None:
         """Answer what came while the server was mute."""
@@ -168,6 +169,10 @@ class FakeClient:
                 raise AssertionError(options)
         self.name = name
         self.say(b"%%2\r\n%b:3\r\n%b%b" % (bulk(b"proto"), bulk(b"role"), bulk(self.redis.role)))
+
+
+async def _broken() -> None:
+    raise trio.BrokenResourceError
 
 
 def bulk(text: bytes) -> bytes:
