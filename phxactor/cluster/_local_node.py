@@ -276,18 +276,23 @@ class LocalNode:
         if (one := self._carried.get(carrier.name)) is not None:
             one.refuse(fault)
 
-    def gap(self, carrier: Carrier, sender_id: bytes | None, since: float) -> None:
+    def gap(self, carrier: Carrier, sender_id: bytes | None, since: float) -> bool:
         """Note that messages of a node, or of all nodes of a carrier (None), were lost on their way here.
 
         `since` is when something was last heard before, in seconds of the runtime's clock. For a sender that is no
         node that is up, such as an emitter, None is told.
+
+        Returns whether it is told: not if another carrier covers the sender, since it has brought everything.
         """
+        if sender_id is not None and not (self._alone or self._comes_by(carrier, sender_id)):
+            return False
         node = None if sender_id is None else self._view.nodes.get(sender_id)
         if (one := self._carried.get(carrier.name)) is not None:
             one.gaps += 1
         if events.gap.handlers:
             events.gap.emit(node=node, carrier=carrier.name, seconds=self.runtime.now() - since)
         self._monitors.tell(Gap(node, carrier.name, since))
+        return True
 
     def away(self, carrier: Carrier, why: str) -> None:
         """Note that a carrier cannot carry; `why` is in words and holds no secret. Nobody waits for it any more.

@@ -81,9 +81,8 @@ class Peers:
             beats.heard[sender] = now
         if self._owed and sender in self._owed and sender in beats.heard:  # up, or nobody would be told
             since, missed = self._owed.pop(sender), True
+        if missed and self._node.gap(self._carrier, sender, since):
             self._untold = None
-        if missed:
-            self._node.gap(self._carrier, sender, since)
         if message:
             self._node.received(self._carrier, sender, message)
         return missed

@@ -91,3 +91,25 @@ async def test_no_gap_of_nobody_beside_that_of_a_node(autojump_clock: MockClock)
         these.heard(OTHER.id, NEWS)
         await silence(these)
         assert await told() == [NodeUp(OTHER), Gap(OTHER, "memory", since), NodeDown(OTHER, "silent")]
+
+
+async def test_a_node_that_another_carrier_covers_makes_no_gap_but_an_emitter_may_have_been_missed(
+    autojump_clock: MockClock,
+) -> None:
+    one, covering = InMemory([], "one"), InMemory([], "covering")
+    covering.group = OTHER.group
+    async with open_runtime():
+        (await Cluster([one, covering], name="this@web1").start_link()).unwrap()
+        await wait_all_tasks_blocked()
+        node = this_node()
+        assert node is not None
+        monitor_nodes()
+        these = Peers(node, one)
+        since = trio.current_time()
+        these.heard(OTHER.id, beat(OTHER))
+        these.reconnected(since)
+        for _ in range(6):
+            these.heard(OTHER.id, beat(OTHER, lost=5))
+            await trio.sleep(1)
+            these.judge()
+        assert await told() == [NodeUp(OTHER), Gap(None, "one", since)]
