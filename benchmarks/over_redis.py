@@ -20,7 +20,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from typing import Final
 
 import trio
@@ -79,11 +79,14 @@ def redis_server() -> Iterator[int]:
 def run(port: int, mode: str) -> tuple[float, float]:
     """Return the CPU time of both nodes for each broadcast, in microseconds; if one only sends, it is the first."""
     command = [sys.executable, "-m", "benchmarks.over_redis", "node", str(port), mode]
-    with (
-        subprocess.Popen([*command, "second"], stdout=subprocess.PIPE) as second,
-        subprocess.Popen([*command, "first"], stdout=subprocess.PIPE) as first,
-    ):
-        one, two = (json.loads(each.communicate()[0]) for each in (first, second))
+    on = cores()
+    with ExitStack() as running:
+        processes = []
+        for role, core in (("second", on.load), ("first", on.server)):
+            with on.children_on(core):
+                process = subprocess.Popen([*command, role], stdout=subprocess.PIPE)
+            processes.append(running.enter_context(process))
+        two, one = (json.loads(each.communicate()[0]) for each in processes)
     return one, two
 
 
