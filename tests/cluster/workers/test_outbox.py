@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import attrs
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -59,13 +60,13 @@ def test_what_comes_out_is_in_order_and_every_loss_shows_in_the_numbers(steps: l
         elif what == "beat":
             outbox.beat()
         elif what == "open":
-            outbox.open = True
+            outbox.reopen()
         else:
             outbox.add_ahead(frame(FrameKind.CONFIRM, 1))
         assert outbox.size <= LIMIT + HEAD_BYTES
     while data := outbox.chunk():
         receiver.take(data)
-    outbox.beat()
+    outbox.reopen()
     receiver.take(outbox.chunk())
     assert (receiver.received, receiver.missed) == (added - dropped, dropped)
     assert outbox.size == 0
@@ -117,3 +118,65 @@ def test_a_goodbye_is_the_last_frame() -> None:
         kinds.append(got[0])
     assert kinds == [FrameKind.BEAT, FrameKind.MESSAGE, FrameKind.GOODBYE]
     assert outbox.chunk() == b""
+
+
+@attrs.define
+class Gaps:
+    """Finds the frames before which something is missing."""
+
+    reader: FrameReader = attrs.field(factory=FrameReader)
+    seen: int = 0
+
+    def of(self, data: bytes) -> list[tuple[FrameKind, int]]:
+        found = []
+        self.reader.feed(data)
+        while (got := self.reader.next()) is not None:
+            kind, number, _ = got
+            if number > self.seen + (kind == FrameKind.MESSAGE):
+                found.append((FrameKind(kind), number))
+            self.seen = number
+        return found
+
+
+def test_what_is_lost_while_a_node_is_silent_is_one_gap() -> None:
+    """Its socket may have room for beats all the time, but they tell of nothing until it is heard again."""
+    outbox, gaps = Outbox(), Gaps()
+    outbox.add(b"one")
+    outbox.drop()
+    for _ in range(5):
+        outbox.add(b"lost")
+        outbox.beat()
+        assert gaps.of(outbox.chunk()) == []
+    outbox.reopen()
+    assert gaps.of(outbox.chunk()) == [(FrameKind.BEAT, 6)]
+    outbox.add(b"seven")
+    outbox.beat()
+    assert gaps.of(outbox.chunk()) == []
+
+
+def test_a_node_that_reads_too_slowly_has_few_gaps() -> None:
+    """It takes half of what is said: without a pause after each overflow, it would miss something again and again."""
+    outbox, gaps, found = Outbox(8 * CHUNK), Gaps(), 0
+    steps = 64
+    for _ in range(steps):
+        for _ in range(8):
+            outbox.add(bytes(CHUNK // 4 - HEAD_BYTES))
+        found += len(gaps.of(outbox.chunk()))
+    assert 0 < found <= steps / 4
+
+
+def test_beats_after_a_goodbye_are_no_fault() -> None:
+    """A node that leaves goes on to beat until all is written."""
+    outbox = Outbox()
+    for _ in range(10):
+        outbox.add(bytes(100_000))
+    outbox.goodbye()
+    reader, seen = FrameReader(), 0
+    for _ in range(8):
+        outbox.beat()
+        reader.feed(outbox.chunk())
+        while (got := reader.next()) is not None:
+            if got[0] != FrameKind.GOODBYE:
+                assert got[1] >= seen
+                seen = got[1]
+    assert seen == 10

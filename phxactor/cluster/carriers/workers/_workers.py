@@ -153,7 +153,10 @@ class Workers:
         cut = self._cut.pop(line.node.id, None)
         missed = line.was_up or cut is not None
         line.is_silent = False
-        line.is_up = line.was_up = line.outbox.open = True
+        line.is_up = line.was_up = True
+        if not line.outbox.open:
+            line.outbox.reopen()
+            self.mark(line)
         self._node.up(self, line.node)
         if missed:
             line.since = line.since if cut is None else cut
