@@ -232,7 +232,8 @@ class Publisher:
         if publication.encoded is None:
             self._flush(name, publication)
             topic = self._online.topics.get(name)
-            publication.encoded = b"{}" if topic is None else orjson.dumps(topic.grouped())
+            # A copy: what orjson returns may take four times its length.
+            publication.encoded = b"{}" if topic is None else bytes(memoryview(orjson.dumps(topic.grouped())))
         return publication.encoded
 
     def end(self) -> None:

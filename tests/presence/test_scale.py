@@ -1,0 +1,108 @@
+"""Large topics: few diffs, one encoding for many, little memory."""
+
+from __future__ import annotations
+
+import gc
+import tracemalloc
+
+import orjson
+import trio
+
+from phxactor import KILL, Pid, Presence, PubSub, open_runtime, spawn
+from phxactor.presence._options import AT_ONCE, LONGEST, window_of
+from phxactor.presence._tables import Tables
+from phxactor.runtime import own
+from phxactor.testing import settle
+from tests.presence.rooms import member, socket_of
+
+
+class Many(Presence, pubsub=PubSub("news")):
+    """Has no callbacks."""
+
+
+def test_PR45_PR146_the_window_grows_with_the_topic() -> None:
+    assert [window_of(count) for count in (0, 1, AT_ONCE, 1_000, 10_000)] == [0.0, 0.0, 0.0, 0.01, 0.1]
+    assert window_of(10_000_000) == LONGEST
+
+
+async def living(count: int) -> list[Pid]:
+    """Start processes that wait."""
+    pids = [spawn(trio.sleep_forever) for _ in range(count)]
+    await settle()
+    return pids
+
+
+def tables_of(pid: Pid) -> Tables:
+    """Return the tables of the Presence in a process's runtime."""
+    tables = Tables.found("Many", pid.runtime)
+    assert tables is not None
+    return tables
+
+
+async def test_PR45_PR127_PR146_a_storm_is_few_diffs_and_all_clients_are_right(
+    autojump_clock: trio.abc.Clock,
+) -> None:
+    async with open_runtime() as runtime:
+        await Many.start_link()
+        socket = socket_of(Many)
+        early = await member(socket)
+        pids = await living(3000)
+        for number, pid in enumerate(pids):
+            Many.track("t:1", f"k{number}", pid=pid)
+        late = await member(socket, key="late")
+        for pid in pids[:2000]:
+            runtime.exit(pid, KILL)
+        await trio.sleep(2)
+        assert await early.fold() == await late.fold()
+        assert set(await late.fold()) == set(Many.list("t:1"))
+        assert len(Many.list("t:1")) == 1001
+        assert len(early.diffs) < AT_ONCE + 10
+        assert len(late.diffs) < 5
+
+
+async def test_PR140_PR147_the_state_is_encoded_once_between_two_diffs(autojump_clock: trio.abc.Clock) -> None:
+    async with open_runtime():
+        await Many.start_link()
+        pids = await living(1001)
+        for number, pid in enumerate(pids[:1000]):
+            Many.track("t", f"k{number}", pid=pid)
+        await trio.sleep(1)
+        publisher = tables_of(pids[0]).publisher
+        first = publisher.state("t")
+        assert publisher.state("t") is first
+        assert len(orjson.loads(first)) == 1000
+        Many.track("t", "now", pid=pids[1000])  # the first diff after a while goes out at once
+        second = publisher.state("t")
+        assert "now" in orjson.loads(second)
+        Many.update("t", "now", {"n": 1}, pid=pids[1000])
+        assert publisher.state("t") is second
+        await trio.sleep(1)
+        assert orjson.loads(publisher.state("t"))["now"]["metas"][0]["n"] == 1
+
+
+async def test_PR131_a_tracked_process_takes_little_and_leaves_nothing(autojump_clock: trio.abc.Clock) -> None:
+    async with open_runtime() as runtime:
+        await Many.start_link()
+        pids = await living(2000)
+        tables = tables_of(pids[0])
+        for pid in pids:
+            own(pid, print)  # as each channel has, from its PubSub
+        for topics in (1, len(pids)):
+            gc.collect()
+            tracemalloc.start()
+            before = tracemalloc.get_traced_memory()[0]
+            for number, pid in enumerate(pids):
+                Many.track(f"t{number % topics}", f"user {number}", {"online_at": 1_700_000_000 + number}, pid=pid)
+                tables.publisher.state(f"t{number % topics}")
+            await trio.sleep(2)
+            taken = tracemalloc.get_traced_memory()[0] - before
+            tracemalloc.stop()
+            assert taken / len(pids) < 1536
+            for pid in pids:
+                Many.untrack_all(pid=pid)
+            await trio.sleep(2)
+            assert Many.topics() == {}
+            assert not list(tables.set.owners())
+            assert not tables.publisher._publications  # noqa: SLF001 - that nothing stays is what the test is about
+        for pid in pids:
+            runtime.exit(pid, "shutdown")
