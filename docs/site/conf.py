@@ -42,6 +42,7 @@ CONTENTS: Final = {
         "docs/command-line",
         "docs/asgi",
         "docs/cluster",
+        "docs/workers",
         "docs/redis",
         "docs/emitter",
         "docs/envelope",

@@ -18,7 +18,7 @@ from phxactor.cluster.carriers.workers import this_worker
 from phxactor.endpoint import log_requests
 from phxactor.http import MAX_PORT
 from phxactor.runtime import STUCK_AFTER, Collector
-from phxactor.workers import Count, check_count, check_watchfiles, run_parent
+from phxactor.workers import Count, check_count, check_watchfiles, run_parent, with_redis
 
 Port: TypeAlias = Annotated[int, Parameter(validator=Number(gte=0, lte=MAX_PORT))]
 
@@ -42,6 +42,7 @@ def serve(
     collector: Annotated[Collector, _option("COLLECTOR")] = "processes",
     workers: Annotated[int | Literal["auto"] | None, _option("WORKERS")] = None,
     reload: Annotated[bool, _option("RELOAD", negative="")] = False,
+    redis: Annotated[str | None, _option("REDIS")] = None,
 ) -> None:
     """Serve an application or an endpoint until Ctrl-C or SIGTERM.
 
@@ -66,6 +67,8 @@ def serve(
         workers: how many worker processes serve; `auto` for one per processor. Without it, this process serves itself.
         reload: for development: start a new worker when a file of the program changes. If it cannot start, the old one
             stays, and the error is shown. By default one worker.
+        redis: the URL of a Redis server, for nodes on several machines. One with a password stands better in the
+            environment variable, since `ps` shows arguments.
     """
     if reload and workers is None:
         workers = 1
@@ -79,8 +82,10 @@ def serve(
         port = _platforms_port()
     application = find_application(target, factory=factory)
     try:
+        if redis is not None:
+            application = with_redis(application, redis)
         application.child_spec(host=host, port=port, path=unix, tls=context)
-    except ValueError as error:
+    except (ValueError, ImportError) as error:
         raise SystemExit(str(error)) from None
     log_to_stderr(log_level, this_worker())
     if access_log:

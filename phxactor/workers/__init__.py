@@ -3,7 +3,7 @@
 from phxactor.workers._admin import FolderError, ask_state, parents, publish
 from phxactor.workers._files import check_watchfiles
 from phxactor.workers._parent import NAME
-from phxactor.workers._run import Count, check_count, run, run_parent
+from phxactor.workers._run import Count, check_count, run, run_parent, with_redis
 from phxactor.workers._state import ParentState, WorkerState
 
 __all__ = [
@@ -19,4 +19,5 @@ __all__ = [
     "publish",
     "run",
     "run_parent",
+    "with_redis",
 ]

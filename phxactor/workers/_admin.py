@@ -30,8 +30,10 @@ from phxactor.workers._state import ParentState
 
 SECONDS: Final = 2.0
 """Seconds that a client may take, and that it waits."""
-MAX_LINE: Final = 2 * 1024 * 1024
-"""Most bytes of a line: an envelope of 1 MiB as base64."""
+MAX_ENVELOPE: Final = 140_000
+"""Most bytes of an envelope: as base64 it fits into one message of a control line."""
+MAX_LINE: Final = 200_000
+"""Most bytes of a line."""
 _PRIVATE: Final = 0o700
 
 
@@ -147,7 +149,12 @@ def ask_state(parent: int) -> ParentState:
 
 
 def publish(parent: int, envelope: bytes) -> bool:
-    """Have one of a parent's workers publish an envelope; False if none serves. Raises as `ask_state`."""
+    """Have one of a parent's workers publish an envelope; False if none serves.
+
+    Raises as `ask_state`, and ValueError if the envelope has more than `MAX_ENVELOPE` bytes.
+    """
+    if len(envelope) > MAX_ENVELOPE:
+        raise ValueError(f"a message by the workers has at most {MAX_ENVELOPE} bytes; it has {len(envelope)}")
     return _ask(parent, b"publish " + b64encode(envelope)) == b"true"
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 from collections.abc import Sequence
 from pathlib import Path
@@ -37,6 +38,7 @@ def watcher_spec(folders: Sequence[Path], parent: str) -> ChildSpec:
 
 
 def _start(folders: Sequence[Path], parent: str) -> Ok[Pid]:
+    logging.getLogger("watchfiles").setLevel(logging.WARNING)  # the reload has a line of its own
     stop = threading.Event()
     token = trio.lowlevel.current_trio_token()
     pid = self_pid().runtime.spawn(_tell, parent, link=True, initial_call="Files")

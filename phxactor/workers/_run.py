@@ -12,10 +12,12 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from pathlib import Path as FilePath
 from typing import Literal, TypeAlias
 
+import attrs
 import trio
 
 from phxactor import _checks as check
 from phxactor import endpoint, runtime, systemd
+from phxactor.cluster.carriers.redis import Redis
 from phxactor.cluster.carriers.workers import this_worker
 from phxactor.endpoint import STOPPING, Application, Endpoint, ServiceManager
 from phxactor.net import Path, create_counts
@@ -40,6 +42,7 @@ def run(
     main: Application | Endpoint | Callable[..., Awaitable[object]],
     *args: object,
     workers: Count | None = None,
+    redis: str | None = None,
     host: str | None = None,
     port: int | None = None,
     path: Path | None = None,
@@ -65,6 +68,8 @@ def run(
         main: an application, an endpoint, or an async function, which is the first process.
         args: the arguments of the function.
         workers: how many worker processes serve; "auto" for one per processor. By default this process serves itself.
+        redis: the URL of a Redis server, by which nodes on several machines hear of one another; the same as
+            `Application(cluster=Redis(url))`.
         host: the address to listen on, instead of the endpoint's own.
         port: the port to listen on, instead of the endpoint's own.
         path: a Unix socket to listen on, instead of host and port.
@@ -83,9 +88,13 @@ def run(
         TypeError: `main` is none of the three, `children` or `workers` are given without an endpoint, or `host`,
             `port`, `path` or `tls` with a function.
         ValueError: `host`, `port`, `path` or `tls` is given, and the application has not exactly one endpoint; or
-            `workers` is no number from 1 to 256.
+            `workers` is no number from 1 to 256; or `redis` is no URL, or the application has a `cluster` already.
+        ImportError: `redis` is given, and the extra of this name is not installed.
 
     """
+    if redis is not None:
+        main = with_redis(main, redis, children)
+        children = ()
     if workers is not None:
         check_count(workers)
         if not isinstance(main, Application | Endpoint):
@@ -115,6 +124,19 @@ def run(
         collector=collector,
         worker=worker,
     )
+
+
+def with_redis(
+    main: Application | Endpoint | Callable[..., Awaitable[object]], url: str, children: Sequence[Child] = ()
+) -> Application:
+    """Return an application that is a node of a cluster by a Redis server. Raises as `run` does."""
+    if isinstance(main, Endpoint):
+        main = Application(children=children, endpoints=[main])
+    if not isinstance(main, Application):
+        raise TypeError("redis goes with an application or an endpoint")
+    if main.cluster is not None:
+        raise ValueError("the application has a cluster already: say there which Redis server it uses")
+    return attrs.evolve(main, cluster=Redis(url))
 
 
 def check_count(workers: object) -> None:

@@ -11,6 +11,7 @@ from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 
+import orjson
 import pytest
 import trio
 
@@ -277,3 +278,55 @@ def test_every_kind_of_place_is_shared(tmp_path: Path) -> None:
             assert sock.recv(1000).startswith(b"HTTP/1.1 200 ")
         assert started.stop()[0] == 0
     assert not (tmp_path / "other.sock").exists()
+
+
+def test_systemd_is_told_by_the_parent_and_a_reload_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as systemd:
+        systemd.bind(str(tmp_path / "notify"))
+        systemd.settimeout(PATIENCE)
+        monkeypatch.setenv("NOTIFY_SOCKET", str(tmp_path / "notify"))
+        monkeypatch.setenv("WATCHDOG_USEC", "2000000")
+        told: list[bytes] = []
+
+        def hear(beginning: bytes) -> None:
+            while not told or not told[-1].startswith(beginning):
+                told.append(systemd.recv(1000))
+
+        with served(tmp_path) as program:
+            hear(b"READY=1\nSTATUS=2 workers")
+            hear(b"WATCHDOG=1")
+            program.reload()
+            hear(b"RELOADING=1\nMONOTONIC_USEC=")
+            hear(b"READY=1")
+            assert program.program.stop(signal.SIGTERM)[0] == 0
+            hear(b"STOPPING=1")
+        words = [one.partition(b"=")[0] for one in told if one != b"WATCHDOG=1"]
+        assert words == [b"READY", b"RELOADING", b"READY", b"STOPPING"]
+
+
+async def test_a_change_of_a_file_brings_new_code_and_an_error_leaves_the_old(tmp_path: Path) -> None:
+    with served(tmp_path, "--reload", workers=1) as program:
+        async with connected(program, 1) as (client,):
+            program.change("VERSION = 1", "VERSION = 1 / 0")
+            await trio.to_thread.run_sync(program.says, "the reload failed")
+            assert "reloading: served.py changed" in program.text
+            assert program.text.count("ZeroDivisionError") == 1
+            assert (await trio.to_thread.run_sync(ask, program.port)).split()[1] == "1"
+            program.change("VERSION = 1 / 0", "VERSION = 2")
+            await trio.to_thread.run_sync(program.says, "new workers serve")
+            assert (await client.until_closed())[1] == Closed(1012)
+            assert (await trio.to_thread.run_sync(ask, program.port)).split()[1] == "2"
+
+
+async def test_the_command_line_broadcasts_by_the_workers(tmp_path: Path) -> None:
+    with served(tmp_path) as program:
+        async with connected(program, 6) as clients:
+            for client in clients:
+                await client.ask(["1", "0", "room:1", "phx_join", {}])
+            pid = str(program.program.process.pid)
+            said = await trio.to_thread.run_sync(
+                lambda: run("broadcast", "room:1", "news", '{"a": 1}', "--workers", pid, cwd=tmp_path)
+            )
+            assert said == (0, f"a worker of process {pid} broadcasts it\n", "")
+            for client in clients:
+                assert orjson.loads(str(await client.next())) == [None, None, "room:1", "news", {"a": 1}]
