@@ -11,7 +11,7 @@ from trio.testing import MockClock
 from phxactor import Application, Endpoint
 from phxactor.cluster import Cluster, Redis
 from phxactor.envelope import Frame, Kind, Message, Seal, encode
-from phxactor.runtime import open_runtime
+from phxactor.runtime import Exit, open_runtime
 from tests.cluster.redis.fake_redis import FakeRedis
 from tests.cluster.redis.nodes import SCOPE, SECRET, all_see_all, nodes, until
 
@@ -179,6 +179,7 @@ async def test_without_a_secret_the_json_form_is_taken(autojump_clock: MockClock
         ("redis://host/3", "do not separate"),
         ("redis://host?db=3", "no query"),
         ("redis://alice@host", "no password"),
+        (f"redis://{'a' * 70}.test", "no name"),
         ("unix://path", "three slashes"),
         ("unix:///", "three slashes"),
     ],
@@ -222,3 +223,17 @@ async def test_the_secret_is_that_of_the_endpoints(autojump_clock: MockClock) ->
         one = Application(cluster=Redis("redis://h", open_stream=redis.open_stream), endpoints=[endpoint])
         (await one.start_link(server=False)).unwrap()
         await until(a.node.nodes)
+
+
+async def test_one_object_is_the_carrier_of_one_node_at_a_time(
+    autojump_clock: MockClock, caplog: pytest.LogCaptureFixture
+) -> None:
+    redis = FakeRedis()
+    one = carrier(redis)
+    for _ in range(2):
+        async with nodes(lambda: one, "a") as (a,):
+            assert a.node.id
+    async with nodes(lambda: one, "a"):
+        with pytest.raises(Exit, match="uses Redis"):
+            async with open_runtime():
+                await Cluster(one).start_link()

@@ -104,7 +104,15 @@ class Redis:
         return f"Redis({str(self._address)!r}, prefix={self.prefix!r})"
 
     def child_spec(self, node: LocalNode) -> ChildSpec:
-        """Return the child specification of the connection's process. Raises ValueError if there is no secret."""
+        """Return the child specification of the connection's process.
+
+        Raises:
+            ValueError: there is no secret, or another node of this program uses this object.
+
+        """
+        before: Exchange | None = getattr(self, "_exchange", None)
+        if before is not None and before.is_running:
+            raise ValueError(f"another node of this program uses {self!r}: make one for each")
         secret = self._secret
         if secret is DERIVED:
             if node.secret is None:  # an open cluster is made by `secret=None` only

@@ -23,7 +23,7 @@ from phxactor.cluster.carriers.redis._exchange import Exchange
 from phxactor.cluster.carriers.redis._pauses import Pauses
 from phxactor.cluster.carriers.redis._resp import Parser, ProtocolError
 from phxactor.cluster.carriers.redis._url import Address
-from phxactor.runtime import Exit, Exited, receive, self_pid, trap_exit
+from phxactor.runtime import Exit, Exited, Reason, receive, self_pid, trap_exit
 
 OpenStream: TypeAlias = Callable[[], Awaitable[trio.abc.Stream]]
 """Opens a stream to Redis; raises OSError or trio.BrokenResourceError."""
@@ -63,15 +63,24 @@ class Connection:
     async def run(self) -> None:
         """Run the process."""
         trap_exit()
+        self._exchange.is_running = True
+        try:
+            reason = await self._until_told()
+        finally:
+            self._exchange.is_running = False
+        raise Exit(reason)
+
+    async def _until_told(self) -> Reason:
+        """Connect until the parent says that it is enough; return its reason."""
+        parent = self_pid().parent
         async with trio.open_nursery() as nursery:
             nursery.start_soon(self._connect_for_ever)
             nursery.start_soon(self._beat)
-            parent = self_pid().parent
             while type(told := await receive()) is not Exited or told.pid is not parent:
                 pass  # nobody else has anything to say to it
             await self._say_goodbye()
             nursery.cancel_scope.cancel()
-        raise Exit(told.reason)
+        return told.reason
 
     async def _say_goodbye(self) -> None:
         """Say that this node leaves, and wait a moment until Redis has taken that and all that was said before."""

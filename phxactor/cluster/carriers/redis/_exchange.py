@@ -50,6 +50,8 @@ class Exchange:
         """What is said on the current connection, once Redis has let us in."""
         self.wake: Callable[[], None] = _nothing
         """Wakes the task that writes."""
+        self.is_running = False
+        """Whether the process of the connection runs."""
         self.last_heard = node.runtime.now()
         """When something was last heard."""
         self.last_echo = self.last_heard

@@ -61,6 +61,10 @@ class Address:
             return cls("", 0, path, secure=False, user=user, password=password)
         if not parts.hostname:
             raise ValueError(f"there is no host in the URL of Redis: {_FORMS}")
+        try:
+            parts.hostname.encode("idna")
+        except UnicodeError:
+            raise ValueError(f"the host in the URL of Redis is no name: {parts.hostname!r:.100}") from None
         if path not in ("", "/", "/0"):
             raise ValueError(
                 "the URL of Redis names a database, and Redis's databases do not separate what is published: "
