@@ -5,6 +5,8 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING, final
 
+import attrs
+
 from phxactor.cluster import events
 from phxactor.cluster._statistics import Away, CarrierStatistics
 from phxactor.cluster._tally import Tally
@@ -36,6 +38,23 @@ class Carried:
         """The counts at the last `traffic`."""
         self.drops = Tally(self.name, events.dropping, runtime.timers)
         self.refused = Tally(self.name, events.refusing, runtime.timers)
+
+    def go(self, why: str, now: float) -> bool:
+        """Note that it cannot carry, or still cannot, for this reason. Returns whether it could."""
+        could = self.away is None
+        self.away = Away(self.name, why, now, time.time()) if self.away is None else attrs.evolve(self.away, why=why)
+        if not self.is_told:
+            self.is_told = True
+            if events.away.handlers:
+                events.away.emit(carrier=self.name, why=why)
+        return could
+
+    def come_back(self, now: float) -> None:
+        """Note that it can carry again."""
+        seconds = 0.0 if self.away is None else now - self.away.since
+        self.away, self.is_told = None, False
+        if events.back.handlers:
+            events.back.emit(carrier=self.name, seconds=seconds)
 
     def drop(self, why: str, messages: int, size: int) -> None:
         """Count messages that could not go."""

@@ -7,20 +7,16 @@ hand it messages and handlers; carriers hand it what comes (see `_carrier`). All
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, Final, TypeAlias, final
 
-import attrs
-import trio
-
 from phxactor.cluster import events
 from phxactor.cluster._carried import Carried
-from phxactor.cluster._interest import Interest
-from phxactor.cluster._monitoring import Gap, Monitors, NodeDown, NodeUp
+from phxactor.cluster._monitoring import Monitors
 from phxactor.cluster._node import Node
-from phxactor.cluster._statistics import Away, Health, NodeStatistics
+from phxactor.cluster._statistics import Health, NodeStatistics
 from phxactor.cluster._view import View
+from phxactor.cluster._watching import Watching
 from phxactor.envelope import MAX_MESSAGE_BYTES, EnvelopeError, Message, decode, encode, lane_of
 
 if TYPE_CHECKING:
@@ -35,8 +31,6 @@ NAME: Final = "cluster"
 """The registered name of the cluster's supervisor."""
 TRAFFIC: Final = 10.0
 """Seconds between two events `traffic`."""
-CONFIRM: Final = 1.0
-"""Seconds that `confirmed` waits at most (CL15)."""
 
 
 @final
@@ -68,13 +62,10 @@ class LocalNode:
         self._names: frozenset[str] = frozenset()
         """Their names."""
         self._alone = len(carriers) == 1
-        self._view = View()
-        self._interest = Interest()
-        self._waiters: dict[str, trio.Event] = {}
-        self._handlers: dict[int, Handler] = {}
         self._monitors = Monitors()
-        self._telling: Timer | None = None
-        self._ending: Timer | None = None
+        self._view = View(self._monitors)
+        self._watching = Watching(runtime, self._carried)
+        self._handlers: dict[int, Handler] = {}
         self._traffic: Timer | None = None
 
     @staticmethod
@@ -109,8 +100,8 @@ class LocalNode:
         """Return the current counts."""
         return NodeStatistics(
             nodes=len(self._view.nodes),
-            lanes=len(self._interest.lanes),
-            unconfirmed=len(self._interest.unconfirmed),
+            lanes=len(self._watching.lanes),
+            unconfirmed=self._watching.unconfirmed,
             carriers={name: one.statistics(len(self._view.reached(name))) for name, one in self._carried.items()},
         )
 
@@ -188,58 +179,37 @@ class LocalNode:
 
         The carriers are told at the end of this pass of the scheduler, of all new topics at once.
         """
-        if self._carried and self._interest.watch(lane_of(scope, topic), self._names):
-            self._telling = self.runtime.timers.add(0.0, self._tell_new, None)
+        self._watching.watch(lane_of(scope, topic), self._names)
 
     def unwatch(self, scope: str, topic: str) -> None:
         """End that after a grace of 5 s: PubSub calls this after the last subscriber."""
-        now = self.runtime.now()
-        if self._carried and self._interest.unwatch(lane_of(scope, topic), now):  # else the node has ended
-            self._after_grace(now)
+        self._watching.unwatch(lane_of(scope, topic))
 
     def is_confirmed(self, scope: str, topic: str) -> bool:
         """Say whether `confirmed` would return at once."""
-        return not self._interest.unconfirmed or lane_of(scope, topic) not in self._interest.unconfirmed
+        return self._watching.is_confirmed(lane_of(scope, topic))
 
     async def confirmed(self, scope: str, topic: str) -> None:
         """Wait until each carrier that is not away has confirmed a topic that is watched, a second at most (CL15).
 
         From then on no message is missed that another node publishes on it.
         """
-        lane = lane_of(scope, topic)
-        if lane not in self._interest.unconfirmed:
-            return
-        done = self._waiters.get(lane)
-        if done is None:
-            done = self._waiters[lane] = trio.Event()
-        with trio.move_on_after(CONFIRM) as limit:
-            await done.wait()
-        if limit.cancelled_caught and events.watch_late.handlers:
-            events.watch_late.emit(lane=lane)
+        await self._watching.confirmed(lane_of(scope, topic))
 
     def lanes(self) -> list[str]:
         """List all lanes that are watched: a carrier asks when it connects."""
-        return list(self._interest.lanes)
+        return list(self._watching.lanes)
 
     # --------------------------------------------------------------------------------- called by carriers
 
     def up(self, carrier: Carrier, node: Node) -> None:
         """Note that a carrier reaches a node; again changes nothing."""
-        if node.id != self.id and self._view.up(carrier.name, node):
-            if events.node_up.handlers:
-                events.node_up.emit(node=node, carrier=carrier.name)
-            self._monitors.tell(NodeUp(node))
+        if node.id != self.id:
+            self._view.up(carrier.name, node)
 
     def down(self, carrier: Carrier, node_id: bytes, reason: DownReason) -> None:
         """Note that a carrier reaches a node no longer; one that it did not reach changes nothing."""
-        node = self._view.down(carrier.name, node_id)
-        if node is not None:
-            if reason == "left":
-                if events.node_left.handlers:
-                    events.node_left.emit(node=node, carrier=carrier.name)
-            elif events.node_down.handlers:
-                events.node_down.emit(node=node, carrier=carrier.name, reason=reason)
-            self._monitors.tell(NodeDown(node, reason))
+        self._view.down(carrier.name, node_id, reason)
 
     def received(self, carrier: Carrier, sender_id: bytes, message: bytes) -> None:
         """Take a message that has come, in the order in which its sender published it. Raises nothing.
@@ -286,12 +256,9 @@ class LocalNode:
         """
         if sender_id is not None and not (self._alone or self._comes_by(carrier, sender_id)):
             return False
-        node = None if sender_id is None else self._view.nodes.get(sender_id)
         if (one := self._carried.get(carrier.name)) is not None:
             one.gaps += 1
-        if events.gap.handlers:
-            events.gap.emit(node=node, carrier=carrier.name, seconds=self.runtime.now() - since)
-        self._monitors.tell(Gap(node, carrier.name, since))
+            self._view.gap(carrier.name, sender_id, since, self.runtime.now())
         return True
 
     def away(self, carrier: Carrier, why: str) -> None:
@@ -300,32 +267,20 @@ class LocalNode:
         While it is away, another `why` replaces the one before, without an event; the first one is always told.
         """
         one = self._carried.get(carrier.name)
-        if one is None:
-            return
-        if one.away is None:
-            one.away = Away(one.name, why, self.runtime.now(), time.time())
+        if one is not None and one.go(why, self.runtime.now()):
             self._set_there()
-            self._release(self._interest.without(one.name))
-        else:
-            one.away = attrs.evolve(one.away, why=why)
-        if not one.is_told:
-            one.is_told = True
-            if events.away.handlers:
-                events.away.emit(carrier=one.name, why=why)
+            self._watching.without(one.name)
 
     def back(self, carrier: Carrier) -> None:
         """Note that a carrier can carry, and has what `lanes` lists."""
         one = self._carried.get(carrier.name)
         if one is not None and one.away is not None:
-            seconds = self.runtime.now() - one.away.since
-            one.away, one.is_told = None, False
+            one.come_back(self.runtime.now())
             self._set_there()
-            if events.back.handlers:
-                events.back.emit(carrier=one.name, seconds=seconds)
 
     def watched(self, carrier: Carrier, lanes: Iterable[str]) -> None:
         """Note that from now on no message on these lanes is missed."""
-        self._release(self._interest.confirmed(carrier.name, lanes))
+        self._watching.watched(carrier.name, lanes)
 
     def dropped(self, carrier: Carrier, why: str, messages: int, size: int) -> None:
         """Count messages that could not go, of `size` bytes together; `why` is one of few words."""
@@ -354,17 +309,16 @@ class LocalNode:
 
     def end(self) -> None:
         """End the node with its supervisor: it says and hears nothing more, and nobody waits for it."""
-        for timer in (self._telling, self._ending, self._traffic):
-            if timer is not None:
-                self.runtime.timers.discard(timer)
-        self._telling = self._ending = self._traffic = None
+        if self._traffic is not None:
+            self.runtime.timers.discard(self._traffic)
+            self._traffic = None
         for one in self._carried.values():
             one.end()
         self._carried.clear()
         self._set_there()
         self._handlers.clear()
         self._monitors.end()
-        self._release(list(self._waiters))
+        self._watching.end()
 
     # ------------------------------------------------------------------------------------------- private
 
@@ -381,35 +335,7 @@ class LocalNode:
             if one.away is not None:
                 one.drop("away", 1, size)
 
-    def _release(self, lanes: Iterable[str]) -> None:
-        if self._waiters:
-            for lane in lanes:
-                waiter = self._waiters.pop(lane, None)
-                if waiter is not None:
-                    waiter.set()
-
-    def _tell_new(self, _: None) -> None:
-        self._telling = None
-        new = self._interest.told()
-        for one in self._carried.values():
-            one.carrier.watch(new)
-
     def _tell_traffic(self, _: None) -> None:
         for name, one in self._carried.items():
             one.tell_traffic(len(self._view.reached(name)))
         self.start()
-
-    def _after_grace(self, now: float) -> None:
-        end = self._interest.next_end()
-        if end is not None:
-            self._ending = self.runtime.timers.add(end - now, self._give_up, None)
-
-    def _give_up(self, _: None) -> None:
-        self._ending = None
-        now = self.runtime.now()
-        lanes = self._interest.given_up(now)
-        if lanes:
-            self._release(lanes)
-            for one in self._carried.values():
-                one.carrier.unwatch(lanes)
-        self._after_grace(now)

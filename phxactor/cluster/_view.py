@@ -1,40 +1,62 @@
-"""The view: which nodes this node sees, and by which carriers. Pure."""
+"""The view: which nodes this node sees, and by which carriers; it tells events and those who monitor nodes."""
 
 from __future__ import annotations
 
-from typing import final
+from typing import TYPE_CHECKING, final
 
+from phxactor.cluster import events
+from phxactor.cluster._monitoring import Gap, Monitors, NodeDown, NodeUp
 from phxactor.cluster._node import Node
+
+if TYPE_CHECKING:
+    from phxactor.cluster._carrier import DownReason
 
 
 @final
 class View:
     """The nodes that one node sees. A node is up while at least one carrier reaches it."""
 
-    __slots__ = ("_by_carrier", "nodes")
+    __slots__ = ("_by_carrier", "_monitors", "nodes")
 
-    def __init__(self) -> None:
+    def __init__(self, monitors: Monitors) -> None:
+        """Start without nodes."""
+        self._monitors = monitors
         self.nodes: dict[bytes, Node] = {}
         """All nodes by id, the oldest first."""
         self._by_carrier: dict[str, dict[bytes, None]] = {}
 
-    def up(self, carrier: str, node: Node) -> bool:
-        """Note that a carrier reaches a node. Returns whether the node is new."""
+    def up(self, carrier: str, node: Node) -> None:
+        """Note that a carrier reaches a node."""
         self._by_carrier.setdefault(carrier, {})[node.id] = None
         if node.id in self.nodes:
-            return False
+            return
         self.nodes[node.id] = node
-        return True
+        if events.node_up.handlers:
+            events.node_up.emit(node=node, carrier=carrier)
+        self._monitors.tell(NodeUp(node))
 
-    def down(self, carrier: str, node_id: bytes) -> Node | None:
-        """Note that a carrier no longer reaches a node. Returns the node if no other carrier reaches it."""
+    def down(self, carrier: str, node_id: bytes, reason: DownReason) -> None:
+        """Note that a carrier no longer reaches a node, if it did: the node is down if no other one reaches it."""
         reached = self._by_carrier.get(carrier)
         if reached is None or node_id not in reached:
-            return None
+            return
         del reached[node_id]
         if any(node_id in others for others in self._by_carrier.values()):
-            return None
-        return self.nodes.pop(node_id)
+            return
+        node = self.nodes.pop(node_id)
+        if reason == "left":
+            if events.node_left.handlers:
+                events.node_left.emit(node=node, carrier=carrier)
+        elif events.node_down.handlers:
+            events.node_down.emit(node=node, carrier=carrier, reason=reason)
+        self._monitors.tell(NodeDown(node, reason))
+
+    def gap(self, carrier: str, sender_id: bytes | None, since: float, now: float) -> None:
+        """Tell that messages of a node were lost; None, or a sender that is no node that is up, is told as None."""
+        node = None if sender_id is None else self.nodes.get(sender_id)
+        if events.gap.handlers:
+            events.gap.emit(node=node, carrier=carrier, seconds=now - since)
+        self._monitors.tell(Gap(node, carrier, since))
 
     def reached(self, carrier: str) -> list[bytes]:
         """List the ids of the nodes that a carrier reaches."""

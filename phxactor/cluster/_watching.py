@@ -1,0 +1,117 @@
+"""Watching: tells the carriers which topics this node wants to hear of, and lets joins wait for their confirmation."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Final, final
+
+import trio
+
+from phxactor.cluster import events
+from phxactor.cluster._interest import Interest
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from phxactor.cluster._carried import Carried
+    from phxactor.runtime import Runtime, Timer
+
+CONFIRM: Final = 1.0
+"""Seconds that `confirmed` waits at most (CL15)."""
+
+
+@final
+class Watching:
+    """The interest of a node, its timers, and those who wait."""
+
+    __slots__ = ("_carried", "_ending", "_interest", "_runtime", "_telling", "_waiters")
+
+    def __init__(self, runtime: Runtime, carried: Mapping[str, Carried]) -> None:
+        """Start without lanes; `carried` are the carriers, which are gone once the node has ended."""
+        self._runtime = runtime
+        self._carried = carried
+        self._interest = Interest()
+        self._waiters: dict[str, trio.Event] = {}
+        self._telling: Timer | None = None
+        self._ending: Timer | None = None
+
+    @property
+    def lanes(self) -> set[str]:
+        """All lanes that are watched, those in their grace too."""
+        return self._interest.lanes
+
+    @property
+    def unconfirmed(self) -> int:
+        """How many of them some carrier has not confirmed."""
+        return len(self._interest.unconfirmed)
+
+    def watch(self, lane: str, carriers: frozenset[str]) -> None:
+        """Watch a lane, which these carriers have to confirm; they are told at the end of this pass."""
+        if self._carried and self._interest.watch(lane, carriers):
+            self._telling = self._runtime.timers.add(0.0, self._tell_new, None)
+
+    def unwatch(self, lane: str) -> None:
+        """End that after a grace."""
+        now = self._runtime.now()
+        if self._carried and self._interest.unwatch(lane, now):  # else the node has ended
+            self._after_grace(now)
+
+    def is_confirmed(self, lane: str) -> bool:
+        """Say whether `confirmed` would return at once."""
+        return lane not in self._interest.unconfirmed
+
+    async def confirmed(self, lane: str) -> None:
+        """Wait until all carriers that are there have confirmed a lane, at most `CONFIRM` seconds."""
+        if lane not in self._interest.unconfirmed:
+            return
+        done = self._waiters.get(lane)
+        if done is None:
+            done = self._waiters[lane] = trio.Event()
+        with trio.move_on_after(CONFIRM) as limit:
+            await done.wait()
+        if limit.cancelled_caught and events.watch_late.handlers:
+            events.watch_late.emit(lane=lane)
+
+    def watched(self, carrier: str, lanes: Iterable[str]) -> None:
+        """Note that a carrier has confirmed lanes."""
+        self._release(self._interest.confirmed(carrier, lanes))
+
+    def without(self, carrier: str) -> None:
+        """Wait no longer for a carrier."""
+        self._release(self._interest.without(carrier))
+
+    def end(self) -> None:
+        """Let all go on who wait, and tell nobody any more."""
+        for timer in (self._telling, self._ending):
+            if timer is not None:
+                self._runtime.timers.discard(timer)
+        self._telling = self._ending = None
+        self._release(list(self._waiters))
+
+    def _release(self, lanes: Iterable[str]) -> None:
+        if self._waiters:
+            for lane in lanes:
+                waiter = self._waiters.pop(lane, None)
+                if waiter is not None:
+                    waiter.set()
+
+    def _tell_new(self, _: None) -> None:
+        self._telling = None
+        new = self._interest.told()
+        for one in self._carried.values():
+            one.carrier.watch(new)
+
+    def _after_grace(self, now: float) -> None:
+        end = self._interest.next_end()
+        if end is not None:
+            self._ending = self._runtime.timers.add(end - now, self._give_up, None)
+
+    def _give_up(self, _: None) -> None:
+        self._ending = None
+        now = self._runtime.now()
+        lanes = self._interest.given_up(now)
+        if lanes:
+            self._release(lanes)
+            for one in self._carried.values():
+                one.carrier.unwatch(lanes)
+        self._after_grace(now)
