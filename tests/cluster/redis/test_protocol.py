@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import types
 from contextlib import suppress
 from random import Random
 
@@ -290,6 +291,7 @@ def test_a_url_has_these_parts(url: str, shown: str, user: str, password: str | 
 
 
 def test_a_missing_hiredis_is_one_clear_line(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(sys.modules, "hiredis", None)
-    with pytest.raises(ImportError, match=r"install phxactor\[redis\]"):
-        Redis("redis://host")
+    for one in (None, types.ModuleType("hiredis")):  # missing, and too old
+        monkeypatch.setitem(sys.modules, "hiredis", one)
+        with pytest.raises(ImportError, match=r"install phxactor\[redis\]"):
+            Redis("redis://host")

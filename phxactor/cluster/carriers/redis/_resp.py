@@ -21,11 +21,11 @@ class ProtocolError(Exception):
 
 
 def need_hiredis() -> None:
-    """Raise ImportError with one clear line if the extra `redis` is not installed."""
+    """Raise ImportError with one clear line if the extra `redis` is not installed, or is too old to tell pushes."""
     try:
-        import hiredis  # noqa: F401, PLC0415 - an optional extra
+        from hiredis import PushNotification  # noqa: F401, PLC0415 - an optional extra
     except ImportError:
-        raise ImportError("Redis between nodes needs hiredis: install phxactor[redis]") from None
+        raise ImportError("Redis between nodes needs hiredis 3.2 or later: install phxactor[redis]") from None
 
 
 def command(*parts: bytes) -> bytes:
