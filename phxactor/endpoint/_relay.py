@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Final, final
 import attrs
 import trio
 
-from phxactor.cluster import Gap, LocalNode, Node, NodeDown, NodeUp
+from phxactor.cluster import CLUSTER, Gap, LocalNode, Node, NodeDown, NodeUp
 from phxactor.endpoint import events
 from phxactor.endpoint._relay_asked import Asked
 from phxactor.endpoint._relay_frames import Frame, Verb, from_message, to_message
@@ -165,7 +165,7 @@ class Relay:
         self._node.handle(Kind.RELAY, Receiver(pid.runtime))
         own(pid, lambda _: self._reset())
         self._node.monitor(pid)
-        self._cluster = monitor("cluster")
+        self._cluster = monitor(CLUSTER)
         self._reset()
         async with trio.open_nursery() as self._turns:
             set_port(self._port)

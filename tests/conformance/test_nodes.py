@@ -16,18 +16,13 @@ import pytest
 import trio
 
 from tests.cluster.redis import server as redis_server
-from tests.conformance.player import Scenario, load, play_all
+from tests.conformance.player import load, play_all
 from tests.conformance.scenarios import MORE
 from tests.conformance.server import Zoo, serve_zoo
 
 pytestmark = [pytest.mark.socket, pytest.mark.slow]
 
 NODES = 2
-
-
-def is_of_several(scenario: Scenario) -> bool:
-    """Say whether it matters that there are several processes; who is present is known to one alone, so far."""
-    return scenario.connects_often and not scenario.name.startswith("presence_")
 
 
 @contextmanager
@@ -63,7 +58,7 @@ def processes(zoo: Zoo) -> set[int]:
 def test_several_agree(serve: Callable[[Path], AbstractContextManager[Zoo]], tmp_path: Path) -> None:
     with serve(tmp_path) as zoo:
         assert len(processes(zoo)) == NODES
-        scenarios = [one for one in (*load(), *MORE) if is_of_several(one)]
+        scenarios = [one for one in (*load(), *MORE) if one.connects_often]
         assert len(scenarios) > 40
         played = trio.run(partial(play_all, zoo.url, scenarios, lambda *_: None))
     assert {name: differences for name, differences in played.items() if differences} == {}

@@ -9,6 +9,7 @@ import trio
 from trio.testing import MockClock
 
 from phxactor import KILL
+from phxactor.cluster import CLUSTER, LocalNode
 from phxactor.endpoint import DrainOptions
 from tests.longpoll.nodes import (
     BEAT,
@@ -153,3 +154,23 @@ async def test_a_session_that_drains_brings_what_it_has(autojump_clock: MockCloc
             assert await waiting.get() == [reply("1", "2", "room:1", 3)]
         assert await client.publish(["1", "3", "room:1", "echo", 3]) == GONE
         assert body_of(await client.request("GET"))["status"] == 410
+
+
+async def test_a_relay_begins_anew_with_the_node_that_the_cluster_is_after_a_restart(autojump_clock: MockClock) -> None:
+    async with remote() as (it, here, there, client):
+        before = there.node.local.id
+        cluster = there.node.runtime.names.whereis(CLUSTER)
+        assert cluster is not None
+        cluster.exit(KILL)
+        await trio.sleep(5 * BEAT)
+        after = LocalNode.found(there.node.runtime)
+        assert after is not None
+        assert after.id != before
+        await here.news(1)
+        assert await client.messages() == news(1)
+        opened = await it.opened(at=there)
+        opened.at = here
+        await opened.join("room:2")
+        await trio.sleep(2 * DELAY)
+        assert here.quiet()
+        assert there.quiet()
