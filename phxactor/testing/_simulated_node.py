@@ -122,7 +122,10 @@ class SimulatedNode:
         """End the node as SIGKILL does: from now on nothing of it reaches anybody.
 
         The others see the end of its lines at once; with `silent` they see nothing, as when a machine loses its power.
+        A node that does not run is left alone.
         """
+        if not self.runs:
+            return
         self._killed = True
         for one in self.carriers:
             if isinstance(one, Simulated):
