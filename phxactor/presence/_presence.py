@@ -47,7 +47,9 @@ Nobody: TypeAlias = list[Never]
 class Presence(Tracking):
     """Subclass it, and make the class a child of the application, ahead of the endpoint.
 
-    Class options, as in `class RoomPresence(Presence, max_meta_bytes=4096)`:
+    These are options of the class, as in `class RoomPresence(Presence, max_meta_bytes=4096)`.
+
+    Args:
         name: the registered name, by default that of the class. Trackers of one name on several nodes are one.
         pubsub: a PubSub whose subscribers get the diffs, by default that of an `Endpoint()`. Those of endpoints whose
             channels use this Presence are added automatically.
@@ -57,6 +59,7 @@ class Presence(Tracking):
         grace: seconds for which clients are not told that a key has gone whose last process has ended. If it is back by
             then, on any node, they never are. Those who are untracked, or lost with their node, go at once. By default,
             none.
+
     """
 
     options = Options("Presence", OF_ENDPOINT)

@@ -150,9 +150,9 @@ class PubSub:
         """Hand a message to all subscribers of the topic, those here first. Never waits.
 
         In a cluster, the message also goes to other nodes, if the dispatcher is the default one or that of channels;
-        with any other, it stays here.
+        with any other, it stays here. Errors come in a cluster only, and after the subscribers here have the message.
 
-        Raises, in a cluster only, and after the subscribers here have the message:
+        Raises:
             TypeError: JSON does not hold the message as it is: None, bool, int of 64 bits, finite float, str, list,
                 and dict with str as keys may cross. `local_broadcast` takes any object.
             ValueError: it is larger than the cluster's `max_message_bytes`.
