@@ -1,6 +1,8 @@
 """The process that runs a program's callbacks about changes, one after the other: `handle_metas` and its like.
 
 It keeps the presences of each topic as the diffs have made them, so that each call sees those of its own diff (PR28).
+When it is a thousand diffs behind, it gets no more of them: having caught up, it takes the difference to who is there
+then.
 """
 
 from __future__ import annotations
@@ -10,7 +12,7 @@ from typing import TYPE_CHECKING, Any, final
 import attrs
 
 from phxactor.otp import GenServer, NoReply, Stop
-from phxactor.presence._element import Element, Grouped, Meta
+from phxactor.presence._element import Element, Grouped, Meta, grouped
 from phxactor.presence._guard import Guard
 from phxactor.presence._metas import REF
 from phxactor.runtime import self_pid
@@ -46,19 +48,48 @@ class Callbacks(GenServer):
         }
         self.state: Any = await self.guard.call("init", None, program.init(), None)
         tables.publisher.callbacks = self_pid()
+        tables.publisher.missed = False
 
     async def handle_info(self, message: object) -> NoReply | Stop | None:
         """Take a diff."""
         if type(message) is not Told:
             return await super().handle_info(message)
-        topic = message.topic
-        came, went = self._fold(message)
-        await self.program.handle_told(self.guard, message, self)
+        await self._tell(message)
+        publisher = self.tables.publisher
+        while publisher.missed and not self_pid().mailbox:
+            publisher.missed = False
+            for told in self._differences():
+                await self._tell(told)
+        return None
+
+    async def _tell(self, told: Told) -> None:
+        topic = told.topic
+        came, went = self._fold(told)
+        await self.program.handle_told(self.guard, told, self)
         for key in came:
             await self.guard.call("handle_first", topic, self.program.handle_first(topic, key), None)
         for key in went:
             await self.guard.call("handle_last", topic, self.program.handle_last(topic, key), None)
-        return None
+
+    def _differences(self) -> list[Told]:
+        """Compare what the callbacks know with who is online: one diff for each topic. `fetch` has not seen them."""
+        topics = self.tables.set.online.topics
+        found: list[Told] = []
+        for name in {**self.keys, **topics}:
+            topic = topics.get(name)
+            here = [] if topic is None else [one for key in topic.keys for one in topic.elements(key)]
+            refs = {one.meta[REF] for one in here}
+            known = {meta[REF] for metas in self.keys.get(name, {}).values() for meta in metas}
+            joins = [one for one in here if one.meta[REF] not in known]
+            leaves = [
+                Element(name, key, meta, 0)
+                for key, metas in self.keys.get(name, {}).items()
+                for meta in metas
+                if meta[REF] not in refs
+            ]
+            if joins or leaves:
+                found.append(Told(name, joins, leaves, grouped(joins), grouped(leaves)))
+        return found
 
     def _fold(self, told: Told) -> tuple[list[str], list[str]]:
         """Apply a diff as clients do (PR52); return the keys that came and those that went."""

@@ -28,6 +28,8 @@ if TYPE_CHECKING:
     from phxactor.pubsub import PubSub
     from phxactor.runtime import Pid, Runtime, Timer
 
+BACKLOG: Final = 1000
+"""Diffs that may wait for the callbacks."""
 FLUSH: Final = "flush"
 """The message to the tracker: there are diffs to send."""
 
@@ -68,6 +70,7 @@ class Publisher:
         "_runtime",
         "callbacks",
         "fetching",
+        "missed",
         "tracker",
     )
 
@@ -89,6 +92,8 @@ class Publisher:
         """What runs `fetch`; None for a class without one."""
         self.callbacks: Pid | None = None
         """The process that runs the other callbacks; None for a class without any."""
+        self.missed = False
+        """Whether that process was too far behind to be told more: then it looks itself, once it has caught up."""
 
     def publish_to(self, pubsub: PubSub) -> None:
         """Send diffs to the subscribers of a PubSub, too."""
@@ -207,8 +212,12 @@ class Publisher:
         for broadcaster in self._broadcasters.values():
             if broadcaster.pubsub.runs():
                 broadcaster.local_broadcast(name, self._options.diff_event, {"joins": joins, "leaves": leaves})
-        if self.callbacks is not None:
+        if self.callbacks is None or self.missed:
+            return
+        if len(self.callbacks.mailbox) < BACKLOG:
             self.callbacks.deliver(Told(name, changes.joins, changes.leaves, joins, leaves))
+        else:
+            self.missed = True
 
     # ------------------------------------------------------------------------------------------------ reading
 

@@ -285,3 +285,36 @@ async def test_PR132_callbacks_that_are_killed_begin_anew_with_those_who_are_the
         assert ("last", "ann") in Hearing.heard
         assert ("first", "ann") not in Hearing.heard
         assert self_pid().alive
+
+
+async def test_callbacks_that_are_far_behind_take_the_difference_once_they_have_caught_up(
+    autojump_clock: trio.abc.Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("phxactor.presence._publisher.BACKLOG", 10)
+
+    class Slow(Hearing):
+        async def handle_metas(self, topic: str, diff: Grouped, presences: dict[str, Any], state: int) -> int:
+            await trio.sleep(1)
+            return await super().handle_metas(topic, diff, presences, state)
+
+    async with open_runtime():
+        await Slow.start_link()
+        for n in range(50):
+            Slow.track("t", f"k{n}")
+            Slow.track("u", f"k{n}")
+        for n in range(40):
+            Slow.untrack("t", f"k{n}")
+        await trio.sleep(60)
+        calls = [one for one in Slow.heard if len(one) == 5]
+        assert len(calls) < 20
+        presences: dict[str, dict[str, int]] = {topic: counts for topic, _, _, counts, _ in calls}
+        assert {topic: list(counts) for topic, counts in presences.items()} == {
+            "t": [f"k{n}" for n in range(40, 50)],
+            "u": [f"k{n}" for n in range(50)],
+        }
+        firsts = [key for kind, key in (one for one in Slow.heard if len(one) == 2) if kind == "first"]
+        lasts = [key for kind, key in (one for one in Slow.heard if len(one) == 2) if kind == "last"]
+        assert len(firsts) - len(lasts) == 60
+        Slow.track("t", "late")
+        await trio.sleep(5)
+        assert Slow.heard[-1] == ("first", "late")
