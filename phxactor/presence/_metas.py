@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from base64 import urlsafe_b64encode
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from dataclasses import is_dataclass
+from inspect import signature
 from secrets import token_bytes
-from typing import Any, Final, final
+from typing import Any, Final, final, get_type_hints
 
 import attrs
 from cattrs.preconf.orjson import make_converter
@@ -63,12 +65,29 @@ def meta_of(given: object) -> dict[str, Any]:
     if isinstance(given, Mapping):
         meta = dict(given)
     else:
-        if isinstance(given, type) or not (attrs.has(type(given)) or hasattr(given, "__dataclass_fields__")):
+        if isinstance(given, type) or not (attrs.has(type(given)) or is_dataclass(given)):
             raise TypeError(f"a meta is a dict, or an instance of an attrs class or dataclass, not {given!r:.200}")
         meta = dict(_converter.unstructure(given))
     meta.pop(REF, None)
     meta.pop(PREVIOUS, None)
     return meta
+
+
+def updated(function: Callable[[Any], object], meta: Meta) -> object:
+    """Call an update function with a copy of a meta, structured if its parameter is annotated with such a class.
+
+    The class is an attrs class or a dataclass, such as the one that `track` was given; it does not see `phx_ref`.
+    Raises what the function raises, and what cattrs raises for a meta that does not fit.
+    """
+    wanted = _annotated(function) if getattr(function, "__annotations__", None) else None
+    return function(dict(meta) if wanted is None else _converter.structure(meta_of(meta), wanted))
+
+
+def _annotated(function: Callable[[Any], object]) -> type | None:
+    """Return the class of a function's parameter; None if it is annotated with anything else."""
+    name = next(iter(signature(function).parameters), "")
+    wanted = get_type_hints(function).get(name)
+    return wanted if isinstance(wanted, type) and (attrs.has(wanted) or is_dataclass(wanted)) else None
 
 
 def size_of(key: str, meta: Meta) -> int:

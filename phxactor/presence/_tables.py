@@ -20,7 +20,7 @@ from phxactor.presence import events
 from phxactor.presence._element import Element, Meta
 from phxactor.presence._fetching import Fetching
 from phxactor.presence._guard import Guard
-from phxactor.presence._metas import PREVIOUS, REF, Refs, meta_of, size_of
+from phxactor.presence._metas import PREVIOUS, REF, Refs, meta_of, size_of, updated
 from phxactor.presence._options import Options
 from phxactor.presence._publisher import Publisher
 from phxactor.presence._replication import Replication, replica_of
@@ -82,7 +82,7 @@ class Tables:
             return self._refuse(topic, key, "nopresence", Error("nopresence"))
         if not self._may_update(pid):
             return self._refuse(topic, key, "too_many_updates", Error("too_many_updates"))
-        meta = meta_of(given(dict(old.meta)) if callable(given) else given)
+        meta = meta_of(updated(given, old.meta) if callable(given) else given)
         if self.set.find(pid, topic, key) is not old:  # the function has changed it itself
             return self.update(pid, topic, key, meta)
         if (refusal := self._too_large(topic, key, meta)) is not None:

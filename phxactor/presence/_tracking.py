@@ -116,6 +116,7 @@ class Tracking:
     ) -> Ok[str] | Error:
         """Replace the meta of a tracked process; a function gets a copy of the present one, and returns the next.
 
+        If the function's parameter is annotated with an attrs class or a dataclass, it gets an instance of that.
         Clients get one diff, with the old meta in `leaves` and the new one in `joins`, also if both are equal. What the
         function raises is raised here, and nothing has changed.
 

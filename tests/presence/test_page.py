@@ -37,6 +37,9 @@ async def test_the_page_is_true(autojump_clock: trio.abc.Clock, capsys: pytest.C
         await settle()
         assert presence.list("jobs") == {}
 
+        assert (await names["away"]("room:9", "eve")).unwrap()
+        assert presence.list("room:9")["eve"]["metas"][0]["away"] is True
+
         named, watched = names["NamedPresence"], names["WatchedPresence"]
         named.track("room:2", "bob")
         found = await named.fetched("room:2")

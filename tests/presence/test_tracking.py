@@ -110,12 +110,21 @@ async def test_PR4_a_meta_that_json_cannot_hold_raises_at_once(autojump_clock: t
         assert await diffs() == []
 
 
-async def test_typed_metas_are_instances_of_classes(autojump_clock: trio.abc.Clock) -> None:
-    @attrs.frozen
-    class Who:
-        name: str
-        tags: list[str]
+@attrs.frozen
+class Who:
+    """A meta with types."""
 
+    name: str
+    tags: list[str]
+
+
+def more(who: Who) -> Who:
+    """Add a tag; the annotation says what the meta becomes."""
+    assert type(who) is Who
+    return attrs.evolve(who, tags=[*who.tags, "y"])
+
+
+async def test_typed_metas_are_instances_of_classes(autojump_clock: trio.abc.Clock) -> None:
     @dataclass
     class Plain:
         name: str
@@ -125,9 +134,10 @@ async def test_typed_metas_are_instances_of_classes(autojump_clock: trio.abc.Clo
         Here.track("t", "ann", Who("Ann", ["x"]))
         Here.track("t", "bob", Plain("Bob"))
         Here.update("t", "bob", lambda old: Plain(old["name"] + "by"))
+        Here.update("t", "ann", more)
         metas = [entry["metas"][0] for entry in Here.list("t").values()]
         assert [{name: meta[name] for name in meta if name[:3] != "phx"} for meta in metas] == [
-            {"name": "Ann", "tags": ["x"]},
+            {"name": "Ann", "tags": ["x", "y"]},
             {"name": "Bobby"},
         ]
 
