@@ -76,9 +76,10 @@ coverage: $(TEST) $(CLIENTS) $(JAVASCRIPT) chromium proxies wstest servers ## li
 		--cov --cov-report=term --ignore tests/cost --ignore tests/attacks --ignore tests/benchmarks $(ARGS)
 
 # Its last line says by how many megabytes the server grew a minute; it fails where that is not flat.
-soak: $(TEST) ## clients of every kind come and go for MINUTES=10, and the server must not grow; faults of nodes and of Redis
+soak: $(TEST) ## clients of every kind come and go for MINUTES=10, and the server must not grow; faults of nodes, workers, Redis
 	@$(BIN)/python -m tests.soak $(MINUTES)
 	@$(BIN)/python -m tests.soak.nodes
+	@$(BIN)/python -m tests.soak.workers
 	@if command -v redis-server >/dev/null; then $(BIN)/python -m tests.soak.redis $(ROUNDS); else \
 		echo "there is no redis-server: no rounds of its faults"; fi
 

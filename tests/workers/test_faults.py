@@ -1,0 +1,52 @@
+"""Workers under fire: what a crowd notices that chats over all of them, with real processes."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from tests.patience import PATIENCE
+from tests.workers.crowd import longest_away
+from tests.workers.faults import fair, kill_all, kill_in_a_row, kill_one, starve_one, stop_one
+
+pytestmark = [pytest.mark.socket, pytest.mark.slow]
+
+
+def in_time(seconds: float) -> float:
+    """Return a limit of time: `PATIENCE` on a machine that has other things to do."""
+    load = os.getloadavg()[0] / (os.cpu_count() or 1)
+    return seconds if load < 1.2 else PATIENCE
+
+
+async def test_a_worker_killed_under_300_chatting_clients_is_felt_by_its_own_only(tmp_path: Path) -> None:
+    """They are back within 3 s; the others lose nothing; nothing comes twice."""
+    async with fair(tmp_path, workers=4, members=300) as it:
+        assert len(it.crowd.workers()) == 4
+        hit = max(it.crowd.workers().values())
+        await kill_one(it)
+        assert sum(len(member.sessions) > 1 for member in it.crowd.members) == hit
+        assert longest_away(it.crowd) < in_time(3.0)
+        await it.settle()
+        it.check()
+
+
+async def test_kills_in_a_row_and_all_at_once_are_survived(tmp_path: Path) -> None:
+    """In the soak test there are twenty in a row."""
+    async with fair(tmp_path, workers=3, members=24, interval=0.3) as it:
+        await kill_in_a_row(it, 6)
+        await kill_all(it)
+        await it.settle()
+        it.check()
+
+
+async def test_workers_that_starve_or_stop_hold_up_nobody(tmp_path: Path) -> None:
+    """EMFILE in one worker, then 7 s of SIGSTOP: in the soak test it is 20."""
+    async with fair(tmp_path, workers=3, members=30, interval=0.3) as it:
+        await starve_one(it)
+        stopped = await stop_one(it, seconds=7)
+        await it.settle()
+        it.check(but_on=stopped)
+        printed = "".join(it.program.lines)
+        assert printed.count("is down: silent") == 2, printed  # by each of the other two
