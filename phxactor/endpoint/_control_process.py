@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import signal
+from contextlib import suppress
 from typing import TYPE_CHECKING, Final
 
 import trio
@@ -32,6 +33,8 @@ if TYPE_CHECKING:
 
 BEAT: Final = 1.0
 """Seconds from one sign of life to the next."""
+LAST: Final = 0.2
+"""Seconds that the end of the line may come behind the SIGTERM that the system sends at the end of the parent."""
 ENDED: Final = "the parent has ended"
 """The message of the reading task at the end of the line."""
 
@@ -72,11 +75,19 @@ async def _talk(worker: Worker, peering: Peering) -> None:
             case Stop():
                 _stop(worker)
             case _ if message is ENDED:
-                if not worker.stopping and events.parent_ended.handlers:
-                    events.parent_ended.emit()
+                _tell_parent_ended(worker)
                 _stop(worker)
             case Exited():
+                if not worker.stopping:  # SIGTERM has come by itself: from somebody, or since the parent ends
+                    with suppress(TimeoutError):
+                        await receive(lambda message: message is ENDED, timeout=LAST)
+                        _tell_parent_ended(worker)
                 return
+
+
+def _tell_parent_ended(worker: Worker) -> None:
+    if not worker.stopping and events.parent_ended.handlers:
+        events.parent_ended.emit()
 
 
 def _stop(worker: Worker) -> None:

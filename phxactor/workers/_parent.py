@@ -14,6 +14,7 @@ import os
 import signal
 import socket
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Final, Literal
 
@@ -57,6 +58,9 @@ TICK: Final = 1.0
 """Seconds from one look at the workers to the next."""
 LATE: Final = 2.0
 """Seconds by which such a look is late if the parent itself was stopped: then no worker is judged by that time."""
+
+FIRST_PROCESS: Final = 1
+"""The process id of the first program in a container."""
 
 Phase = Literal["starting", "serving", "reloading", "stopping"]
 
@@ -426,7 +430,18 @@ class Workers(GenServer):
                 worker.signal(STACK_SIGNAL)
         if self.manager.interval is not None:
             self.manager.tell(ALIVE)
+        if os.getpid() == FIRST_PROCESS:
+            self._bury()
         send_after(self_pid(), "look", TICK)
+
+    def _bury(self) -> None:
+        """In a container, collect processes whose own parents have ended: the first process inherits them."""
+        workers = {member.worker.process.pid for member in self.crew}
+        with suppress(ChildProcessError):
+            while (ended := os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT)) is not None:
+                if ended.si_pid in workers:  # its keeper is about to
+                    return
+                os.waitpid(ended.si_pid, os.WNOHANG)
 
     def _state(self) -> ParentState:
         now = self_pid().runtime.now()

@@ -219,7 +219,7 @@ async def test_one_that_hangs_is_killed_and_its_stack_is_logged(tmp_path: Path) 
             assert code == 0
 
 
-def test_ctrl_c_in_a_terminal_is_for_the_parent_and_a_second_kills(tmp_path: Path) -> None:
+def test_ctrl_c_in_a_terminal_is_for_the_parent(tmp_path: Path) -> None:
     (tmp_path / "served.py").write_text(SERVED)
     process = subprocess.Popen(
         command("serve", "served:endpoint", "--workers", "2"),
@@ -237,6 +237,21 @@ def test_ctrl_c_in_a_terminal_is_for_the_parent_and_a_second_kills(tmp_path: Pat
         assert process.wait(PATIENCE) == 0
     assert "Traceback" not in rest
     assert "KeyboardInterrupt" not in rest
+
+
+async def test_a_second_signal_kills_a_worker_that_cannot_stop(tmp_path: Path) -> None:
+    with served(tmp_path) as program:
+        process, pids = program.program.process, program.pids()
+        async with connected(program, 1) as (client,):
+            await client.ask(["1", "0", "room:1", "phx_join", {}])
+            await client.send(["1", "1", "room:1", "hang", {}])
+            await trio.to_thread.run_sync(program.says, "has let nothing else run")
+            process.send_signal(signal.SIGINT)
+            await trio.to_thread.run_sync(program.says, "has left")
+            assert process.poll() is None
+            process.send_signal(signal.SIGINT)
+            assert await trio.to_thread.run_sync(process.wait, PATIENCE) == 1
+            assert all(map(ends, pids))
 
 
 def test_a_limit_of_connections_is_for_all_workers_together(tmp_path: Path) -> None:
