@@ -58,7 +58,8 @@ class Redis:
             default it is derived from the `secret_key_base` of the endpoints. With None messages have no seal: whoever
             can write to Redis can say anything to all clients, and `redis-cli PUBLISH` can too (for development).
         ssl_context: for `rediss://`; by default one that trusts the system's certificates.
-        open_stream: a function that opens the stream to use instead, such as a tunnel.
+        open_stream: a coroutine function that opens the stream to use instead, for each try: a tunnel, or the server
+            that Sentinel names. It raises OSError or trio.BrokenResourceError if it cannot.
         max_waiting_bytes: bytes that may wait for Redis's answer; a message above it is dropped and counted.
 
     Raises:
