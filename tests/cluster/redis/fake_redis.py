@@ -59,9 +59,14 @@ class FakeRedis:
         self._is_mute = True
 
     def unmute(self) -> None:
-        """Go on, with all that has come meanwhile."""
+        """Go on, with all that has come meanwhile on connections that are still there."""
         self._is_mute = False
-        for client in list(self.clients):
+        for client in [one for one in self.clients if not one.has_left and not one.is_stuck]:
+            client.go_on()
+
+    def read_left(self) -> None:
+        """Read what was written on connections that have ended while it stood still."""
+        for client in [one for one in self.clients if one.has_left]:
             client.go_on()
 
     @property
@@ -76,6 +81,10 @@ class FakeClient:
         self.redis = redis
         self.channels: set[bytes] = set()
         self.name = b""
+        self.has_left = False
+        """Whether it has closed the connection."""
+        self.is_stuck = False
+        """Whether the server answers others first."""
         self.is_half_open = False
         """Whether all that is sent either way is swallowed."""
         self.most = 2**62
@@ -90,7 +99,7 @@ class FakeClient:
 
     def say(self, data: bytes) -> None:
         """Send bytes to the client."""
-        if self not in self.redis.clients:
+        if self not in self.redis.clients or self.has_left:
             return
         if len(data) > self.most:
             self.close()
@@ -106,8 +115,10 @@ class FakeClient:
             self.to_it.put_eof()
 
     def _left(self) -> None:
+        self.has_left = True
         if self in self.redis.clients:
-            self.redis.clients.remove(self)
+            if not self.redis.is_mute:  # else it reads later what was written before the end
+                self.redis.clients.remove(self)
             self.from_it.send_all_hook, self.from_it.close_hook = _broken, None  # no cycle
 
     def go_on(self) -> None:
@@ -116,6 +127,8 @@ class FakeClient:
         for data in waits:
             self.say(data)
         self._answer()
+        if self.has_left and self in self.redis.clients:
+            self.redis.clients.remove(self)
 
     async def _take(self) -> None:
         data = self.from_it.get_data_nowait()
@@ -128,7 +141,7 @@ class FakeClient:
             self._answer()
 
     def _answer(self) -> None:
-        while not self.redis.is_mute and self in self.redis.clients:
+        while not self.redis.is_mute and not self.is_stuck and self in self.redis.clients:
             command: Any = self._reader.gets()
             if command is False:
                 return

@@ -150,14 +150,39 @@ async def test_redis_stands_still_for_a_while(autojump_clock: MockClock, seconds
     redis = FakeRedis()
     async with three(redis) as members:
         redis.mute()
-        await trio.sleep(seconds)
-        for one in members:
-            one.say("news", b"meanwhile")
+        for _ in range(2):
+            await trio.sleep(seconds / 2)
+            for one in members:
+                one.say("news", b"meanwhile")
         redis.unmute()
+        await trio.sleep(0.1)
+        redis.read_left()
         await back(members)
         for one in members:
             gaps = one.gaps()
             assert len(set(gaps)) == len(gaps) == (0 if seconds < 5 else 2)
+
+
+async def test_what_ended_connections_had_written_comes_late_and_makes_no_second_gap(autojump_clock: MockClock) -> None:
+    redis = FakeRedis()
+    async with three(redis) as members:
+        redis.mute()
+        for _ in range(12):
+            await trio.sleep(1)
+            for one in members:
+                one.say("news", b"meanwhile")
+        late = next(one for one in redis.clients if not one.has_left)
+        late.is_stuck = True
+        redis.unmute()
+        await trio.sleep(0.1)
+        redis.read_left()
+        await trio.sleep(0.1)
+        late.is_stuck = False
+        late.go_on()
+        await back(members)
+        for one in members:
+            gaps = one.gaps()
+            assert len(set(gaps)) == len(gaps) == 2
 
 
 async def test_CL25_a_half_open_connection_is_found_and_left(autojump_clock: MockClock) -> None:

@@ -52,6 +52,8 @@ class Connection:
         """Bytes of a message that is not whole, at most."""
         self._lost_at: float | None = None
         """When something was last heard on the last connection; None if all that was missed is told."""
+        self._was_silent = False
+        """Whether Redis was silent on the last connection."""
         self._writer: trio.lowlevel.Task | None = None
         """The task that writes, while it waits for something to write."""
         self._scope: trio.CancelScope | None = None
@@ -165,7 +167,8 @@ class Connection:
 
     def _settled(self) -> None:
         lost_at, self._lost_at = self._lost_at, None
-        self._exchange.settle(lost_at)
+        was_silent, self._was_silent = self._was_silent, False
+        self._exchange.settle(lost_at, was_silent=was_silent)
 
     async def _write(self, stream: trio.abc.Stream, dialogue: Dialogue) -> None:
         """Write what has gathered, in one piece, whenever something has."""
@@ -201,6 +204,7 @@ class Connection:
             if late > LATE:  # this node itself was stopped: what has come meanwhile is not read yet
                 exchange.last_echo += late
             elif now() - exchange.last_echo >= SILENT:
+                self._was_silent = True
                 self._end(f"Redis has been silent for {SILENT:g} s")
             exchange.beat()
 

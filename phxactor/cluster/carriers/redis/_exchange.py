@@ -30,6 +30,8 @@ if TYPE_CHECKING:
     from phxactor.cluster._local_node import LocalNode
 
 
+STALE: Final = 0.5
+"""Seconds after a silence within which Redis reads what was written on connections that have ended."""
 _TAKEN: Final = frozenset({"new", "gap"})
 
 
@@ -59,6 +61,8 @@ class Exchange:
         self.has_settled = False
         """Whether all lanes are subscribed on the current connection. Until then nothing of other nodes is taken: more
         could be lost after a gap that it tells."""
+        self._hears_from = 0.0
+        """Until then nothing of others is taken either."""
         self._told_lost = 0
         """How much the last beat said that was lost."""
         self._id: Final = node.id
@@ -127,7 +131,7 @@ class Exchange:
             self.node.refused(self.carrier, error.fault)
             return
         sender = frame.sender
-        if not self.has_settled:
+        if not self.has_settled or now < self._hears_from:
             self.peers.alive(sender)
             return
         if sender == NOBODY:
@@ -181,14 +185,18 @@ class Exchange:
         self.lanes = Subscriptions(self._channel, self.node.lanes())
         dialogue.begin(self.lanes)
 
-    def settle(self, lost_at: float | None) -> None:
+    def settle(self, lost_at: float | None, *, was_silent: bool) -> None:
         """Begin to take what others say, and let other rooms publish: all lanes are subscribed.
 
-        `lost_at` is when something was last heard on the connection before; None if nothing can have been missed.
+        `lost_at` is when something was last heard on the connection before; None if nothing can have been missed. With
+        `was_silent` a Redis that stood still may first bring what others wrote before they too left: that is passed
+        over, since its senders have lost more since then, and a gap would be told before their last loss.
         """
         self.has_settled = True
         if lost_at is not None:
             self.peers.reconnected(lost_at)
+            if was_silent:
+                self._hears_from = self.node.runtime.now() + STALE
         self.node.back(self.carrier)
         self.beat()  # before anything else: it tells what was lost
 
