@@ -126,14 +126,15 @@ class Channel(GenServer):
         if socket.channel_pid is not None:
             socket.endpoint.broadcast_from(socket.channel_pid, self.topic, event, payload)
 
-    def track_after_join(self, key: object = None, meta: Given = None) -> None:
+    def track_after_join(self, key: object = None, meta: Given = None, *, whole: bool = False) -> None:
         """Show this client as present, and show it who is: for `join`.
 
         Once the join has been answered, the channel's process is tracked under the key, and `presence_state` is pushed.
-        Without a key it is only pushed. Raises TypeError if the class has no `presence`.
+        Without a key it is only pushed. With `whole`, the state is one message even if it is larger than the Presence's
+        `max_state_bytes`: for a client that joins again. Raises TypeError if the class has no `presence`.
         """
         self._present()
-        self_pid().send(TrackAfterJoin(key, meta))
+        self_pid().send(TrackAfterJoin(key, meta, whole))
 
     def track(self, key: object, meta: Given = None) -> Ok[str] | Error:
         """Track this channel's process under a key of its topic: `Presence.track`."""
@@ -147,9 +148,9 @@ class Channel(GenServer):
         """Stop tracking it under a key: `Presence.untrack`. The end of the channel needs none."""
         self._present().untrack(self.topic, key, pid=self.socket.channel_pid)
 
-    async def push_presence_state(self) -> None:
-        """Push `presence_state` again; phoenix.js takes it as the whole truth."""
-        await self._present().push_state(self._joined("push"))
+    async def push_presence_state(self, *, whole: bool = True) -> None:
+        """Push `presence_state` again; phoenix.js takes it as the whole truth, so it is one message if `whole`."""
+        await self._present().push_state(self._joined("push"), whole=whole)
 
     def _present(self) -> type[Presence]:
         presence = self.presence

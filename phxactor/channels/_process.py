@@ -173,7 +173,7 @@ class ChannelProcess(ServerProcess):
         channel = self.channel
         if message.key is not None:
             channel.track(message.key, message.meta)
-        await channel.push_presence_state()
+        await channel.push_presence_state(whole=message.whole)
         return None
 
     async def on_down(self, message: Down) -> Outcome:

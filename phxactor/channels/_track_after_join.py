@@ -15,3 +15,5 @@ class TrackAfterJoin:
     key: object
     """None: nobody is tracked, and the state is pushed."""
     meta: object
+    whole: bool
+    """Whether the state must not go in parts."""

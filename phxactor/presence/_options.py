@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Final
 
 import attrs
@@ -12,6 +13,8 @@ from phxactor.runtime import check_name
 
 META_BYTES: Final = 1024
 """Most bytes of a meta as JSON, by default (PR150)."""
+LEAST_STATE_BYTES: Final = 1024
+"""The smallest limit of the parts of a state, in bytes."""
 CALLBACK_LIMIT: Final = 5.0
 """Seconds that one call of `fetch`, `handle_metas` and the like may take (PR27a)."""
 AT_ONCE: Final = 200
@@ -40,6 +43,10 @@ class Options:
     max_meta_bytes: int = attrs.field(default=META_BYTES, validator=check.validator(check.whole))
     grace: float | None = attrs.field(default=None, validator=check.validator(check.optional(check.seconds)))
     """Seconds for which the leave of a key is held back, unless it is lost with its node."""
+    max_state_bytes: int | None = attrs.field(
+        default=None, validator=check.validator(check.optional(partial(check.whole, least=LEAST_STATE_BYTES)))
+    )
+    """Most bytes of a state, and of the diffs that follow it, for a client that joins; None for one state."""
     max_updates_per_second: float | None = attrs.field(
         default=None, validator=check.validator(check.optional(check.per_second))
     )

@@ -27,6 +27,7 @@ from phxactor.presence._element import Entry, Grouped
 from phxactor.presence._guard import Guard
 from phxactor.presence._metas import key_of
 from phxactor.presence._options import META_BYTES, Options
+from phxactor.presence._parts import parts_of
 from phxactor.presence._tracker import FIRST_AND_LAST
 from phxactor.presence._tracking import Tracking
 from phxactor.pubsub import PubSub
@@ -55,6 +56,8 @@ class Presence(Tracking):
             channels use this Presence are added automatically.
         state_event, diff_event: the events that clients get, by default as in Phoenix.
         max_meta_bytes: a meta that is larger as JSON is refused.
+        max_state_bytes: a client that joins gets a larger state in parts, each of that many bytes at most: the first as
+            the state, the others as diffs. By default, a state is one message.
         max_updates_per_second: updates of one process; more are refused. By default, any number.
         grace: seconds for which clients are not told that a key has gone whose last process has ended. If it is back by
             then, on any node, they never are. Those who are untracked, or lost with their node, go at once. By default,
@@ -73,6 +76,7 @@ class Presence(Tracking):
         state_event: str = "presence_state",
         diff_event: str = "presence_diff",
         max_meta_bytes: int = META_BYTES,
+        max_state_bytes: int | None = None,
         max_updates_per_second: float | None = None,
         grace: float | None = None,
         **kwargs: object,
@@ -87,6 +91,7 @@ class Presence(Tracking):
             state_event=state_event,
             diff_event=diff_event,
             max_meta_bytes=max_meta_bytes,
+            max_state_bytes=max_state_bytes,
             max_updates_per_second=max_updates_per_second,
             grace=grace,
         )
@@ -157,18 +162,29 @@ class Presence(Tracking):
         cls._tables().publisher.publish_to(pubsub)
 
     @classmethod
-    async def push_state(cls, socket: Socket) -> None:
+    async def push_state(cls, socket: Socket, *, whole: bool = True) -> None:
         """Push `presence_state` to the client of a channel's socket, which must be subscribed already (PR56).
 
-        The JSON is encoded once for all clients, until the next diff; with a `fetch`, once for each client.
+        The JSON is encoded once for all clients, until the next diff; with a `fetch`, once for each client. If not
+        `whole`, a state above `max_state_bytes` goes in parts (PR148): only for a client that shows nobody yet, since
+        whoever is not in the state leaves, as it sees it.
         """
         topic = str(socket.topic)
+        limit = None if whole else cls.options.max_state_bytes
         if cls.fetches:
-            socket.push(cls.options.state_event, await cls.fetched(topic))
-            return
-        state = cls._tables(socket.transport_pid.runtime).publisher.state(topic)
+            fetched = await cls.fetched(topic)
+            if limit is None:
+                socket.push(cls.options.state_event, fetched)
+                return
+            parts = parts_of(fetched, limit)
+        else:
+            publisher = cls._tables(socket.transport_pid.runtime).publisher
+            parts = [publisher.state(topic)] if limit is None else publisher.parts(topic, limit)
         plain = type(socket.serializer) in _JSON
-        socket.push(cls.options.state_event, orjson.Fragment(state) if plain else orjson.loads(state))
+        event = cls.options.state_event
+        for part in parts:
+            socket.push(event, orjson.Fragment(part) if plain else orjson.loads(part))
+            event = cls.options.diff_event
 
     # -------------------------------------------------------------------------------------------- callbacks
 

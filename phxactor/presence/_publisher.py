@@ -19,6 +19,7 @@ from phxactor.presence._callbacks import Told
 from phxactor.presence._element import Changes, Element, Grouped, grouped
 from phxactor.presence._held import Held
 from phxactor.presence._options import Options, window_of
+from phxactor.presence._parts import parts_of
 from phxactor.presence._pending import Pending
 from phxactor.socket import Broadcaster
 
@@ -38,7 +39,7 @@ FLUSH: Final = "flush"
 class Publication:
     """What the clients of one topic know, and what they have yet to be told."""
 
-    __slots__ = ("encoded", "ending", "fetched", "held", "last", "pending", "timer", "waits")
+    __slots__ = ("encoded", "ending", "fetched", "held", "last", "parts", "pending", "timer", "waits")
 
     def __init__(self) -> None:
         self.pending = Pending()
@@ -55,6 +56,8 @@ class Publication:
         """The diff that is being fetched."""
         self.encoded: bytes | None = None
         """The state as JSON, as the diffs so far have made it."""
+        self.parts: list[bytes] | None = None
+        """The same in parts."""
 
 
 @final
@@ -192,7 +195,7 @@ class Publisher:
             self._publications.pop(name, None)
 
     def _tell(self, name: str, publication: Publication, changes: Changes) -> None:
-        publication.encoded = None
+        publication.encoded = publication.parts = None
         publication.last = self._runtime.now()
         if self.fetching is None:
             self._send(name, changes, grouped(changes.joins), grouped(changes.leaves))
@@ -232,18 +235,33 @@ class Publisher:
 
         It is encoded once, and kept until the next diff. What has changed since comes with that diff.
         """
-        publication = self._publications.get(name)
+        publication = self._read_by_clients(name)
         if publication is None:
-            topic = self._online.topics.get(name)
-            if topic is None:
-                return b"{}"
-            publication = self._publications[name] = Publication()
+            return b"{}"
         if publication.encoded is None:
             self._flush(name, publication)
             topic = self._online.topics.get(name)
             # A copy: what orjson returns may take four times its length.
             publication.encoded = b"{}" if topic is None else bytes(memoryview(orjson.dumps(topic.grouped())))
         return publication.encoded
+
+    def parts(self, name: str, limit: int) -> list[bytes]:
+        """Return the same as a state and the diffs that follow it, none larger than `limit` bytes (PR148)."""
+        publication = self._read_by_clients(name)
+        if publication is None:
+            return [b"{}"]
+        if publication.parts is None:
+            self._flush(name, publication)
+            topic = self._online.topics.get(name)
+            publication.parts = parts_of({} if topic is None else topic.grouped(), limit)
+        return publication.parts
+
+    def _read_by_clients(self, name: str) -> Publication | None:
+        """Return the publication of a topic; None if nobody is there."""
+        publication = self._publications.get(name)
+        if publication is None and name in self._online.topics:
+            publication = self._publications[name] = Publication()
+        return publication
 
     def end(self) -> None:
         """Send nothing more: the tables end."""

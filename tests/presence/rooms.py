@@ -18,7 +18,8 @@ class Room(Channel):
 
     async def join(self, topic: str, payload: Payload) -> None:
         if not payload.get("silent"):
-            self.track_after_join(payload.get("key"), payload.get("meta", {"at": "t0"}))
+            again = payload.get("again") is True
+            self.track_after_join(payload.get("key"), payload.get("meta", {"at": "t0"}), whole=again)
 
     @on("track")
     async def on_track(self, payload: Payload) -> HandleResult:
