@@ -47,6 +47,9 @@ class Options:
         default=None, validator=check.validator(check.optional(partial(check.whole, least=LEAST_STATE_BYTES)))
     )
     """Most bytes of a state, and of the diffs that follow it, for a client that joins; None for one state."""
+    max_listed: int | None = attrs.field(default=None, validator=check.validator(check.optional(check.whole)))
+    """Most keys of a topic that clients are shown; None for all."""
+    count_event: str = "presence_count"
     max_updates_per_second: float | None = attrs.field(
         default=None, validator=check.validator(check.optional(check.per_second))
     )

@@ -32,6 +32,15 @@ def parts_of(presences: Grouped, limit: int) -> list[bytes]:
     return found
 
 
+def with_own(parts: list[bytes], own: Grouped) -> list[bytes]:
+    """Add to a state those of the client that it does not list: to its only part, or as one more part."""
+    keys = [orjson.dumps(key) + b":" + orjson.dumps(entry) for key, entry in own.items()]
+    if len(parts) > 1:
+        return [*parts, _part(keys, first=False)]
+    state = parts[0][1:-1]
+    return [_part([state, *keys] if state else keys, first=True)]
+
+
 def _pieces(key: bytes, entry: Entry, limit: int) -> Iterator[bytes]:
     """Return the entry of one key as JSON, in as many pieces as it takes, with some of the metas each."""
     piece = key + b":" + orjson.dumps(entry)

@@ -18,6 +18,8 @@ Clients of the topic get `presence_state` once and `presence_diff` from then on,
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar, Final, Never, TypeAlias
 
 import orjson
@@ -27,7 +29,7 @@ from phxactor.presence._element import Entry, Grouped
 from phxactor.presence._guard import Guard
 from phxactor.presence._metas import key_of
 from phxactor.presence._options import META_BYTES, Options
-from phxactor.presence._parts import parts_of
+from phxactor.presence._parts import parts_of, with_own
 from phxactor.presence._tracker import FIRST_AND_LAST
 from phxactor.presence._tracking import Tracking
 from phxactor.pubsub import PubSub
@@ -35,6 +37,7 @@ from phxactor.socket import V1JSONSerializer, V2JSONSerializer
 
 if TYPE_CHECKING:
     from phxactor.presence._callbacks import Callbacks, Told
+    from phxactor.presence._tables import Tables
     from phxactor.socket import Socket
 
 OF_ENDPOINT: Final = PubSub("endpoint.pubsub")
@@ -54,10 +57,13 @@ class Presence(Tracking):
         name: the registered name, by default that of the class. Trackers of one name on several nodes are one.
         pubsub: a PubSub whose subscribers get the diffs, by default that of an `Endpoint()`. Those of endpoints whose
             channels use this Presence are added automatically.
-        state_event, diff_event: the events that clients get, by default as in Phoenix.
+        state_event, diff_event, count_event: the events that clients get, by default as in Phoenix.
         max_meta_bytes: a meta that is larger as JSON is refused.
         max_state_bytes: a client that joins gets a larger state in parts, each of that many bytes at most: the first as
             the state, the others as diffs. By default, a state is one message.
+        max_listed: most keys of a topic that clients are shown. They get the number of all as `count_event`, once a
+            second at most. Each sees itself, and the others are those who came first; when one goes, the newest takes
+            its place. Reading on the server shows all. By default, all are shown.
         max_updates_per_second: updates of one process; more are refused. By default, any number.
         grace: seconds for which clients are not told that a key has gone whose last process has ended. If it is back by
             then, on any node, they never are. Those who are untracked, or lost with their node, go at once. By default,
@@ -75,8 +81,10 @@ class Presence(Tracking):
         pubsub: PubSub = OF_ENDPOINT,
         state_event: str = "presence_state",
         diff_event: str = "presence_diff",
+        count_event: str = "presence_count",
         max_meta_bytes: int = META_BYTES,
         max_state_bytes: int | None = None,
+        max_listed: int | None = None,
         max_updates_per_second: float | None = None,
         grace: float | None = None,
         **kwargs: object,
@@ -90,8 +98,10 @@ class Presence(Tracking):
             pubsub,
             state_event=state_event,
             diff_event=diff_event,
+            count_event=count_event,
             max_meta_bytes=max_meta_bytes,
             max_state_bytes=max_state_bytes,
+            max_listed=max_listed,
             max_updates_per_second=max_updates_per_second,
             grace=grace,
         )
@@ -132,8 +142,11 @@ class Presence(Tracking):
     @classmethod
     async def fetched(cls, topic: str) -> Grouped:
         """Do as `list`, and have `fetch` add its data."""
-        if not cls.fetches:
-            return cls.list(topic)
+        return await cls._fetched(topic, partial(cls.list, topic)) if cls.fetches else cls.list(topic)
+
+    @classmethod
+    async def _fetched(cls, topic: str, read: Callable[[], Grouped]) -> Grouped:
+        """Fetch for what `read` returns: some presences of a topic, or all."""
         tables = cls._tables()
         found: Grouped = {}
         for _ in range(_TRIES):
@@ -141,10 +154,10 @@ class Presence(Tracking):
             if there is None:
                 return {}
             version = there.version
-            found = await cls.guard.fetch(tables.program.fetch, topic, cls.list(topic))
+            found = await cls.guard.fetch(tables.program.fetch, topic, read())
             if there is tables.set.online.topics.get(topic) and there.version == version:
                 return found
-        return {key: {**found.get(key, {}), **entry} for key, entry in cls.list(topic).items()}
+        return {key: {**found.get(key, {}), **entry} for key, entry in read().items()}
 
     @classmethod
     async def fetched_by_key(cls, topic: str, key: object) -> Entry | Nobody:
@@ -171,20 +184,23 @@ class Presence(Tracking):
         """
         topic = str(socket.topic)
         limit = None if whole else cls.options.max_state_bytes
+        tables = cls._tables(socket.transport_pid.runtime)
         if cls.fetches:
-            fetched = await cls.fetched(topic)
-            if limit is None:
-                socket.push(cls.options.state_event, fetched)
-                return
-            parts = parts_of(fetched, limit)
+            read = partial(cls.list, topic) if cls.options.max_listed is None else partial(_shown, tables, socket)
+            fetched = await cls._fetched(topic, read)
+            parts = [orjson.dumps(fetched)] if limit is None else parts_of(fetched, limit)
         else:
-            publisher = cls._tables(socket.transport_pid.runtime).publisher
-            parts = [publisher.state(topic)] if limit is None else publisher.parts(topic, limit)
+            parts = [tables.publisher.state(topic)] if limit is None else tables.publisher.parts(topic, limit)
+            if cls.options.max_listed is not None and (own := _unlisted(tables, socket)):
+                parts = with_own(parts, own)
         plain = type(socket.serializer) in _JSON
         event = cls.options.state_event
         for part in parts:
             socket.push(event, orjson.Fragment(part) if plain else orjson.loads(part))
             event = cls.options.diff_event
+        count = tables.publisher.count(topic)
+        if count is not None:
+            socket.push(cls.options.count_event, {"count": count})
 
     # -------------------------------------------------------------------------------------------- callbacks
 
@@ -211,6 +227,20 @@ class Presence(Tracking):
         diff: Grouped = {"joins": told.fetched_joins, "leaves": told.fetched_leaves}
         called = self.handle_metas(told.topic, diff, callbacks.keys.get(told.topic, {}), callbacks.state)
         callbacks.state = await guard.call("handle_metas", told.topic, called, callbacks.state)
+
+
+def _shown(tables: Tables, socket: Socket) -> Grouped:
+    """Return whom a client is shown where not all are: those who are listed, and itself."""
+    return tables.publisher.listed(str(socket.topic)) | _unlisted(tables, socket)
+
+
+def _unlisted(tables: Tables, socket: Socket) -> Grouped:
+    """Return the entries of the channel's own keys, if they are not listed."""
+    name, found = str(socket.topic), tables.set.online.topics.get(str(socket.topic))
+    if found is None:
+        return {}
+    keys = [element.key for element in tables.set.of(socket.channel_pid) if element.topic == name]
+    return {key: {"metas": found.metas(key)} for key in keys if not tables.publisher.lists(name, key)}
 
 
 _JSON: Final = frozenset({V1JSONSerializer, V2JSONSerializer})

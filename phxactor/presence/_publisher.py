@@ -17,47 +17,22 @@ import orjson
 
 from phxactor.presence._callbacks import Told
 from phxactor.presence._element import Changes, Element, Grouped, grouped
-from phxactor.presence._held import Held
+from phxactor.presence._listed import COUNTS, Listed
 from phxactor.presence._options import Options, window_of
 from phxactor.presence._parts import parts_of
-from phxactor.presence._pending import Pending
+from phxactor.presence._publication import Publication
 from phxactor.socket import Broadcaster
 
 if TYPE_CHECKING:
     from phxactor.presence._fetching import Fetching
     from phxactor.presence._online import Online
     from phxactor.pubsub import PubSub
-    from phxactor.runtime import Pid, Runtime, Timer
+    from phxactor.runtime import Pid, Runtime
 
 BACKLOG: Final = 1000
 """Diffs that may wait for the callbacks."""
 FLUSH: Final = "flush"
 """The message to the tracker: there are diffs to send."""
-
-
-@final
-class Publication:
-    """What the clients of one topic know, and what they have yet to be told."""
-
-    __slots__ = ("encoded", "ending", "fetched", "held", "last", "parts", "pending", "timer", "waits")
-
-    def __init__(self) -> None:
-        self.pending = Pending()
-        self.waits = False
-        """Whether the next diff waits for its time: the end of a window or of a fetch, or the tracker's next step."""
-        self.timer: Timer | None = None
-        """Ends the window."""
-        self.held = Held()
-        self.ending: Timer | None = None
-        """Ends the wait of the held leaves."""
-        self.last = 0.0
-        """When the last diff went out, in seconds of the runtime's clock."""
-        self.fetched: Changes | None = None
-        """The diff that is being fetched."""
-        self.encoded: bytes | None = None
-        """The state as JSON, as the diffs so far have made it."""
-        self.parts: list[bytes] | None = None
-        """The same in parts."""
 
 
 @final
@@ -121,7 +96,7 @@ class Publisher:
         """
         publication = self._publications.get(name)
         if publication is None:
-            publication = self._publications[name] = Publication()
+            publication = self._publications[name] = Publication(self._options.max_listed)
         if publication.held and joins:
             leaves = [*leaves, *publication.held.release(joins)]
         if returns and leaves and self._options.grace is not None:
@@ -191,36 +166,71 @@ class Publisher:
             changes = publication.pending.take()
             if changes:
                 self._tell(name, publication, changes)
-        if name not in self._online.topics and not publication.waits and publication.ending is None:
+        if name not in self._online.topics and not publication.waits and publication.rests():
             self._publications.pop(name, None)
 
     def _tell(self, name: str, publication: Publication, changes: Changes) -> None:
         publication.encoded = publication.parts = None
         publication.last = self._runtime.now()
-        if self.fetching is None:
-            self._send(name, changes, grouped(changes.joins), grouped(changes.leaves))
+        shown = changes
+        if publication.listed is not None:
+            topic = self._online.topics.get(name)
+            shown = publication.listed.take(changes, topic)
+            if publication.listed.count_of(topic) != publication.listed.counted:
+                self._count(name, publication.listed)
+        if self.fetching is None or not shown:
+            self._send(name, changes, grouped(shown.joins), grouped(shown.leaves))
         else:
-            publication.fetched = changes
+            publication.fetched = fetched = (changes, shown)
             publication.waits = True
-            self.fetching.start(name, changes, partial(self._fetched, name, publication, changes))
+            self.fetching.start(name, shown, partial(self._fetched, name, publication, fetched))
 
-    def _fetched(self, name: str, publication: Publication, changes: Changes, joins: Grouped, leaves: Grouped) -> None:
-        if publication.fetched is changes:
+    def _fetched(
+        self, name: str, publication: Publication, fetched: tuple[Changes, Changes], joins: Grouped, leaves: Grouped
+    ) -> None:
+        if publication.fetched is fetched:
             publication.fetched = None
             publication.waits = False
-            self._send(name, changes, joins, leaves)
+            self._send(name, fetched[0], joins, leaves)
             self._flush(name, publication)
 
+    def _count(self, name: str, listed: Listed) -> None:
+        """Tell clients how many are present, at once or when the last count is old enough."""
+        if listed.timer is None:
+            due = listed.last + COUNTS
+            if due > self._runtime.now():
+                listed.timer = self._runtime.timers.add_at(due, self._count_due, name)
+            else:
+                self._send_count(name, listed)
+
+    def _count_due(self, name: str) -> None:
+        publication = self._publications.get(name)
+        if publication is not None and publication.listed is not None:
+            publication.listed.timer = None
+            self._send_count(name, publication.listed)
+            self._flush(name, publication)
+
+    def _send_count(self, name: str, listed: Listed) -> None:
+        topic = self._online.topics.get(name)
+        count = listed.count_of(topic)
+        if count != listed.counted:
+            listed.counted, listed.last = count, self._runtime.now()
+            self._broadcast(name, self._options.count_event, {"count": 0 if topic is None else len(topic.keys)})
+
     def _send(self, name: str, changes: Changes, joins: Grouped, leaves: Grouped) -> None:
-        for broadcaster in self._broadcasters.values():
-            if broadcaster.pubsub.runs():
-                broadcaster.local_broadcast(name, self._options.diff_event, {"joins": joins, "leaves": leaves})
+        if joins or leaves or self._options.max_listed is None:
+            self._broadcast(name, self._options.diff_event, {"joins": joins, "leaves": leaves})
         if self.callbacks is None or self.missed:
             return
         if len(self.callbacks.mailbox) < BACKLOG:
             self.callbacks.deliver(Told(name, changes.joins, changes.leaves, joins, leaves))
         else:
             self.missed = True
+
+    def _broadcast(self, name: str, event: str, payload: object) -> None:
+        for broadcaster in self._broadcasters.values():
+            if broadcaster.pubsub.runs():
+                broadcaster.local_broadcast(name, event, payload)
 
     # ------------------------------------------------------------------------------------------------ reading
 
@@ -240,9 +250,8 @@ class Publisher:
             return b"{}"
         if publication.encoded is None:
             self._flush(name, publication)
-            topic = self._online.topics.get(name)
             # A copy: what orjson returns may take four times its length.
-            publication.encoded = b"{}" if topic is None else bytes(memoryview(orjson.dumps(topic.grouped())))
+            publication.encoded = bytes(memoryview(orjson.dumps(self._shown(name, publication))))
         return publication.encoded
 
     def parts(self, name: str, limit: int) -> list[bytes]:
@@ -252,23 +261,47 @@ class Publisher:
             return [b"{}"]
         if publication.parts is None:
             self._flush(name, publication)
-            topic = self._online.topics.get(name)
-            publication.parts = parts_of({} if topic is None else topic.grouped(), limit)
+            publication.parts = parts_of(self._shown(name, publication), limit)
         return publication.parts
+
+    def listed(self, name: str) -> Grouped:
+        """Return those of a topic whom clients are shown."""
+        publication = self._read_by_clients(name)
+        if publication is None:
+            return {}
+        self._flush(name, publication)
+        return self._shown(name, publication)
+
+    def lists(self, name: str, key: str) -> bool:
+        """Say whether clients are shown a key that is present."""
+        publication = self._publications.get(name)
+        return publication is None or publication.listed is None or key in publication.listed.keys
+
+    def count(self, name: str) -> int | None:
+        """Return how many keys are present, for a client that joins; None if all are listed."""
+        publication = self._publications.get(name)
+        if publication is None or publication.listed is None:
+            return None
+        return publication.listed.count_of(self._online.topics.get(name))
+
+    def _shown(self, name: str, publication: Publication) -> Grouped:
+        topic = self._online.topics.get(name)
+        if topic is None:
+            return {}
+        return topic.grouped() if publication.listed is None else publication.listed.grouped(topic)
 
     def _read_by_clients(self, name: str) -> Publication | None:
         """Return the publication of a topic; None if nobody is there."""
         publication = self._publications.get(name)
         if publication is None and name in self._online.topics:
-            publication = self._publications[name] = Publication()
+            publication = self._publications[name] = Publication(self._options.max_listed)
         return publication
 
     def end(self) -> None:
         """Send nothing more: the tables end."""
         for publication in self._publications.values():
-            for timer in (publication.timer, publication.ending):
-                if timer is not None:
-                    self._runtime.timers.discard(timer)
+            for timer in publication.timers():
+                self._runtime.timers.discard(timer)
 
     def tracker_starts(self, tracker: Pid) -> None:
         """Go on with a new tracker's process: send what the last one may have left behind."""
@@ -277,7 +310,7 @@ class Publisher:
         for name, publication in list(self._publications.items()):
             publication.waits = False
             if publication.fetched is not None:
-                changes = publication.fetched
-                self._fetched(name, publication, changes, grouped(changes.joins), grouped(changes.leaves))
+                _, shown = fetched = publication.fetched
+                self._fetched(name, publication, fetched, grouped(shown.joins), grouped(shown.leaves))
             else:
                 self._flush(name, publication)
