@@ -6,6 +6,7 @@ messages that its sender could not send by this carrier; a rise of it is a gap.
 
 from __future__ import annotations
 
+from math import inf
 from typing import Final, final
 
 import attrs
@@ -56,13 +57,15 @@ class Beat:
 class Beats:
     """Whom a carrier has heard, and when."""
 
-    __slots__ = ("_judged", "_lost", "heard")
+    __slots__ = ("_gone_on", "_judged", "_lost", "_stopped", "heard")
 
     def __init__(self, now: float) -> None:
         self.heard: dict[bytes, float] = {}
         """When each known sender was last heard, in the caller's seconds."""
         self._lost: dict[bytes, int] = {}
         self._judged = now
+        self._stopped = self._gone_on = -inf
+        """When this node itself was stopped last, and when it went on."""
 
     def beat(self, sender: bytes, lost: int, now: float) -> bool:
         """Note a beat. Returns whether its sender has lost messages since the beat before."""
@@ -87,9 +90,21 @@ class Beats:
         judged by time in which this node could not hear.
         """
         late = now - self._judged - INTERVAL
-        self._judged = now
+        before, self._judged = self._judged, now
         if late > LATE:
+            self._stopped, self._gone_on = before, now
             for sender, heard in self.heard.items():
                 self.heard[sender] = min(now, heard + late)
             return []
         return [sender for sender, heard in self.heard.items() if now - heard >= SILENT]
+
+    def missed_since(self, heard: float, now: float) -> float:
+        """Return since when something may be missed of a sender that was `heard` then, before what comes now.
+
+        A node that was stopped itself first reads what was sent at that time: so what it misses may be as old.
+        """
+        if now - self._judged > INTERVAL + LATE:  # it goes on, and has not judged yet
+            return min(heard, self._judged)
+        if now - self._gone_on <= SILENT:
+            return min(heard, self._stopped)
+        return heard

@@ -45,7 +45,8 @@ class Gap:
     carrier: str
     """The name of the carrier that lost them."""
     since: float
-    """When something was last heard before, in seconds of the runtime's clock."""
+    """When something was last heard before, in seconds of the runtime's clock; of a node that was stopped itself
+    (SIGSTOP, a suspended machine), when that began."""
 
 
 @final

@@ -81,7 +81,7 @@ class Peers:
             beats.heard[sender] = now
         if self._owed and sender in self._owed and sender in beats.heard:  # up, or nobody would be told
             since, missed = self._owed.pop(sender), True
-        if missed and self._node.gap(self._carrier, sender, since):
+        if missed and self._node.gap(self._carrier, sender, beats.missed_since(since, now)):
             self._untold = None
         if message:
             self._node.received(self._carrier, sender, message)
@@ -134,6 +134,10 @@ class Peers:
         if self._untold is not None and now - self._untold[0] >= SILENT:
             since, self._untold = self._untold[1], None
             self._node.gap(self._carrier, None, since)
+
+    def missed_since(self, heard: float) -> float:
+        """Return since when something may be missed of all nodes, of which something was `heard` last."""
+        return self._beats.missed_since(heard, self._node.runtime.now())
 
     def reconnected(self, since: float) -> None:
         """Note that messages of all nodes may have been missed since then. Call it before `node.back`.

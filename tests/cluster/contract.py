@@ -155,17 +155,19 @@ class CarrierContract(ABC):
 
     async def test_nothing_comes_after_the_grace_and_again_after_a_new_watch(self, clock: MockClock | None) -> None:
         async with self.parties(2) as (a, b):
-            await b.watch("x")
+            await b.watch("x", "y")
             b.node.local.unwatch("pubsub", "x")
             a.say("x", "in the grace")
             await until(lambda: len(b.came) == 1)
             await trio.sleep(6)
             a.say("x", "too late")
+            a.say("y", "so that the one before has gone")
+            await until(lambda: len(b.came) == 2)
             await b.watch("x")
             a.say("x", "again")
-            await until(lambda: len(b.came) >= 2)
+            await until(lambda: len(b.came) >= 3)
             await trio.sleep(0.1)
-            assert b.events() == ["in the grace", "again"]
+            assert b.events() == ["in the grace", "so that the one before has gone", "again"]
             assert b.gaps() == []
 
     async def test_what_is_for_all_comes_to_all_and_what_is_for_one_to_one(self, clock: MockClock | None) -> None:
@@ -249,6 +251,7 @@ class StoppedNodesContract(CarrierContract):
             await b.watch("x")
             await c.watch("x")
             await b.node.stop()
+            stopped = trio.current_time()
             await trio.sleep(20)
             assert [one for one in c.told if isinstance(one, NodeDown)] == [NodeDown(b.node.identity, "silent")]
             a.say("x", "meanwhile")
@@ -259,6 +262,7 @@ class StoppedNodesContract(CarrierContract):
             assert b.events() in (["after"], ["meanwhile", "after"])
             assert not [one for one in b.told if isinstance(one, NodeDown)], "a node that was stopped judges nobody"
             assert len(b.gaps()) == len(set(b.gaps()))
+            assert all(one.since <= stopped for one in b.told if isinstance(one, Gap)), "what it missed is that old"
 
     async def test_nodes_that_are_all_stopped_at_once_judge_nobody(self, clock: MockClock | None) -> None:
         async with self.parties(2) as (a, b):

@@ -113,3 +113,27 @@ async def test_a_node_that_another_carrier_covers_makes_no_gap_but_an_emitter_ma
             await trio.sleep(1)
             these.judge()
         assert await told() == [NodeUp(OTHER), Gap(None, "one", since)]
+
+
+async def test_a_node_that_was_stopped_itself_misses_something_since_then(autojump_clock: MockClock) -> None:
+    """What it reads first when it goes on was sent while it was stopped, and so may be what it misses after that."""
+    async with peers() as these:
+        these.heard(OTHER.id, beat(OTHER))
+        await trio.sleep(1)
+        these.judge()
+        stopped = trio.current_time()
+        await trio.sleep(20)
+        these.heard(OTHER.id, beat(OTHER))
+        these.heard(OTHER.id, NEWS, missed=True)
+        these.judge()
+        assert these.missed_since(trio.current_time()) == stopped
+        these.heard(OTHER.id, beat(OTHER, lost=1))
+        for _ in range(6):
+            await trio.sleep(1)
+            these.heard(OTHER.id, beat(OTHER, lost=1))
+            these.judge()
+        heard = trio.current_time()
+        these.heard(OTHER.id, NEWS, missed=True)
+        gaps = [one.since for one in await told() if isinstance(one, Gap)]
+        assert gaps[1:] == [stopped, heard]
+        assert gaps[0] <= stopped

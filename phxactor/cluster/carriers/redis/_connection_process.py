@@ -123,7 +123,8 @@ class Connection:
         finally:
             self._scope = None
             if exchange.dialogue is dialogue:
-                self._lost_at = exchange.last_heard if self._lost_at is None else self._lost_at
+                if self._lost_at is None:
+                    self._lost_at = exchange.peers.missed_since(exchange.last_heard)
                 exchange.end()
             await trio.aclose_forcefully(stream)
 

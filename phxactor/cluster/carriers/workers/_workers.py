@@ -232,7 +232,8 @@ class Workers:
 
     def missed(self, line: Line) -> None:
         """Tell a gap."""
-        self._node.gap(self, line.node.id, line.since)
+        since = self._beats.missed_since(line.since, self._node.runtime.now())
+        self._node.gap(self, line.node.id, since)
 
     def too_large(self, line: Line) -> None:
         """Count a message that is above the limit here."""
