@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING, final
+from typing import TYPE_CHECKING, Final, final
 
 import attrs
 
@@ -15,6 +15,9 @@ if TYPE_CHECKING:
     from phxactor.cluster._carrier import Carrier
     from phxactor.runtime import Runtime
 
+REASONS: Final = 8
+"""Reasons that are told while a carrier is away: each once."""
+
 
 @final
 class Carried:
@@ -24,8 +27,8 @@ class Carried:
         self.carrier = carrier
         self.name = carrier.name
         self.away: Away | None = Away(self.name, "it has not connected yet", runtime.now(), time.time())
-        self.is_told = False
-        """Whether an event has told that it is away."""
+        self._reasons: set[str] = set()
+        """Why it is away, as events have told."""
         self.sent = 0
         self.sent_bytes = 0
         self.received = 0
@@ -43,8 +46,8 @@ class Carried:
         """Note that it cannot carry, or still cannot, for this reason. Returns whether it could."""
         could = self.away is None
         self.away = Away(self.name, why, now, time.time()) if self.away is None else attrs.evolve(self.away, why=why)
-        if not self.is_told:
-            self.is_told = True
+        if why not in self._reasons and len(self._reasons) < REASONS:
+            self._reasons.add(why)
             if events.away.handlers:
                 events.away.emit(carrier=self.name, why=why)
         return could
@@ -52,7 +55,8 @@ class Carried:
     def come_back(self, now: float) -> None:
         """Note that it can carry again."""
         seconds = 0.0 if self.away is None else now - self.away.since
-        self.away, self.is_told = None, False
+        self.away = None
+        self._reasons.clear()
         if events.back.handlers:
             events.back.emit(carrier=self.name, seconds=seconds)
 

@@ -264,7 +264,8 @@ class LocalNode:
     def away(self, carrier: Carrier, why: str) -> None:
         """Note that a carrier cannot carry; `why` is in words and holds no secret. Nobody waits for it any more.
 
-        While it is away, another `why` replaces the one before, without an event; the first one is always told.
+        While it is away, another `why` replaces the one before. Each is told once: a Redis that was restarted with a
+        password first closes the connection, and only the next try says what is wrong.
         """
         one = self._carried.get(carrier.name)
         if one is not None and one.go(why, self.runtime.now()):

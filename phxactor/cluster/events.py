@@ -19,7 +19,9 @@ gap: Final = Event(
     "Messages of other nodes were lost on their way to this one: node (None for all of the carrier), carrier, seconds "
     "(since something was last heard).",
 )
-away: Final = Event("phxactor.cluster.carrier_away", "A carrier cannot carry: carrier, why.")
+away: Final = Event(
+    "phxactor.cluster.carrier_away", "A carrier cannot carry, or still cannot for another reason: carrier, why."
+)
 back: Final = Event("phxactor.cluster.carrier_back", "A carrier can carry: carrier, seconds (it was away).")
 dropped: Final = Event(
     "phxactor.cluster.dropped",

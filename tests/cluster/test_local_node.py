@@ -12,7 +12,7 @@ import trio
 from trio.testing import MockClock, wait_all_tasks_blocked
 
 from phxactor.cluster import Cluster, Gap, LocalNode, Node, NodeDown, NodeUp, monitor_nodes, new_node, this_node
-from phxactor.cluster.events import traffic
+from phxactor.cluster.events import away, traffic
 from phxactor.envelope import MAX_MESSAGE_BYTES, EnvelopeError, Kind, Message, encode
 from phxactor.runtime import open_runtime, receive, self_pid
 from tests.cluster.in_memory import InMemory
@@ -304,3 +304,27 @@ def test_the_name_of_a_node_says_which_program_runs_where(
 ) -> None:
     monkeypatch.setattr("sys.argv", argv)
     assert new_node().name == f"{program}@{socket.gethostname()}/{os.getpid()}"
+
+
+async def test_each_reason_for_which_a_carrier_is_away_is_told_once(autojump_clock: MockClock) -> None:
+    carrier = InMemory([])
+    told: list[object] = []
+
+    def note(_: object, fields: Mapping[str, object]) -> None:
+        told.append(fields["why"])
+
+    async with started(carrier) as node:
+        away.attach(note)
+        try:
+            for why in ("closed", "a password", "closed", "a password"):
+                node.away(carrier, why)
+            assert [one.why for one in node.health().away] == ["a password"]
+            assert told == ["closed", "a password"]
+            node.back(carrier)
+            node.away(carrier, "closed")
+            assert told == ["closed", "a password", "closed"]
+            for number in range(100):
+                node.away(carrier, f"port {number}")
+            assert len(told) == 2 + 8
+        finally:
+            away.detach(note)
