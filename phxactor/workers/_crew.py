@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import final
+from typing import Final, final
 
 from phxactor.cluster.carriers.workers import Beat, Hello, Wanted
 from phxactor.workers._keeper import Worker
+from phxactor.workers._state import WorkerState
+
+BEAT: Final = 1.0
+"""Seconds from one sign of life of a worker to the next."""
 
 
 @final
@@ -53,6 +57,25 @@ class Member:
             return "starting"
         said = "starting" if self.beat is None else self.beat.state
         return "ready" if said == "starting" else said  # it was starting a second ago
+
+    def told(self, now: float, restarts: int) -> WorkerState:
+        """Return what is known of it, as a value; it was started again so many times."""
+        beat = self.beat or Beat(state="starting")
+        silence = 0.0 if self.heard is None else now - self.heard
+        return WorkerState(
+            number=self.number,
+            process=self.worker.process.pid,
+            generation=self.generation,
+            state=self.state,
+            why=beat.why,
+            age=now - self.worker.started,
+            connections=beat.connections,
+            channels=beat.channels,
+            processes=beat.processes,
+            nodes=beat.nodes,
+            restarts=restarts,
+            lag=max(beat.lag / 1000, silence - BEAT),
+        )
 
 
 @final

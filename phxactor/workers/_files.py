@@ -12,7 +12,7 @@ import trio
 
 from phxactor.otp import ChildSpec, Ok
 from phxactor.runtime import Pid, own, receive, self_pid, send
-from phxactor.workers._parent import Reload
+from phxactor.workers._plan import Reload
 
 if TYPE_CHECKING:
     from watchfiles import Change

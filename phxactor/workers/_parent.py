@@ -11,112 +11,36 @@ The process never waits: what takes time is a message to itself. `Crew` holds wh
 from __future__ import annotations
 
 import os
-import signal
-import socket
-from collections.abc import Sequence
-from contextlib import suppress
-from pathlib import Path
-from typing import Final, Literal
+from typing import Final
 
-import attrs
-
-from phxactor.cluster import new_group
 from phxactor.cluster.carriers.workers import (
     Beat,
-    Configure,
-    ControlError,
     Gone,
     Hello,
     LineLost,
-    Listen,
-    Peer,
     Publish,
     Ready,
-    Wanted,
 )
 from phxactor.endpoint import ALIVE, READY, ServiceManager, reloading
 from phxactor.net import SharedCounts
-from phxactor.net.events import listening
 from phxactor.otp import DynamicSupervisor, GenServer, NoReply, Ok, Reply
 from phxactor.runtime import From, Pid, self_pid, send_after, trap_exit
 from phxactor.workers import events
 from phxactor.workers._crew import Crew, Member
+from phxactor.workers._hung import HUNG, collect_orphans, kill_hung
+from phxactor.workers._introduction import connect, introduce
 from phxactor.workers._keeper import Ended, Said, keeper_spec, worker_of
-from phxactor.workers._program import Program
+from phxactor.workers._plan import End, Failure, Phase, Plan, Reload, Start
 from phxactor.workers._restarts import Restarts
-from phxactor.workers._sockets import AddressError, Sockets
-from phxactor.workers._stack import SIGNAL as STACK_SIGNAL
-from phxactor.workers._state import ParentState, WorkerState
+from phxactor.workers._sockets import Sockets
+from phxactor.workers._state import ParentState
 
 NAME: Final = "workers"
 """The registered name of the process."""
-HUNG: Final = 30.0
-"""Seconds without a sign of life after which a worker is killed."""
-DYING: Final = 1.0
-"""Seconds that a worker has to write its stack before it is killed."""
 TICK: Final = 1.0
 """Seconds from one look at the workers to the next."""
 LATE: Final = 2.0
 """Seconds by which such a look is late if the parent itself was stopped: then no worker is judged by that time."""
-
-FIRST_PROCESS: Final = 1
-"""The process id of the first program in a container."""
-
-Phase = Literal["starting", "serving", "reloading", "stopping"]
-
-
-@attrs.frozen
-class Failure:
-    """The parent cannot go on, to its first process: the exit code and, unless the worker has said it, why."""
-
-    status: int
-    why: str = ""
-
-
-@attrs.frozen(kw_only=True)
-class Plan:
-    """What a parent is to run."""
-
-    program: Program
-    workers: int
-    slots: int
-    counts: int
-    """The descriptor of the shared memory."""
-    secret: str = attrs.field(repr=False)
-    watched: Sequence[Path] = ()
-    """Folders whose files are watched in development. Then a start that fails waits for a change, and a worker that
-    hangs is left to its debugger."""
-    group: bytes = attrs.field(factory=new_group)
-    host: str = attrs.field(factory=socket.gethostname)
-
-
-@attrs.frozen
-class Reload:
-    """Asks the process for a reload, and says why."""
-
-    why: str
-
-
-@attrs.frozen
-class _Start:
-    """Start the worker with this number in a generation, unless that is over by now."""
-
-    number: int
-    generation: int
-
-
-@attrs.frozen
-class _End:
-    """The end of a worker that nobody has asked for, or a worker that could not be started at all."""
-
-    number: int
-    generation: int
-    why: str = ""
-    """Why it could not be started."""
-    process: int = 0
-    status: int | None = None
-    stack: str = ""
-    was_ready: bool = False
 
 
 class Workers(GenServer):
@@ -140,7 +64,6 @@ class Workers(GenServer):
         self.began = 0.0
         self.again: str | None = None
         """Why another reload must follow the one that runs."""
-        self.announced: set[str] = set()
         self.manager = ServiceManager.of(os.environ)
         self.since = self.looked = self_pid().runtime.now()
         send_after(self_pid(), "look", TICK)
@@ -169,7 +92,7 @@ class Workers(GenServer):
                 self._look()
             case Reload(why):
                 await self._reload(why)
-            case _Start(number, generation):
+            case Start(number, generation):
                 await self._start_again(number, generation)
             case "begin":
                 await self._begin("starting")
@@ -188,27 +111,18 @@ class Workers(GenServer):
     async def _start(self, number: int, generation: int) -> None:
         slot = self.crew.free_slot()
         if slot is None:  # very many old workers still drain
-            send_after(self_pid(), _Start(number, generation), TICK)
+            send_after(self_pid(), Start(number, generation), TICK)
             return
         self.counts.clear(slot)
         plan = self.plan
-        configure = Configure(
-            number=number,
-            slot=slot,
-            workers=plan.workers,
-            slots=plan.slots,
-            name=f"{plan.program.name}@{plan.host}/{number}"[-255:],
-            group=plan.group,
-            secret=plan.secret,
-            generation=generation,
-        )
+        configure = plan.configure(number, slot, generation)
         started = await DynamicSupervisor.start_child(
             self.keepers, keeper_spec(plan.program, configure, plan.counts, self_pid())
         )
         if isinstance(started, Ok):
             self.crew.add(worker_of(started.value))
         else:
-            await self._not_there(_End(number, generation, why=str(getattr(started, "reason", started))))
+            await self._not_there(End(number, generation, why=str(getattr(started, "reason", started))))
 
     async def _start_again(self, number: int, generation: int) -> None:
         """Start a worker again after a pause, unless it has a successor by now."""
@@ -221,7 +135,7 @@ class Workers(GenServer):
     async def _said(self, member: Member, message: object) -> None:
         match message:
             case Hello():
-                self._hello(member, message)
+                introduce(member, message, self.crew, self.sockets)
             case Ready():
                 await self._ready(member)
             case Beat():
@@ -229,28 +143,7 @@ class Workers(GenServer):
             case LineLost(node=node):
                 other = self.crew.by_node(node)
                 if other is not None:
-                    _connect(member, other)
-
-    def _hello(self, member: Member, hello: Hello) -> None:
-        """Give a worker its lines to all others, then its sockets: so it can wait for the lines that came before."""
-        worker = member.worker
-        worker.greeted = True
-        others = self.crew.greeted()
-        member.hello = hello
-        if worker.told_to_stop:  # it may have missed the signal, as it was about to handle it
-            worker.told_to_stop = False
-            worker.stop()
-        for other in others:
-            _connect(member, other)
-        error, descriptors = "", []
-        try:
-            member.wanted = [Wanted.decode(text) for text in hello.places]
-            descriptors = self.sockets.open(member.wanted, hello.descriptors)
-        except (AddressError, ControlError) as unavailable:
-            error = str(unavailable)
-        for descriptor in hello.descriptors:
-            os.close(descriptor)
-        worker.send(Listen(error=error, descriptors=tuple(descriptors)))
+                    connect(member, other)
 
     async def _ready(self, member: Member) -> None:
         now = self_pid().runtime.now()
@@ -279,18 +172,9 @@ class Workers(GenServer):
             for old in self.crew.before(self.generation):
                 old.worker.stop()
         self.phase, self.serving = "serving", self.generation
-        self._announce()
+        self.sockets.announce(one for member in self.crew.of(self.serving) for one in member.wanted)
         self._tell_ready()
         await self._next_reload()
-
-    def _announce(self) -> None:
-        """Say where the program listens, once for each address."""
-        wanted = [one for member in self.crew.of(self.serving) for one in member.wanted]
-        for address in map(str, self.sockets.addresses(wanted)):
-            if address not in self.announced:
-                self.announced.add(address)
-                if listening.handlers:
-                    listening.emit(url=address)
 
     # --------------------------------------------------------------------------------------------- reloading
 
@@ -311,7 +195,7 @@ class Workers(GenServer):
             why, self.again = self.again, None
             await self._reload(why)
 
-    async def _reload_failed(self, end: _End) -> None:
+    async def _reload_failed(self, end: End) -> None:
         if events.reload_failed.handlers:
             events.reload_failed.emit(number=end.number, status=end.status)
         for member in self.crew.of(self.generation):
@@ -343,7 +227,7 @@ class Workers(GenServer):
             if self.phase == "starting" and not len(self.crew):
                 await self._next_reload()
             return
-        end = _End(
+        end = End(
             member.number,
             member.generation,
             process=worker.process.pid,
@@ -353,7 +237,7 @@ class Workers(GenServer):
         )
         await self._not_there(end)
 
-    async def _not_there(self, end: _End) -> None:
+    async def _not_there(self, end: End) -> None:
         """Start it again, or stop."""
         is_new = end.generation == self.generation
         if is_new and self.phase == "reloading":
@@ -375,9 +259,9 @@ class Workers(GenServer):
                 self._give_up(pause)
             else:
                 self.ends[end.number] = self.ends.get(end.number, 0) + 1
-                send_after(self_pid(), _Start(end.number, end.generation), pause)
+                send_after(self_pid(), Start(end.number, end.generation), pause)
 
-    async def _start_failed(self, end: _End) -> None:
+    async def _start_failed(self, end: End) -> None:
         """Stop, or wait for a change; a worker that ended with an exit code has said why."""
         if self.plan.watched:
             for member in self.crew:
@@ -420,28 +304,12 @@ class Workers(GenServer):
             for member in self.crew:
                 member.heard = None if member.heard is None else now
         self.looked = now
-        for member in self.crew:
-            worker = member.worker
-            if member.asked_at is not None:
-                if now > member.asked_at + DYING:
-                    worker.signal(signal.SIGKILL)
-            elif member.heard is not None and now > member.heard + HUNG and not self.plan.watched:
-                member.asked_at = now
-                worker.signal(STACK_SIGNAL)
+        if not self.plan.watched:
+            kill_hung(self.crew, now)
         if self.manager.interval is not None:
             self.manager.tell(ALIVE)
-        if os.getpid() == FIRST_PROCESS:
-            self._bury()
+        collect_orphans(self.crew)
         send_after(self_pid(), "look", TICK)
-
-    def _bury(self) -> None:
-        """In a container, collect processes whose own parents have ended: the first process inherits them."""
-        workers = {member.worker.process.pid for member in self.crew}
-        with suppress(ChildProcessError):
-            while (ended := os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT)) is not None:
-                if ended.si_pid in workers:  # its keeper is about to
-                    return
-                os.waitpid(ended.si_pid, os.WNOHANG)
 
     def _state(self) -> ParentState:
         now = self_pid().runtime.now()
@@ -454,38 +322,5 @@ class Workers(GenServer):
             age=now - self.since,
             generation=self.serving,
             addresses=sorted(set(map(str, self.sockets.addresses(wanted)))),
-            workers=[self._worker_state(member, now) for member in members],
+            workers=[member.told(now, self.ends.get(member.number, 0)) for member in members],
         )
-
-    def _worker_state(self, member: Member, now: float) -> WorkerState:
-        beat = member.beat or Beat(state="starting")
-        silence = 0.0 if member.heard is None else now - member.heard
-        return WorkerState(
-            number=member.number,
-            process=member.worker.process.pid,
-            generation=member.generation,
-            state=member.state,
-            why=beat.why,
-            age=now - member.worker.started,
-            connections=beat.connections,
-            channels=beat.channels,
-            processes=beat.processes,
-            nodes=beat.nodes,
-            restarts=self.ends.get(member.number, 0),
-            lag=max(beat.lag / 1000, silence - TICK),
-        )
-
-
-def _connect(one: Member, other: Member) -> None:
-    """Give two workers the ends of a new line between them."""
-    if one.hello is None or other.hello is None:
-        return
-    try:
-        left, right = socket.socketpair()
-    except OSError as error:
-        if events.control_failed.handlers:
-            events.control_failed.emit(number=one.number, why=f"no line to worker {other.number}: {error.strerror}")
-        return
-    with left, right:
-        for member, end, peer in ((one, left, other.hello), (other, right, one.hello)):
-            member.worker.send(Peer(node=peer.node, name=peer.name, descriptors=(end.fileno(),)))

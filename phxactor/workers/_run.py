@@ -25,7 +25,8 @@ from phxactor.otp import Child, DynamicSupervisor, Supervise, Supervisor
 from phxactor.runtime import STUCK_AFTER, Collector, Exit, Exited, Pid, receive, self_pid, trap_exit
 from phxactor.workers._admin import admin_spec
 from phxactor.workers._files import watcher_spec
-from phxactor.workers._parent import NAME, Failure, Plan, Reload, Workers
+from phxactor.workers._parent import NAME, Workers
+from phxactor.workers._plan import Failure, Plan, Reload
 from phxactor.workers._program import Program
 from phxactor.workers._stack import write_stack_to
 

@@ -15,6 +15,7 @@ import attrs
 
 from phxactor.cluster.carriers.workers import Wanted
 from phxactor.net import Address, Place, identify, open_listening, remove_unix
+from phxactor.net.events import listening
 
 
 @attrs.frozen
@@ -52,6 +53,7 @@ class Sockets:
 
     def __init__(self) -> None:
         self._open: Final[dict[tuple[object, ...], _Open]] = {}
+        self._announced: Final[set[str]] = set()
 
     def open(self, wanted: Sequence[Wanted], offered: Sequence[int]) -> list[int]:
         """Return the descriptors of the sockets for these places, opened unless they are open already.
@@ -69,6 +71,14 @@ class Sockets:
                 raise AddressError(f"the address {_where(one)} is in use: by another endpoint of this program")
             found[key] = self._open[key].sock.fileno()
         return list(found.values())
+
+    def announce(self, wanted: Iterable[Wanted]) -> None:
+        """Say where the program listens, once for each address."""
+        for address in map(str, self.addresses(wanted)):
+            if address not in self._announced:
+                self._announced.add(address)
+                if listening.handlers:
+                    listening.emit(url=address)
 
     def addresses(self, wanted: Iterable[Wanted]) -> list[Address]:
         """Return where the sockets for these places listen."""

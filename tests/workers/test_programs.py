@@ -192,9 +192,9 @@ def test_workers_stop_when_their_parent_is_killed(tmp_path: Path) -> None:
 HANGING = """
 import sys
 import phxactor
-from phxactor.workers import _parent
+from phxactor.workers import _hung, _parent
 
-_parent.HUNG = 2.0
+_hung.HUNG = _parent.HUNG = 2.0
 sys.path.insert(0, ".")
 from served import endpoint
 
