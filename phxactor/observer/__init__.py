@@ -3,14 +3,16 @@
 from phxactor.observer._channel import TreeChannel
 from phxactor.observer._render import table, tree
 from phxactor.observer._routes import observer_routes
-from phxactor.observer._snapshot import Process, Row, Snapshot, Supervision, snapshot
+from phxactor.observer._snapshot import Present, Process, Row, Snapshot, Supervision, Tracked, snapshot
 from phxactor.observer._top import watch
 
 __all__ = [
+    "Present",
     "Process",
     "Row",
     "Snapshot",
     "Supervision",
+    "Tracked",
     "TreeChannel",
     "observer_routes",
     "snapshot",

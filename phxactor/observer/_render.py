@@ -15,7 +15,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Final
 
-from phxactor.observer._snapshot import Process, Row, Snapshot
+from phxactor.observer._snapshot import Present, Process, Row, Snapshot
 
 _USUAL: Final = ("waiting", "port", "busy")
 _HEADINGS: Final = ("PID", "STATE", "MAILBOX", "RESTARTS")
@@ -31,6 +31,7 @@ def tree(picture: Snapshot) -> str:
     """Draw the tree, one line for each row, with notes on what is unusual. The text does not end with a newline."""
     lines = [branch + _describe(row) for branch, row in _branches(picture.rows)]
     lines += [f"zombie {_called(zombie)} <{zombie.number}>" for zombie in picture.zombies]
+    lines += [_present(one) for one in picture.presences]
     return "\n".join(lines)
 
 
@@ -42,6 +43,7 @@ def table(picture: Snapshot, width: int = 100, height: int | None = None) -> str
     """
     rows = [(branch + _title(row), *_cells(row)) for branch, row in _branches(picture.rows)]
     rows += [(f"zombie {_called(zombie)}", str(zombie.number), "zombie", "", "") for zombie in picture.zombies]
+    rows += [(_present(one), "", "", "", "") for one in picture.presences]
     widths = [max(map(len, column)) for column in zip(*((_HEADINGS, *(row[1:] for row in rows))), strict=True)]
     room = max(_NARROWEST, width - sum(widths) - 2 * len(widths))
     room = min(room, max((len(row[0]) for row in rows), default=_NARROWEST))
@@ -49,6 +51,18 @@ def table(picture: Snapshot, width: int = 100, height: int | None = None) -> str
     if height is not None and len(lines) > height:
         lines[height - 1 :] = [f"… {len(lines) - height + 1} more lines"]
     return "\n".join(lines)
+
+
+def _present(one: Present) -> str:
+    """Say how many a Presence or Tracker tracks, and which trackers of other nodes it knows."""
+    notes = [
+        f"presence {one.name}",
+        f"{one.tracked} tracked here",
+        f"{one.online} on all nodes",
+        f"{one.topics} topic{'' if one.topics == 1 else 's'}",
+    ]
+    notes += [f"{node} {state}" for node, state in one.replicas.items()]
+    return " · ".join(notes)
 
 
 def _line(row: Sequence[str], room: int, widths: Iterable[int]) -> str:

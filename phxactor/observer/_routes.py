@@ -27,9 +27,10 @@ _converter = make_converter()
 def observer_routes(path: str = PATH, *, hosts: Iterable[str] = ()) -> list[Route]:
     """Return the routes that show the tree of processes: `path` as text, and `path.json` for programs.
 
-    They show the names and labels of all processes to every client that can reach the endpoint and sends a loopback
-    `Host`: `localhost`, 127.0.0.0/8 or `[::1]`, with any port. Any other `Host` is answered 403, since otherwise a web
-    page could read the tree (DNS rebinding). A request that a proxy has forwarded needs one of `hosts`.
+    They show the names and labels of all processes, and the keys of those that a Presence tracks, to every client
+    that can reach the endpoint and sends a loopback `Host`: `localhost`, 127.0.0.0/8 or `[::1]`, with any port. Any
+    other `Host` is answered 403, since otherwise a web page could read the tree (DNS rebinding). A request that a
+    proxy has forwarded needs one of `hosts`.
 
     Args:
         path: the path of the text.

@@ -12,11 +12,13 @@ from __future__ import annotations
 
 import reprlib
 from collections import defaultdict, deque
+from collections.abc import Iterable, Iterator
 from typing import Final, Literal, TypeAlias
 
 import attrs
 
 from phxactor.otp import RESTARTING, ChildStatistics, SupervisingProcess, Supervisor, SupervisorStatistics
+from phxactor.presence import look
 from phxactor.runtime import Pid, Runtime, State, self_pid
 
 Status: TypeAlias = Literal["waiting", "port", "busy", "exiting", "ended", "restarting", "down"]
@@ -104,6 +106,35 @@ class Row:
 
 
 @attrs.frozen
+class Tracked:
+    """A process that a Presence or Tracker tracks under a key of a topic."""
+
+    number: int
+    """The number of its pid."""
+    topic: str
+    key: str
+
+
+@attrs.frozen
+class Present:
+    """A Presence or Tracker at one moment."""
+
+    name: str
+    processes: int
+    """Tracked processes of this node."""
+    tracked: int
+    """Processes, topics and keys of this node, each combination once."""
+    topics: int
+    """Topics in which somebody is present, on any node."""
+    online: int
+    """The same as `tracked`, of all nodes."""
+    replicas: dict[str, str]
+    """The trackers of other nodes, by the name of the node: `"up"` or `"silent"`."""
+    who: tuple[Tracked, ...]
+    """Who tracks what on this node: as many as the snapshot has rows at most."""
+
+
+@attrs.frozen
 class Snapshot:
     """All processes of a runtime at one moment, within the limits of `snapshot`."""
 
@@ -115,6 +146,8 @@ class Snapshot:
     """The number of all processes, shown or not."""
     messages: int
     """The number of messages in all mailboxes."""
+    presences: tuple[Present, ...] = ()
+    """Each Presence and Tracker that runs."""
 
 
 @attrs.frozen
@@ -145,7 +178,24 @@ def snapshot(runtime: Runtime | None = None, *, children: int = CHILDREN, rows: 
         zombies=tuple(_process(pid) for pid in sorted(seen.zombies.given_up, key=lambda pid: pid.number)),
         processes=len(processes),
         messages=sum(len(pid.mailbox) for pid in processes),
+        presences=tuple(_presences(supervisors, rows)),
     )
+
+
+def _presences(supervisors: Iterable[Pid], most: int) -> Iterator[Present]:
+    for supervisor in supervisors:
+        looked = look(supervisor, most)
+        if looked is not None:
+            counts, who = looked
+            yield Present(
+                name=_text(supervisor.name),
+                processes=counts.processes,
+                tracked=counts.tracked,
+                topics=counts.topics,
+                online=counts.online,
+                replicas={_text(node): state for node, state in sorted(counts.replicas.items())},
+                who=tuple(Tracked(one.pid.number, _text(one.topic), _text(one.key)) for one in who),
+            )
 
 
 def _branches(runtime: Runtime, supervisors: dict[Pid, SupervisorStatistics]) -> defaultdict[Pid | None, list[_Branch]]:

@@ -11,6 +11,7 @@ from phxactor.otp import ChildSpec, Error, Ignore, Ok
 from phxactor.presence._element import Grouped, Meta
 from phxactor.presence._metas import key_of
 from phxactor.presence._options import Options
+from phxactor.presence._statistics import PresenceStatistics, statistics_of
 from phxactor.presence._tables import Tables
 from phxactor.presence._tree import PresenceSupervisor
 from phxactor.runtime import NoProcessError, Pid, Runtime, current_runtime, of_this_thread, self_pid
@@ -21,22 +22,6 @@ if TYPE_CHECKING:
 
 Given: TypeAlias = Mapping[str, Any] | attrs.AttrsInstance | object | None
 """A meta as programs give it: a dict, or an instance of an attrs class or dataclass; None for an empty one."""
-
-
-@attrs.frozen
-class PresenceStatistics:
-    """The counts of a Presence or Tracker at one moment."""
-
-    processes: int
-    """Tracked processes of this node."""
-    tracked: int
-    """Elements of this node: a process under two keys, or in two topics, counts twice."""
-    topics: int
-    """Topics in which somebody is online, on any node."""
-    online: int
-    """Elements that are online, on all nodes."""
-    replicas: Mapping[str, str]
-    """The trackers of other nodes, by the name of the node: `"up"`, or `"silent"` while nothing is heard of it."""
 
 
 class Tracking:
@@ -80,15 +65,7 @@ class Tracking:
     @classmethod
     def statistics(cls) -> PresenceStatistics:
         """Return the current counts."""
-        tables = cls._tables()
-        known, replication = tables.set, tables.replication
-        return PresenceStatistics(
-            processes=sum(1 for _ in known.owners()),
-            tracked=len(known),
-            topics=len(known.online.topics),
-            online=sum(topic.count for topic in known.online.topics.values()),
-            replicas={} if replication is None else replication.replicas(),
-        )
+        return statistics_of(cls._tables())
 
     # --------------------------------------------------------------------------------------------- tracking
 

@@ -39,7 +39,8 @@ async def assert_presence(
             return listed
         if trio.current_time() >= deadline:
             there = "\n".join(f"  {key}: {brief(entry['metas'])}" for key, entry in listed.items()) or "  nobody"
-            raise AssertionError("\n".join([*differences, f"present in {topic!r}:", there]))
+            nodes = [f"the tracker of {node} is {state}" for node, state in presence.statistics().replicas.items()]
+            raise AssertionError("\n".join([*differences, f"present in {topic!r}:", there, *nodes]))
         await trio.sleep(within / LOOKS)
 
 
