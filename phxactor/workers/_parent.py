@@ -268,6 +268,8 @@ class Workers(GenServer):
                 member.worker.stop()
             if self.again is not None and not len(self.crew):
                 await self._next_reload()
+            elif self.again is None and events.waiting.handlers:
+                events.waiting.emit(number=end.number, status=end.status)
             return
         said_why = end.status is not None and end.status > 0
         words = end.why or f"worker {end.number} {events.words_of(end.status)} before it was ready"

@@ -65,7 +65,8 @@ class ParentState:
     def text(self) -> str:
         """Write it as lines for people."""
         ready = sum(one.state == "ready" for one in self.workers)
-        head = f"{self.program}, pid {self.process}: {self.phase} for {_span(self.age)}, {ready} workers ready"
+        count = "1 worker" if ready == 1 else f"{ready} workers"
+        head = f"{self.program}, pid {self.process}: {self.phase} for {_span(self.age)}, {count} ready"
         rows = [("worker", "pid", "age", "state", "connections", "channels", "processes", "nodes", "restarts", "lag")]
         rows += [
             (

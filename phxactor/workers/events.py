@@ -25,6 +25,10 @@ reloaded: Final = Event("phxactor.workers.reloaded", "New workers have taken the
 reload_failed: Final = Event(
     "phxactor.workers.reload_failed", "A new worker did not start; the old ones stay: number, status."
 )
+waiting: Final = Event(
+    "phxactor.workers.waiting",
+    "In development: no worker can start, and the parent waits for a change of a file: number, status.",
+)
 gave_up: Final = Event("phxactor.workers.gave_up", "Workers ended too often, and the parent stops: why.")
 stopping: Final = Event("phxactor.workers.stopping", "The parent stops its workers: workers.")
 control_failed: Final = Event(
@@ -83,15 +87,27 @@ log(reloading, logging.INFO, lambda fields: f"reloading: {fields['why']}")
 log(
     reloaded,
     logging.INFO,
-    lambda fields: f"reloaded: {fields['workers']} new workers serve after {fields['seconds']:.1f} s",
+    lambda fields: (
+        f"reloaded: {fields['workers']} new {'worker serves' if fields['workers'] == 1 else 'workers serve'} "
+        f"after {fields['seconds']:.1f} s"
+    ),
 )
 log(
     reload_failed,
     logging.ERROR,
     lambda fields: f"the reload failed: worker {fields['number']} {_status(fields['status'])}; the old workers stay",
 )
+log(
+    waiting,
+    logging.ERROR,
+    lambda fields: f"worker {fields['number']} {_status(fields['status'])}; waiting for a change of a file",
+)
 log(gave_up, logging.CRITICAL, lambda fields: f"the parent gives up: {fields['why']}")
-log(stopping, logging.INFO, lambda fields: f"stopping {fields['workers']} workers")
+log(
+    stopping,
+    logging.INFO,
+    lambda fields: f"stopping {fields['workers']} {'worker' if fields['workers'] == 1 else 'workers'}",
+)
 log(
     control_failed,
     logging.WARNING,

@@ -328,9 +328,36 @@ async def test_a_change_of_a_file_brings_new_code_and_an_error_leaves_the_old(tm
             assert program.text.count("ZeroDivisionError") == 1
             assert (await trio.to_thread.run_sync(ask, program.port)).split()[1] == "1"
             program.change("VERSION = 1 / 0", "VERSION = 2")
-            await trio.to_thread.run_sync(program.says, "new workers serve")
+            await trio.to_thread.run_sync(program.says, "1 new worker serves")
             assert (await client.until_closed())[1] == Closed(1012)
             assert (await trio.to_thread.run_sync(ask, program.port)).split()[1] == "2"
+
+
+def test_a_first_start_that_fails_waits_for_a_change_and_says_so(tmp_path: Path) -> None:
+    file = tmp_path / "served.py"
+    file.write_text(SERVED.replace("VERSION = 1", "VERSION = 1 / 0"))
+    printed: list[str] = []
+    with subprocess.Popen(
+        command("serve", "served:endpoint", "--reload"),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        cwd=tmp_path,
+        env=environment(),
+    ) as process:
+        assert process.stdout is not None
+        try:
+            for line in process.stdout:
+                printed.append(line)
+                if "worker 1 ended with exit code 1; waiting for a change of a file" in line:
+                    file.write_text(SERVED)
+                elif "listening on" in line:
+                    process.send_signal(signal.SIGINT)
+            assert process.wait(PATIENCE) == 0
+        finally:
+            process.kill()
+    assert "".join(printed).count("ZeroDivisionError") == 1
+    assert any("stopping 1 worker\n" in line for line in printed)
 
 
 async def test_the_command_line_broadcasts_by_the_workers(tmp_path: Path) -> None:
