@@ -54,7 +54,7 @@ STATE = ParentState(
 def test_a_state_survives_and_reads_well() -> None:
     assert ParentState.decode(STATE.encode()) == STATE
     assert STATE.text().splitlines() == [
-        "shop:application, pid 100: serving for 1h 2m, 1 workers ready",
+        "shop:application, pid 100: serving for 1h 2m, 1 worker ready",
         "listening on http://127.0.0.1:4000",
         "",
         "worker  pid    age                     state  connections  channels  processes  nodes  restarts    lag",
