@@ -178,6 +178,31 @@ def test_serve(how: signal.Signals, folder: Path) -> None:
 
 
 @pytest.mark.socket
+@pytest.mark.parametrize("options", [[], ["--workers", "1"]], ids=["one process", "a parent"])
+def test_a_full_disk_does_not_make_an_orderly_end_a_failure(options: list[str], folder: Path) -> None:
+    with (
+        Path("/dev/full").open("w") as full,
+        subprocess.Popen(
+            command("serve", "my_app:endpoint", "--port", "0", *options),
+            stdout=full,
+            stderr=subprocess.PIPE,
+            text=True,
+            cwd=folder,
+            env=environment(),
+        ) as process,
+    ):
+        assert process.stderr is not None
+        try:
+            printed = next(line for line in process.stderr if "listening on" in line)
+            process.terminate()
+            printed += process.stderr.read()
+            assert process.wait(PATIENCE) == 0, printed
+        finally:
+            process.kill()
+    assert "Traceback" not in printed
+
+
+@pytest.mark.socket
 def test_serve_an_application(folder: Path) -> None:
     with serving("serve", "my_app:application", "--port", "0", cwd=folder) as program:
         answer = urlopen(f"{program.url}/observer.json", timeout=PATIENCE).read()  # noqa: S310 - our own server

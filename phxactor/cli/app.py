@@ -12,7 +12,7 @@ import phxactor
 from phxactor import Exit
 from phxactor.cli import env_file, tokens
 from phxactor.cli.broadcast import broadcast
-from phxactor.cli.logs import log_to_stderr
+from phxactor.cli.logs import log_to_stderr, say_stopped
 from phxactor.cli.new import new
 from phxactor.cli.serve import Port, serve
 from phxactor.cli.workers import workers
@@ -67,7 +67,7 @@ def demo(
     if chosen.serves:
         log_to_stderr("info", this_worker())
         chosen.run(host or "127.0.0.1", DEFAULT.port if port is None else port)
-        print("stopped")
+        say_stopped()
     elif host is None and port is None:
         chosen.run()
     else:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import sys
 from collections.abc import Mapping
 from typing import Literal, TypeAlias
@@ -34,3 +35,11 @@ def log_to_stderr(level: LogLevel, worker: ThisWorker | None = None) -> None:
         reports.disabled = False
 
     listening.attach(enable)
+
+
+def say_stopped() -> None:
+    """Say that the program has stopped in order. A full disk, or a pipe that nobody reads, makes that no failure."""
+    try:
+        print("stopped", flush=True)
+    except OSError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # Python writes the rest at its end

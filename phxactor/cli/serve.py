@@ -12,7 +12,7 @@ from cyclopts.validators import Number
 import phxactor
 from phxactor.cli.certificate import server_context
 from phxactor.cli.env_file import VARIABLE, load, set_by_file
-from phxactor.cli.logs import LogLevel, log_to_stderr
+from phxactor.cli.logs import LogLevel, log_to_stderr, say_stopped
 from phxactor.cli.target import find_application
 from phxactor.cluster.carriers.workers import this_worker
 from phxactor.endpoint import log_requests
@@ -101,7 +101,7 @@ def serve(
         collector=collector,
     )
     if workers is None:
-        print("stopped")
+        say_stopped()
 
 
 def _run_parent(workers: Count, target: str, log_level: LogLevel, *, reload: bool) -> None:
@@ -115,7 +115,7 @@ def _run_parent(workers: Count, target: str, log_level: LogLevel, *, reload: boo
     log_to_stderr(log_level)
     environment = {name: value for name, value in os.environ.items() if name not in set_by_file()}
     run_parent(workers, environment, target, watched=[Path.cwd()] if reload else ())
-    print("stopped")
+    say_stopped()
 
 
 def _platforms_port() -> int | None:
