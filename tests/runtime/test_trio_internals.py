@@ -17,8 +17,8 @@ from tests.conformance.server import ROOT
 @pytest.mark.parametrize(
     ("removed", "imported", "missing"),
     [
-        ("CancelStatus.parent", "phxactor", "trio._core._run has no CancelStatus.parent"),
-        ("Task._runner", "phxactor", "trio._core._run has no Task._runner"),
+        ("CancelStatus.parent", "phxactor.runtime", "trio._core._run has no CancelStatus.parent"),
+        ("Task._runner", "phxactor.endpoint", "trio._core._run has no Task._runner"),
         ("_ALLOW_DETERMINISTIC_SCHEDULING", "phxactor.testing.schedule", "has no _ALLOW_DETERMINISTIC_SCHEDULING"),
         ("_r", "phxactor.testing.schedule", "trio._core._run has no _r.shuffle"),
     ],

@@ -25,8 +25,9 @@ import phxactor.uvicorn
 from phxactor import Application, ChildSpec, GenServer, send
 from phxactor.asyncio import asyncio_call
 from phxactor.guest import process_call
-from phxactor.otp import Error, Reply, call
+from phxactor.otp import Child, Error, Reply, call
 from phxactor.runtime import KILL, NotAProcessError, current_runtime
+from tests.conformance.presence import PRESENCES
 from tests.conformance.zoo import endpoint
 
 
@@ -167,7 +168,7 @@ def main() -> None:
     logging.basicConfig(level=logging.WARNING)
     logging.getLogger("uvicorn.error").setLevel(logging.INFO)
     logging.getLogger("uvicorn.error").addHandler(Tell())
-    children = [ChildSpec(id="counter", start=(Counter.start_link, (), {"name": "counter"}))]
+    children: list[Child] = [ChildSpec(id="counter", start=(Counter.start_link, (), {"name": "counter"})), *PRESENCES]
     if chosen.broken:
         children.append(ChildSpec(id="broken", start=(no_start, (), {})))
     options: dict[str, Any] = {} if chosen.grace is None else {"timeout_graceful_shutdown": chosen.grace}
