@@ -205,7 +205,7 @@ def test_one_that_blocks_holds_up_nobody_and_what_is_dropped_is_told(log: Log) -
             begin_second()
             for number in range(BURST):
                 log.write(f"line {second} {number}")
-        assert log.handler.entered.wait(PATIENCE)
+                assert log.handler.entered.wait(PATIENCE)  # or a writer that begins late makes room once more
         assert len(WRITER.queue) == MAX_LINES
     lines = log.lines()
     dropped = 3 * BURST - len(lines)
