@@ -30,7 +30,7 @@ from phxactor.transport._websocket import HEAVY, PIECE
 from tests.conformance.client import Client, Closed
 from tests.conformance.server import serve_zoo
 from tests.conformance.zoo import EchoSocket
-from tests.sockets.serving import Server, complaints, eventually, in_time, moment, serving
+from tests.sockets.serving import Server, complaints, eventually, in_time, moment, passing, serving
 from tests.transport.frames import CONT, PING, PONG, TEXT, frame
 
 pytestmark = pytest.mark.socket
@@ -203,6 +203,9 @@ async def test_nothing_is_read_while_a_channel_has_to_catch_up(still_clock: Mock
             still_clock.jump(0.05)
             await moment()
         assert Gate.seen == list(range(messages))
+        async with passing(still_clock, 0.05):  # the connection may pause, and would hold up the end of the server
+            await client.close()
+            await eventually(lambda: not Gate.pid.alive)
 
 
 @pytest.mark.parametrize(("arrays", "compress"), [(98, False), (99, False), (98, True), (99, True)])
