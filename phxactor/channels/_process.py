@@ -12,7 +12,7 @@ from phxactor.channels import events
 from phxactor.channels._payloads import PayloadError
 from phxactor.channels._results import status_of
 from phxactor.channels._track_after_join import TrackAfterJoin
-from phxactor.cluster import LocalNode
+from phxactor.cluster import CLUSTER
 from phxactor.otp import Error, Handler, NoReply, Ok, Outcome, ServerProcess, Stop
 from phxactor.runtime import (
     NOPROC,
@@ -77,7 +77,7 @@ class ChannelProcess(ServerProcess):
         self.parent = pid.parent
         if not socket.transport_pid.alive:
             raise Exit(Shutdown("closed"))  # the transport did not know of this process: it would not end the join
-        in_cluster = LocalNode.found(pid.runtime) is not None
+        in_cluster = pid.runtime.names.whereis(CLUSTER) is not None
         if in_cluster:
             await socket.pubsub_server.hold(topic)  # so that no broadcast of another node is missed from `join` on
         try:
