@@ -117,6 +117,15 @@ class Client:
         await self.dialect.open(listener)
         return listener
 
+    async def stir(self, seconds: float) -> None:
+        """Send a pong on each connection every so many seconds, so that the server takes no client for silent."""
+        while True:
+            await asyncio.sleep(seconds)
+            for number, connection in enumerate(list(self._connections)):
+                connection.transport.send_pong()
+                if number % 100 == 0:
+                    await asyncio.sleep(0)
+
     async def join(self, connection: Connection, topic: str) -> None:
         """Join a topic on a connection."""
         membership = Membership(topic, str(len(connection.joined) + 1))

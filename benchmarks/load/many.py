@@ -32,6 +32,9 @@ from benchmarks.os_process import OsProcesses, raise_file_limit
 PATIENCE: Final = 120.0
 """Seconds without an answer that are too many."""
 
+STIR: Final = 20.0
+"""Seconds from one pong of a client to the next: the server closes one that is silent for 60."""
+
 
 class Crowd:
     """The members, and how many shouts each has got."""
@@ -119,6 +122,7 @@ async def obey(port: int, source: str) -> None:
     crowd = Crowd(Client(Phoenix(), [port], OsProcesses(()), PATIENCE, source))
     loop = asyncio.get_running_loop()
     watch = loop.create_task(crowd.client.watch_failures())
+    stir = loop.create_task(crowd.client.stir(STIR))
     lines: asyncio.Queue[str] = asyncio.Queue()
     loop.add_reader(sys.stdin, lambda: lines.put_nowait(sys.stdin.readline()))
     while line := await lines.get():
@@ -138,6 +142,7 @@ async def obey(port: int, source: str) -> None:
             watch.result()
         print(orjson.dumps(answer).decode(), flush=True)
     watch.cancel()
+    stir.cancel()
 
 
 def main() -> int:
