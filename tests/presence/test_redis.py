@@ -97,11 +97,8 @@ async def test_PR120_PR123_lists_are_equal_as_soon_as_nodes_are_back_after_redis
         if way == "stands still":
             redis.unmute()
         back = trio.current_time()
-        await until(lambda: all(node.sees_others() for node in nodes))  # a node waits up to 4.5 s before it tries again
-        assert trio.current_time() - back < 5
-        back = trio.current_time()
         await until(lambda: all(node.keys() == a | b for node in nodes))
-        assert trio.current_time() - back < 0.5
+        assert trio.current_time() - back < 2
 
 
 @pytest.mark.parametrize("seconds", [0.2, 1, 3])
@@ -117,11 +114,8 @@ async def test_PR120_PR123_a_short_outage_of_redis_loses_nothing(seconds: float,
         assert nodes[0].keys() == {"ann", "bob"}
         redis.is_down = False
         back = trio.current_time()
-        await until(lambda: all(node.sees_others() for node in nodes))  # a node waits up to 4.5 s before it tries again
-        assert trio.current_time() - back < 5
-        back = trio.current_time()
         await until(lambda: all(node.keys() == a | b for node in nodes))
-        assert trio.current_time() - back < 0.5
+        assert trio.current_time() - back < 2
 
 
 @pytest.mark.parametrize("after", [0.0, 0.3, 0.9, 1.7])

@@ -1,7 +1,7 @@
 """Faults of a real Redis under nodes that talk: python -m tests.soak.redis [ROUNDS]. The status is 1 if one fails.
 
 Each round takes the next of the faults. Every loss must be told once to each observer for each sender, messages must go
-from node to node again within 5 seconds of Redis, and memory must not grow. "late" is by how much the loop of all nodes
+from node to node again within 3 seconds of Redis, and memory must not grow. "late" is by how much the loop of all nodes
 was late at most: on a machine that has nothing else to do, it says what clients of a node notice.
 """
 
@@ -22,7 +22,7 @@ from tests.cluster.redis.proxy import Proxy
 from tests.cluster.redis.server import RedisServer, server
 
 ROUNDS: Final = 50
-BACK: Final = 5.0
+BACK: Final = 3.0
 """Seconds from Redis to the first message of each node at each other, at most."""
 BLOCKS: Final = 500
 """Blocks of memory that a round may leave behind on average."""

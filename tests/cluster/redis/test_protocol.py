@@ -252,14 +252,21 @@ def test_what_is_subscribed_in_the_end_is_what_is_wanted(
 # ------------------------------------------------------------------------------------- pauses, numbers, URLs
 
 
-def test_CL24_pauses_grow_to_five_seconds_and_begin_anew() -> None:
+def test_CL24_pauses_grow_to_a_second_and_begin_anew() -> None:
     pauses = Pauses(Random(7))  # noqa: S311 - jitter
     found = [pauses.next() for _ in range(50)]
     assert 0.05 <= found[0] <= 0.09
-    assert all(2.5 <= one <= 4.5 for one in found[6:])
+    assert all(0.5 <= one <= 0.9 for one in found[4:])
     assert len(set(found)) == 50
     pauses.reset()
     assert pauses.next() < 0.1
+
+
+def test_CL24_pauses_grow_to_five_seconds_before_a_redis_that_refuses() -> None:
+    pauses = Pauses(Random(7))  # noqa: S311 - jitter
+    found = [pauses.next(refused=True) for _ in range(50)]
+    assert all(2.5 <= one <= 4.5 for one in found[6:])
+    assert pauses.next() <= 0.9, "it has gone away since: it may be back any moment"
 
 
 def test_numbers_grow_and_claim_what_came_before() -> None:

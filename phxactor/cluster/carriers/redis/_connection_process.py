@@ -96,18 +96,20 @@ class Connection:
     async def _connect_for_ever(self) -> None:
         exchange = self._exchange
         while True:
+            refused = False
             try:
                 why = await self._connect()
             except trio.TooSlowError:
                 why = f"Redis did not answer within {CONNECT:g} s"
             except (RefusedError, ProtocolError) as error:
                 why = str(error)
+                refused = True
             except trio.BrokenResourceError:
                 why = _CLOSED
             except OSError as error:
                 why = f"no connection to {self._address}: {_words(error)}"
             exchange.node.away(exchange.carrier, why)
-            await trio.sleep(self._pauses.next())
+            await trio.sleep(self._pauses.next(refused=refused))
 
     async def _connect(self) -> str:
         """Connect, and return why the connection has ended."""
