@@ -7,15 +7,15 @@ from typing import Final, final
 from phxactor.presence._element import Element, Grouped, Meta
 from phxactor.runtime import unlooked
 
-_UNLOOKED: Final = 100
-"""Elements from which on the collector does not look while a list is made: it would look at the whole program."""
+_LARGE: Final = 100
+"""Elements from which on a list is kept until the next change, and the collector does not look while it is made."""
 
 
 @final
 class Topic:
     """The elements of one topic that are online."""
 
-    __slots__ = ("count", "keys", "version")
+    __slots__ = ("_shared", "count", "keys", "version")
 
     def __init__(self) -> None:
         self.keys: dict[str, Element | dict[Element, None]] = {}
@@ -24,6 +24,8 @@ class Topic:
         """The number of elements."""
         self.version = 0
         """The number of changes so far."""
+        self._shared: Grouped | None = None
+        """What `shared` has made, if nothing has changed since."""
 
     def elements(self, key: str) -> list[Element]:
         """Return the elements of a key."""
@@ -38,10 +40,21 @@ class Topic:
 
     def grouped(self) -> Grouped:
         """Return all metas by key; dicts and lists are new ones, the metas are not."""
-        if self.count < _UNLOOKED:
+        if self.count < _LARGE:
             return self._grouped()
-        with unlooked():
+        with unlooked():  # the collector would look at the whole program
             return self._grouped()
+
+    def shared(self) -> Grouped:
+        """Return the same for a program, which must not change the entries: those of a large topic are made once.
+
+        They are kept until the next change (PR140). The dict around them is a new one.
+        """
+        if self.count < _LARGE:
+            return self._grouped()
+        if self._shared is None:
+            self._shared = self.grouped()
+        return self._shared.copy()
 
     def _grouped(self) -> Grouped:
         return {
@@ -61,6 +74,7 @@ class Topic:
             held[element] = None
         self.count += 1
         self.version += 1
+        self._shared = None
 
     def remove(self, element: Element) -> None:
         """Remove an element that is there."""
@@ -68,6 +82,7 @@ class Topic:
         held = self.keys[key]
         self.count -= 1
         self.version += 1
+        self._shared = None
         if isinstance(held, Element):
             del self.keys[key]
             return

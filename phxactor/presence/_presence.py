@@ -119,14 +119,15 @@ class Presence(Tracking):
     def list(cls, topic: str) -> Grouped:
         """Return who is present: `{key: {"metas": [meta, ...]}}`, keys and metas oldest first; `{}` for nobody.
 
-        It shows each change that has returned before. The metas themselves must not be changed.
+        It shows each change that has returned before. The entries and metas must not be changed: the next caller may
+        get the same ones. They are made once for each change of a large topic.
         """
         tables = cls._tables()
         found = tables.set.online.topics.get(topic)
         if found is None:
             return {}
         tables.publisher.read(topic)
-        return found.grouped()
+        return found.shared()
 
     @classmethod
     def get_by_key(cls, topic: str, key: object) -> Entry | Nobody:

@@ -80,6 +80,31 @@ async def test_PR140_PR147_the_state_is_encoded_once_between_two_diffs(autojump_
         assert orjson.loads(publisher.state("t"))["now"]["metas"][0]["n"] == 1
 
 
+async def test_PR140_a_large_list_is_made_once_for_each_change(autojump_clock: trio.abc.Clock) -> None:
+    async with open_runtime():
+        await Many.start_link()
+        pids = await living(1001)
+        for number, pid in enumerate(pids[:1000]):
+            Many.track("t", f"k{number}", pid=pid)
+        first = Many.list("t")
+        again = Many.list("t")
+        assert again == first
+        assert all(again[key] is first[key] for key in first)
+        first.clear()
+        assert Many.list("t") == again, "the dict itself belongs to the caller"
+        for change in (
+            lambda: Many.track("t", "new", pid=pids[1000]),
+            lambda: Many.update("t", "new", {"n": 1}, pid=pids[1000]),
+            lambda: Many.untrack("t", "new", pid=pids[1000]),
+        ):
+            change()
+            later = Many.list("t")
+            assert ("new" in later) == (Many.get_by_key("t", "new") != [])
+            assert later.get("new", []) == Many.get_by_key("t", "new")
+            assert later["k0"] is not again["k0"]
+            again = later
+
+
 async def test_PR131_a_tracked_process_takes_little_and_leaves_nothing(autojump_clock: trio.abc.Clock) -> None:
     async with open_runtime() as runtime:
         await Many.start_link()
