@@ -69,7 +69,7 @@ def served(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[list[dict[
     monkeypatch.syspath_prepend(folder)
     monkeypatch.delitem(sys.modules, "web", raising=False)  # another test's, of its own folder
     monkeypatch.setattr("phxactor.run", keep)
-    monkeypatch.setattr("phxactor.cli.serve.log_to_stderr", lambda level, _: given.append({"level": level}))
+    monkeypatch.setattr("phxactor.cli.serve.log_to_stderr", lambda level, *_: given.append({"level": level}))
     yield given
     os.environ.clear()
     os.environ.update(before)

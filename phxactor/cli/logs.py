@@ -11,23 +11,28 @@ from typing import Literal, TypeAlias
 from phxactor.cluster.carriers.workers import ThisWorker
 from phxactor.net.events import listening
 from phxactor.otp.supervisor_events import start_error
-from phxactor.telemetry import Event, NonBlockingHandler
+from phxactor.telemetry import Event, JSONFormatter, NonBlockingHandler
 
 LogLevel: TypeAlias = Literal["debug", "info", "warning", "error"]
+LogFormat: TypeAlias = Literal["text", "json"]
 
 
-def log_to_stderr(level: LogLevel, worker: ThisWorker | None = None) -> None:
+def log_to_stderr(level: LogLevel, worker: ThisWorker | None = None, form: LogFormat = "text") -> None:
     """Log to standard error with time and level, and with the number of the worker if this process is one.
 
-    Until the endpoint listens, start errors are not logged: the program's last line says why it could not start.
+    Each record is a line of text (and its traceback, if it has one), or one line of JSON. Until the endpoint listens,
+    start errors are not logged: the program's last line says why it could not start.
     """
-    which = "" if worker is None else f"[worker {worker.configure.number}] "
-    logging.basicConfig(
-        level=level.upper(),
-        format=f"%(asctime)s %(levelname)-7s {which}%(message)s",
-        datefmt="%H:%M:%S",
-        handlers=[NonBlockingHandler(logging.StreamHandler(sys.stderr))],
-    )
+    number = None if worker is None else worker.configure.number
+    formatter: logging.Formatter
+    if form == "json":
+        formatter = JSONFormatter({} if number is None else {"worker": number})
+    else:
+        which = "" if number is None else f"[worker {number}] "
+        formatter = logging.Formatter(f"%(asctime)s %(levelname)-7s {which}%(message)s", "%H:%M:%S")
+    handler = NonBlockingHandler(logging.StreamHandler(sys.stderr))
+    handler.setFormatter(formatter)
+    logging.basicConfig(level=level.upper(), handlers=[handler])
     reports = logging.getLogger(start_error.name)
     reports.disabled = True
 

@@ -12,7 +12,7 @@ from cyclopts.validators import Number
 import phxactor
 from phxactor.cli.certificate import server_context
 from phxactor.cli.env_file import VARIABLE, load, set_by_file
-from phxactor.cli.logs import LogLevel, log_to_stderr, say_stopped
+from phxactor.cli.logs import LogFormat, LogLevel, log_to_stderr, say_stopped
 from phxactor.cli.target import find_application
 from phxactor.cluster.carriers.workers import this_worker
 from phxactor.endpoint import log_requests
@@ -38,6 +38,7 @@ def serve(
     env_file: Annotated[Path | None, Parameter(env_var=VARIABLE)] = None,
     access_log: Annotated[bool, _option("ACCESS_LOG", negative="")] = False,
     log_level: Annotated[LogLevel, _option("LOG_LEVEL")] = "info",
+    log_format: Annotated[LogFormat, _option("LOG_FORMAT")] = "text",
     stuck_after: Annotated[float, _option("STUCK_AFTER", validator=Number(gt=0))] = STUCK_AFTER,
     collector: Annotated[Collector, _option("COLLECTOR")] = "processes",
     workers: Annotated[int | Literal["auto"] | None, _option("WORKERS")] = None,
@@ -62,6 +63,7 @@ def serve(
         access_log: log each request in a line, with address, path, status, bytes and seconds; of a query the names
             only.
         log_level: the lowest level that is logged.
+        log_format: each record as lines of text, or as one line of JSON.
         stuck_after: seconds after which a process that lets nothing else run is logged; `inf` for never.
         collector: how the garbage collector is set: by phxactor, for many processes, or as Python sets it.
         workers: how many worker processes serve; `auto` for one per processor. Without it, this process serves itself.
@@ -73,7 +75,7 @@ def serve(
     if reload and workers is None:
         workers = 1
     if workers is not None and this_worker() is None:
-        _run_parent(workers, target, log_level, reload=reload)
+        _run_parent(workers, target, log_level, log_format, reload=reload)
         return
     if env_file is not None:
         load(env_file)  # `main` has done so already, for the other options
@@ -87,7 +89,7 @@ def serve(
         application.child_spec(host=host, port=port, path=unix, tls=context)
     except (ValueError, ImportError) as error:
         raise SystemExit(str(error)) from None
-    log_to_stderr(log_level, this_worker())
+    log_to_stderr(log_level, this_worker(), log_format)
     if access_log:
         log_requests()
     phxactor.run(
@@ -104,7 +106,7 @@ def serve(
         say_stopped()
 
 
-def _run_parent(workers: Count, target: str, log_level: LogLevel, *, reload: bool) -> None:
+def _run_parent(workers: Count, target: str, log_level: LogLevel, log_format: LogFormat, *, reload: bool) -> None:
     """Run this process as the parent of workers: it never imports the target."""
     try:
         check_count(workers)
@@ -112,7 +114,7 @@ def _run_parent(workers: Count, target: str, log_level: LogLevel, *, reload: boo
         raise SystemExit(str(error)) from None
     if reload:
         check_watchfiles()
-    log_to_stderr(log_level)
+    log_to_stderr(log_level, form=log_format)
     environment = {name: value for name, value in os.environ.items() if name not in set_by_file()}
     run_parent(workers, environment, target, watched=[Path.cwd()] if reload else ())
     say_stopped()

@@ -38,7 +38,7 @@ def _log_join(_: Event, fields: Mapping[str, object]) -> None:
         answer = "JOINED" if fields["status"] == "ok" else "REFUSED JOIN"
         milliseconds = float(str(fields["seconds"])) * 1000
         line = f"{answer} {fields['topic']!r} on {fields['socket']} in {milliseconds:.1f} ms"
-        write(_logger, level, line, fields)
+        write(_logger, level, line, fields, follows=True)
 
 
 joined.attach(_log_join)

@@ -2,6 +2,7 @@
 
 from phxactor.telemetry._brief import brief
 from phxactor.telemetry._event import EVENTS, Event, Handler
+from phxactor.telemetry._json_lines import JSONFormatter
 from phxactor.telemetry._log import log
 from phxactor.telemetry._log_line import as_exception, write
 from phxactor.telemetry._log_writer import NAME, end_log, flush_log, log_as_text
@@ -12,6 +13,7 @@ __all__ = [
     "NAME",
     "Event",
     "Handler",
+    "JSONFormatter",
     "NonBlockingHandler",
     "as_exception",
     "brief",

@@ -18,7 +18,7 @@ SECOND: Final = 1.0
 FEW: Final = 10
 """Lines allowed in one `WHILE` about one failure: one type of exception, raised in one place. Each has a traceback."""
 MANY: Final = 100
-"""Lines of any other kind allowed in one `WHILE`, at level WARNING and above."""
+"""Lines of any other kind allowed in one `WHILE`, at level WARNING and above, or that follow failures."""
 WHILE: Final = 10.0
 """Seconds: the window of `FEW` and `MANY`."""
 KINDS: Final = 500
@@ -33,6 +33,8 @@ class Kind:
     level: int
     place: tuple[object, ...] | None
     """The type of the exception, and the file and line that raised it; None for a line without an exception."""
+    follows: bool = False
+    """Whether such lines follow failures, as the joins of a client whose channel crashes: limited while one repeats."""
 
 
 @attrs.frozen
@@ -67,15 +69,21 @@ class LogLimits:
         self._left = BURST
         self._over = 0
         self._due: list[Report] = []
+        self._repeats_until = -math.inf
+        """The end of the last window in which a failure has repeated beyond its limit."""
 
     def allow(self, kind: Kind | None, now: float) -> bool:
         """Return whether one more line may be written; if not, count it as left out."""
         if now >= self._until:
             self._end_second()
             self._until, self._left = now + SECOND, BURST
+        if kind is not None and kind.follows and now >= self._repeats_until:
+            kind = None
         count = None if kind is None else self._count(kind, now)
         if count is not None and not count.left:
             count.more += 1
+            if kind is not None and kind.place is not None:
+                self._repeats_until = max(self._repeats_until, count.until)
             return False
         if not self._left:
             self._over += 1

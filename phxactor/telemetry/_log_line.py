@@ -21,15 +21,19 @@ def write(
     text: str | Callable[[], str],
     fields: Mapping[str, object],
     exception: BaseException | None = None,
+    *,
+    follows: bool = False,
 ) -> None:
     """Write a line, or count it as left out if a limit is reached. Never waits for a handler.
 
     `text` is the line, or a function that returns it. `fields` becomes the record's attribute `telemetry`. The
-    traceback of `exception` follows the line.
+    traceback of `exception` follows the line. A line that `follows` failures is limited while a failure repeats.
     """
     if not logger.isEnabledFor(level):
         return
-    kind = None if level < logging.WARNING else Kind(logger.name, level, _place(exception, fields))
+    kind = None
+    if level >= logging.WARNING or follows:
+        kind = Kind(logger.name, level, _place(exception, fields), follows)
     at_once, later = [], False
     for handler in handlers(logger):
         if never_blocks(handler):

@@ -15,6 +15,8 @@ from contextlib import suppress
 from contextvars import Context
 from typing import Final
 
+from phxactor.telemetry._json_lines import note_failure
+
 MAX_LINES: Final = 1000
 """Lines that may be queued, as in OTP's logger (`flush_qlen`)."""
 MAX_BYTES: Final = 4 * 1024 * 1024
@@ -53,6 +55,7 @@ def text_only(record: logging.LogRecord) -> logging.LogRecord:
     record = copy.copy(record)
     with suppress(BaseException):  # raised by a program's own __str__
         record.msg, record.args = record.getMessage()[:MAX_TEXT], None
+    note_failure(record)
     if record.exc_info and record.exc_info[0] is not None:
         try:
             text = _FORMATTER.formatException(record.exc_info)

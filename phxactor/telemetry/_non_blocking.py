@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import logging
 
+from phxactor.telemetry._json_lines import note_failure
 from phxactor.telemetry._log_writer import WRITER
 
 
@@ -44,6 +45,7 @@ class NonBlockingHandler(logging.Handler):
             return
         if record.exc_info and not record.exc_text and self.target.formatter is not None:
             record = copy.copy(record)
+            note_failure(record)
             record.exc_text = self.target.formatter.formatException(record.exc_info)  # type: ignore[arg-type]
             record.exc_info = None
         if record.levelno >= self.target.level:

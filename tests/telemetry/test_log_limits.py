@@ -13,6 +13,7 @@ from phxactor.telemetry._log_limits import BURST, FEW, KINDS, MANY, SECOND, WHIL
 CRASH = Kind("phxactor.channel.crashed", logging.ERROR, (ValueError, "chat.py", 7))
 OTHER = Kind("phxactor.channel.crashed", logging.ERROR, (ValueError, "chat.py", 8))
 WARNING = Kind("phxactor.transport.bad_input", logging.WARNING, None)
+JOINED = Kind("phxactor.channel.joined", logging.INFO, None, follows=True)
 
 
 def test_one_failure_is_written_a_few_times_and_then_counted() -> None:
@@ -39,6 +40,19 @@ def test_a_line_after_its_time_ends_the_count() -> None:
 def test_warnings_without_an_exception_are_written_more_often() -> None:
     limits = LogLimits()
     assert sum(limits.allow(WARNING, 100 + n / 100) for n in range(3 * MANY)) == MANY
+
+
+def test_what_follows_failures_is_limited_while_one_repeats() -> None:
+    limits = LogLimits()
+    assert all(limits.allow(JOINED, 100 + n / BURST) for n in range(3 * MANY))
+    for _ in range(FEW):
+        assert limits.allow(CRASH, 101)
+    assert all(limits.allow(JOINED, 102 + n / BURST) for n in range(3 * MANY))
+    assert not limits.allow(CRASH, 103)
+    assert sum(limits.allow(JOINED, 104 + n / BURST) for n in range(3 * MANY)) == MANY
+    limits.wrote(JOINED, "JOINED 'room:1'")
+    assert [report.count for report in limits.due(104 + WHILE)] == [1, 2 * MANY]
+    assert all(limits.allow(JOINED, 115 + n / BURST) for n in range(3 * MANY))
 
 
 def test_of_all_lines_there_are_so_many_in_a_second() -> None:
@@ -70,7 +84,7 @@ def test_kinds_without_end_are_not_kept() -> None:
     assert not limits._kinds  # noqa: SLF001
 
 
-@given(st.lists(st.tuples(st.sampled_from([None, CRASH, OTHER, WARNING]), st.floats(0, 3)), max_size=400))
+@given(st.lists(st.tuples(st.sampled_from([None, CRASH, OTHER, WARNING, JOINED]), st.floats(0, 3)), max_size=400))
 def test_each_line_is_allowed_or_counted_once(lines: list[tuple[Kind | None, float]]) -> None:
     limits = LogLimits()
     now, allowed, counted = 0.0, 0, 0
