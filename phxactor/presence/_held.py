@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import final
 
-from phxactor.presence._element import Element
+from phxactor.presence._element import Element, Grouped, grouped
 
 
 @final
@@ -24,6 +24,10 @@ class Held:
     def hold(self, element: Element, until: float) -> None:
         """Hold the leave of an element until a time."""
         self._leaves.setdefault(element.key, []).append((until, element))
+
+    def grouped(self) -> Grouped:
+        """Return the metas of the held leaves by key."""
+        return grouped(element for leaves in self._leaves.values() for _, element in leaves)
 
     def release(self, joins: Iterable[Element]) -> list[Element]:
         """Take out the leaves of keys that are here again: they go out with those joins, as in an update."""

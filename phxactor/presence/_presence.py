@@ -152,11 +152,9 @@ class Presence(Tracking):
         found: Grouped = {}
         for _ in range(_TRIES):
             there = tables.set.online.topics.get(topic)
-            if there is None:
-                return {}
-            version = there.version
+            version = None if there is None else there.version
             found = await cls.guard.fetch(tables.program.fetch, topic, read())
-            if there is tables.set.online.topics.get(topic) and there.version == version:
+            if there is tables.set.online.topics.get(topic) and (there is None or there.version == version):
                 return found
         return {key: {**found.get(key, {}), **entry} for key, entry in read().items()}
 
@@ -187,11 +185,10 @@ class Presence(Tracking):
         limit = None if whole else cls.options.max_state_bytes
         tables = cls._tables(socket.transport_pid.runtime)
         if cls.fetches:
-            read = partial(cls.list, topic) if cls.options.max_listed is None else partial(_shown, tables, socket)
-            fetched = await cls._fetched(topic, read)
+            fetched = await cls._fetched(topic, partial(_shown, tables, socket))
             parts = [orjson.dumps(fetched)] if limit is None else parts_of(fetched, limit)
         else:
-            parts = [tables.publisher.state(topic)] if limit is None else tables.publisher.parts(topic, limit)
+            parts = [tables.states.state(topic)] if limit is None else tables.states.parts(topic, limit)
             if cls.options.max_listed is not None and (own := _unlisted(tables, socket)):
                 parts = with_own(parts, own)
         plain = type(socket.serializer) in _JSON
@@ -199,7 +196,7 @@ class Presence(Tracking):
         for part in parts:
             socket.push(event, orjson.Fragment(part) if plain else orjson.loads(part))
             event = cls.options.diff_event
-        count = tables.publisher.count(topic)
+        count = tables.states.count(topic)
         if count is not None:
             socket.push(cls.options.count_event, {"count": count})
 
@@ -231,8 +228,9 @@ class Presence(Tracking):
 
 
 def _shown(tables: Tables, socket: Socket) -> Grouped:
-    """Return whom a client is shown where not all are: those who are listed, and itself."""
-    return tables.publisher.listed(str(socket.topic)) | _unlisted(tables, socket)
+    """Return whom a client is shown: those who are listed, and itself."""
+    unlisted = {} if tables.options.max_listed is None else _unlisted(tables, socket)
+    return tables.states.listed(str(socket.topic)) | unlisted
 
 
 def _unlisted(tables: Tables, socket: Socket) -> Grouped:
@@ -241,7 +239,7 @@ def _unlisted(tables: Tables, socket: Socket) -> Grouped:
     if found is None:
         return {}
     keys = [element.key for element in tables.set.of(socket.channel_pid) if element.topic == name]
-    return {key: {"metas": found.metas(key)} for key in keys if not tables.publisher.lists(name, key)}
+    return {key: {"metas": found.metas(key)} for key in keys if not tables.states.lists(name, key)}
 
 
 _JSON: Final = frozenset({V1JSONSerializer, V2JSONSerializer})

@@ -13,13 +13,10 @@ from collections.abc import Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Final, final
 
-import orjson
-
 from phxactor.presence._callbacks import Told
 from phxactor.presence._element import Changes, Element, Grouped, grouped
 from phxactor.presence._listed import COUNTS, Listed
 from phxactor.presence._options import Options, window_of
-from phxactor.presence._parts import parts_of
 from phxactor.presence._publication import Publication
 from phxactor.socket import Broadcaster
 
@@ -240,62 +237,18 @@ class Publisher:
         if publication is not None:
             publication.pending.read()
 
-    def state(self, name: str) -> bytes:
-        """Return the state of a topic as JSON: what all diffs so far have told.
-
-        It is encoded once, and kept until the next diff. What has changed since comes with that diff.
-        """
-        publication = self._read_by_clients(name)
-        if publication is None:
-            return b"{}"
-        if publication.encoded is None:
-            self._flush(name, publication)
-            # A copy: what orjson returns may take four times its length.
-            publication.encoded = bytes(memoryview(orjson.dumps(self._shown(name, publication))))
-        return publication.encoded
-
-    def parts(self, name: str, limit: int) -> list[bytes]:
-        """Return the same as a state and the diffs that follow it, none larger than `limit` bytes (PR148)."""
-        publication = self._read_by_clients(name)
-        if publication is None:
-            return [b"{}"]
-        if publication.parts is None:
-            self._flush(name, publication)
-            publication.parts = parts_of(self._shown(name, publication), limit)
-        return publication.parts
-
-    def listed(self, name: str) -> Grouped:
-        """Return those of a topic whom clients are shown."""
-        publication = self._read_by_clients(name)
-        if publication is None:
-            return {}
-        self._flush(name, publication)
-        return self._shown(name, publication)
-
-    def lists(self, name: str, key: str) -> bool:
-        """Say whether clients are shown a key that is present."""
-        publication = self._publications.get(name)
-        return publication is None or publication.listed is None or key in publication.listed.keys
-
-    def count(self, name: str) -> int | None:
-        """Return how many keys are present, for a client that joins; None if all are listed."""
-        publication = self._publications.get(name)
-        if publication is None or publication.listed is None:
-            return None
-        return publication.listed.count_of(self._online.topics.get(name))
-
-    def _shown(self, name: str, publication: Publication) -> Grouped:
-        topic = self._online.topics.get(name)
-        if topic is None:
-            return {}
-        return topic.grouped() if publication.listed is None else publication.listed.grouped(topic)
-
-    def _read_by_clients(self, name: str) -> Publication | None:
-        """Return the publication of a topic; None if nobody is there."""
+    def told(self, name: str) -> Publication | None:
+        """Return the publication of a topic, for a client that reads; None if nobody is there."""
         publication = self._publications.get(name)
         if publication is None and name in self._online.topics:
             publication = self._publications[name] = Publication(self._options.max_listed)
         return publication
+
+    def flush_topic(self, name: str, publication: Publication) -> None:
+        """Send what is pending of one topic now, as a client is about to read it (PR45a)."""
+        self._flush(name, publication)
+
+    # -------------------------------------------------------------------------------------------- life and end
 
     def end(self) -> None:
         """Send nothing more: the tables end."""

@@ -25,6 +25,7 @@ from phxactor.presence._options import Options
 from phxactor.presence._publisher import Publisher
 from phxactor.presence._replication import Replication, replica_of
 from phxactor.presence._set import PresenceSet
+from phxactor.presence._states import States
 from phxactor.presence._wire import WireError
 from phxactor.runtime import Pid, Runtime, disown, link_signal, own
 from phxactor.socket import RateLimit
@@ -37,7 +38,18 @@ if TYPE_CHECKING:
 class Tables:
     """Who is tracked, here and on other nodes; and what makes diffs of it."""
 
-    __slots__ = ("_rates", "_refs", "_runtime", "_warned", "options", "program", "publisher", "replication", "set")
+    __slots__ = (
+        "_rates",
+        "_refs",
+        "_runtime",
+        "_warned",
+        "options",
+        "program",
+        "publisher",
+        "replication",
+        "set",
+        "states",
+    )
 
     def __init__(self, program: Tracking, options: Options, runtime: Runtime, life: int) -> None:
         """Start empty. `program` is an instance of the program's class, for its callbacks."""
@@ -46,6 +58,7 @@ class Tables:
         self.options: Final = options
         self.set: Final = PresenceSet(replica_of(b"" if node is None else node.id, life))
         self.publisher: Final = Publisher(options, self.set.online, runtime)
+        self.states: Final = States(self.set.online, self.publisher)
         self.replication = None if node is None else Replication(options.name, self.set, self.publisher, node, life)
         """What keeps the set equal on all nodes; None if this is the only one."""
         if node is not None:

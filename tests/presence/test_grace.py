@@ -9,6 +9,7 @@ import trio
 
 from phxactor import KILL, Pid, Presence, PubSub, open_runtime, spawn
 from phxactor.otp import Child
+from phxactor.presence import Grouped
 from phxactor.testing import SimulatedNode, cluster
 from tests.presence.rooms import member, socket_of
 from tests.presence.test_nodes import Watcher
@@ -46,6 +47,39 @@ async def test_PR117_a_page_that_is_loaded_again_is_one_diff_and_no_key_vanishes
         await trio.sleep(0.2)
         assert await watcher.fold() == {}
         assert len(watcher.diffs) == 3
+
+
+class PatientWithNames(Presence, pubsub=PubSub("news"), grace=5, max_listed=2):
+    """Holds leaves back, has a `fetch`, and shows clients two of all."""
+
+    async def fetch(self, topic: str, presences: Grouped) -> Grouped:
+        return {key: {**entry, "name": key.upper()} for key, entry in presences.items()}
+
+
+@pytest.mark.parametrize("presence", [Patient, PatientWithNames])
+async def test_PR117_a_client_that_joins_meanwhile_is_shown_who_may_come_back(
+    autojump_clock: trio.abc.Clock, presence: type[Presence]
+) -> None:
+    async with open_runtime():
+        await presence.start_link()
+        socket = socket_of(presence)
+        watcher = await member(socket)
+        ann = await member(socket, key="ann", meta={"n": 1})
+        known = await watcher.fold()
+        await ann.client.close()
+        await trio.sleep(1)
+        late = await member(socket)
+        assert await late.fold() == await watcher.fold() == known
+        again = await member(socket, key="ann", meta={"n": 2})
+        for one in (watcher, late, again):
+            assert [meta["n"] for meta in (await one.fold())["ann"]["metas"]] == [2]
+        assert not any(key not in diff["joins"] for diff in late.diffs for key in diff["leaves"])
+        await again.client.close()
+        await trio.sleep(1)
+        later = await member(socket)
+        await trio.sleep(5)
+        for one in (watcher, late, later):
+            assert await one.fold() == {}
 
 
 async def test_PR117_who_is_untracked_or_has_another_tab_leaves_at_once(autojump_clock: trio.abc.Clock) -> None:

@@ -117,8 +117,8 @@ async def test_PR148_parts_are_encoded_once_between_two_diffs(autojump_clock: tr
         pids = [spawn(trio.sleep_forever) for _ in range(100)]
         for number, pid in enumerate(pids):
             Large.track("t", f"k{number}", pid=pid)
-        publisher = Large._tables(runtime).publisher  # noqa: SLF001 - that it is kept is what the test is about
-        first = publisher.parts("t", LIMIT)
-        assert publisher.parts("t", LIMIT) is first
+        states = Large._tables(runtime).states  # noqa: SLF001 - that it is kept is what the test is about
+        first = states.parts("t", LIMIT)
+        assert states.parts("t", LIMIT) is first
         Large.untrack("t", "k7", pid=pids[7])
-        assert "k7" not in put_together(publisher.parts("t", LIMIT))
+        assert "k7" not in put_together(states.parts("t", LIMIT))

@@ -67,17 +67,17 @@ async def test_PR140_PR147_the_state_is_encoded_once_between_two_diffs(autojump_
         for number, pid in enumerate(pids[:1000]):
             Many.track("t", f"k{number}", pid=pid)
         await trio.sleep(1)
-        publisher = tables_of(pids[0]).publisher
-        first = publisher.state("t")
-        assert publisher.state("t") is first
+        states = tables_of(pids[0]).states
+        first = states.state("t")
+        assert states.state("t") is first
         assert len(orjson.loads(first)) == 1000
         Many.track("t", "now", pid=pids[1000])  # the first diff after a while goes out at once
-        second = publisher.state("t")
+        second = states.state("t")
         assert "now" in orjson.loads(second)
         Many.update("t", "now", {"n": 1}, pid=pids[1000])
-        assert publisher.state("t") is second
+        assert states.state("t") is second
         await trio.sleep(1)
-        assert orjson.loads(publisher.state("t"))["now"]["metas"][0]["n"] == 1
+        assert orjson.loads(states.state("t"))["now"]["metas"][0]["n"] == 1
 
 
 async def test_PR140_a_large_list_is_made_once_for_each_change(autojump_clock: trio.abc.Clock) -> None:
@@ -118,7 +118,7 @@ async def test_PR131_a_tracked_process_takes_little_and_leaves_nothing(autojump_
             before = tracemalloc.get_traced_memory()[0]
             for number, pid in enumerate(pids):
                 Many.track(f"t{number % topics}", f"user {number}", {"online_at": 1_700_000_000 + number}, pid=pid)
-                tables.publisher.state(f"t{number % topics}")
+                tables.states.state(f"t{number % topics}")
             await trio.sleep(2)
             taken = tracemalloc.get_traced_memory()[0] - before
             tracemalloc.stop()
