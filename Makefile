@@ -79,6 +79,7 @@ coverage: $(TEST) $(CLIENTS) $(JAVASCRIPT) chromium proxies wstest servers ## li
 soak: $(TEST) ## clients of every kind come and go for MINUTES=10, and the server must not grow; faults of nodes, workers, Redis
 	@$(BIN)/python -m tests.soak $(MINUTES)
 	@$(BIN)/python -m tests.soak.nodes
+	@$(BIN)/python -m tests.presence.invariants
 	@$(BIN)/python -m tests.soak.presence
 	@$(BIN)/python -m tests.soak.workers
 	@if command -v redis-server >/dev/null; then $(BIN)/python -m tests.soak.redis $(ROUNDS); else \

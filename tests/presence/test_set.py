@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 from random import Random
 
+import attrs
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -13,7 +14,8 @@ from hypothesis import strategies as st
 from phxactor.presence._element import Changes, Delta
 from phxactor.presence._set import REMEMBERED, PresenceSet
 from tests.presence import oracle
-from tests.presence.programs import SAMPLE, Player, Program, Step, load
+from tests.presence.invariants import Broken, check, main
+from tests.presence.programs import SAMPLE, Program, load
 from tests.presence.random_programs import random_program
 
 
@@ -35,55 +37,32 @@ def test_the_oracle_reads_a_file_and_tells_what_differs(tmp_path: Path, capsys: 
     assert capsys.readouterr().out.endswith("2 of 3 agree\n")
 
 
-def check(steps: list[Step], replicas: int) -> None:
-    """Play steps of any order, then let everyone tell everyone; check the invariants after each step."""
-    player = Player(replicas)
-    truth: list[dict[tuple[int, str, str], int]] = [{} for _ in range(replicas)]
-    for step in steps:
-        before = player.lists()
-        acted, changes = player.play(step)
-        assert not list(player.wrong_changes(before, acted, changes)), step
-        _follow(truth, step)
-        for replica, held in enumerate(truth):
-            one = player.sets[replica]
-            assert len(one) == len(held)
-            assert set(held.values()) <= set(player.list_of(replica))
-            for (pid, topic, key), e in held.items():
-                element = one.find(pid, topic, key)
-                assert element is not None
-                assert element.meta == {"e": e}
-    alive = [player.ref(replica) for replica in range(replicas)]
-    for i, one in enumerate(player.sets):
-        for ref in one.others():
-            if ref not in alive:
-                one.permdown(ref)
-        for ref in alive:
-            one.up(ref)
-        for j in range(replicas):
-            player.take(i, [player.sets[j].since(one.seen_of(alive[j]))])
-    everyone = sorted(e for held in truth for e in held.values())
-    assert player.lists() == [everyone] * replicas
-    for one in player.sets:
-        assert len(one.seen()) == replicas
-
-
-def _follow(truth: list[dict[tuple[int, str, str], int]], step: Step) -> None:
-    match step:
-        case ["join" | "update", i, e, pid, topic, key]:
-            truth[i][pid, topic, key] = e
-        case ["leave", i, pid, topic, key]:
-            del truth[i][pid, topic, key]
-        case ["drop", i, pid]:
-            for held in [one for one in truth[i] if one[0] == pid]:
-                del truth[i][held]
-        case ["restart", i]:
-            truth[i].clear()
-
-
 @settings(max_examples=150)
 @given(seed=st.integers(0, 2**32), length=st.integers(0, 60), replicas=st.integers(2, 4))
 def test_PR123_PR126_PR129_PR130_any_program_converges_and_keeps_its_own(seed: int, length: int, replicas: int) -> None:
     check(random_program(Random(seed), length, replicas), replicas)  # noqa: S311 - no secret is drawn
+
+
+def test_programs_are_played_by_number_and_a_broken_one_is_told_in_few_steps(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(60, 0) == 0
+    assert capsys.readouterr().out == "60 of 60 programs keep the invariants\n"
+    whole = PresenceSet.merge
+
+    def forgetful(self: PresenceSet, delta: Delta) -> Changes | None:
+        """Lose the leaves that a delta names."""
+        return whole(self, attrs.evolve(delta, leaves=()))
+
+    monkeypatch.setattr(PresenceSet, "merge", forgetful)
+    assert main(60, 0) == 1
+    head, *steps, last = capsys.readouterr().out.splitlines()
+    assert "PR123" in head
+    assert last != "60 of 60 programs keep the invariants"
+    first = next((number for number, line in enumerate(steps) if line.startswith("program")), len(steps))
+    assert 2 <= first <= 8, steps
+    with pytest.raises(Broken):
+        check([json.loads(line.replace("'", '"')) for line in steps[:first]], int(head.split()[2]))
 
 
 # ------------------------------------------------------------------------------------------------ one by one
