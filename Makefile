@@ -1,4 +1,4 @@
-# Everything here sets itself up: environments in .venv, JavaScript in node_modules of two folders.
+# Everything here sets itself up: environments in .venv, JavaScript in node_modules of three folders.
 #   make test PYTHON=python3.13     another Python; make unit ARGS="-k presence"     arguments for the program
 
 PYTHON ?= python3
@@ -29,13 +29,15 @@ CLIENTS := $(VENV)/.clients
 FUZZ := $(VENV)/.fuzz
 DOCS := $(VENV)/.docs
 JAVASCRIPT := $(VENV)/.javascript
+PAGE := $(VENV)/.page
 
 NPM := npm ci --loglevel=error --no-audit --no-fund --no-update-notifier >/dev/null
 NPM_FOLDER := tests/javascript
+PAGE_FOLDER := phxactor/observer/page
 BENCH_FOLDER := benchmarks/servers/node
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint types unit loaded coverage soak test-beam autobahn packages fuzz bench dist docs chromium \
+.PHONY: help demo page test lint types unit loaded coverage soak test-beam autobahn packages fuzz bench dist docs chromium \
 	proxies wstest servers clean
 .NOTPARALLEL: # the stamps share one environment
 .DELETE_ON_ERROR:
@@ -44,8 +46,10 @@ help: ## list what make can do
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile | while IFS="$$(printf '\t')" read -r goal text; do \
 		printf '  make %-9s %s\n' "$$goal" "$$text"; done
 
-demo: $(DEMO) ## serve the chat demo on http://127.0.0.1:4000 (options: ARGS="...")
+demo: $(DEMO) $(PAGE) ## serve the chat demo on http://127.0.0.1:4000 (options: ARGS="...")
 	@exec $(BIN)/phxactor demo $(ARGS)
+
+page: $(PAGE) ## bundle the observer's page (preact, htm, uPlot, phoenix.js) into phxactor/observer/static
 
 test: lint types unit test-beam packages ## lint, types, unit, test-beam and packages, as CI does
 
@@ -60,7 +64,7 @@ types: $(TEST) $(JAVASCRIPT) ## mypy --strict, and pyright on what users write
 
 # Tests are spread over WORKERS processes, by default as many as there are cores (see tests/spreading.py). WORKERS=0 runs
 # all of them in one process.
-unit: $(TEST) $(CLIENTS) $(JAVASCRIPT) chromium proxies wstest servers ## pytest (options: ARGS="..." WORKERS=2)
+unit: $(TEST) $(CLIENTS) $(JAVASCRIPT) $(PAGE) chromium proxies wstest servers ## pytest (options: ARGS="..." WORKERS=2)
 	@export $(WITH_BIN) && PLAYWRIGHT_NODEJS_PATH="$$(command -v node)" \
 		$(BIN)/pytest --numprocesses $(WORKERS) $(ARGS)
 
@@ -71,7 +75,7 @@ autobahn: $(TEST) wstest ## Autobahn's long sections, which take minutes (others
 	@$(BIN)/python -m tests.autobahn $(ARGS)
 
 # Without what counts instructions or bytes, and the servers of others.
-coverage: $(TEST) $(CLIENTS) $(JAVASCRIPT) chromium proxies wstest servers ## lines and branches that no test runs, programs included
+coverage: $(TEST) $(CLIENTS) $(JAVASCRIPT) $(PAGE) chromium proxies wstest servers ## lines and branches that no test runs, programs included
 	@export $(WITH_BIN) && PLAYWRIGHT_NODEJS_PATH="$$(command -v node)" $(BIN)/pytest --numprocesses $(WORKERS) \
 		--cov --cov-report=term --ignore tests/cost --ignore tests/attacks --ignore tests/benchmarks $(ARGS)
 
@@ -90,7 +94,7 @@ test-beam: $(TEST) ## random programs, compared with real Elixir (options: SEED=
 	@$(BIN)/python -m tests.beam --seed $(SEED) --count $(COUNT)
 
 # Without a compiler; a Python that is not here is left out, and a line says so (one only: PYTHONS=3.13).
-packages: $(TEST) ## the wheel in clean environments, with each Python and the lowest and newest dependencies
+packages: $(TEST) $(PAGE) ## the wheel in clean environments, with each Python and the lowest and newest dependencies
 	@$(BIN)/python -m tests.packages $(PYTHONS)
 
 fuzz: $(FUZZ) ## bytes that nobody would send, found by what they cover, for FUZZ_SECONDS=60
@@ -99,7 +103,7 @@ fuzz: $(FUZZ) ## bytes that nobody would send, found by what they cover, for FUZ
 bench: $(BENCH) $(BENCH_NODE) ## the benchmarks (options: ARGS="...")
 	@export $(WITH_BIN) && $(BIN)/python -m benchmarks $(ARGS)
 
-dist: $(TEST) ## the wheel and the source distribution, in dist/
+dist: $(TEST) $(PAGE) ## the wheel and the source distribution, in dist/
 	@rm -rf dist && $(BIN)/python -m build --outdir dist . >/dev/null && ls dist
 
 # A warning is an error: a link that leads nowhere, a page that no list has, a docstring that is not read as meant.
@@ -109,7 +113,7 @@ docs: $(DOCS) ## the documentation as a site, in docs/build (one page of it: doc
 	@echo "open docs/build/index.html"
 
 clean: ## remove all that make has made
-	rm -rf $(VENV) $(NPM_FOLDER)/node_modules $(BENCH_FOLDER)/node_modules dist .hypothesis \
+	rm -rf $(VENV) $(NPM_FOLDER)/node_modules $(PAGE_FOLDER)/node_modules $(BENCH_FOLDER)/node_modules phxactor/observer/static dist .hypothesis \
 		.coverage* .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
 	find phxactor tests benchmarks -name __pycache__ -prune -exec rm -rf {} +
 
@@ -159,6 +163,13 @@ $(JAVASCRIPT): $(MADE) $(NPM_FOLDER)/package.json $(NPM_FOLDER)/package-lock.jso
 	@tests/setup/node.sh $(BIN)
 	@echo "installing phoenix.js ..."
 	@cd $(NPM_FOLDER) && $(WITH_BIN) $(NPM)
+	@touch $@
+
+# esbuild comes as a program of npm's registry; nothing else is fetched.
+$(PAGE): $(MADE) $(PAGE_FOLDER)/package.json $(PAGE_FOLDER)/package-lock.json $(wildcard $(PAGE_FOLDER)/*.* $(PAGE_FOLDER)/style/*)
+	@tests/setup/node.sh $(BIN)
+	@echo "bundling the observer's page ..."
+	@cd $(PAGE_FOLDER) && export $(WITH_BIN) && { [ node_modules/.package-lock.json -nt package-lock.json ] || $(NPM); } && node build.mjs
 	@touch $@
 
 chromium: $(MADE)

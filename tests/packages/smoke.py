@@ -34,8 +34,10 @@ def output_of(*command: str, folder: Path = HERE) -> str:
 def shipped() -> None:
     """Check that all files are there which are no Python."""
     names = {str(file) for file in files("phxactor") or ()}
-    for wanted in ("py.typed", "demos/chat/static/phoenix.mjs", "cli/template/pyproject.toml.txt"):
+    page = tuple(f"observer/static/{name}" for name in ("index.html", "observer.js", "observer.css", "THIRD-PARTY.txt"))
+    for wanted in ("py.typed", "demos/chat/static/phoenix.mjs", "cli/template/pyproject.toml.txt", *page):
         assert f"phxactor/{wanted}" in names, wanted
+    assert not [name for name in names if name.startswith("phxactor/observer/page/")]
     licences = {name.rpartition("/")[2] for name in names if ".dist-info/licenses/" in name}
     assert licences == {"LICENSE", "phoenix.LICENSE.md"}, licences
     assert not [name for name in names if name.startswith("tests/")]
