@@ -26,7 +26,7 @@ from benchmarks.load.dialects import Fault
 from benchmarks.os_process import OsProcess, OsProcesses
 from benchmarks.report import machine
 from benchmarks.servers.catalogue import PHXACTOR
-from benchmarks.serving import ROOT, free_port, stop, wait_for
+from benchmarks.serving import ROOT, free_port, stop, wait_for, wait_for_workers
 from benchmarks.spread import digits, table
 
 STEPS: Final = (1_000, 10_000, 100_000)
@@ -89,23 +89,14 @@ def workers(number: int) -> Iterator[tuple[int, OsProcesses]]:
         parent = subprocess.Popen(command, cwd=ROOT, stdout=output, stderr=output)
         try:
             wait_for(parent, port)
-            yield port, OsProcesses(_when_all_serve(OsProcess(parent.pid), number))
+            wait_for_workers(parent, output)
+            yield port, OsProcesses(OsProcess(parent.pid).children())
         except Fault:
             output.seek(0)
             tell(output.read().decode(errors="replace")[-2000:])
             raise
         finally:
             stop(parent)
-
-
-def _when_all_serve(parent: OsProcess, number: int) -> tuple[OsProcess, ...]:
-    deadline = time.monotonic() + 60
-    while len(parent.children()) < number:
-        if time.monotonic() > deadline:
-            raise Fault(f"there are {len(parent.children())} workers, not {number}")
-        time.sleep(0.1)
-    time.sleep(3)  # the last one is on its way
-    return parent.children()
 
 
 @contextmanager

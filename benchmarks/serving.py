@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import socket
 import subprocess
 import tempfile
@@ -9,7 +10,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Final, TypeAlias
+from typing import IO, Final, TypeAlias
 
 import attrs
 
@@ -57,6 +58,8 @@ def serving(kind: Kind, cores: Cores) -> Iterator[Server]:
             process = subprocess.Popen([*kind.command, f"--port={port}"], cwd=ROOT, stdout=output, stderr=output)
         try:
             wait_for(process, port)
+            if kind.workers:
+                wait_for_workers(process, output)
             yield Server(kind, process.pid, port)
         except Fault as fault:
             output.seek(0)
@@ -84,6 +87,18 @@ def wait_for(process: subprocess.Popen[bytes], port: int) -> None:
         else:
             return
     raise Fault("it does not start")
+
+
+def wait_for_workers(process: subprocess.Popen[bytes], output: IO[bytes]) -> None:
+    """Wait until all workers of a program serve: then it writes its first line. Raises `Fault`.
+
+    Its parent accepts connections before that, and they wait in the socket.
+    """
+    deadline = time.monotonic() + START
+    while not os.pread(output.fileno(), 1, 0):
+        if process.poll() is not None or time.monotonic() > deadline:
+            raise Fault("its workers do not serve")
+        time.sleep(0.02)
 
 
 def stop(process: subprocess.Popen[bytes]) -> None:
