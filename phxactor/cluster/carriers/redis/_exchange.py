@@ -58,6 +58,8 @@ class Exchange:
         """When something was last heard."""
         self.last_echo = self.last_heard
         """When something of this node's own came back: the connection carries both ways (CL25)."""
+        self._echoed = 0
+        """The number of the last message of this node's own that came back."""
         self.has_settled = False
         """Whether all lanes are subscribed on the current connection. Until then nothing of other nodes is taken: more
         could be lost after a gap that it tells."""
@@ -122,15 +124,15 @@ class Exchange:
     def hears(self, channel: bytes, payload: bytes) -> None:
         """Take what Redis brings. Whatever is wrong with it is counted, and it is dropped."""
         now = self.last_heard = self.node.runtime.now()
-        if payload[1:17] == self._id:
-            self.last_echo = now
-            return
         try:
             frame = self._seal.open(channel, payload)
         except EnvelopeError as error:
             self.node.refused(self.carrier, error.fault)
             return
         sender = frame.sender
+        if sender == self._id:
+            self._echoes(frame.number, now)
+            return
         if not self.has_settled or now < self._hears_from:
             self.peers.alive(sender)
             return
@@ -144,6 +146,14 @@ class Exchange:
             self._take(sender, frame.message, missed=verdict == "gap")
         else:
             self.node.refused(self.carrier, verdict)
+
+    def _echoes(self, number: int, now: float) -> None:
+        """Take a message of this node's own. It proves that the connection carries, unless somebody plays it again."""
+        if self._echoed < number <= self._sent.number:
+            self._echoed = number
+            self.last_echo = now
+        else:
+            self.node.refused(self.carrier, "replayed")
 
     def _take(self, sender: bytes, message: bytes, *, missed: bool) -> None:
         known = self.peers.knows(sender)

@@ -14,15 +14,16 @@ LONGEST: Final = 512
 class Sent:
     """Numbers, from 1. They outlive a connection, and the process that holds it."""
 
-    __slots__ = ("_channels", "_number")
+    __slots__ = ("_channels", "number")
 
     def __init__(self) -> None:
-        self._number = 0
+        self.number = 0
+        """The last number that was given."""
         self._channels: dict[bytes, int] = {}
 
     def next(self, channel: bytes) -> tuple[int, int]:
         """Return the number of the next message, and that of the one before it on this channel, or 0."""
-        number = self._number = self._number + 1
+        number = self.number = self.number + 1
         channels = self._channels
         previous = channels.get(channel, 0)
         if previous or len(channel) <= LONGEST:
