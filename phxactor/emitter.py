@@ -6,7 +6,7 @@
     emitter.broadcast("room:1", "news", {"text": "hello"})
     emitter.disconnect("users:42")
 
-It publishes on the Redis of a cluster what a node would (docs/envelope.md), and reads nothing. Neither trio nor a
+It publishes on the Redis of a cluster what a node would (docs/envelope.md). Neither trio nor a
 runtime is imported. Needs the extra `phxactor[redis]`.
 """
 
@@ -24,10 +24,12 @@ import orjson
 from phxactor.envelope import (
     DEFAULT_SCOPE,
     MAX_MESSAGE_BYTES,
+    EnvelopeError,
     Frame,
     Kind,
     Message,
     Seal,
+    channel_of_all,
     channel_of_lane,
     check_prefix,
     encode,
@@ -125,6 +127,32 @@ class Emitter:
         Returns the number of nodes that have such sockets. Raises as `broadcast` does.
         """
         return self.broadcast(socket_id, "disconnect", {})
+
+    def is_taken(self, seconds: float = 1.5) -> bool | None:
+        """Say whether nodes take what this emitter sends: whether one of them sends what this emitter would take.
+
+        Nodes send a beat each second. This listens for so many seconds, and no longer than until the first good one. It
+        returns None if nothing came: no node runs with this prefix. Else False says that they drop what is sent here,
+        since they have another secret, or only one side has one.
+
+        Raises:
+            redis.RedisError: Redis could not be reached, or does not let this user listen.
+
+        """
+        channel, end, found = channel_of_all(self._prefix), time.monotonic() + seconds, None
+        with self._client.pubsub(ignore_subscribe_messages=True) as beats:  # type: ignore[no-untyped-call]
+            beats.subscribe(channel)
+            while not found and (left := end - time.monotonic()) > 0:
+                told = beats.get_message(timeout=left)
+                if told is None:
+                    continue
+                try:
+                    self._seal.open(channel, told["data"])
+                except EnvelopeError:
+                    found = False
+                else:
+                    found = True
+        return found
 
     def close(self) -> None:
         """Close the connection. A later broadcast opens a new one."""

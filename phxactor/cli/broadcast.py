@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Final
 import orjson
 from cyclopts import Parameter
 
+from phxactor.cli.output import say
 from phxactor.cli.secret import find_secret
 from phxactor.envelope import DEFAULT_SCOPE, Kind, Message, encode
 from phxactor.workers import FolderError, parents, publish
@@ -40,7 +41,7 @@ def broadcast(
 ) -> None:
     """Broadcast an event to all clients of a topic: through the Redis of a cluster, or by the workers of this machine.
 
-    With a Redis, say how many nodes got it.
+    With a Redis, say how many nodes got it, or that they drop it since their secret is another.
 
     Args:
         topic: the topic, such as room:1.
@@ -61,10 +62,10 @@ def broadcast(
     except (ValueError, RecursionError) as error:
         raise SystemExit(f'the payload is JSON, such as \'{{"text": "hello"}}\', not {given!r:.100}: {error}') from None
     if workers is not None or redis is None:
-        print(_by_workers(workers, Message(Kind.BROADCAST, scope, topic, event, _json(value))))
+        say(_by_workers(workers, Message(Kind.BROADCAST, scope, topic, event, _json(value))))
         return
     secret = None if no_secret else _secret(secret_file, secret_env)
-    print(_by_redis(_emitter(redis, prefix, scope, secret), topic, event, value))
+    say(_by_redis(_emitter(redis, prefix, scope, secret), topic, event, value))
 
 
 def _by_workers(parent: int | None, message: Message) -> str:
@@ -102,11 +103,21 @@ def _by_redis(emitter: Emitter, topic: str, event: str, value: object) -> str:
     try:
         with emitter:
             nodes = emitter.broadcast(topic, event, value)
+            taken = _is_taken(emitter) if nodes else None
     except (ValueError, TypeError) as error:
         raise SystemExit(f"it cannot be broadcast: {error}") from None
     except RedisError as error:
         raise SystemExit(f"Redis: {error}") from None
-    return _told(nodes, topic)
+    return _told(nodes, topic, taken)
+
+
+def _is_taken(emitter: Emitter) -> bool | None:
+    from redis.exceptions import NoPermissionError  # noqa: PLC0415 - as in `_by_redis`
+
+    try:
+        return emitter.is_taken()
+    except NoPermissionError:  # a user that may only publish
+        return None
 
 
 def _json(value: object) -> bytes:
@@ -131,11 +142,14 @@ def _secret(file: Path | None, variable: str) -> str:
     return find_secret(file, variable)
 
 
-def _told(nodes: int, topic: str) -> str:
-    match nodes:
-        case 0:
-            return f"no node has a subscriber of {topic!r}"
-        case 1:
-            return "one node got it"
-        case _:
-            return f"{nodes} nodes got it"
+def _told(nodes: int, topic: str, taken: bool | None) -> str:  # noqa: FBT001 - what `is_taken` says
+    many = "one node" if nodes == 1 else f"{nodes} nodes"
+    if not nodes:
+        return f"no node has a subscriber of {topic!r}"
+    if taken is None:
+        return f"Redis gave it to {many}; whether they took it is unknown: no beat of a node was heard"
+    if not taken:
+        raise SystemExit(
+            f"{many} dropped it: they have another secret, or only one side has one (--no-secret for a cluster without)"
+        )
+    return f"{many} got it"

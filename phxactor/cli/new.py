@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Final
 
 import phxactor
+from phxactor.cli.output import say
 from phxactor.demos.chat import STATIC
 
 TEMPLATE: Final = Path(__file__).parent / "template"
@@ -48,11 +49,11 @@ def new(name: str) -> None:
         file = folder / path
         file.parent.mkdir(parents=True, exist_ok=True)
         file.write_bytes(content)
-    print(f"made {folder}")
-    print(f"next:  cd {name}")
-    print('       pip install -e ".[testing]"')
-    print("       pytest")
-    print(f"       phxactor serve {name}.app:application")
+    say(f"made {folder}")
+    say(f"next:  cd {name}")
+    say('       pip install -e ".[testing]"')
+    say("       pytest")
+    say(f"       phxactor serve {name}.app:application")
 
 
 def _exists(folder: Path) -> str:

@@ -11,6 +11,7 @@ from pathlib import Path
 from types import ModuleType
 
 from phxactor import Application, Endpoint
+from phxactor.cli.program_error import program_error
 
 
 def find_application(target: str, *, factory: bool = False) -> Application:
@@ -18,7 +19,7 @@ def find_application(target: str, *, factory: bool = False) -> Application:
 
     With `factory`, the name is that of a function without arguments, which returns it.
 
-    Raises SystemExit, with what is right, if the target is none. What the module or the function raises goes through.
+    Raises SystemExit, with what is right, if the target is none, and with the traceback of what its code has raised.
     """
     module_name, _, name = target.partition(":")
     if not module_name or not name:
@@ -31,9 +32,11 @@ def find_application(target: str, *, factory: bool = False) -> Application:
         module = importlib.import_module(module_name)
     except ModuleNotFoundError as error:
         if error.name is None or not f"{module_name}.".startswith(f"{error.name}."):
-            raise
+            raise program_error(error, f"the import of {module_name!r} failed") from None
         near = _near(error.name, _modules_beside(error.name))
         raise SystemExit(f"there is no module {error.name!r} in {Path.cwd()} or on Python's path{near}") from None
+    except Exception as error:  # noqa: BLE001 - whatever the program raises
+        raise program_error(error, f"the import of {module_name!r} failed") from None
     found = _attribute(module, name)
     if factory:
         found = _made(found, target)
@@ -72,7 +75,10 @@ def _made(factory: object, target: str) -> object:
         inspect.signature(factory).bind()
     except (TypeError, ValueError):
         raise SystemExit(f"--factory calls {target} without arguments, and it wants some") from None
-    made: object = factory()
+    try:
+        made: object = factory()
+    except Exception as error:  # noqa: BLE001 - whatever the program raises
+        raise program_error(error, f"the factory {target} failed") from None
     if inspect.iscoroutine(made):
         made.close()
         raise SystemExit(

@@ -12,6 +12,7 @@ import attrs
 from cyclopts import App, Parameter
 
 import phxactor.token
+from phxactor.cli.output import say
 from phxactor.cli.secret import find_secret
 from phxactor.otp import UNSET, Ok
 from phxactor.token import DAY, KeyDigest, Verified
@@ -93,14 +94,14 @@ def _make(make: Callable[..., str], salt: str, data: str, max_age: float, key: K
         raise SystemExit(
             f"the data is JSON, such as 42, '\"a text\"' or '{{\"id\": 42}}', not {given!r:.100}: {error}"
         ) from None
-    print(_call(make, key, salt, value, max_age=_seconds(max_age)))
+    say(_call(make, key, salt, value, max_age=_seconds(max_age)))
 
 
 def _read(read: Callable[..., Verified], salt: str, token: str, max_age: float | None, key: Key, *, term: bool) -> None:
     result = _call(read, key, salt, _given(token, "token"), max_age=UNSET if max_age is None else _seconds(max_age))
     if not isinstance(result, Ok):
         raise SystemExit(WHY[str(result.reason)])
-    print(repr(result.value) if term else _json(result.value))
+    say(repr(result.value) if term else _json(result.value))
 
 
 def _call(function: Callable[..., Result], key: Key, *arguments: object, max_age: object) -> Result:

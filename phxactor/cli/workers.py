@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from phxactor.cli.output import say
 from phxactor.workers import FolderError, ask_state, parents
 
 
@@ -22,4 +23,4 @@ def workers(parent: int | None = None) -> None:
             state = ask_state(pid)
         except (OSError, ValueError, FolderError) as error:
             raise SystemExit(f"the process {pid} does not answer as a parent of workers: {error}") from None
-        print(("\n" if number else "") + state.text())
+        say(("\n" if number else "") + state.text())

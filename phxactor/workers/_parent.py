@@ -173,7 +173,7 @@ class Workers(GenServer):
                 old.worker.stop()
         self.phase, self.serving = "serving", self.generation
         self.sockets.announce(one for member in self.crew.of(self.serving) for one in member.wanted)
-        self._tell_ready()
+        self._tell_ready(f"{self.plan.workers} workers")
         await self._next_reload()
 
     # --------------------------------------------------------------------------------------------- reloading
@@ -201,11 +201,11 @@ class Workers(GenServer):
         for member in self.crew.of(self.generation):
             member.worker.stop()
         self.phase = "serving"
-        self._tell_ready()
+        self._tell_ready("the reload failed, the old workers serve")
         await self._next_reload()
 
-    def _tell_ready(self) -> None:
-        self.manager.tell(READY + f"\nSTATUS={self.plan.workers} workers".encode())
+    def _tell_ready(self, status: str) -> None:
+        self.manager.tell(READY + f"\nSTATUS={status}".encode())
 
     # ------------------------------------------------------------------------------------------------- ending
 

@@ -27,6 +27,8 @@ from tests.test_readme import blocks
 PAGE = ROOT / "docs" / "cluster.md"
 ANALYZE = shutil.which("systemd-analyze")
 UNSHARE = shutil.which("unshare")
+NOTIFY_RELOAD = 253
+"""The first systemd that knows `Type=notify-reload`."""
 
 
 def block(language: str) -> str:
@@ -84,21 +86,36 @@ async def test_the_program_of_the_page_serves_by_workers_and_an_emitter_reaches_
             ]
 
 
-@pytest.mark.skipif(ANALYZE is None, reason="there is no systemd-analyze")
-def test_the_unit_is_valid(tmp_path: Path) -> None:
+def complaints(unit: str, folder: Path) -> list[str]:
+    """Return what systemd has to say of a unit."""
     assert ANALYZE is not None
     unit = replaced(
-        block("ini"),
+        unit,
         ("/srv/shop/.venv/bin/phxactor serve", f"{sys.executable} -m phxactor.cli serve"),
         ("User=shop", "User=root"),
-        ("WorkingDirectory=/srv/shop", f"WorkingDirectory={tmp_path}"),
+        ("WorkingDirectory=/srv/shop", f"WorkingDirectory={folder}"),
     )
-    (tmp_path / "shop.service").write_text(unit)
+    (folder / "shop.service").write_text(unit)
     done = subprocess.run(
-        [ANALYZE, "verify", tmp_path / "shop.service"], capture_output=True, text=True, timeout=PATIENCE, check=False
+        [ANALYZE, "verify", folder / "shop.service"], capture_output=True, text=True, timeout=PATIENCE, check=False
     )
-    about_this = [line for line in done.stderr.splitlines() if "shop" in line]  # others on the machine may be wrong
-    assert (done.returncode, about_this) == (0, [])
+    assert done.returncode == 0
+    return [line for line in done.stderr.splitlines() if "shop" in line]  # others on the machine may be wrong
+
+
+@pytest.mark.skipif(ANALYZE is None, reason="there is no systemd-analyze")
+def test_the_unit_is_valid_also_in_the_form_for_an_older_systemd(tmp_path: Path) -> None:
+    assert ANALYZE is not None
+    version = subprocess.run([ANALYZE, "--version"], capture_output=True, text=True, check=True).stdout.split()[1]
+    found = complaints(block("ini"), tmp_path)
+    if int(re.match(r"\d+", version)[0]) < NOTIFY_RELOAD:  # type: ignore[index]
+        assert len(found) == 1
+        assert "Failed to parse service type, ignoring: notify-reload" in found[0]
+    else:
+        assert found == []
+    older = re.search(r"`(Type=notify)`, with the line `(ExecReload=[^`]*)`", PAGE.read_text())
+    assert older is not None
+    assert complaints(replaced(block("ini"), ("Type=notify-reload", "\n".join(older.groups()))), tmp_path) == []
 
 
 def test_the_unit_is_that_of_one_process_with_what_workers_need() -> None:
@@ -107,8 +124,9 @@ def test_the_unit_is_that_of_one_process_with_what_workers_need() -> None:
         "EnvironmentFile=/etc/shop.env",
         "ExecStart=/srv/shop/.venv/bin/phxactor serve shop:endpoint",
         "ExecStart=/srv/shop/.venv/bin/phxactor serve shop:application --workers auto",
-        "ExecReload=/bin/kill -HUP $MAINPID",
         "KillMode=mixed",
+        "Type=notify",
+        "Type=notify-reload",
     }
 
 

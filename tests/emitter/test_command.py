@@ -7,11 +7,13 @@ import sys
 from pathlib import Path
 
 import pytest
+from redis import Redis
 
 from phxactor import cli
 from phxactor.envelope import Kind, Message
 from tests.demos.program import run
 from tests.emitter.listener import SECRET, Listener
+from tests.patience import PATIENCE
 
 
 @pytest.fixture(autouse=True)
@@ -85,6 +87,32 @@ def test_a_cluster_may_have_no_secret(redis_port: int, capsys: pytest.CaptureFix
             "--prefix=shop",
         )
         assert listener.message().event == "news"
+
+
+@pytest.mark.redis
+def test_nodes_that_drop_it_are_told(redis_port: int, capsys: pytest.CaptureFixture[str]) -> None:
+    """Another secret, or only one side has one."""
+    where = ["--redis", f"redis://127.0.0.1:{redis_port}", "--prefix", "shop"]
+    for others, arguments in ((None, []), (SECRET + "2", []), (SECRET, ["--no-secret"])):
+        with Listener(redis_port, others):
+            assert refused("room:1", "news", "{}", *where, *arguments).startswith("one node dropped it: ")
+    with Listener(redis_port, None), Listener(redis_port):  # one takes it
+        assert said(capsys, "room:1", "news", "{}", *where) == "2 nodes got it\n"
+
+
+@pytest.mark.redis
+def test_without_beats_it_says_what_it_knows(redis_port: int, capsys: pytest.CaptureFixture[str]) -> None:
+    url = f"redis://127.0.0.1:{redis_port}"
+    with Redis.from_url(url) as client, client.pubsub() as other:
+        other.psubscribe("quiet:t:*")
+        other.get_message(timeout=PATIENCE)
+        said_of_it = said(capsys, "room:1", "news", "{}", "--redis", url, "--prefix", "quiet")
+        assert said_of_it.startswith("Redis gave it to one node; whether they took it is unknown")
+        client.execute_command(
+            "ACL", "SETUSER", "publisher", "on", "nopass", "resetchannels", "&*", "nocommands", "+publish"
+        )
+        publisher = f"redis://publisher:x@127.0.0.1:{redis_port}"
+        assert said(capsys, "room:1", "news", "{}", "--redis", publisher, "--prefix", "quiet") == said_of_it
 
 
 URL = ["--redis", "redis://127.0.0.1:1"]
