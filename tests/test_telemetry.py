@@ -155,3 +155,29 @@ assert {name: (event, len(event.handlers)) for name, event in EVENTS.items()} ==
 
 def test_our_own_events_can_be_reloaded() -> None:
     subprocess.run([sys.executable, "-c", RELOAD], check=True)
+
+
+def test_who_measures_is_told_when_somebody_begins_to_listen_and_when_nobody_does_any_more(event: Event) -> None:
+    told: list[bool] = []
+
+    def look() -> None:
+        told.append(bool(event.handlers))
+
+    def fail(_: Event, __: Mapping[str, object]) -> None:
+        raise ValueError
+
+    def hear(_: Event, __: Mapping[str, object]) -> None:
+        pass
+
+    event.on_switch(look)
+    assert told == []
+    event.attach(hear)
+    event.attach(fail)
+    assert told == [True]
+    event.detach(hear)
+    event.emit()  # what raises is detached
+    assert told == [True, False]
+    event.attach(hear)
+    late: list[bool] = []
+    event.on_switch(lambda: late.append(True))
+    assert (told, late) == ([True, False, True], [True])

@@ -5,7 +5,6 @@ It extends the process of a GenServer by its own messages (Phoenix 1.8.12, Chann
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import TYPE_CHECKING, ClassVar, Final, NoReturn
 
 from phxactor.channels import events
@@ -13,7 +12,7 @@ from phxactor.channels._payloads import PayloadError
 from phxactor.channels._results import status_of
 from phxactor.channels._track_after_join import TrackAfterJoin
 from phxactor.cluster import CLUSTER
-from phxactor.otp import Error, Handler, NoReply, Ok, Outcome, ServerProcess, Stop
+from phxactor.otp import KINDS, Error, Handler, NoReply, Ok, Outcome, ServerProcess, Stop, interposable, own_handlers
 from phxactor.runtime import (
     NOPROC,
     NORMAL,
@@ -33,7 +32,7 @@ from phxactor.runtime import (
     reason_of_failure,
     self_pid,
 )
-from phxactor.socket import Broadcast, Message, OddEvent, Reply, fastlane
+from phxactor.socket import Broadcast, Message, OddEvent, Reply, Socket, fastlane
 
 if TYPE_CHECKING:
     from phxactor.channels._channel import Channel
@@ -81,7 +80,10 @@ class ChannelProcess(ServerProcess):
         if in_cluster:
             await socket.pubsub_server.hold(topic)  # so that no broadcast of another node is missed from `join` on
         try:
-            result = await channel.join(topic, self.payload)
+            if events.join_stopped.handlers or events.join_started.handlers:
+                result = await self.told_join()
+            else:
+                result = await channel.join(topic, self.payload)
             if not (result is None or isinstance(result, Ok | Error)):
                 raise TypeError(f"join must return Ok(...), Error(...) or None; got {result!r:.200}")  # noqa: TRY301
         except BaseException as error:
@@ -105,6 +107,23 @@ class ChannelProcess(ServerProcess):
         self.payload = None
         del result
         await self.loop(None)
+
+    async def told_join(self) -> object:
+        """Run the callback, and tell when it begins and ends."""
+        channel, now = self.channel, self.pid.runtime.now
+        name, topic, route = type(channel).__qualname__, channel.topic, pattern_of(self.socket)
+        began, outcome = now(), "failed"
+        if events.join_started.handlers:
+            events.join_started.emit(pid=self.pid, channel=name, topic=topic, route=route, payload=self.payload)
+        try:
+            result = await channel.join(topic, self.payload)
+            outcome = "refused" if isinstance(result, Error) else "ok"
+            return result
+        finally:
+            if events.join_stopped.handlers:
+                events.join_stopped.emit(
+                    pid=self.pid, channel=name, topic=topic, route=route, seconds=now() - began, outcome=outcome
+                )
 
     # -------------------------------------------------------------------------------------------- messages
 
@@ -214,8 +233,8 @@ class ChannelProcess(ServerProcess):
             )
             note_report(self.pid, reason)
 
-    handlers: ClassVar[Mapping[type, Handler]] = {
-        **ServerProcess.handlers,
+    handlers: ClassVar[dict[type | None, Handler]] = {
+        **own_handlers(ServerProcess),
         Message: on_message,
         OddEvent: on_odd_event,
         Broadcast: on_broadcast,
@@ -223,3 +242,11 @@ class ChannelProcess(ServerProcess):
         Down: on_down,
         Exited: on_exited,
     }
+
+
+interposable(ChannelProcess, (*KINDS, Message, Broadcast))
+
+
+def pattern_of(socket: Socket) -> str:
+    """Return the pattern of a channel's route, for labels: unlike topics, there are few."""
+    return "-" if socket.route is None else socket.route.pattern

@@ -19,6 +19,24 @@ unknown_event: Final = Event(
     "A client sent an event that its channel has no handler for, which ended the channel: pid, channel (its class), "
     "topic, client_event.",
 )
+message_started: Final = Event(
+    "phxactor.channel.message.start",
+    "A channel begins to handle a message: pid, channel (its class), topic, route (the pattern), kind (in: of its"
+    " client; out: an intercepted broadcast; call, cast or info), event (None for the last three), declared "
+    "(whether the class has a handler for it).",
+)
+message_stopped: Final = Event(
+    "phxactor.channel.message.stop",
+    "A channel has handled a message, or has failed: the same, and seconds, outcome (ok or failed).",
+)
+join_started: Final = Event(
+    "phxactor.channel.join.start",
+    "A channel's `join` begins: pid, channel (its class), topic, route (the pattern), payload (the client's).",
+)
+join_stopped: Final = Event(
+    "phxactor.channel.join.stop",
+    "A channel's `join` has ended: pid, channel, topic, route, seconds, outcome (ok, refused or failed).",
+)
 
 
 def _line(fields: Mapping[str, object]) -> str:

@@ -9,13 +9,16 @@ from __future__ import annotations
 import logging
 from collections.abc import Mapping
 from http import HTTPStatus
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from phxactor.endpoint import events
-from phxactor.http import HTTPConnection, PeerData, Request
+from phxactor.http import HTTPConnection, PeerData, Request, Response
 from phxactor.runtime import Shutdown, self_pid
 from phxactor.telemetry import Handler, log
 from phxactor.transport import LATE
+
+if TYPE_CHECKING:
+    from phxactor.endpoint._serving import Serving
 
 FILTERED: Final = "[FILTERED]"
 """What stands in place of a parameter's value."""
@@ -51,21 +54,49 @@ def _line(fields: Mapping[str, object]) -> str:
     )
 
 
-def tell(request: Request | None, peer: PeerData, began: float, status: int, size: int = 0) -> None:
+def begin(serving: Serving, request: Request) -> None:
+    """Emit the event of a request whose answer begins."""
+    events.request_started.emit(
+        peer=str(request.peer),
+        method=request.method,
+        target=target_of(request),
+        route=route_of(serving, request),
+        request=request,
+    )
+
+
+def tell(
+    serving: Serving, request: Request | None, peer: PeerData, began: float, status: int, *, size: int = 0
+) -> None:
     """Emit the event of an answered request; `request` is None if its head could not be read."""
+    if not events.request.handlers:
+        return
     events.request.emit(
         peer=str(peer),
         method="-" if request is None else request.method,
         target="-" if request is None else target_of(request),
+        route="-" if request is None else route_of(serving, request),
         status=status,
         bytes=size,
         seconds=self_pid().runtime.now() - began,
     )
 
 
-def tell_exchange(request: Request, talk: HTTPConnection, began: float) -> None:
+def tell_exchange(serving: Serving, request: Request, talk: HTTPConnection, began: float) -> None:
     """Emit the event of a request that `talk` has answered, or has not, as its client left or its handler was late."""
-    tell(request, request.peer, began, talk.status or status_of_end(), talk.body_bytes)
+    tell(serving, request, request.peer, began, talk.status or status_of_end(), size=talk.body_bytes)
+
+
+def route_of(serving: Serving, request: Request) -> str:
+    """Return what answers a request, for labels: a route's path with its names, that of a socket, or a mount."""
+    endpoint = serving.endpoint
+    if request.path in endpoint.websockets or request.path in endpoint.longpolls:
+        return request.path
+    found = endpoint.routes.find(request)
+    if not isinstance(found, Response):
+        return found.route.path
+    hosted = serving.application_at(request.path)
+    return "-" if hosted is None else hosted.application.path or "/"
 
 
 def status_of_end() -> int:

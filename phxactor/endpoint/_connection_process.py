@@ -209,14 +209,14 @@ async def _talk(
                     lift_shields()
             finally:
                 if events.request.handlers and asked.path != serving.endpoint.health:
-                    access.tell_exchange(asked, talk, began)
+                    access.tell_exchange(serving, asked, talk, began)
             asked = None
             if gate is not None:
                 gate.leave()
                 client = peer
     except BadRequest as bad:
         if events.request.handlers and asked is None and talk.status:
-            access.tell(None, client, self_pid().runtime.now(), talk.status, talk.body_bytes)
+            access.tell(serving, None, client, self_pid().runtime.now(), talk.status, size=talk.body_bytes)
         if events.bad_request.handlers:
             events.bad_request.emit(peer=str(client), status=int(bad.status), why=bad.why + hint)
     return None
@@ -246,15 +246,17 @@ async def _upgrade(
         opening = open_websocket(hosted, connection, request)
     else:
         return None
-    if not events.request.handlers:
+    if not (events.request.handlers or events.request_started.handlers):
         return await opening
+    if events.request_started.handlers:
+        access.begin(serving, request)
     began, made, status = self_pid().runtime.now(), None, 0
     try:
         made = await opening
         status = HTTPStatus.SWITCHING_PROTOCOLS
     finally:
         if not isinstance(made, Response):  # a response is still to be sent
-            access.tell(request, request.peer, began, status or access.status_of_end())
+            access.tell(serving, request, request.peer, began, status or access.status_of_end())
     return made
 
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import attrs
 
+from phxactor.endpoint import _access as access
 from phxactor.endpoint import events
 from phxactor.endpoint._answers import answering_of, refusal
 from phxactor.endpoint._longpoll_requests import deliver
@@ -24,6 +25,8 @@ if TYPE_CHECKING:
 
 async def exchange(serving: Serving, connection: BaseConnection, talk: HTTPConnection, request: Request) -> None:
     """Answer a request; its head is judged before its body is read."""
+    if events.request_started.handlers and request.path != serving.endpoint.health:
+        access.begin(serving, request)
     try:
         answering = answering_of(serving, request)
     except BaseException as error:  # noqa: BLE001 - a program's check_origin function may raise anything

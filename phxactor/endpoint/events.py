@@ -19,10 +19,17 @@ closing_after_gap: Final = Event(
     "phxactor.endpoint.closing_after_gap",
     "Broadcasts of other nodes were lost, and `close_after_gap` closes all sockets: endpoint, transports (number).",
 )
+request_started: Final = Event(
+    "phxactor.http.request.start",
+    "The head of a request has come, and the answer begins: peer, method, target (the query without values), "
+    "route (the path of the route that answers it, `-` if there is none), request. `phxactor.http.request` tells "
+    "of its end.",
+)
 request: Final = Event(
     "phxactor.http.request",
-    "A request was answered, or could not be: peer, method, target (the query without values), status (499 if the "
-    "connection ended before), bytes (of the body), seconds. It is logged only after `log_requests()`.",
+    "A request was answered, or could not be: peer, method, target (the query without values), route (as above), "
+    "status (499 if the connection ended before), bytes (of the body), seconds. It is logged only after "
+    "`log_requests()`.",
 )
 bad_request: Final = Event("phxactor.http.bad_request", "A client made a mistake in HTTP: peer, status, why.")
 handler_failed: Final = Event(

@@ -1,5 +1,6 @@
 """Behaviours: GenServer, Supervisor, DynamicSupervisor, PartitionSupervisor, Registry, Task. See README.md here."""
 
+from phxactor.otp import _measuring as _measuring  # it listens for who listens
 from phxactor.otp._agent import Agent
 from phxactor.otp._async_stream import TaskStream, async_stream
 from phxactor.otp._call import CALL_TIMEOUT, Call, Cast, Name, Server, TypedRequest, Via, call, cast, reply
@@ -10,9 +11,10 @@ from phxactor.otp._debug import DONE, Continued, DebugEvent, DebugFunction, In, 
 from phxactor.otp._dynamic_supervisor import DynamicSupervisor
 from phxactor.otp._gen_server import GenServer
 from phxactor.otp._intensity import Intensity
+from phxactor.otp._interposing import Around, interposable, interpose, own_handlers, withdraw
 from phxactor.otp._label import get_label, set_label
 from phxactor.otp._partition_supervisor import Partitions, PartitionSupervisor
-from phxactor.otp._process import Handler, Outcome, ServerProcess
+from phxactor.otp._process import KINDS, Handler, Outcome, ServerProcess
 from phxactor.otp._registry import Registry
 from phxactor.otp._registry_directory import RegisteredName
 from phxactor.otp._reports import Status
@@ -50,11 +52,13 @@ __all__ = [
     "DONE",
     "HIBERNATE",
     "IGNORE",
+    "KINDS",
     "MAX_RESTARTS",
     "MAX_SECONDS",
     "RESTARTING",
     "UNSET",
     "Agent",
+    "Around",
     "Call",
     "Called",
     "Cast",
@@ -117,10 +121,14 @@ __all__ = [
     "check_sync",
     "child_spec",
     "get_label",
+    "interposable",
+    "interpose",
     "is_async",
+    "own_handlers",
     "reply",
     "set_label",
     "start",
     "stop",
     "value_of",
+    "withdraw",
 ]

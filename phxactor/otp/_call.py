@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeAlias, TypeVar, ov
 
 from phxactor.otp._called import Called
 from phxactor.otp._results import Ok
+from phxactor.otp.events import call_started, call_stopped
 from phxactor.runtime import (
     DEAD,
     NOPROC,
@@ -23,6 +24,7 @@ from phxactor.runtime import (
     add_monitor,
     drop_monitor,
     forget_frames,
+    is_atom,
     not_here,
     ref_of,
     self_pid,
@@ -150,7 +152,31 @@ async def call(server: Server, request: object, timeout: float | None = CALL_TIM
     answers (its exit reason), is the caller (`"calling_self"`), or does not answer in time (`"timeout"`). Raises
     ValueError for a negative timeout (G26), WrongThreadError if the server lives in another thread.
     """
+    if call_stopped.handlers or call_started.handlers:
+        return await _told_call(server, request, timeout)
     return await request_reply("GenServer.call", server, request, Call, timeout)
+
+
+async def _told_call(server: Server, request: object, timeout: float | None) -> object:
+    """Do the same, and tell when it begins and ends."""
+    me = self_pid()
+    pid = locate(server)
+    name = "" if pid is None else pid.initial_call
+    began, outcome = me.runtime.now(), "failed"
+    if call_started.handlers:
+        call_started.emit(pid=me, server=name)
+    try:
+        answer = await request_reply("GenServer.call", server, request, Call, timeout)
+    except Exit as end:
+        if type(end.reason) is tuple and is_atom(end.reason[0], "timeout"):
+            outcome = "timeout"
+        raise
+    else:
+        outcome = "ok"
+        return answer
+    finally:
+        if call_stopped.handlers:
+            call_stopped.emit(pid=me, server=name, seconds=me.runtime.now() - began, outcome=outcome)
 
 
 async def request_reply(

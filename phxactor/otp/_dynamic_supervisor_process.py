@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import ClassVar
 
 from phxactor.otp._call import Call, Cast, Name
@@ -90,7 +89,7 @@ class DynamicSupervisorProcess(SupervisingProcess[SuperviseDynamically]):
 
     async def restart(self, old: Pid, child: SupervisedChild) -> None:
         """Restart a child. If its start fails, it stays under its old pid, and is tried again (D9)."""
-        self.count_restart(child.spec)
+        began = self.begin_restart(child.spec)
         started = await self.start_process(child.spec, self.extra_arguments)
         if isinstance(started, Ok):
             child.pid, child.restarting = started.value, False
@@ -100,6 +99,7 @@ class DynamicSupervisorProcess(SupervisingProcess[SuperviseDynamically]):
             child.restarting = True
             self.children[old] = child
             self.pid.send(Retry(child))
+        self.end_restart(child.spec, began, ok=not isinstance(started, Error))
 
     async def on_retry(self, message: Retry) -> None:
         """Retry the start of a child, unless it was terminated meanwhile."""
@@ -182,7 +182,7 @@ class DynamicSupervisorProcess(SupervisingProcess[SuperviseDynamically]):
         """Report a cast to `handle_info` as an unexpected message: the supervisor handles none (S70)."""
         await self.server.handle_info(message)
 
-    handlers: ClassVar[Mapping[type, Handler]] = {
+    handlers: ClassVar[dict[type | None, Handler]] = {
         **SupervisingProcess.handlers,
         Retry: on_retry,
         StartChild: on_start_child,

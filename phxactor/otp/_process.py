@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping
-from typing import TYPE_CHECKING, ClassVar, TypeAlias
+from collections.abc import Awaitable, Callable
+from typing import TYPE_CHECKING, ClassVar, Final, TypeAlias
 
 from trio.lowlevel import checkpoint
 
 from phxactor.otp._call import Call, Cast, Name, SystemRequest
 from phxactor.otp._debug import Continued, Debug
+from phxactor.otp._interposing import interposable
 from phxactor.otp._reports import crash_report, terminate_report
 from phxactor.otp._results import UNSET, Continue, Error, Hibernate, Ignore, NoReply, Ok, Reply, Stop, Then, Timeout
 from phxactor.runtime import (
@@ -36,7 +37,7 @@ Handler: TypeAlias = "Callable[..., Awaitable[Outcome]]"
 
 
 class ServerProcess:
-    """The loop of one server. `handlers` maps message types to methods; other messages go to `handle_info`."""
+    """The loop of one server. `handlers` maps message types to methods; None stands for all other types."""
 
     __slots__ = (
         "answer",
@@ -132,7 +133,7 @@ class ServerProcess:
     async def loop(self, then: Then) -> None:
         """Handle messages until the server ends. Always raises: `Exit`, or the cancellation by an exit signal."""
         pid, handlers = self.pid, self.handlers
-        receive, server = pid.receive, self.server
+        receive = pid.receive
         message: object = None
         try:
             if then is not None:
@@ -145,9 +146,9 @@ class ServerProcess:
                     message = await self.receive_or_time_out(self.wait)
                 handler = handlers.get(type(message))
                 if self.debug is not None:
-                    outcome = await self.watched(self.debug, handler, message)
+                    outcome = await self.watched(self.debug, handlers[None] if handler is None else handler, message)
                 else:
-                    outcome = await (server.handle_info(message) if handler is None else handler(self, message))
+                    outcome = await (handlers[None] if handler is None else handler)(self, message)
                 if outcome is not None:
                     await self.act(outcome)
                 message = None  # a waiting server must not keep the last message
@@ -172,11 +173,11 @@ class ServerProcess:
             self.interrupted = wait, deadline
         return message
 
-    async def watched(self, debug: Debug, handler: Handler | None, message: object) -> Outcome:
+    async def watched(self, debug: Debug, handler: Handler, message: object) -> Outcome:
         """Handle a message, and report it to the observers of the server (Y6)."""
         if type(message) is not SystemRequest:
             debug.took(message)
-        outcome = await (self.server.handle_info(message) if handler is None else handler(self, message))
+        outcome = await handler(self, message)
         if type(message) is not SystemRequest:
             debug.returned()
         return outcome
@@ -227,6 +228,10 @@ class ServerProcess:
         """Run `handle_cast`."""
         return await self.server.handle_cast(message.request)
 
+    def on_other(self, message: object) -> Awaitable[Outcome]:
+        """Run `handle_info`."""
+        return self.server.handle_info(message)
+
     async def on_exited(self, message: Exited) -> Outcome:
         """End with the parent (G54, G61); the end of any other process is a message for `handle_info` (G55)."""
         if message.pid is self.parent:
@@ -275,9 +280,15 @@ class ServerProcess:
         """Report an abnormal end by the server's own callbacks (L2); `message` is the last message it took."""
         crash_report(self.pid, terminate_report(self, message, reason), told=True)
 
-    handlers: ClassVar[Mapping[type, Handler]] = {
+    handlers: ClassVar[dict[type | None, Handler]] = {
         Call: on_call,
         Cast: on_cast,
         Exited: on_exited,
         SystemRequest: on_system,
+        None: on_other,
     }
+
+
+KINDS: Final = (Call, Cast, None)
+"""Messages for the callbacks of a server, whose handling may be measured."""
+interposable(ServerProcess, KINDS)

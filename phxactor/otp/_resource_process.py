@@ -12,7 +12,7 @@ The loop is that of a server, so `system` works on it. A message that is none of
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
 from inspect import iscoroutine
 from typing import ClassVar, Final
@@ -21,6 +21,7 @@ import attrs
 import trio
 
 from phxactor.otp._gen_server import GenServer
+from phxactor.otp._interposing import own_handlers
 from phxactor.otp._process import Handler, Outcome, ServerProcess
 from phxactor.otp._reports import Status, crash_report
 from phxactor.otp._results import Ok
@@ -146,7 +147,7 @@ class ResourceProcess(ServerProcess):
         finally:
             del error  # the traceback keeps this frame
 
-    handlers: ClassVar[Mapping[type, Handler]] = {**ServerProcess.handlers, Exited: on_exited}
+    handlers: ClassVar[dict[type | None, Handler]] = {**own_handlers(ServerProcess), Exited: on_exited}
 
 
 def held_by(pid: Pid) -> object:

@@ -7,7 +7,6 @@ The loop is that of a server (`ServerProcess`), so supervisors follow its rules 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from inspect import isawaitable
 from typing import ClassVar, Generic, TypeVar, cast
 
@@ -15,6 +14,7 @@ from phxactor.otp import supervisor_events as events
 from phxactor.otp._call import Call
 from phxactor.otp._child_spec import BRUTAL_KILL, ChildSpec, Started
 from phxactor.otp._intensity import Intensity
+from phxactor.otp._interposing import own_handlers
 from phxactor.otp._process import Handler, Outcome, ServerProcess
 from phxactor.otp._restart import obeyed
 from phxactor.otp._results import Error, Flags, Ignore, Ok
@@ -220,13 +220,26 @@ class SupervisingProcess(ServerProcess, Generic[F]):
                 note_report(self.pid, SHUTDOWN)
             raise Exit(SHUTDOWN)
 
+    def begin_restart(self, spec: ChildSpec) -> float:
+        """Count a restart, as `count_restart`; report its beginning, and return its time."""
+        self.count_restart(spec)
+        if events.restart_started.handlers:
+            events.restart_started.emit(supervisor=self.pid, spec=spec)
+        return self.pid.runtime.now()
+
+    def end_restart(self, spec: ChildSpec, began: float, *, ok: bool) -> None:
+        """Report the end of a restart."""
+        if events.restart_stopped.handlers:
+            seconds, outcome = self.pid.runtime.now() - began, "ok" if ok else "failed"
+            events.restart_stopped.emit(supervisor=self.pid, spec=spec, seconds=seconds, outcome=outcome)
+
     def report_restart(self, child: SupervisedChild, pid: Pid) -> None:
         """Count the restart of a child, and report it."""
         child.restarts += 1
         if events.restarted.handlers:
             events.restarted.emit(supervisor=self.pid, spec=child.spec, pid=pid, restarts=child.restarts)
 
-    handlers: ClassVar[Mapping[type, Handler]] = {**ServerProcess.handlers, Exited: on_exited}
+    handlers: ClassVar[dict[type | None, Handler]] = {**own_handlers(ServerProcess), Exited: on_exited}
 
 
 def _runs_already(reason: Reason) -> bool:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from typing import ClassVar
 
 import trio
@@ -174,7 +174,7 @@ class SupervisorProcess(SupervisingProcess[Supervise]):
     async def restart(self, failed: SupervisedChild) -> None:
         """Shut down the children that the strategy selects, and start them again; this counts as one restart (S43)."""
         failed.restarting = False
-        self.count_restart(failed.spec)
+        began = self.begin_restart(failed.spec)
         group = affected(self.strategy, list(self.children.values()), failed)
         await self.stop_children(group)
         again = [child for child in group if child.spec.restart != "temporary"]
@@ -185,6 +185,7 @@ class SupervisorProcess(SupervisingProcess[Supervise]):
         if unable is not None:
             unable[0].restarting = True
             self.pid.send(Retry(unable[0]))
+        self.end_restart(failed.spec, began, ok=unable is None)
 
     async def on_retry(self, message: Retry) -> None:
         """Retry the restart of the child whose start failed (S32, S33)."""
@@ -265,7 +266,7 @@ class SupervisorProcess(SupervisingProcess[Supervise]):
         active = sum(child.pid is not None and child.pid.alive for child in children)
         self.answer_call(message, count([child.spec for child in children], active))
 
-    handlers: ClassVar[Mapping[type, Handler]] = {
+    handlers: ClassVar[dict[type | None, Handler]] = {
         **SupervisingProcess.handlers,
         Retry: on_retry,
         StartChild: on_start_child,

@@ -31,6 +31,23 @@ labelled: Final = Event("phxactor.process.labelled", "A process was given a labe
 unexpected: Final = Event(
     "phxactor.server.unexpected", "A server got a message that it does not handle (G37): pid, server, message."
 )
+message_started: Final = Event(
+    "phxactor.server.message.start",
+    "A server begins to handle a message by its callbacks: pid, server (its class), kind (call, cast or info).",
+)
+message_stopped: Final = Event(
+    "phxactor.server.message.stop",
+    "A server has handled a message, or has failed: pid, server (its class), kind (call, cast or info), seconds, "
+    "outcome (ok or failed).",
+)
+call_started: Final = Event(
+    "phxactor.server.call.start", "A process calls a server: pid (the caller), server (what its process began with)."
+)
+call_stopped: Final = Event(
+    "phxactor.server.call.stop",
+    "A call was answered, or has failed: pid (the caller), server (what its process began with), seconds, "
+    "outcome (ok, timeout or failed).",
+)
 
 
 def _reason(fields: Mapping[str, object]) -> str:

@@ -31,6 +31,15 @@ restarted: Final = Event(
     "phxactor.supervisor.restarted",
     "A child was started again: supervisor, spec, pid, restarts (of this child so far).",
 )
+restart_started: Final = Event(
+    "phxactor.supervisor.restart.start",
+    "A supervisor begins to restart a child, and those that its strategy restarts with it: supervisor, spec (of the "
+    "child that has ended).",
+)
+restart_stopped: Final = Event(
+    "phxactor.supervisor.restart.stop",
+    "A supervisor has restarted them, or could not: supervisor, spec, seconds, outcome (ok or failed; it tries again).",
+)
 gave_up: Final = Event(
     "phxactor.supervisor.gave_up",
     "There were more restarts than the supervisor allows: supervisor, spec (of the last child to fail).",

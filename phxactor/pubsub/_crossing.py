@@ -10,11 +10,13 @@ No function crosses: a dispatcher that has no `Crossing` stays on this node. The
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import TYPE_CHECKING, Final
 
 import attrs
 
 from phxactor.envelope import EnvelopeError, Kind, Message
+from phxactor.pubsub._measuring import spans
 from phxactor.telemetry import brief
 
 if TYPE_CHECKING:
@@ -154,4 +156,8 @@ class Receiver:
             return
         decoded = across.decode(message, sender)
         tables.received += 1
+        if spans.on:
+            hand_out = partial(across.dispatcher, list(found), None, decoded)
+            spans.around(tables, message.topic, None, decoded, hand_out, crosses=False, origin="node")
+            return
         across.dispatcher(list(found), None, decoded)

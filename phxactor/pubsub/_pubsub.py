@@ -24,6 +24,7 @@ import attrs
 from phxactor.cluster import Node
 from phxactor.otp import ChildSpec, Error, Ignore, Ok
 from phxactor.pubsub import _crossing as across
+from phxactor.pubsub._measuring import spans
 from phxactor.pubsub._server import PubSubServer, find
 from phxactor.pubsub._subscriber import Dispatcher, Subscriber, to_mailboxes
 from phxactor.pubsub._tables import PubSubStatistics, Tables
@@ -159,6 +160,9 @@ class PubSub:
 
         """
         tables = self._tables(current_runtime())
+        if spans.on:
+            self._measured(tables, topic, None, message, dispatcher, crosses=tables.node is not None)
+            return
         if tables.node is not None:
             across.broadcast(tables, topic, None, message, dispatcher)
             return
@@ -169,6 +173,9 @@ class PubSub:
     def broadcast_from(self, pid: Pid, topic: str, message: object, dispatcher: Dispatcher = to_mailboxes) -> None:
         """Do as `broadcast`, but leave out the process `pid`, which is one of this node."""
         tables = self._tables(of_this_thread(pid).runtime)
+        if spans.on:
+            self._measured(tables, topic, pid, message, dispatcher, crosses=tables.node is not None)
+            return
         if tables.node is not None:
             across.broadcast(tables, topic, pid, message, dispatcher)
             return
@@ -178,7 +185,11 @@ class PubSub:
 
     def local_broadcast(self, topic: str, message: object, dispatcher: Dispatcher = to_mailboxes) -> None:
         """Hand a message, any object, to all subscribers of the topic on this node. Never waits."""
-        found = self._tables(current_runtime()).topics.get(topic)
+        tables = self._tables(current_runtime())
+        if spans.on:
+            self._measured(tables, topic, None, message, dispatcher, crosses=False)
+            return
+        found = tables.topics.get(topic)
         if found is not None:
             dispatcher(list(found), None, message)
 
@@ -186,7 +197,11 @@ class PubSub:
         self, pid: Pid, topic: str, message: object, dispatcher: Dispatcher = to_mailboxes
     ) -> None:
         """Do as `local_broadcast`, but leave out the process `pid`."""
-        found = self._tables(of_this_thread(pid).runtime).topics.get(topic)
+        tables = self._tables(of_this_thread(pid).runtime)
+        if spans.on:
+            self._measured(tables, topic, pid, message, dispatcher, crosses=False)
+            return
+        found = tables.topics.get(topic)
         if found is not None:
             dispatcher(list(found), pid, message)
 
@@ -206,6 +221,20 @@ class PubSub:
             self.local_broadcast(topic, message, dispatcher)
             return True
         return across.send(tables, node, topic, message, dispatcher)
+
+    @staticmethod
+    def _measured(
+        tables: Tables, topic: str, left_out: Pid | None, message: object, dispatcher: Dispatcher, *, crosses: bool
+    ) -> None:
+        """Hand a message out as `broadcast` does; somebody listens to how long it takes."""
+
+        def hand_out() -> None:
+            if crosses:
+                across.broadcast(tables, topic, left_out, message, dispatcher)
+            elif (found := tables.topics.get(topic)) is not None:
+                dispatcher(list(found), left_out, message)
+
+        spans.around(tables, topic, left_out, message, hand_out, crosses=crosses)
 
     def _tables(self, runtime: Runtime) -> Tables:
         tables = find(self.name, runtime)

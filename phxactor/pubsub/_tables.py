@@ -90,6 +90,10 @@ class Tables:
         else:
             entries.append((topic, subscriber))
 
+    def has(self, topic: str, owner: Pid) -> bool:
+        """Return whether a process is subscribed to a topic."""
+        return any(entry[0] == topic for entry in self._subscriptions.get(owner, ()))
+
     def remove_all(self, topic: str, owner: Pid) -> None:
         """Remove all subscriptions of a process to a topic."""
         entries = self._subscriptions.get(owner, [])

@@ -10,6 +10,7 @@ import trio
 
 from phxactor.runtime import fork
 from phxactor.runtime._errors import Exit
+from phxactor.runtime._gauges import gauged
 from phxactor.runtime._generators import Generators
 from phxactor.runtime._here import opened
 from phxactor.runtime._host import Host
@@ -51,7 +52,7 @@ async def open_runtime(*, stop_timeout: float = STOP_TIMEOUT, kill_grace: float 
         host.runtime = runtime
         main = runtime.main
         before = current.set(main)
-        with Generators(runtime).watched(), opened(runtime):
+        with Generators(runtime).watched(), opened(runtime), gauged(runtime):
             try:
                 with trio.CancelScope() as main.scope:
                     try:

@@ -81,7 +81,7 @@ class Runtime:
         self._numbers = count(1)
         self.token = trio.lowlevel.current_trio_token()
         """The token of its trio run, by which other threads reach it (see `from_thread`)."""
-        Context().run(partial(nursery.start_soon, self.timers.run, name="phxactor timers"))
+        self.start_task(self.timers.run, name="phxactor timers")
         self.outside = Pid(self, next(self._numbers), "outside", None)
         """The sender of exit signals from code outside of processes, such as a signal handler. It takes no messages."""
         self.outside.state = DEAD
@@ -104,20 +104,24 @@ class Runtime:
     def patience(self) -> Patience:
         """The time-outs on other parties, such as clients; their task starts at the first use."""
         patience = Patience(self.now)
-        Context().run(partial(self._nursery.start_soon, patience.run, name="phxactor patience"))
+        self.start_task(patience.run, name="phxactor patience")
         return patience
 
     @cached_property
     def pauses(self) -> Pauses:
         """What knows when the program last paused; it has a task from the first use on."""
         pauses = Pauses(self.now)
-        Context().run(partial(self._nursery.start_soon, pauses.run, name="phxactor pauses"))
+        self.start_task(pauses.run, name="phxactor pauses")
         return pauses
 
     @cached_property
     def idle(self) -> IdleWatch:
         """The watch that reports when a process becomes idle."""
         return IdleWatch()
+
+    def start_task(self, body: Callable[..., Awaitable[object]], *args: object, name: str) -> None:
+        """Start a task of the runtime itself, which is no process and lasts at most as long as the runtime."""
+        Context().run(partial(self._nursery.start_soon, body, *args, name=name))
 
     def pending_timers(self) -> list[Timer]:
         """List all timers that are pending, in no particular order."""

@@ -8,6 +8,13 @@ from typing import Final
 
 from phxactor.telemetry import Event, log
 
+measured: Final = Event(
+    "phxactor.runtime.measured",
+    "Every 5 seconds while it has handlers, of each runtime: runtime, processes, zombies, names, timers, messages"
+    " (that wait), longest_mailbox (messages), lag (most seconds by which the loop came late), collections and "
+    "collector_seconds (of the garbage collector since somebody listens), longest_collection (seconds, since the "
+    "last time), memory (bytes).",
+)
 spawned: Final = Event("phxactor.process.spawned", "A process was made: pid, parent, linked.")
 exited: Final = Event("phxactor.process.exited", "A process has wholly ended: pid, reason.")
 crashed: Final = Event("phxactor.process.crashed", "A bare process ended by an uncaught exception: pid, exception.")

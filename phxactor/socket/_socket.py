@@ -59,8 +59,8 @@ class Socket:
     """The result of `identify`."""
     topic: str | None = None
     """The channel's topic; None in the connection's own socket, as are all that follow."""
-    channel: object = None
-    """The channel that the topic is routed to."""
+    route: Route | None = None
+    """The route of the topic, with its pattern and its channel."""
     channel_pid: Pid | None = None
     """The channel's process."""
     joined: bool = False
@@ -107,6 +107,11 @@ class Socket:
         """The socket class."""
         self.assigns = Assigns()
 
+    @property
+    def channel(self) -> object:
+        """The channel that the topic is routed to; None in the connection's own socket."""
+        return None if self.route is None else self.route.channel
+
     def assign(self, *args: Any, **named: Any) -> Self:  # noqa: ANN401 - any value may be assigned
         """Add to `assigns`: by keywords, a name and a value, a mapping, or a function of the current assigns.
 
@@ -120,7 +125,7 @@ class Socket:
         twin = object.__new__(type(self))
         twin.__dict__.update(self.__dict__)  # as `copy.copy` does, but five times faster
         twin.topic = topic
-        twin.channel = route.channel
+        twin.route = route
         twin.join_ref = join_ref
         if route.assigns:
             twin.assigns = assign(self.assigns, route.assigns)

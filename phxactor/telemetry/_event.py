@@ -7,6 +7,9 @@ attribute test, because the emitter checks first:
     if joined.handlers:
         joined.emit(topic=topic, seconds=elapsed)
 
+What costs more than that test to measure is measured only while somebody listens: `Event.on_switch` tells the module of
+an event when it gets its first handler, and when it has lost its last one.
+
 A handler that raises is detached and reported to the logger `phxactor.telemetry`. The emitter never sees the exception.
 """
 
@@ -40,10 +43,11 @@ class Event:
     again. Any other declaration of a name that is taken raises ValueError.
     """
 
-    __slots__ = ("_code", "_module", "doc", "handlers", "level", "name")
+    __slots__ = ("_code", "_module", "_switches", "doc", "handlers", "level", "name")
 
     _code: CodeType
     _module: object
+    _switches: tuple[Callable[[], object], ...]
     doc: str
     handlers: tuple[Handler, ...]
     level: int | None
@@ -63,10 +67,12 @@ class Event:
             event.name = name
             event.handlers = ()
             event.level = None
+            event._switches = ()
         elif event._module != module or event._code is code or code.co_name != "<module>":
             raise ValueError(f"there is already an event named {name!r}, of {event._module}: choose another name")
         else:
-            event.handlers = tuple(handler for handler in event.handlers if _module_of(handler) != module)
+            event._set(tuple(handler for handler in event.handlers if _module_of(handler) != module))
+            event._switches = ()
         event.doc = doc
         event._module, event._code = module, code
         return cast("Self", event)
@@ -78,11 +84,26 @@ class Event:
     def attach(self, handler: Handler) -> None:
         """Call `handler(event, fields)` at each emission from now on. Attaching it again changes nothing."""
         if handler not in self.handlers:
-            self.handlers = (*self.handlers, handler)
+            self._set((*self.handlers, handler))
 
     def detach(self, handler: Handler) -> None:
         """Stop calling `handler`. A handler that is not attached is ignored."""
-        self.handlers = tuple(known for known in self.handlers if known != handler)
+        self._set(tuple(known for known in self.handlers if known != handler))
+
+    def on_switch(self, function: Callable[[], object]) -> None:
+        """Call `function()` whenever the event gets its first handler or has lost its last one; at once if it has one.
+
+        For the module that declares the event: it begins to measure, or stops. The function must not raise.
+        """
+        self._switches = (*self._switches, function)
+        if self.handlers:
+            function()
+
+    def _set(self, handlers: tuple[Handler, ...]) -> None:
+        before, self.handlers = self.handlers, handlers
+        if bool(before) is not bool(handlers):
+            for switch in self._switches:
+                switch()
 
     def emit(self, **fields: object) -> None:
         """Call every handler, in the order of attachment. Raises nothing."""
@@ -90,7 +111,7 @@ class Event:
             try:
                 handler(self, fields)
             except BaseException as error:  # noqa: BLE001 - SystemExit too: the emitter did not ask to exit
-                self.handlers = tuple(known for known in self.handlers if known is not handler)
+                self._set(tuple(known for known in self.handlers if known is not handler))
                 _report_detached(self.name, handler, error)
 
 
