@@ -76,8 +76,7 @@ class ChannelProcess(ServerProcess):
         self.parent = pid.parent
         if not socket.transport_pid.alive:
             raise Exit(Shutdown("closed"))  # the transport did not know of this process: it would not end the join
-        in_cluster = pid.runtime.names.whereis(CLUSTER) is not None
-        if in_cluster:
+        if pid.runtime.names.whereis(CLUSTER) is not None:
             await socket.pubsub_server.hold(topic)  # so that no broadcast of another node is missed from `join` on
         try:
             if events.join_stopped.handlers or events.join_started.handlers:
@@ -100,8 +99,6 @@ class ChannelProcess(ServerProcess):
         self.watch = add_monitor(pid, socket.transport_pid)
         lane = fastlane(socket.serializer, channel.intercepts)
         socket.pubsub_server.subscribe(topic, lane, pid=pid, through=socket.transport_pid)
-        if in_cluster:
-            socket.pubsub_server.release(topic)
         socket.joined = True
         self.from_.reply(ACCEPTED if result is None else result)
         self.payload = None

@@ -58,9 +58,9 @@ class Carrier(Protocol):
     def watch(self, lanes: Sequence[str]) -> None:
         """Bring from now on what is published on these lanes.
 
-        Answered by `node.watched(self, lanes)` once each node that it reaches is known to have it. Called with the
-        lanes of one pass of the scheduler, also while the carrier is away. Then it may ignore them: it asks
-        `node.lanes()` when it connects, and calls `back` after that.
+        Answered by `node.watched(self, lanes)`, at once or later, when each node that it reaches is known to have it.
+        Called with each new lane, so a carrier tells the lanes of one pass of the scheduler together. Also called while
+        it is away. Then it may ignore them: it asks `node.lanes()` when it connects, and calls `back` after that.
         """
 
     def unwatch(self, lanes: Sequence[str]) -> None:

@@ -1,6 +1,6 @@
 """Interest: the lanes that this node watches. Pure: the caller passes the time, and tells the carriers.
 
-watch ──▶ new ──(end of the pass)──▶ told, unconfirmed ──(all carriers that are there)──▶ confirmed
+watch ──▶ unconfirmed ──(all carriers that are there)──▶ confirmed
 unwatch ──▶ in its grace ──(5 s)──▶ given up
              └── watch: as before, without a word to anybody
 """
@@ -18,31 +18,24 @@ GRACE: Final = 5.0
 class Interest:
     """The watched lanes, and which carriers have yet to confirm each."""
 
-    __slots__ = ("_ending", "_new", "lanes", "unconfirmed")
+    __slots__ = ("_ending", "lanes", "unconfirmed")
 
     def __init__(self) -> None:
         self.lanes: set[str] = set()
         """All lanes that are watched, those in their grace too."""
         self.unconfirmed: dict[str, frozenset[str]] = {}
         """The carriers that have yet to confirm a lane; a lane that is not here is confirmed."""
-        self._new: list[str] = []
         self._ending: dict[str, float] = {}
 
     def watch(self, lane: str, carriers: frozenset[str]) -> bool:
-        """Watch a lane that `carriers` have to confirm. Returns whether it is the first new one since `told`."""
+        """Watch a lane that `carriers` have to confirm. Returns whether it was not watched yet."""
         if lane in self.lanes:
             self._ending.pop(lane, None)
             return False
         self.lanes.add(lane)
         if carriers:
             self.unconfirmed[lane] = carriers
-        self._new.append(lane)
-        return len(self._new) == 1
-
-    def told(self) -> list[str]:
-        """Return the new lanes, to tell the carriers."""
-        new, self._new = self._new, []
-        return new
+        return True
 
     def unwatch(self, lane: str, now: float) -> bool:
         """Begin the grace of a lane. Returns whether no other lane is in its grace."""

@@ -177,7 +177,7 @@ class LocalNode:
     def watch(self, scope: str, topic: str) -> None:
         """Have messages of a topic brought here: PubSub calls this for the first subscriber.
 
-        The carriers are told at the end of this pass of the scheduler, of all new topics at once.
+        The carriers write at the end of this pass of the scheduler, of all new topics at once.
         """
         self._watching.watch(lane_of(scope, topic), self._names)
 

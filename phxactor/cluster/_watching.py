@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Final, final
 
-import trio
+from trio.lowlevel import Abort, RaiseCancelT, Task, current_task, reschedule, wait_task_rescheduled
 
 from phxactor.cluster import events
 from phxactor.cluster._interest import Interest
@@ -21,18 +21,45 @@ CONFIRM: Final = 1.0
 
 
 @final
+class _Waiter:
+    """A task that waits for a lane's confirmation."""
+
+    __slots__ = ("is_late", "others", "task")
+
+    def __init__(self, task: Task, others: dict[_Waiter, None]) -> None:
+        self.task = task
+        self.others = others
+        """All that wait for the same lane, and it."""
+        self.is_late = False
+        """Whether its time is over."""
+        others[self] = None
+
+    def stop(self, _: RaiseCancelT) -> Abort:
+        """Wait no longer: the task is cancelled."""
+        del self.others[self]
+        return Abort.SUCCEEDED
+
+
+def _give_up(waiter: _Waiter) -> None:
+    """End a wait that takes too long."""
+    if waiter in waiter.others:  # else it is to go on already
+        del waiter.others[waiter]
+        waiter.is_late = True
+        reschedule(waiter.task)
+
+
+@final
 class Watching:
     """The interest of a node, its timers, and those who wait."""
 
-    __slots__ = ("_carried", "_ending", "_interest", "_runtime", "_telling", "_waiters")
+    __slots__ = ("_carried", "_ending", "_interest", "_runtime", "_waiters")
 
     def __init__(self, runtime: Runtime, carried: Mapping[str, Carried]) -> None:
         """Start without lanes; `carried` are the carriers, which are gone once the node has ended."""
         self._runtime = runtime
         self._carried = carried
         self._interest = Interest()
-        self._waiters: dict[str, trio.Event] = {}
-        self._telling: Timer | None = None
+        self._waiters: dict[str, dict[_Waiter, None]] = {}
         self._ending: Timer | None = None
 
     @property
@@ -46,9 +73,10 @@ class Watching:
         return len(self._interest.unconfirmed)
 
     def watch(self, lane: str, carriers: frozenset[str]) -> None:
-        """Watch a lane, which these carriers have to confirm; they are told at the end of this pass."""
+        """Watch a lane, which these carriers have to confirm."""
         if self._carried and self._interest.watch(lane, carriers):
-            self._telling = self._runtime.timers.add(0.0, self._tell_new, None)
+            for one in self._carried.values():
+                one.carrier.watch((lane,))
 
     def unwatch(self, lane: str) -> None:
         """End that after a grace."""
@@ -64,12 +92,15 @@ class Watching:
         """Wait until all carriers that are there have confirmed a lane, at most `CONFIRM` seconds."""
         if lane not in self._interest.unconfirmed:
             return
-        done = self._waiters.get(lane)
-        if done is None:
-            done = self._waiters[lane] = trio.Event()
-        with trio.move_on_after(CONFIRM) as limit:
-            await done.wait()
-        if limit.cancelled_caught and events.watch_late.handlers:
+        waiter = _Waiter(current_task(), self._waiters.setdefault(lane, {}))
+        limit = self._runtime.timers.add(CONFIRM, _give_up, waiter)  # a cancel scope would cost many times as much
+        try:
+            await wait_task_rescheduled(waiter.stop)
+        finally:
+            self._runtime.timers.discard(limit)
+            if not waiter.others and self._waiters.get(lane) is waiter.others:
+                del self._waiters[lane]
+        if waiter.is_late and events.watch_late.handlers:
             events.watch_late.emit(lane=lane)
 
     def watched(self, carrier: str, lanes: Iterable[str]) -> None:
@@ -82,31 +113,26 @@ class Watching:
 
     def end(self) -> None:
         """Let all go on who wait, and tell nobody any more."""
-        for timer in (self._telling, self._ending):
-            if timer is not None:
-                self._runtime.timers.discard(timer)
-        self._telling = self._ending = None
+        if self._ending is not None:
+            self._runtime.timers.discard(self._ending)
+            self._ending = None
         self._release(list(self._waiters))
 
     def _release(self, lanes: Iterable[str]) -> None:
         if self._waiters:
             for lane in lanes:
-                waiter = self._waiters.pop(lane, None)
-                if waiter is not None:
-                    waiter.set()
-
-    def _tell_new(self, _: None) -> None:
-        self._telling = None
-        new = self._interest.told()
-        for one in self._carried.values():
-            one.carrier.watch(new)
+                waiting = self._waiters.pop(lane, None)
+                if waiting is not None:
+                    for waiter in waiting:
+                        reschedule(waiter.task)
+                    waiting.clear()
 
     def _after_grace(self, now: float) -> None:
         end = self._interest.next_end()
         if end is not None:
-            self._ending = self._runtime.timers.add(end - now, self._give_up, None)
+            self._ending = self._runtime.timers.add(end - now, self._end_grace, None)
 
-    def _give_up(self, _: None) -> None:
+    def _end_grace(self, _: None) -> None:
         self._ending = None
         now = self._runtime.now()
         lanes = self._interest.given_up(now)

@@ -135,8 +135,8 @@ class PubSub:
     async def hold(self, topic: str) -> None:
         """Have other nodes bring a topic here before the current process is subscribed; wait as `confirmed` does.
 
-        So nothing is missed between reading a state and subscribing to its changes. `release` undoes it, and so does
-        the end of the process. Without a cluster it does nothing.
+        So nothing is missed between reading a state and subscribing to its changes: the subscription takes the place
+        of the hold. `release` undoes it, and so does the end of the process. Without a cluster it does nothing.
         """
         owner = self_pid()
         self._tables(owner.runtime).hold(topic, owner)

@@ -78,17 +78,21 @@ class Tables:
         )
 
     def add(self, topic: str, subscriber: Subscriber) -> None:
-        """Add a subscription. It is removed when its process ends."""
+        """Add a subscription. It is removed when its process ends. It takes the place of a hold of that process."""
         owner = subscriber.pid
         self.topics.setdefault(topic, {})[subscriber] = None
+        held = None
         if self.node is not None:
-            self._gain(self.node, topic)
+            held = self._holds.get(owner)
+            if held is None or not self._end_hold(topic, owner, held):
+                self._gain(self.node, topic)
         entries = self._subscriptions.get(owner)
-        if entries is None:
-            self._subscriptions[owner] = [(topic, subscriber)]
-            own(owner, self._release)
-        else:
+        if entries is not None:
             entries.append((topic, subscriber))
+            return
+        self._subscriptions[owner] = [(topic, subscriber)]
+        if held is None:  # else it was owned for that
+            own(owner, self._release)
 
     def has(self, topic: str, owner: Pid) -> bool:
         """Return whether a process is subscribed to a topic."""
@@ -100,7 +104,7 @@ class Tables:
         for entry in [entry for entry in entries if entry[0] == topic]:
             entries.remove(entry)
             self._remove(*entry)
-        if not entries and self._subscriptions.pop(owner, None) is not None:
+        if not entries and self._subscriptions.pop(owner, None) is not None and owner not in self._holds:
             disown(owner, self._release)
 
     def hold(self, topic: str, owner: Pid) -> None:
@@ -109,35 +113,41 @@ class Tables:
             return
         self._gain(self.node, topic)
         held = self._holds.get(owner)
-        if held is None:
-            self._holds[owner] = [topic]
-            own(owner, self._release_holds)
-        else:
+        if held is not None:
             held.append(topic)
+            return
+        self._holds[owner] = [topic]
+        if owner not in self._subscriptions:
+            own(owner, self._release)
 
     def release(self, topic: str, owner: Pid) -> None:
         """End a hold of a process, if it has one."""
-        held = self._holds.get(owner, [])
-        if topic in held:
-            held.remove(topic)
+        held = self._holds.get(owner)
+        if held is not None and self._end_hold(topic, owner, held):
             self._lose(topic)
-            if not held:
-                del self._holds[owner]
-                disown(owner, self._release_holds)
+            if not held and owner not in self._subscriptions:
+                disown(owner, self._release)
+
+    def _end_hold(self, topic: str, owner: Pid, held: list[str]) -> bool:
+        """Take one hold of a process out of its list. Returns whether it had one."""
+        if topic not in held:
+            return False
+        held.remove(topic)
+        if not held:
+            del self._holds[owner]
+        return True
 
     def end(self, server: Pid) -> None:
         """Remove all subscriptions, and send the subscribers the exit signal of the PubSub's process (X1 to X3)."""
         subscribers = list(self._subscriptions)
-        holders = list(self._holds)
+        owners = {*subscribers, *self._holds}
         interests = list(self._interests)
         for table in (self.topics, self._subscriptions, self._holds, self._interests):
             table.clear()
         if self.node is not None:
             for topic in interests:
                 self.node.unwatch(self.scope, topic)
-        for pid in holders:
-            disown(pid, self._release_holds)
-        for pid in subscribers:
+        for pid in owners:
             disown(pid, self._release)
         for pid in subscribers:
             link_signal(pid, server, server.exit_reason)
@@ -145,8 +155,6 @@ class Tables:
     def _release(self, pid: Pid) -> None:
         for topic, subscriber in self._subscriptions.pop(pid, ()):
             self._remove(topic, subscriber)
-
-    def _release_holds(self, pid: Pid) -> None:
         for topic in self._holds.pop(pid, ()):
             self._lose(topic)
 

@@ -57,6 +57,10 @@ class Simulated:
         self._numbers: Numbers
         self._missed: set[bytes] = set()
         """Senders that are not up yet, and of which something was lost."""
+        self._asked: list[str] = []
+        """The lanes that are watched from this moment on."""
+        self._asked_at: float | None = None
+        """Which moment that is."""
         self.killed = False
         """Whether the node is to vanish without a word."""
 
@@ -88,11 +92,19 @@ class Simulated:
         return True
 
     def watch(self, lanes: Sequence[str]) -> None:
-        """Watch lanes, from a delay after now."""
-        self._network.watch(self, lanes)
+        """Watch lanes, from a delay after now; those of one moment are told together."""
+        now = trio.current_time()
+        if not self._network.delay:
+            self._network.watch(self, lanes)
+            return
+        if now != self._asked_at:
+            self._asked_at, self._asked = now, []
+            self._network.watch(self, self._asked)
+        self._asked.extend(lanes)
 
     def unwatch(self, lanes: Sequence[str]) -> None:
         """Watch lanes no longer."""
+        self._asked_at = None  # what is watched after this comes after it
         self._network.unwatch(self, lanes)
 
     def covers(self, node_id: bytes) -> bool:

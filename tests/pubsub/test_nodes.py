@@ -293,17 +293,17 @@ async def test_the_end_of_a_subscriber_ends_its_interest(autojump_clock: MockClo
         assert b.local.lanes() == []
 
 
-async def test_topics_of_one_pass_are_asked_for_together(autojump_clock: MockClock) -> None:
+async def test_each_new_topic_is_asked_for_once(autojump_clock: MockClock) -> None:
     async with news(1) as (a,):
         calls = watched(a)
 
         def subscribe_to_all() -> None:
-            for topic in "xyz":
+            for topic in "xyx":
                 NEWS.subscribe(topic)
 
         await do(a, subscribe_to_all)
         await settle()
-        assert calls == [("watch", ["news:x", "news:y", "news:z"])]
+        assert calls == [("watch", ["news:x"]), ("watch", ["news:y"])]
 
 
 async def test_a_restart_of_the_pubsub_keeps_the_interest_right(autojump_clock: MockClock) -> None:
@@ -403,6 +403,30 @@ async def test_a_process_that_holds_a_topic_has_other_nodes_bring_it(autojump_cl
         pid.exit(KILL)
         await trio.sleep(6)
         assert b.local.lanes() == []
+
+
+async def test_a_subscription_takes_the_place_of_a_hold(autojump_clock: MockClock) -> None:
+    async with news(1) as (a,):
+
+        async def body() -> None:
+            await NEWS.hold("t")
+            await NEWS.hold("u")
+            NEWS.subscribe("t")
+            NEWS.release("t")
+            NEWS.unsubscribe("t")
+            await trio.sleep(6)
+            assert a.local.lanes() == ["news:u"]
+            NEWS.subscribe("u")
+            NEWS.subscribe("u")
+            await trio.sleep_forever()
+
+        pid = a.spawn(body)
+        await trio.sleep(7)
+        assert a.local.lanes() == ["news:u"]
+        pid.exit(KILL)
+        await trio.sleep(6)
+        assert a.local.lanes() == []
+        assert (await do(a, NEWS.statistics)).subscribers == 0
 
 
 async def test_a_hold_can_be_released(autojump_clock: MockClock) -> None:

@@ -93,6 +93,17 @@ async def test_messages_of_one_pass_are_one_write(autojump_clock: MockClock) -> 
         assert writes == [50]
 
 
+async def test_topics_of_one_pass_are_one_command(autojump_clock: MockClock) -> None:
+    redis = FakeRedis()
+    async with nodes(lambda: carrier(redis), "a") as (a,):
+        await until(lambda: a.is_ready)
+        (client,) = redis.clients
+        client.commands.clear()
+        await a.watch("one", "two", "three")
+        assert client.commands.count(b"SUBSCRIBE") == 1
+        assert len(client.channels) == 2 + 3
+
+
 async def test_a_topic_that_nobody_watches_any_more_is_unsubscribed(autojump_clock: MockClock) -> None:
     redis = FakeRedis()
     async with nodes(lambda: carrier(redis), "a") as (a,):

@@ -177,9 +177,11 @@ class Connection:
         """Write what has gathered, in one piece, whenever something has."""
         with suppress(OSError, trio.BrokenResourceError, trio.ClosedResourceError):
             while True:
+                dialogue.ask_for_lanes()
                 while not dialogue.output:
                     self._writer = trio.lowlevel.current_task()
                     await trio.lowlevel.wait_task_rescheduled(self._stop_waiting)
+                    dialogue.ask_for_lanes()
                 output, dialogue.output = dialogue.output, []
                 await stream.send_all(b"".join(output))
         self._end(_CLOSED)

@@ -169,8 +169,7 @@ class Exchange:
         if self.lanes is not None and self.dialogue is not None:
             for lane in lanes:
                 self.lanes.watch(lane)
-            self.dialogue.ask_for_lanes()
-            self.wake()
+            self.wake()  # whoever writes asks for all lanes of this pass
 
     def unwatch(self, lanes: Iterable[str]) -> None:
         """Unsubscribe lanes."""
@@ -178,7 +177,6 @@ class Exchange:
         if self.lanes is not None and self.dialogue is not None:
             for lane in lanes:
                 self.lanes.unwatch(lane)
-            self.dialogue.ask_for_lanes()
             self.wake()
 
     # --------------------------------------------------------------------------------------- connections
