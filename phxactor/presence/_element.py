@@ -3,15 +3,34 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any, TypeAlias, final
+from typing import Any, Final, TypeAlias, final
 
 import attrs
+from orjson import dumps
 
 Meta: TypeAlias = dict[str, Any]
 """What is known of one element: a JSON object. It has `phx_ref`, the element's name for clients."""
 
 Replica: TypeAlias = str
 """The name of one life of one tracker; no other life ever has it."""
+
+
+_OPEN: Final = b':{"metas":['
+_CLOSE: Final = b"]}"
+
+
+def together(elements: Iterable[Element]) -> bytes:
+    """Return the key and the entry of all elements of one key as JSON."""
+    metas = b""
+    start = 0
+    for element in elements:
+        one = element.json()
+        if metas:
+            metas += b"," + one[start : -len(_CLOSE)]
+        else:
+            metas = one[: -len(_CLOSE)]
+            start = len(dumps(element.key)) + len(_OPEN)
+    return metas + _CLOSE
 
 
 @final
@@ -22,7 +41,7 @@ class Element:
     others it is None, as nobody sends to it or watches it there (PR122).
     """
 
-    __slots__ = ("key", "meta", "number", "owner", "topic")
+    __slots__ = ("encoded", "key", "meta", "number", "owner", "topic")
 
     def __init__(self, topic: str, key: str, meta: Meta, number: int, owner: object = None) -> None:
         """Store the values."""
@@ -31,6 +50,14 @@ class Element:
         self.meta = meta
         self.number = number
         self.owner = owner
+        self.encoded: bytes | None = None
+        """Its key and entry as JSON, as if the key had no other element; None until a state has asked for it."""
+
+    def json(self) -> bytes:
+        """Return its key and entry as JSON, `"ann":{"metas":[...]}`, which is made once for all states."""
+        if self.encoded is None:
+            self.encoded = dumps(self.key) + _OPEN + dumps(self.meta) + _CLOSE
+        return self.encoded
 
     def __repr__(self) -> str:
         """Show all but the owner."""

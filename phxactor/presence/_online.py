@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final, final
 
-from phxactor.presence._element import Element, Grouped, Meta
+from phxactor.presence._element import Element, Grouped, Meta, together
 from phxactor.runtime import unlooked
 
 _LARGE: Final = 100
@@ -61,6 +61,11 @@ class Topic:
             key: {"metas": [held.meta] if type(held) is Element else [one.meta for one in held]}
             for key, held in self.keys.items()
         }
+
+    def json(self) -> bytes:
+        """Return the same as `grouped`, as JSON: each element is encoded once for all states (PR140)."""
+        keys = [held.encoded or held.json() if type(held) is Element else together(held) for held in self.keys.values()]
+        return b"{" + b",".join(keys) + b"}"
 
     def add(self, element: Element) -> None:
         """Add an element."""

@@ -35,8 +35,7 @@ class States:
             return b"{}"
         if publication.encoded is None:
             self._publisher.flush_topic(name, publication)
-            # A copy: what orjson returns may take four times its length.
-            publication.encoded = bytes(memoryview(orjson.dumps(self._shown(name, publication))))
+            publication.encoded = self._encode(name, publication)
         return publication.encoded
 
     def parts(self, name: str, limit: int) -> list[bytes]:
@@ -69,6 +68,13 @@ class States:
         if publication is None or publication.listed is None:
             return None
         return publication.listed.count_of(self._online.topics.get(name))
+
+    def _encode(self, name: str, publication: Publication) -> bytes:
+        topic = self._online.topics.get(name)
+        if topic is not None and publication.listed is None and not publication.held:
+            return topic.json()
+        # A copy: what orjson returns may take four times its length.
+        return bytes(memoryview(orjson.dumps(self._shown(name, publication))))
 
     def _shown(self, name: str, publication: Publication) -> Grouped:
         topic, listed = self._online.topics.get(name), publication.listed

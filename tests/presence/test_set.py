@@ -7,6 +7,7 @@ from pathlib import Path
 from random import Random
 
 import attrs
+import orjson
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -245,11 +246,13 @@ def test_a_list_that_is_kept_follows_each_change() -> None:
     topic = a.online.topics["t"]
     assert list(topic.grouped()) == ["stays"]
     for n in range(1, 20):
-        a.join(n, "t", f"k{n % 5}", {"n": n})
+        a.join(n, "t", f"k{n % 5}" if n % 2 else 'é"\\', {"n": n})
+        assert json.loads(topic.json()) == topic.grouped()
     a.drop(3)
     a.drop(8)
     fresh = {key: {"metas": topic.metas(key)} for key in topic.keys}
     assert topic.grouped() == fresh
+    assert topic.json() == orjson.dumps(fresh)
     assert list(topic.grouped()) == list(fresh)
     assert topic.metas("nobody") == []
 
