@@ -7,6 +7,7 @@ import { html } from "./html.js";
 import { dark, useStore } from "./store.js";
 
 const HEIGHT = 132;
+const WHOLE = [1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 2000, 5000, 10_000]; // steps of an axis of counts
 
 const colours = () => {
   const style = getComputedStyle(document.documentElement);
@@ -26,7 +27,7 @@ const options = ({ series, format, width, onCursor }) => {
     scales: { y: { range: (_, least, most) => [0, most > 0 ? most * 1.12 : 1] } },
     axes: [
       { ...axis, size: 22, space: 70, values: (_, places) => places.map((at) => time(at).slice(0, 5)) },
-      { ...axis, size: 58, space: 28, values: (_, places) => places.map((value) => format(value)) },
+      { ...axis, size: 54, space: 28, incrs: COUNTS.has(series[0]) ? WHOLE : undefined, values: (_, places) => places.map((value) => format(value)) },
     ],
     series: [{}, ...series.map((id, index) => (COUNTS.has(id)
       ? { stroke: bars[index], fill: bars[index], width: 0, paths: uPlot.paths.bars({ size: [0.7, 8, 2] }), points: { show: false } }

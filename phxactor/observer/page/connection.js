@@ -16,7 +16,6 @@ document.addEventListener("visibilitychange", () => seen.set(!document.hidden));
 
 let failures = 0;
 export const socket = new Socket(PATH, {
-  params: () => (token() === null ? {} : { token: token() }),
   reconnectAfterMs: (tries) => [250, 500, 1000, 2000][tries - 1] ?? 3000,
   rejoinAfterMs: (tries) => [500, 1000, 2000][tries - 1] ?? 5000,
 });
@@ -34,11 +33,23 @@ socket.onClose(() => {
   else if (state === "lost") connection.set({ state, since });
 });
 
-export const connect = () => socket.connect();
+// phoenix.js sends the token as a subprotocol of the WebSocket, so that it stands in no address and in no log.
+export const connect = () => {
+  socket.authToken = token() ? token : undefined;
+  socket.connect();
+};
 
 export const openWith = (value) => {
   setToken(value);
   failures = 0;
   refused.set(false);
-  socket.disconnect(() => socket.connect());
+  socket.disconnect(connect);
 };
+
+// The server stops looking for a page that nobody touches. So each topic tells it, once a minute at most, that somebody is
+// here: `touched` is when that was, in whole minutes.
+const MINUTE = 60_000;
+export const touched = store(0);
+for (const kind of ["pointerdown", "pointermove", "keydown", "wheel"]) {
+  addEventListener(kind, () => touched.set(Math.floor(Date.now() / MINUTE)), { passive: true });
+}

@@ -4,7 +4,7 @@ import { html } from "./html.js";
 
 export const CrashList = ({ stories, shown, onShow }) => html`
   <section class="crashes" aria-label="Last crashes">
-    <h2>Crashes <span class="dim">${stories.length ? `the last ${stories.length}` : "none since the program started"}</span></h2>
+    <h2>Crashes <span class="dim">${stories.length ? `the last ${stories.length}` : "none was seen yet"}</span></h2>
     <ol>${stories.map((story) => {
       const [, , number, name, , reason] = story.steps[0] ?? [story.at, "crashed", story.root, null, null, null];
       const others = new Set(story.steps.filter(([, kind]) => kind !== "restarted").map((step) => step[2])).size - 1;

@@ -100,7 +100,7 @@ export const CrashStory = ({ story, nameOf, onStep, onFind, onClose }) => {
       </header>
       <input type="range" min="0" max=${steps.length - 1} value=${at} aria-label="Step of the story"
              aria-valuetext=${`step ${at + 1} of ${steps.length}`} onInput=${(event) => stop(Number(event.target.value))} />
-      <div class="spread">
+      <div class="spread" tabindex="0" role="group" aria-label="Steps">
         <ul class="concerned" aria-label="Processes concerned">${lines.filter((one) => !one.born || states.has(one.number)).map((one) => {
           const kind = states.get(one.number);
           const [shape, words] = KINDS[kind] ?? ["○", one.outside ? "stays" : "not reached yet"];

@@ -29,7 +29,7 @@ export const bytes = (value) => {
 export const seconds = (value) => {
   if (value === null || value === undefined) return NONE;
   if (value === 0) return "0 ms";
-  if (value < 0.001) return `${value < 1e-5 ? tenth.format(value * 1e6) : whole.format(value * 1e6)} µs`;
+  if (value < 0.0009995) return `${value < 1e-5 ? tenth.format(value * 1e6) : whole.format(value * 1e6)} µs`;
   if (value < 1) return `${value < 0.01 ? tenth.format(value * 1000) : whole.format(value * 1000)} ms`;
   return `${tenth.format(value)} s`;
 };

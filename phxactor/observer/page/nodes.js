@@ -41,7 +41,7 @@ export const Nodes = () => {
     return html`<section class="panel nodes-panel" aria-label="Nodes"><p class="empty">${topic.problem ?? "Waiting for the view of the nodes …"}</p></section>`;
   }
   return html`
-    <section class="panel nodes-panel" aria-label="Nodes" tabindex="0">
+    <section class="panel nodes-panel" aria-label="View of the nodes" tabindex="0">
       <p class="self">This page shows what <b>${shown.self ?? "this program"}</b> knows.</p>
       <${Table} title="Nodes" none="This program knows no other nodes."
         heads=${[["Node"], ["Id", "hide"], ["Over"], ["Known for", "number"], ["Gaps", "number"], ["Heard", "number"]]}
@@ -53,7 +53,7 @@ export const Nodes = () => {
           Array.isArray(nodes) ? count(nodes.length) : count(nodes), count(sent), count(received),
           html`<span class=${dropped ? "heavy" : "nil"}>${count(dropped)}</span>`])} />
       ${shown.workers && html`<${Table} title="Workers" none="No worker runs."
-        heads=${[["Worker"], ["OS process", "number"], ["State"], ["Connections", "number"], ["Restarts", "number"], ["Up", "number"], [""]]}
+        heads=${[["Worker"], ["OS process", "number"], ["State"], ["Connections", "number"], ["Restarts", "number"], ["Up", "number"], ["Actions"]]}
         rows=${shown.workers.map(([index, pid, word, connections, restarts, uptime]) => [html`<b>${index}</b>`, pid ?? "–", state(word),
           count(connections), html`<span class=${restarts ? "heavy" : "nil"}>${count(restarts)}</span>`, uptime === null ? "–" : age(uptime), buttons(index)])} />`}
       ${shown.sharded?.length > 0 && html`<${Table} title="Sharded servers" none=""

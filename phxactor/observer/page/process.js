@@ -8,14 +8,14 @@ import { address, go } from "./route.js";
 import { useStore } from "./store.js";
 import { program, totals } from "./summary.js";
 import { useTopic } from "./topic.js";
-import { Status } from "./tree_rows.js";
+import { Status, Strategy } from "./tree_rows.js";
 
 export const ProcessLink = ({ number, name }) => html`
   <a class="process" href=${address({ process: String(number) })}>${name ?? "process"}<span class="pid">${number}</span></a>`;
 
 const Related = ({ label, list }) => html`
   <dt>${label}</dt>
-  <dd>${list?.length ? html`<ul class="chips">${list.map(([number, name]) => html`
+  <dd>${list?.length ? html`<ul class="chips" tabindex="0" aria-label=${label}>${list.map(([number, name]) => html`
     <li key=${number}><${ProcessLink} number=${number} name=${name} /></li>`)}</ul>` : html`<span class="dim">none</span>`}</dd>`;
 
 const Stack = ({ frames }) => html`
@@ -31,7 +31,7 @@ const State = ({ state, why, onAsk }) => html`
 
 const Messages = ({ total, messages }) => html`
   <h3>Mailbox <span class="dim">${total === 0 ? "empty" : many(total, "message")}</span></h3>
-  ${messages?.length > 0 && html`<ol class="messages">${messages.map((text, index) => html`<li key=${index}><code>${text}</code></li>`)}</ol>`}
+  ${messages?.length > 0 && html`<ol class="messages" tabindex="0" aria-label="Messages that wait">${messages.map((text, index) => html`<li key=${index}><code>${text}</code></li>`)}</ol>`}
   ${total > (messages?.length ?? 0) && messages?.length > 0 && html`<p class="dim">and ${many(total - messages.length, "other")}</p>`}`;
 
 const Memory = ({ push }) => {
@@ -81,7 +81,7 @@ export const Process = ({ number, children }) => {
       <header>
         <button type="button" class="close" onClick=${close} aria-label="Close the process">✕</button>
         <h2>${name}<span class="pid">${number}</span></h2>
-        ${keep && html`<p class="dim">${[keep.name && keep.label, keep.call !== name && keep.call].filter(Boolean).join(" · ")}</p>`}
+        ${keep && html`<p class="dim">${keep.supervision && html`<${Strategy} supervision=${keep.supervision} /> `}${[keep.name && keep.label, keep.call !== name && keep.call].filter(Boolean).join(" · ")}</p>`}
       </header>
       ${children}
       ${!keep && html`<p class="dim">${topic.problem ? `Not there: ${topic.problem}.` : "Asking …"}</p>`}

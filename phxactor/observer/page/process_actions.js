@@ -29,7 +29,7 @@ export const Actions = ({ name, status, allowed, push }) => {
 // What the process did while it was traced.
 export const Traced = ({ lines }) => lines.length > 0 && html`
   <h3>Trace</h3>
-  <ol class="traced">${lines.map((line, index) => html`<li key=${index}><time>${time(line.at)}</time> <code>${line.text}</code></li>`)}</ol>`;
+  <ol class="traced" tabindex="0" aria-label="Trace">${lines.map((line, index) => html`<li key=${index}><time>${time(line.at)}</time> <code>${line.text}</code></li>`)}</ol>`;
 
 export const useTraced = () => {
   const [lines, setLines] = useState([]);

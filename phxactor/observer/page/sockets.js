@@ -31,7 +31,7 @@ const columnsOf = ({ now, onDisconnect }) => [
   { id: "waits", title: "Waits", sort: "waits", kind: "number hide",
     cell: (row) => html`<span class=${row[9] >= SLOW ? "heavy" : row[9] ? "" : "nil"}>${bytes(row[9])}</span>` },
   { id: "channels", title: "Channels", sort: "channels", kind: "number hide", cell: (row) => count(row[10]) },
-  ...(onDisconnect ? [{ id: "act", title: "", kind: "act", cell: (row) => html`
+  ...(onDisconnect ? [{ id: "act", title: html`<span class="unseen">Actions</span>`, kind: "act", cell: (row) => html`
     <button type="button" class="small" tabindex="-1" aria-label=${`Disconnect ${nameOf(row)}`}
             onClick=${(event) => { event.stopPropagation(); onDisconnect(row); }}>Disconnect</button>` }] : []),
 ];

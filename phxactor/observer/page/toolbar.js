@@ -21,7 +21,7 @@ export const Search = ({ label }) => {
     timer.current = setTimeout(() => go({ search: value.trim() }, { replace: true }), PAUSE);
   };
   return html`<input type="search" id="search" class="search" value=${text} onInput=${typed} placeholder=${label}
-    aria-label=${label} autocomplete="off" spellcheck="false" maxlength="200" />`;
+    aria-label=${label} autocomplete="off" spellcheck="false" maxlength="100" />`;
 };
 
 // `hold` is the reader's own wish; `reading` is that the pointer or the focus is in the table.

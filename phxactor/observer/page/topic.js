@@ -1,6 +1,6 @@
 // A topic of the observer, joined while a component shows it and somebody can see the page.
 import { useEffect, useRef, useState } from "preact/hooks";
-import { connection, idle, seen, socket } from "./connection.js";
+import { connection, idle, seen, socket, touched } from "./connection.js";
 import { useStore } from "./store.js";
 
 const CLOSED = { joined: false, reply: null, problem: null };
@@ -35,7 +35,9 @@ export const useTopic = (name, on = {}, { onJoin } = {}) => {
       })
       .receive("error", ({ reason }) => setState({ joined: false, reply: null, problem: reason ?? "refused" }))
       .receive("timeout", () => setState((before) => ({ ...before, problem: "no answer yet" })));
+    const stop = touched.follow(() => made.push("here", {}));
     return () => {
+      stop();
       if (channel.current === made) channel.current = null;
       made.leave();
       setState((before) => ({ ...before, joined: false }));

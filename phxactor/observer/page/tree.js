@@ -16,7 +16,10 @@ import { keyOf, rowOf, treeColumns } from "./tree_rows.js";
 const DEPTH = 2; // levels that are open at first
 const STORIES = 20;
 
+const MOST = 500; // rows that are opened by hand, and closed, at most: the server takes no more
+
 const without = (list, key) => list.filter((one) => one !== key);
+const added = (list, ...keys) => [...list.filter((one) => !keys.includes(one)), ...keys].slice(-MOST);
 
 export const Tree = () => {
   const { process, sort = null } = useStore(route);
@@ -41,9 +44,10 @@ export const Tree = () => {
   const stories = [...(model.reply?.crashes ?? []), ...late]
     .filter(({ id }) => !known.has(id) && known.add(id)).slice(-STORIES).reverse();
 
-  const toggle = (row) => setShape(({ open, closed, depth }) => (row.opened
-    ? { open: without(open, row.key), closed: [...without(closed, row.key), row.key], depth }
-    : { open: [...without(open, row.key), row.key], closed: without(closed, row.key), depth }));
+  const isOpen = ({ key, opened }) => (shape.open.includes(key) ? true : shape.closed.includes(key) ? false : opened === 1);
+  const toggle = (row) => setShape(({ open, closed, depth }) => (isOpen(row)
+    ? { open: without(open, row.key), closed: added(closed, row.key), depth }
+    : { open: added(open, row.key), closed: without(closed, row.key), depth }));
   const select = (values) => {
     const row = rowOf(values);
     if (row.number !== null) go({ process: String(row.number) });
@@ -52,8 +56,8 @@ export const Tree = () => {
   const pressed = (event, values, index, move) => {
     const row = rowOf(values);
     if (event.key === "ArrowRight" && row.children > 0) {
-      if (row.opened) move(index + 1);
-      else toggle(row);
+      if (!isOpen(row)) toggle(row);
+      else if (row.opened) move(index + 1);
     } else if (event.key === "ArrowLeft" && row.opened && row.children > 0) toggle(row);
     else if (event.key === "ArrowLeft" && row.depth > 0) {
       for (let above = index - 1; above >= 0; above -= 1) {
@@ -68,7 +72,7 @@ export const Tree = () => {
     const { path } = await model.push("find", { number });
     if (!path.length) return;
     go({ sort: null, search: "" }, { replace: true });
-    setShape(({ open, closed, depth }) => ({ depth, open: [...new Set([...open, ...path.slice(0, -1)])],
+    setShape(({ open, closed, depth }) => ({ depth, open: added(open, ...path.slice(0, -1)),
       closed: closed.filter((key) => !path.includes(key)) }));
     setCursor({ index: cursor.index, key: path.at(-1) });
   };
