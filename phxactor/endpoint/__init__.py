@@ -9,6 +9,7 @@ from phxactor.endpoint._mount import Mount, mount
 from phxactor.endpoint._options import DrainOptions
 from phxactor.endpoint._serve import announced, run, serve
 from phxactor.endpoint._service_manager import ALIVE, READY, STOPPING, ServiceManager, reloading
+from phxactor.endpoint._serving import Serving, connections_of
 
 __all__ = [
     "ALIVE",
@@ -24,7 +25,9 @@ __all__ = [
     "Mount",
     "RefusedError",
     "ServiceManager",
+    "Serving",
     "announced",
+    "connections_of",
     "log_requests",
     "mount",
     "reloading",

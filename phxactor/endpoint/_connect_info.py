@@ -43,7 +43,8 @@ def connect_info(request: Request, options: SocketOptions, auth_token: str | Non
     - `trace_context_headers`: the same for `traceparent` and `tracestate`;
     - `auth_token`: the token that came with the handshake, or `None`;
     - `cookies`: the values of the cookies by name, without names that came with two different values. Its `repr` shows
-      the names only.
+      the names only;
+    - `request`: the `Request` of the handshake itself.
     """
     keys = options.connect_info
     if options.auth_token:
@@ -101,6 +102,8 @@ def _value(key: ConnectInfoKey, request: Request, auth_token: str | None) -> obj
             return auth_token
         case "cookies":
             return Cookies(request.cookies)
+        case "request":
+            return request
         case _:
             assert_never(key)
 

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Final, TypeVar
 
 import attrs
 
+from phxactor.otp import ChildSpec
 from phxactor.socket import RawSocket, Socket
 from phxactor.transport import LongPollOptions, WebSocketOptions
 
@@ -22,6 +24,11 @@ class Mount:
     handler: type[Socket | RawSocket]
     websocket: WebSocketOptions | None
     longpoll: LongPollOptions | None
+    child: Callable[[str], ChildSpec] | None = None
+    """Returns the specification of a supervisor that comes with the socket, by the endpoint's name; None for none.
+
+    It is the last child of the endpoint, and the endpoint goes on without it if it gives up.
+    """
 
     @property
     def websocket_path(self) -> str | None:

@@ -91,7 +91,7 @@ class EndpointOptions(Broadcaster):
         self,
         *,
         sockets: Sequence[Mount] = (),
-        routes: Sequence[Route | WebApplication] = (),
+        routes: Sequence[Route | WebApplication | Mount] = (),
         pubsub: PubSub | None = None,
         secret_key_base: str | None = None,
         drain: DrainOptions | None = None,
@@ -111,7 +111,9 @@ class EndpointOptions(Broadcaster):
         max_body_bytes: int = MAX_BODY,
         close_after_gap: bool = False,
     ) -> None:
+        given = _all("routes", routes, (Route, WebApplication, Mount), "get, post, route, static, asgi, wsgi or mount")
         mounts = _all("sockets", sockets, (Mount,), "mount(path, Socket)")
+        mounts += tuple(one for one in given if isinstance(one, Mount))
         if type(path_mode) is not int or not 0 <= path_mode <= MAX_MODE:
             raise ValueError(f"path_mode must be 0 to 0o777, such as 0o660 to let a group connect; got {path_mode!r}")
         check_name(name)
@@ -121,7 +123,6 @@ class EndpointOptions(Broadcaster):
         if pubsub is not None and not isinstance(pubsub, PubSub):
             raise TypeError(f'pubsub must be a PubSub("name"); got {pubsub!r:.200}')
         websockets, longpolls = _by_path(mounts)
-        given = _all("routes", routes, (Route, WebApplication), "get, post, route, static, asgi or wsgi")
         routed = Routes(one for one in given if isinstance(one, Route))
         self.__attrs_init__(
             pubsub=PubSub(f"{name}.pubsub") if pubsub is None else pubsub,

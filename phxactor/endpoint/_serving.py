@@ -246,3 +246,9 @@ class Serving:
             supervisors.insert(0, self.sessions_supervisor)
         children = [child for one in supervisors for child in await DynamicSupervisor.which_children(one)]
         return [child.pid for child in children if isinstance(child.pid, Pid)]
+
+
+def connections_of(runtime: Runtime, name: str) -> int:
+    """Return the number of connections of the endpoint with a name, long-poll sessions included; 0 if it ends."""
+    serving = Serving.found(name, runtime)
+    return 0 if serving is None or not serving.can_connect() else serving.connection_count()

@@ -11,7 +11,8 @@ Endpoint (rest_for_one)
 ├─ relay          relays requests to long-poll sessions of other nodes; only in a cluster, if a socket has sessions
 ├─ listener       accepts connections; none with server=False, several for several given sockets
 ├─ gap closer     closes all sockets after a gap; only with close_after_gap=True, in a cluster
-└─ drainer        last, so the first to stop: lets all clients go
+├─ drainer        after them, so that it stops before them: lets all clients go
+└─ …              what a mount brings, such as the observer; nothing depends on it
 """
 
 from __future__ import annotations
@@ -25,6 +26,7 @@ from phxactor.cluster import LocalNode
 from phxactor.endpoint._drainer import drainer_spec
 from phxactor.endpoint._entrance import Entrance
 from phxactor.endpoint._gap_closer import gap_closer_spec
+from phxactor.endpoint._options import EndpointOptions
 from phxactor.endpoint._relay import Relay
 from phxactor.endpoint._serving import Serving
 from phxactor.endpoint._worker import Worker
@@ -43,7 +45,15 @@ class EndpointSupervisor(Supervisor):
         pid = self_pid()
         entrance = Entrance(serving)
         pid.dictionary = {**(pid.dictionary or {}), Serving: serving, Entrance: entrance}
-        return Supervise(map(serving.noted, _children(serving, entrance, places)), strategy="rest_for_one")
+        children = [*map(serving.noted, _children(serving, entrance, places)), *_brought(serving.endpoint)]
+        return Supervise(children, strategy="rest_for_one")
+
+
+def _brought(endpoint: EndpointOptions) -> list[ChildSpec]:
+    """Return the specifications of what mounts bring. They are not noted: the endpoint is complete without them."""
+    return [
+        attrs.evolve(one.child(endpoint.name), restart="transient") for one in endpoint.sockets if one.child is not None
+    ]
 
 
 def _children(serving: Serving, entrance: Entrance, places: Sequence[Place]) -> list[ChildSpec]:

@@ -37,7 +37,7 @@ from phxactor.otp._results import (
     Unset,
 )
 from phxactor.otp._start import start, stop
-from phxactor.otp._supervising import SupervisingProcess
+from phxactor.otp._supervising import SupervisedChild, SupervisingProcess
 from phxactor.otp._supervisor import Supervisor
 from phxactor.otp._supervisor_flags import MAX_RESTARTS, MAX_SECONDS, Supervise, SuperviseDynamically
 from phxactor.otp._supervisor_process import SupervisorProcess
@@ -103,6 +103,7 @@ __all__ = [
     "Strategy",
     "Supervise",
     "SuperviseDynamically",
+    "SupervisedChild",
     "SupervisingProcess",
     "Supervisor",
     "SupervisorProcess",

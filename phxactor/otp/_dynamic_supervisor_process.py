@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import ClassVar
 
 from phxactor.otp._call import Call, Cast, Name
@@ -52,6 +53,18 @@ class DynamicSupervisorProcess(SupervisingProcess[SuperviseDynamically]):
             for pid, child in self.children.items()
         ]
         return statistics("one_for_one", self.intensity, self.pid.runtime.now(), children)
+
+    def records(self) -> Collection[SupervisedChild]:
+        """Return the records of its children."""
+        return self.children.values()
+
+    def record_of(self, pid: Pid) -> SupervisedChild | None:
+        """Return the record of the child that a process is; None for any other process."""
+        return self.children.get(pid)
+
+    def id_of(self, _: SupervisedChild) -> None:
+        """Return None: it knows its children by pid."""
+        return
 
     # ------------------------------------------------------------------------------------------- children
 

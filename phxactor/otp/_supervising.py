@@ -7,6 +7,7 @@ The loop is that of a server (`ServerProcess`), so supervisors follow its rules 
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from inspect import isawaitable
 from typing import ClassVar, Generic, TypeVar, cast
 
@@ -86,6 +87,22 @@ class SupervisingProcess(ServerProcess, Generic[F]):
     def statistics(self) -> SupervisorStatistics:
         """Return a snapshot, without a message to the supervisor."""
         raise NotImplementedError
+
+    def records(self) -> Collection[SupervisedChild]:
+        """Return the records of its children, in order: for viewers, who read them and change none."""
+        raise NotImplementedError
+
+    def record_of(self, pid: Pid) -> SupervisedChild | None:
+        """Return the record of the child that a process is; None for any other process."""
+        raise NotImplementedError
+
+    def kind(self) -> str:
+        """Return its strategy."""
+        return "one_for_one"
+
+    def id_of(self, child: SupervisedChild) -> object:
+        """Return the id by which it knows a child; None if it knows it by pid."""
+        return child.spec.id
 
     async def supervise(self, flags: F) -> None:
         """Apply the flags, and start the first children."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from typing import ClassVar
 
 import trio
@@ -59,6 +59,18 @@ class SupervisorProcess(SupervisingProcess[Supervise]):
             for child in self.children.values()
         ]
         return statistics(self.strategy, self.intensity, self.pid.runtime.now(), children)
+
+    def records(self) -> Collection[SupervisedChild]:
+        """Return the records of its children, in start order."""
+        return self.children.values()
+
+    def record_of(self, pid: Pid) -> SupervisedChild | None:
+        """Return the record of the child that a process is; None for any other process."""
+        return self.pids.get(pid)
+
+    def kind(self) -> str:
+        """Return its strategy."""
+        return self.strategy
 
     # ------------------------------------------------------------------------------------------- life
 

@@ -39,6 +39,7 @@ from phxactor.runtime._hints import explain
 from phxactor.runtime._idle import is_idle
 from phxactor.runtime._left_open import close_left_open, lift_shields
 from phxactor.runtime._mailbox import Mailbox, MailboxStatistics
+from phxactor.runtime._memory import resident
 from phxactor.runtime._messages import Answer, Down, Exited, From, Monitor, Ref, ref_of
 from phxactor.runtime._names import check_name
 from phxactor.runtime._open_runtime import STOP_TIMEOUT, open_runtime
@@ -161,6 +162,7 @@ __all__ = [
     "receive",
     "ref_of",
     "register",
+    "resident",
     "run",
     "run_from_thread",
     "run_hosted",

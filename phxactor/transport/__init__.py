@@ -18,6 +18,7 @@ from phxactor.transport._options import (
 from phxactor.transport._publications import GaveUp, Publish
 from phxactor.transport._raw import RawWebSocket
 from phxactor.transport._read_ahead import ReadAheadWebSocket
+from phxactor.transport._statistics import waiting_output
 from phxactor.transport._websocket_output import Upgraded
 
 __all__ = [
@@ -49,4 +50,5 @@ __all__ = [
     "events",
     "frame",
     "handshake",
+    "waiting_output",
 ]

@@ -114,6 +114,10 @@ class LongPollSession:
                     level=self.socket.log_level,
                 )
 
+    def waiting(self) -> int:
+        """Return the bytes of the messages that wait for the client."""
+        return self._size
+
     def port(self, message: object) -> None:
         """Handle a message to this process, from a request or from another process."""
         if type(message) in OURS:

@@ -27,6 +27,7 @@ ConnectInfoKey: TypeAlias = Literal[
     "sec_websocket_headers",
     "auth_token",
     "cookies",
+    "request",
 ]
 """A value that `connect` can get about a connection; `phxactor.endpoint._connect_info` describes each."""
 

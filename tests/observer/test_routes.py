@@ -44,7 +44,13 @@ async def test_json_for_programs() -> None:
 
 
 async def test_the_path_can_be_another() -> None:
-    assert [route.path for route in observer_routes("/admin/tree")] == ["/admin/tree", "/admin/tree.json"]
+    assert [one.path for one in observer_routes("/admin/tree")] == [
+        "/admin/tree",
+        "/admin/tree.txt",
+        "/admin/tree.json",
+        "/admin/tree/assets/{version}/{name}",
+        "/admin/tree/socket",
+    ]
 
 
 TOLD = ["Tree.example.com", "192.0.2.7", "2001:db8::1"]

@@ -1,0 +1,37 @@
+"""The processes of an observer.
+
+observer         Supervisor, the last child of the endpoint; its process dictionary holds the Hub
+├─ history       keeps totals, always
+└─ collectors    DynamicSupervisor
+   └─ collector  reads what is looked at, for all viewers; only while somebody looks
+"""
+
+from __future__ import annotations
+
+from phxactor.observer._history import HistoryKeeper
+from phxactor.observer._hub import Hub
+from phxactor.otp import ChildSpec, DynamicSupervisor, Supervise, Supervisor
+from phxactor.runtime import self_pid
+
+
+class ObserverSupervisor(Supervisor):
+    """The supervisor of an observer's processes."""
+
+    async def init(self, endpoint: str) -> Supervise:
+        """Put the hub into the process dictionary, and return the children."""
+        hub = Hub(endpoint)
+        pid = self_pid()
+        pid.dictionary = {**(pid.dictionary or {}), Hub: hub}
+        collectors = ChildSpec(
+            id="collectors",
+            start=(DynamicSupervisor.start_link, (), {"name": f"{endpoint}.observer.collectors"}),
+            type="supervisor",
+        )
+        history = ChildSpec(id="history", start=(HistoryKeeper.start_link, (hub,), {}))
+        return Supervise([history, collectors])
+
+    @staticmethod
+    def spec_of(endpoint: str) -> ChildSpec:
+        """Return the specification of the observer of an endpoint."""
+        start = (ObserverSupervisor.start_link, (endpoint,), {"name": Hub.name_of(endpoint)})
+        return ChildSpec(id="observer", start=start, type="supervisor")

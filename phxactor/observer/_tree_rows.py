@@ -1,0 +1,132 @@
+"""The rows of the tree for a viewer: searched, sorted or frozen, and only those of its window."""
+
+from __future__ import annotations
+
+from typing import Final, final
+
+import attrs
+from trio.lowlevel import checkpoint
+
+from phxactor.observer._forest import Forest
+from phxactor.observer._node import Node
+from phxactor.observer._texts import optional, text
+from phxactor.observer._view import View
+from phxactor.observer._viewer import Viewer
+from phxactor.observer._window import Place, by_name, largest, rows_of, with_those_above
+from phxactor.runtime import Pid
+
+SORTS: Final = frozenset({"mailbox", "rate", "cpu", "name"})
+ALL: Final = 50_000
+"""Rows of a frozen view that keep their places, at most."""
+SLICE: Final = 500
+"""Processes that a search looks at without a pause."""
+
+
+@final
+class TreeRows:
+    """The tree as rows."""
+
+    def __init__(self, forest: Forest) -> None:
+        """Show this forest."""
+        self.forest = forest
+        self.rates: dict[Pid, float] = {}
+        """Messages handled in a second, by process; those that are not in it handled none."""
+        self.cpu: dict[Pid, float] | None = None
+        """Parts of a core that a process used in the last second; None if nobody can tell."""
+
+    async def frame(self, viewer: Viewer) -> dict[str, object]:
+        """Return the payload of `rows`."""
+        view = viewer.view
+        found = await self._search(viewer) if view.search else None
+        if view.frozen:
+            places = self._arranged(viewer, found)
+            total, rows = len(places), places[view.first : view.first + view.count]
+        else:
+            viewer.arranged = None
+            total, rows = self._places(view, found)
+        return {
+            "total": total,
+            "from": view.first,
+            "matches": None if found is None else len(found),
+            "rows": [self._row(*place) for place in rows],
+        }
+
+    def _places(self, view: View, found: list[Node] | None) -> tuple[int, list[Place]]:
+        if view.sort is None:
+            return rows_of(self.forest.root, view, None if found is None else with_those_above(found))
+        nodes = self.forest.nodes.values() if found is None else found
+        if view.sort == "name":
+            return len(nodes), by_name(nodes, view)
+        if view.sort == "mailbox":
+            return len(nodes), largest(nodes, lambda node: len(node.pid.mailbox) if node.pid is not None else -1, view)
+        values = self.rates if view.sort == "rate" else self.cpu or {}
+        return len(nodes), largest(nodes, lambda node: values.get(node.pid, 0.0), view)  # type: ignore[arg-type]
+
+    def _arranged(self, viewer: Viewer, found: list[Node] | None) -> list[Place]:
+        """Return all rows in the order that they had when the view was frozen."""
+        view = attrs.evolve(viewer.view, first=0, count=0)
+        if viewer.arranged is None or viewer.arranged_for != view:
+            viewer.arranged = self._places(attrs.evolve(view, count=ALL), found)[1]
+            viewer.arranged_for = view
+        return viewer.arranged
+
+    async def _search(self, viewer: Viewer) -> list[Node]:
+        """Return the processes whose texts hold the search; looked for again only if something has changed."""
+        search = viewer.view.search
+        asked = (search, self.forest.version)
+        if viewer.found_for != asked:
+            found = []
+            for place, node in enumerate([*self.forest.nodes.values()], 1):
+                if search in node.searched():
+                    found.append(node)
+                if node.downs:
+                    found += [down for down in node.downs.values() if search in down.searched()]
+                if place % SLICE == 0:
+                    await checkpoint()
+            viewer.found, viewer.found_for = found, asked
+        return viewer.found  # type: ignore[return-value]
+
+    def _row(self, node: Node, depth: int, position: int, size: int, is_open: bool) -> tuple[object, ...]:  # noqa: FBT001
+        pid, above = node.pid, node.above
+        id_ = node.id()
+        supervisor = None if above is None else above.supervising
+        record = node.child
+        if record is None and supervisor is not None and pid is not None:
+            record = supervisor.record_of(pid)
+        return (
+            node.key(),
+            depth,
+            node.relation,
+            None if pid is None else pid.number,
+            named(id_, node.name),
+            None if pid is None else optional(pid.label),
+            "" if pid is None else text(pid.initial_call),
+            node.status(),
+            0 if pid is None else len(pid.mailbox),
+            0 if pid is None else round(self.rates.get(pid, 0.0), 1),
+            None if pid is None or self.cpu is None else round(self.cpu.get(pid, 0.0), 4),
+            0 if record is None else record.restarts,
+            len(node.below or ()),
+            int(is_open),
+            position,
+            size,
+            supervision(node),
+            node.mark or ("down" if pid is None else None),
+        )
+
+
+def named(id_: object, name: str | None) -> str | None:
+    """Name a row: a supervised child by its id and, if different, its registered name; others by their name, or not."""
+    if id_ is None:
+        return None if name is None else text(name)
+    known = text(id_)
+    return known if name is None or name == known else f"{known} ({text(name, 40)})"
+
+
+def supervision(node: Node) -> tuple[str, int, int, int] | None:
+    """Return a supervisor's strategy, its restarts of late, how many it allows, and within how many seconds."""
+    process = node.supervising
+    if process is None or node.pid is None or node.ended:
+        return None
+    intensity = process.intensity
+    return process.kind(), intensity.used(node.pid.runtime.now()), intensity.max_restarts, intensity.max_seconds

@@ -1,0 +1,65 @@
+"""A viewer of one panel: what it has asked to see, and what it was sent."""
+
+from __future__ import annotations
+
+from typing import final
+
+from phxactor.observer._view import View
+from phxactor.observer._window import Place
+from phxactor.runtime import Pid
+from phxactor.socket import Socket
+from phxactor.transport import waiting_output
+
+
+@final
+class Viewer:
+    """One panel on one page."""
+
+    __slots__ = (
+        "arranged",
+        "arranged_for",
+        "asked",
+        "found",
+        "found_for",
+        "looked",
+        "panel",
+        "pid",
+        "sent",
+        "socket",
+        "view",
+    )
+
+    def __init__(self, pid: Pid, socket: Socket, panel: str) -> None:
+        """Make a viewer that has seen nothing yet; `pid` is the channel's process."""
+        self.pid = pid
+        self.socket = socket
+        self.panel = panel
+        """The name of the panel: the topic without `observer:`."""
+        self.view = View()
+        self.asked = True
+        """Whether it has asked for something that it was not sent yet."""
+        self.looked = 0.0
+        """When it was sent something, in seconds of the runtime's clock."""
+        self.sent: object = None
+        """The last payload: the same is not sent twice."""
+        self.arranged: list[Place] | None = None
+        """All rows in the order that a frozen view keeps; None while it is not frozen."""
+        self.arranged_for: object = None
+        self.found: object = None
+        """What its search has found."""
+        self.found_for: object = None
+        """The search, and the version of the tree, for which that is."""
+
+    def is_slow(self) -> bool:
+        """Say whether the last frame has not been written yet: then this one is dropped."""
+        return waiting_output(self.socket.transport_pid) > 0
+
+    def push(self, event: str, payload: object) -> None:
+        """Send an event to the page."""
+        self.socket.push(event, payload)
+
+    def show(self, event: str, payload: object) -> None:
+        """Send a frame, unless the page has it already or is slow."""
+        if payload != self.sent and not self.is_slow():
+            self.sent = payload
+            self.push(event, payload)

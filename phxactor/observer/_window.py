@@ -1,0 +1,101 @@
+"""The rows of a view: pure functions over the nodes of the tree, which pass over what is not seen."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from heapq import nlargest, nsmallest
+from itertools import islice
+from typing import TypeAlias
+
+from phxactor.observer._node import Node
+from phxactor.observer._view import View
+
+Place: TypeAlias = tuple[Node, int, int, int, bool]
+"""A node, its depth, its position among its siblings from 1, their number, and whether it shows what is below it."""
+
+
+def rows_of(root: Node, view: View, shown: set[Node] | None = None) -> tuple[int, list[Place]]:
+    """Return how many rows there are in all, and those of the window.
+
+    With a search, `shown` are the nodes that it has found, and those above them: all of them are open, unless closed by
+    hand.
+    """
+    total, rows = 0, []
+    first, end = view.first, view.first + view.count
+    stack: list[tuple[Iterator[Node], int, int]] = []  # what is left of a list, its depth, and its length
+    places = [0]  # the position in each of those lists
+    below = _below(root, shown)
+    stack.append((iter(below), 0, len(below)))
+    while stack:
+        left, depth, size = stack[-1]
+        for node in left:
+            places[-1] += 1
+            inner = node.below
+            is_open = bool(inner) and _is_open(node, depth, view, searching=shown is not None)
+            if first <= total < end:
+                rows.append((node, depth, places[-1], size, is_open))
+            total += 1
+            if not is_open:
+                continue
+            below = _below(node, shown)
+            if shown is None and not node.inner:  # nothing is below them: pass over them at once
+                if total < end and total + len(below) > first:
+                    skipped = max(0, first - total)
+                    wanted = islice(below, skipped, end - total)
+                    rows += [(one, depth + 1, skipped + n, len(below), False) for n, one in enumerate(wanted, 1)]
+                total += len(below)
+                continue
+            stack.append((iter(below), depth + 1, len(below)))
+            places.append(0)
+            break
+        else:
+            stack.pop()
+            places.pop()
+    return total, rows
+
+
+def path_of(node: Node) -> list[str]:
+    """Return the keys of the rows above a node, from the root, and its own."""
+    keys: list[str] = []
+    one: Node | None = node
+    while one is not None and one.above is not None:
+        keys.append(one.key())
+        one = one.above
+    return keys[::-1]
+
+
+def with_those_above(found: Iterable[Node]) -> set[Node]:
+    """Return the nodes and all that are above them."""
+    shown: set[Node] = set()
+    for node in found:
+        one: Node | None = node
+        while one is not None and one not in shown:
+            shown.add(one)
+            one = one.above
+    return shown
+
+
+def largest(nodes: Iterable[Node], value: Callable[[Node], float], view: View) -> list[Place]:
+    """Return the window of a flat list, the largest value first; the older process first where values are equal."""
+    best = nlargest(view.first + view.count, nodes, key=value)  # as stable as sorting
+    return _flat(best, view)
+
+
+def by_name(nodes: Iterable[Node], view: View) -> list[Place]:
+    """Return the window of a flat list, by name."""
+    return _flat(nsmallest(view.first + view.count, nodes, key=Node.searched), view)
+
+
+def _flat(nodes: list[Node], view: View) -> list[Place]:
+    return [(node, 0, n, 0, False) for n, node in enumerate(nodes[view.first :], view.first + 1)]
+
+
+def _below(node: Node, shown: set[Node] | None) -> list[Node] | dict[Node, None]:
+    below = node.below or {}
+    return below if shown is None else [one for one in below if one in shown]
+
+
+def _is_open(node: Node, depth: int, view: View, *, searching: bool) -> bool:
+    if searching or depth < view.depth:
+        return not view.closed or node.key() not in view.closed
+    return bool(view.open) and node.key() in view.open
