@@ -121,13 +121,15 @@ class Node:
 
     def id(self) -> object:
         """Return the child's id; None without one."""
+        above, record = self.above, self.record()
+        return None if above is None or above.supervising is None or record is None else above.supervising.id_of(record)
+
+    def record(self) -> SupervisedChild | None:
+        """Return its supervisor's record of it; None if it is no supervised child."""
         above = self.above
-        if self.child is not None:
-            return None if above is None or above.supervising is None else above.supervising.id_of(self.child)
-        if above is None or above.supervising is None or self.pid is None or self.relation != "supervised":
-            return None
-        record = above.supervising.record_of(self.pid)
-        return None if record is None else above.supervising.id_of(record)
+        if self.child is not None or above is None or above.supervising is None or self.pid is None:
+            return self.child
+        return above.supervising.record_of(self.pid)
 
     def status(self) -> str:
         """Return the status, as in a snapshot."""

@@ -60,9 +60,7 @@ def version() -> str:
 def page(path: str) -> Response:
     """Return the page, for an observer that is mounted at `path`."""
     html = files().get(PAGE, _NOT_BUILT.encode()).decode()
-    html = html.replace("{{assets}}", escape(f"{path}/assets/{version()}")).replace(
-        "{{socket}}", escape(f"{path}/socket")
-    )
+    html = html.replace("{{assets}}", escape(f"{path}/assets/{version()}"))
     headers = [("content-type", "text/html; charset=utf-8"), ("cache-control", "no-cache"), *_GUARDED]
     return Response(HTTPStatus.OK, html.encode(), headers)
 

@@ -15,7 +15,7 @@ from phxactor.observer._viewer import Viewer
 from phxactor.observer._window import Place, by_name, largest, rows_of, with_those_above
 from phxactor.runtime import Pid
 
-SORTS: Final = frozenset({"mailbox", "rate", "cpu", "name"})
+SORTS: Final = frozenset({"mailbox", "rate", "cpu", "name", "restarts"})
 ALL: Final = 50_000
 """Rows of a frozen view that keep their places, at most."""
 SLICE: Final = 500
@@ -47,6 +47,7 @@ class TreeRows:
         return {
             "total": total,
             "from": view.first,
+            "view": view.number,
             "matches": None if found is None else len(found),
             "rows": [self._row(*place) for place in rows],
         }
@@ -59,12 +60,16 @@ class TreeRows:
             return len(nodes), by_name(nodes, view)
         if view.sort == "mailbox":
             return len(nodes), largest(nodes, lambda node: len(node.pid.mailbox) if node.pid is not None else -1, view)
+        if view.sort == "restarts":
+            return len(nodes), largest(
+                nodes, lambda node: 0 if (record := node.record()) is None else record.restarts, view
+            )
         values = self.rates if view.sort == "rate" else self.cpu or {}
         return len(nodes), largest(nodes, lambda node: values.get(node.pid, 0.0), view)  # type: ignore[arg-type]
 
     def _arranged(self, viewer: Viewer, found: list[Node] | None) -> list[Place]:
         """Return all rows in the order that they had when the view was frozen."""
-        view = attrs.evolve(viewer.view, first=0, count=0)
+        view = attrs.evolve(viewer.view, first=0, count=0, number=0)
         if viewer.arranged is None or viewer.arranged_for != view:
             viewer.arranged = self._places(attrs.evolve(view, count=ALL), found)[1]
             viewer.arranged_for = view
@@ -87,18 +92,13 @@ class TreeRows:
         return viewer.found  # type: ignore[return-value]
 
     def _row(self, node: Node, depth: int, position: int, size: int, is_open: bool) -> tuple[object, ...]:  # noqa: FBT001
-        pid, above = node.pid, node.above
-        id_ = node.id()
-        supervisor = None if above is None else above.supervising
-        record = node.child
-        if record is None and supervisor is not None and pid is not None:
-            record = supervisor.record_of(pid)
+        pid, record = node.pid, node.record()
         return (
             node.key(),
             depth,
             node.relation,
             None if pid is None else pid.number,
-            named(id_, node.name),
+            named(node.id(), node.name),
             None if pid is None else optional(pid.label),
             "" if pid is None else text(pid.initial_call),
             node.status(),

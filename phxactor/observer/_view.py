@@ -33,6 +33,8 @@ class View:
     search: str = ""
     """In lower case; empty for all."""
     sort: str | None = None
+    number: int = 0
+    """The viewer's own number of this view, which its rows carry."""
     frozen: bool = False
     """Whether rows keep their places, whatever changes."""
     depth: int = 2
@@ -55,6 +57,7 @@ class View:
             count=_whole(given, "count", 60, COUNT),
             search=search.strip().lower(),
             sort=sort,
+            number=_whole(given, "view", 0, FAR),
             frozen=given.get("frozen") is True,
             depth=_whole(given, "depth", 2, DEPTH),
             open=_keys(given, "open"),

@@ -37,11 +37,13 @@ def test_everything_that_can_be_known() -> None:
         "sec_websocket_headers": [("sec-websocket-version", "13")],
         "auth_token": "tok",
         "cookies": {"a": "secret", "b": '{"bad":1}', "c": 'x"y'},
+        "request": made,
     }
 
 
 def test_what_is_not_there() -> None:
-    assert connect_info(request(host=None), ALL, None) == {
+    made = request(host=None)
+    assert connect_info(made, ALL, None) == {
         "peer_data": {"address": "192.0.2.7", "port": 50000},
         "uri": {"scheme": "http", "host": "", "port": 80, "path": "/", "query": ""},
         "user_agent": None,
@@ -50,6 +52,7 @@ def test_what_is_not_there() -> None:
         "sec_websocket_headers": [],
         "auth_token": None,
         "cookies": {},
+        "request": made,
     }
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import trio
+from trio.testing import MockClock
 
 from phxactor import Supervisor, spawn, whereis
 from phxactor.testing import assert_refused, connect
@@ -10,7 +11,7 @@ from tests.observer.pages import WITHIN, drawn, page, rows
 from tests.observer.trees import supervisor, worker
 
 
-async def test_a_window_of_the_tree_is_sent_once_a_second_while_it_changes() -> None:
+async def test_a_window_of_the_tree_is_sent_once_a_second_while_it_changes(autojump_clock: MockClock) -> None:
     async with page() as program:
         await Supervisor.start_link([worker("a"), supervisor("team", worker("b"), worker("c"))], name="top")
         tree = await program.open("tree")
@@ -34,7 +35,7 @@ async def test_a_window_of_the_tree_is_sent_once_a_second_while_it_changes() -> 
         assert more["total"] == seen["total"] + 1
 
 
-async def test_rows_are_opened_and_closed_by_their_keys() -> None:
+async def test_rows_are_opened_and_closed_by_their_keys(autojump_clock: MockClock) -> None:
     async with page() as program:
         await Supervisor.start_link([supervisor("team", worker("b"), worker("c"))], name="top")
         tree = await program.open("tree")
@@ -49,7 +50,7 @@ async def test_rows_are_opened_and_closed_by_their_keys() -> None:
         assert "    team" not in drawn(seen)
 
 
-async def test_a_search_shows_what_it_finds_and_what_is_above_that() -> None:
+async def test_a_search_shows_what_it_finds_and_what_is_above_that(autojump_clock: MockClock) -> None:
     async with page() as program:
         await Supervisor.start_link([supervisor("team", worker("b", label="Ada Lovelace"), worker("c"))], name="top")
         tree = await program.open("tree")
@@ -59,7 +60,7 @@ async def test_a_search_shows_what_it_finds_and_what_is_above_that() -> None:
         assert (await rows(tree, search="no such thing"))["total"] == 0
 
 
-async def test_a_sorted_tree_is_a_flat_list() -> None:
+async def test_a_sorted_tree_is_a_flat_list(autojump_clock: MockClock) -> None:
     async with page() as program:
         await Supervisor.start_link([worker("a", name="busy"), worker("b")], name="top")
         tree = await program.open("tree")
@@ -69,7 +70,7 @@ async def test_a_sorted_tree_is_a_flat_list() -> None:
         assert drawn(seen) == ["a (busy)", "b"]
 
 
-async def test_a_child_that_is_down_is_a_row() -> None:
+async def test_a_child_that_is_down_is_a_row(autojump_clock: MockClock) -> None:
     async with page() as program:
         top = (await Supervisor.start_link([worker("a"), worker("b"), worker("c")], name="top")).unwrap()
         await Supervisor.terminate_child(top, "b")
@@ -87,7 +88,7 @@ async def test_a_child_that_is_down_is_a_row() -> None:
         assert [row[7] for row in again["rows"][at + 1 : at + 4]] == ["waiting"] * 3
 
 
-async def test_rows_of_a_frozen_view_keep_their_places() -> None:
+async def test_rows_of_a_frozen_view_keep_their_places(autojump_clock: MockClock) -> None:
     async with page() as program:
         top = (await Supervisor.start_link([worker("a"), worker("b")], name="top")).unwrap()
         tree = await program.open("tree")
@@ -100,7 +101,7 @@ async def test_rows_of_a_frozen_view_keep_their_places() -> None:
         assert "    c" in drawn(await rows(tree))
 
 
-async def test_the_collector_runs_only_while_somebody_looks() -> None:
+async def test_the_collector_runs_only_while_somebody_looks(autojump_clock: MockClock) -> None:
     async with page() as program:
         assert whereis("endpoint.observer.collector") is None
         client = await program.connect()
@@ -118,7 +119,7 @@ async def test_the_collector_runs_only_while_somebody_looks() -> None:
         assert whereis("endpoint.observer.collector") is None
 
 
-async def test_a_viewer_who_says_nothing_for_a_quarter_of_an_hour_is_let_go() -> None:
+async def test_a_viewer_who_says_nothing_for_a_quarter_of_an_hour_is_let_go(autojump_clock: MockClock) -> None:
     async with page() as program:
         tree = await program.open("tree")
         await trio.sleep(14 * 60)
@@ -130,13 +131,13 @@ async def test_a_viewer_who_says_nothing_for_a_quarter_of_an_hour_is_let_go() ->
         await tree.assert_left()
 
 
-async def test_V1_only_local_hosts_are_let_in() -> None:
+async def test_V1_only_local_hosts_are_let_in(autojump_clock: MockClock) -> None:
     async with page() as program:
         await assert_refused(program.connect("evil.example"))
         await program.connect("127.0.0.1:4000")
 
 
-async def test_a_token_is_asked_for() -> None:
+async def test_a_token_is_asked_for(autojump_clock: MockClock) -> None:
     token = "a token of some length"
     async with page(token=token) as program:
         await assert_refused(program.connect())
@@ -144,7 +145,7 @@ async def test_a_token_is_asked_for() -> None:
         await program.connect(auth_token=token)
 
 
-async def test_the_program_says_who_may_look() -> None:
+async def test_the_program_says_who_may_look(autojump_clock: MockClock) -> None:
     async def authorize(request: object) -> bool:
         return "x-user" in str(request)
 
