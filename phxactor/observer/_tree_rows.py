@@ -13,6 +13,7 @@ from phxactor.observer._texts import optional, text
 from phxactor.observer._view import View
 from phxactor.observer._viewer import Viewer
 from phxactor.observer._window import Place, by_name, largest, rows_of, with_those_above
+from phxactor.otp import SupervisorProcess
 from phxactor.runtime import Pid
 
 SORTS: Final = frozenset({"mailbox", "rate", "cpu", "name", "restarts"})
@@ -129,4 +130,5 @@ def supervision(node: Node) -> tuple[str, int, int, int] | None:
     if process is None or node.pid is None or node.ended:
         return None
     intensity = process.intensity
-    return process.kind(), intensity.used(node.pid.runtime.now()), intensity.max_restarts, intensity.max_seconds
+    strategy = process.strategy if isinstance(process, SupervisorProcess) else "one_for_one"
+    return strategy, intensity.used(node.pid.runtime.now()), intensity.max_restarts, intensity.max_seconds

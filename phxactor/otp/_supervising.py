@@ -96,10 +96,6 @@ class SupervisingProcess(ServerProcess, Generic[F]):
         """Return the record of the child that a process is; None for any other process."""
         raise NotImplementedError
 
-    def kind(self) -> str:
-        """Return its strategy."""
-        return "one_for_one"
-
     def id_of(self, child: SupervisedChild) -> object:
         """Return the id by which it knows a child; None if it knows it by pid."""
         return child.spec.id

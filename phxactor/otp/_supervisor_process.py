@@ -68,10 +68,6 @@ class SupervisorProcess(SupervisingProcess[Supervise]):
         """Return the record of the child that a process is; None for any other process."""
         return self.pids.get(pid)
 
-    def kind(self) -> str:
-        """Return its strategy."""
-        return self.strategy
-
     # ------------------------------------------------------------------------------------------- life
 
     async def supervise(self, flags: Supervise) -> None:
