@@ -19,6 +19,9 @@ PIP := $(BIN)/python -m pip -qq --disable-pip-version-check --no-input
 # library (libatomic) that a bare Debian lacks.
 WITH_BIN := PATH="$(CURDIR)/$(BIN):$$PATH"
 
+# Python's bytecode is kept: the tests start hundreds of programs, and each would compile the package again.
+unexport PYTHONDONTWRITEBYTECODE
+
 # One stamp for each thing that gets installed, all of them gone with the environment they stand in.
 MADE := $(VENV)/.made-by-$(subst /,_,$(PYTHON))
 DEMO := $(VENV)/.demo

@@ -9,15 +9,14 @@ import os
 import shutil
 import signal
 import sys
-from collections.abc import Iterator
+from collections.abc import Generator
 from pathlib import Path
-from typing import NoReturn
 
 import pytest
 from hypothesis import settings
 from trio.testing import MockClock
 
-from tests.patience import PATIENCE
+from tests.hanging import Watch, watched
 
 # An example may take long on a machine that has other things to do: how long is measured in benchmarks, never here.
 settings.register_profile("phxactor", deadline=None)
@@ -63,22 +62,35 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
         pytest.skip("there is no chromium: as root on Debian `make test` installs it")
 
 
+@pytest.hookimpl(wrapper=True, specname="pytest_runtest_setup")
+def pytest_watch_setup() -> Generator[None]:
+    """Fail fixtures that hang."""
+    with watched(Watch()):
+        return (yield)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_call() -> Generator[None]:
+    """Fail a test that hangs."""
+    with watched(Watch()):
+        return (yield)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_teardown() -> Generator[None]:
+    """Fail the end of a test that hangs."""
+    with watched(Watch()):
+        return (yield)
+
+
 @pytest.fixture
-def still_clock() -> Iterator[MockClock]:
+def still_clock() -> MockClock:
     """A clock that stands still until the test calls `jump`, for tests of time-outs with real sockets.
 
     What a socket carries takes a time of its own, by which a clock that jumps when all tasks wait would be confused.
-    No time-out saves such a test from waiting for ever, so a signal does.
+    No time-out saves such a test from waiting for ever: it fails as one that hangs (`tests.hanging`).
     """
-
-    def give_up(*_: object) -> NoReturn:
-        raise TimeoutError(f"nothing has happened for {5 * PATIENCE:g} s, and the clock stands still")
-
-    before = signal.signal(signal.SIGALRM, give_up)
-    signal.alarm(int(5 * PATIENCE))
-    yield MockClock()
-    signal.alarm(0)
-    signal.signal(signal.SIGALRM, before)
+    return MockClock()
 
 
 @pytest.fixture
