@@ -10,11 +10,13 @@ from typing import Final
 
 from trio.lowlevel import checkpoint
 
+from phxactor.channels import reply
 from phxactor.observer._forest import Forest
 from phxactor.observer._hub import Hub
 from phxactor.observer._panels import Panels
-from phxactor.observer._viewer import Viewer
-from phxactor.otp import ChildSpec, Continue, GenServer, Stop
+from phxactor.observer._viewer import Find, Viewer
+from phxactor.observer._window import path_of
+from phxactor.otp import ChildSpec, Continue, GenServer, Ok, Stop
 from phxactor.runtime import NORMAL, Down, Monitor, Pid, monitor, own, self_pid, send_after
 
 INTERVAL: Final = 1.0
@@ -42,6 +44,7 @@ class Collector(GenServer):
         self.soon = False
         """Whether a frame for those who have asked is on its way."""
         self.forest.attach()
+        self.panels.start()
         own(self.pid, self.let_go)
         return Continue(None)
 
@@ -59,7 +62,7 @@ class Collector(GenServer):
     def let_go(self, _: Pid) -> None:
         """Follow nothing any more."""
         self.forest.detach()
-        self.panels.detach()
+        self.panels.stop()
 
     async def handle_info(self, message: object) -> Stop | None:
         """Take a new viewer, its wish, or its end; or send frames."""
@@ -72,6 +75,10 @@ class Collector(GenServer):
                 for viewer in [*self.viewers.values()]:
                     if viewer.asked:
                         await self.frame(viewer)
+            case Find():
+                pid = self.pid.runtime.processes.get(message.number)
+                node = None if pid is None else self.forest.nodes.get(pid)
+                reply(message.to, Ok({"path": [] if node is None else path_of(node)}))
             case Viewer():
                 if message.pid not in self.viewers:
                     self.watches[monitor(message.pid)] = message.pid
@@ -94,7 +101,11 @@ class Collector(GenServer):
             self.idle += INTERVAL
             if self.idle > LINGER:
                 return Stop(NORMAL)
-        await self.panels.second()
+        news = await self.panels.second()
+        for viewer in [*self.viewers.values()]:
+            for event, payload in news.get(viewer.kind, ()):
+                if not viewer.is_slow():
+                    viewer.push(event, payload)
         for viewer in [*self.viewers.values()]:
             await self.frame(viewer)
         return None

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final, final
 
+from phxactor.observer._history import History
+from phxactor.observer._log_groups import LogGroups
+from phxactor.observer._stories import Stories
 from phxactor.otp import DynamicSupervisor, Ok
 from phxactor.runtime import Pid, Runtime, own
 
 if TYPE_CHECKING:
-    from phxactor.observer._history import History
+    from phxactor.observer._settings import Settings
 
 VIEWERS: Final = 32
 """Maximum of connections that look at once."""
@@ -18,13 +21,20 @@ VIEWERS: Final = 32
 class Hub:
     """The state of one observer while its supervisor runs, in the supervisor's process dictionary."""
 
-    def __init__(self, endpoint: str) -> None:
+    def __init__(self, endpoint: str, settings: Settings, runtime: Runtime) -> None:
         """Make the hub of the endpoint with this name."""
         self.endpoint = endpoint
+        self.settings = settings
         self.viewers: set[Pid] = set()
         """The connections that look."""
-        self.history: History | None = None
-        """What the history's process has kept; None until it has started."""
+        self.history = History()
+        """What the history's process keeps; it stays when that process is started again."""
+        self.stories = Stories(runtime)
+        """The last crashes, as they spread."""
+        self.log = LogGroups(runtime, settings.redact)
+        """What went wrong, grouped."""
+        self.live: dict[str, float | None] = {}
+        """What is only known while somebody looks; empty while nobody does."""
 
     @staticmethod
     def name_of(endpoint: str) -> str:

@@ -1,4 +1,4 @@
-"""The panels that the collector fills: which data each viewer gets."""
+"""The panels that the collector fills: what is read for those who look, and which data each of them gets."""
 
 from __future__ import annotations
 
@@ -6,11 +6,16 @@ import time
 from collections import Counter
 from typing import Final, final
 
+from phxactor.observer._counting import Counting
+from phxactor.observer._cpu import Sampling
 from phxactor.observer._forest import Forest
 from phxactor.observer._hub import Hub
 from phxactor.observer._totals import total
 from phxactor.observer._tree_rows import TreeRows
 from phxactor.observer._viewer import Viewer
+
+NAMES: Final = ("tree", "sockets", "topics", "nodes", "charts", "log")
+"""The panels of the page."""
 
 
 @final
@@ -21,57 +26,72 @@ class Panels:
         """Collect nothing yet."""
         self.hub = hub
         self.forest = forest
-        self.viewed: Counter[str] = Counter()
+        self.viewers: Counter[str] = Counter()
         """Viewers by the kind of panel."""
+        runtime = forest.runtime
+        self.counting, self.sampling = Counting(runtime), Sampling(runtime)
         self.tree = TreeRows(forest)
         self.summary: dict[str, object] = {}
+        self.point: dict[str, object] = {}
+        self.counted = Counter(hub.history.counts)
+
+    def start(self) -> None:
+        """Count messages and take samples from now on."""
+        self.counting.start()
+        self.sampling.start()
+
+    def stop(self) -> None:
+        """Count nothing more."""
+        self.counting.stop()
+        self.sampling.stop()
+        self.hub.live = {}
 
     def joined(self, viewer: Viewer) -> None:
         """Collect what a new viewer looks at."""
-        self.viewed[kind_of(viewer)] += 1
+        self.viewers[viewer.kind] += 1
 
     def left(self, viewer: Viewer) -> None:
         """Stop collecting what nobody looks at any more."""
-        self.viewed[kind_of(viewer)] -= 1
+        self.viewers[viewer.kind] -= 1
 
-    def detach(self) -> None:
-        """Collect nothing more."""
-
-    async def second(self) -> None:
-        """Read what all viewers share, once a second."""
+    async def second(self) -> dict[str, list[tuple[str, object]]]:
+        """Read what all viewers share, once a second; return the news of each kind of panel: events and payloads."""
         self.forest.settle()
-        self.summary = self.summarise()
-
-    async def show(self, viewer: Viewer) -> None:
-        """Send a viewer its panel."""
-        match kind_of(viewer):
-            case "summary":
-                viewer.show("summary", self.summary)
-            case "tree":
-                viewer.show("rows", await self.tree.frame(viewer))
-
-    def summarise(self) -> dict[str, object]:
-        """Return the numbers at the head of the page."""
-        totals, history = total(self.forest.runtime, self.hub.endpoint), self.hub.history
-        counts = Counter() if history is None else history.counts
+        self.counting.second()
+        self.sampling.second()
+        self.tree.rates, self.tree.cpu = self.counting.rates, self.sampling.shares
+        p50, p99 = self.counting.take_durations()
+        self.hub.live = {"messages": self.counting.rate, "p50": p50, "p99": p99}
+        self.take()
         return {
-            "now": round(time.time(), 3),
-            "processes": totals.processes,
-            "messages": totals.messages,
-            "zombies": totals.zombies,
-            "connections": totals.connections,
-            "memory": totals.memory,
-            "lag": 0.0 if history is None else history.lag,
-            "crashes": counts["crashes"],
-            "restarts": counts["restarts"],
-            "joins": counts["joins"],
+            "summary": [("summary", self.summary)],
+            "charts": [("point", self.point)],
+            "tree": [("crash", story.payload()) for story in self.hub.stories.fresh()],
+            "log": [("group", group.payload()) for group in self.hub.log.fresh()],
         }
 
+    async def show(self, viewer: Viewer) -> None:
+        """Send a viewer the frame of its panel."""
+        if viewer.kind == "tree":
+            viewer.show("rows", await self.tree.frame(viewer))
 
-def kind_of(viewer: Viewer) -> str:
-    """Return the kind of panel: `process` for `process:7`."""
-    return viewer.panel.partition(":")[0]
-
-
-NAMES: Final = ("tree", "sockets", "topics", "nodes", "presence", "charts", "log")
-"""The panels of the page."""
+    def take(self) -> None:
+        """Take the numbers of this second."""
+        totals, history = total(self.forest.runtime, self.hub.endpoint), self.hub.history
+        before, self.counted = self.counted, Counter(history.counts)
+        now = round(time.time(), 3)
+        shared = {"processes": totals.processes, "connections": totals.connections, "memory": totals.memory}
+        lag = round(history.lag, 4)
+        self.summary = {
+            **shared,
+            **{name: self.counted[name] for name in ("crashes", "restarts", "joins")},
+            "now": now,
+            "messages": totals.messages,
+            "zombies": totals.zombies,
+            "lag": lag,
+        }
+        changes = {name: self.counted[name] - before[name] for name in ("crashes", "restarts", "joins")}
+        self.point = {
+            "at": now,
+            "values": {**shared, **changes, **self.hub.live, "waiting": totals.messages, "lag": lag},
+        }

@@ -12,12 +12,12 @@ from phxactor.endpoint import Mount
 from phxactor.http import Request, Response, Route, get
 from phxactor.observer import _page as page
 from phxactor.observer._guard import Authorize, Guard
-from phxactor.observer._process_page import Redact
 from phxactor.observer._render import tree
 from phxactor.observer._settings import Settings
 from phxactor.observer._snapshot import Snapshot, snapshot
 from phxactor.observer._socket import socket_of
 from phxactor.observer._supervisor import ObserverSupervisor
+from phxactor.observer._values import Redact
 from phxactor.transport import WebSocketOptions
 
 PATH: Final = "/observer"
@@ -76,7 +76,7 @@ def observer_routes(
                 max_frame_size=65536,
             ),
             None,
-            ObserverSupervisor.spec_of,
+            partial(ObserverSupervisor.spec_of, settings),
         ),
     ]
 

@@ -8,7 +8,7 @@ import attrs
 
 from phxactor import _checks as check
 from phxactor.observer._guard import Guard
-from phxactor.observer._process_page import Redact
+from phxactor.observer._values import Redact
 
 
 @final

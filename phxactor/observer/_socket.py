@@ -7,13 +7,15 @@ from typing import Any, Final
 
 from phxactor.observer._hub import Hub
 from phxactor.observer._settings import Settings
-from phxactor.observer._tree_panel import SummaryPanel, TreePanel
+from phxactor.observer._tree_panel import ChartsPanel, LogPanel, SummaryPanel, TreePanel
 from phxactor.otp import Error, set_label
 from phxactor.socket import Route, Socket, channel
 
 _PANELS: Final = {
     "observer:summary": SummaryPanel,
     "observer:tree": TreePanel,
+    "observer:charts": ChartsPanel,
+    "observer:log": LogPanel,
 }
 
 

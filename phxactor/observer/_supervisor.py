@@ -1,15 +1,16 @@
 """The processes of an observer.
 
 observer         Supervisor, the last child of the endpoint; its process dictionary holds the Hub
-├─ history       keeps totals, always
+├─ history       keeps totals, crashes and the log, always
 └─ collectors    DynamicSupervisor
    └─ collector  reads what is looked at, for all viewers; only while somebody looks
 """
 
 from __future__ import annotations
 
-from phxactor.observer._history import HistoryKeeper
 from phxactor.observer._hub import Hub
+from phxactor.observer._keeper import HistoryKeeper
+from phxactor.observer._settings import Settings
 from phxactor.otp import ChildSpec, DynamicSupervisor, Supervise, Supervisor
 from phxactor.runtime import self_pid
 
@@ -17,10 +18,10 @@ from phxactor.runtime import self_pid
 class ObserverSupervisor(Supervisor):
     """The supervisor of an observer's processes."""
 
-    async def init(self, endpoint: str) -> Supervise:
+    async def init(self, settings: Settings, endpoint: str) -> Supervise:
         """Put the hub into the process dictionary, and return the children."""
-        hub = Hub(endpoint)
         pid = self_pid()
+        hub = Hub(endpoint, settings, pid.runtime)
         pid.dictionary = {**(pid.dictionary or {}), Hub: hub}
         collectors = ChildSpec(
             id="collectors",
@@ -31,7 +32,7 @@ class ObserverSupervisor(Supervisor):
         return Supervise([history, collectors])
 
     @staticmethod
-    def spec_of(endpoint: str) -> ChildSpec:
+    def spec_of(settings: Settings, endpoint: str) -> ChildSpec:
         """Return the specification of the observer of an endpoint."""
-        start = (ObserverSupervisor.start_link, (endpoint,), {"name": Hub.name_of(endpoint)})
+        start = (ObserverSupervisor.start_link, (settings, endpoint), {"name": Hub.name_of(endpoint)})
         return ChildSpec(id="observer", start=start, type="supervisor")

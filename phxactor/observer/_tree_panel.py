@@ -1,4 +1,4 @@
-"""The panels of numbers and of the tree."""
+"""The panels of numbers, of the tree, of charts and of the log."""
 
 from __future__ import annotations
 
@@ -11,11 +11,13 @@ from typing import ClassVar
 import phxactor
 from phxactor.channels import HandleResult, Payload, on
 from phxactor.cluster import LocalNode
+from phxactor.observer._history import STEP
 from phxactor.observer._panel import Panel
 from phxactor.observer._panels import NAMES
 from phxactor.observer._texts import text
 from phxactor.observer._tree_rows import SORTS
-from phxactor.otp import Error, Ok
+from phxactor.observer._viewer import Find
+from phxactor.otp import Error, NoReply, Ok
 from phxactor.runtime import self_pid
 
 
@@ -32,7 +34,7 @@ class SummaryPanel(Panel):
             "python": platform.python_version(),
             "version": phxactor.__version__,
             "pid": os.getpid(),
-            "started": time.time() if history is None else history.started,
+            "started": history.started,
             "now": time.time(),
             "actions": self.settings.actions,
             "interval": 1.0,
@@ -47,11 +49,40 @@ class TreePanel(Panel):
 
     async def first(self) -> dict[str, object]:
         """Return the crashes of late."""
-        return {"crashes": []}
+        return {"crashes": [story.payload() for story in self.hub.stories.kept]}
 
     @on("find")
     async def find(self, payload: Payload) -> HandleResult:
-        """Return the keys of the rows from the root to a process."""
-        self.ask()
+        """Return the keys of the rows from the root to a process; the collector knows them."""
         number = payload.get("number") if isinstance(payload, dict) else None
-        return Ok({"path": []}) if isinstance(number, int) else Error({"reason": "find takes the number of a process"})
+        if not isinstance(number, int):
+            return Error({"reason": "find takes the number of a process"})
+        self.heard = self_pid().runtime.now()
+        if self.collector is None or self.socket.ref is None:
+            return Ok({"path": []})
+        self.collector.send(Find(self.socket_ref(), number))
+        return NoReply()
+
+
+class ChartsPanel(Panel):
+    """`observer:charts`: the totals of the last hour, and a point each second."""
+
+    async def first(self) -> dict[str, object]:
+        """Return the last hour."""
+        history = self.hub.history
+        return {"step": STEP, "started": history.started, "series": history.series(), "from": history.first()}
+
+
+class LogPanel(Panel):
+    """`observer:log`: what went wrong, grouped."""
+
+    async def first(self) -> dict[str, object]:
+        """Return all groups, the newest first."""
+        return {"groups": [group.payload() for group in reversed(self.hub.log.groups.values())]}
+
+    @on("more")
+    async def more(self, payload: Payload) -> HandleResult:
+        """Return a group with its whole text."""
+        self.heard = self_pid().runtime.now()
+        group = self.hub.log.find(payload.get("id") if isinstance(payload, dict) else None)
+        return Error({"reason": "there is no such group any more"}) if group is None else Ok(group.payload(whole=True))

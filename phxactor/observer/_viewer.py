@@ -4,11 +4,23 @@ from __future__ import annotations
 
 from typing import final
 
+import attrs
+
+from phxactor.channels import SocketRef
 from phxactor.observer._view import View
 from phxactor.observer._window import Place
 from phxactor.runtime import Pid
 from phxactor.socket import Socket
 from phxactor.transport import waiting_output
+
+
+@final
+@attrs.frozen
+class Find:
+    """A viewer asks where in the tree a process is."""
+
+    to: SocketRef
+    number: int
 
 
 @final
@@ -21,11 +33,13 @@ class Viewer:
         "asked",
         "found",
         "found_for",
+        "kind",
         "looked",
         "panel",
         "pid",
         "sent",
         "socket",
+        "subject",
         "view",
     )
 
@@ -35,6 +49,8 @@ class Viewer:
         self.socket = socket
         self.panel = panel
         """The name of the panel: the topic without `observer:`."""
+        self.kind, _, self.subject = panel.partition(":")
+        """The kind of panel, `process` for `process:7`, and what it is about."""
         self.view = View()
         self.asked = True
         """Whether it has asked for something that it was not sent yet."""
