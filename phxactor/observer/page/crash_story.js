@@ -95,7 +95,7 @@ export const CrashStory = ({ story, nameOf, onStep, onFind, onClose }) => {
         <button type="button" class="accent" onClick=${play}>${playing ? "Pause" : "Slow motion"}</button>
         <button type="button" aria-label="Step back" disabled=${at === 0} onClick=${() => stop(at - 1)}>‹</button>
         <button type="button" aria-label="Step on" disabled=${at === steps.length - 1} onClick=${() => stop(at + 1)}>›</button>
-        <button type="button" onClick=${() => onFind(story.root)}>Show in the tree</button>
+        <button type="button" onClick=${() => onFind(...new Set([story.root, ...steps.map((step) => step[2]), ...steps.map((step) => step[4]).filter(Boolean)]))}>Show in the tree</button>
         <button type="button" aria-label="Close the story" onClick=${onClose}>✕</button>
       </header>
       <input type="range" min="0" max=${steps.length - 1} value=${at} aria-label="Step of the story"

@@ -56,7 +56,7 @@ const Figures = ({ shown, push }) => {
     </dl>`;
 };
 
-export const Process = ({ number, children }) => {
+export const Process = ({ number }) => {
   const [shown, setShown] = useState(null);
   const [lines, trace, forget] = useTraced();
   const box = useRef(null);
@@ -83,7 +83,7 @@ export const Process = ({ number, children }) => {
         <h2>${name}<span class="pid">${number}</span></h2>
         ${keep && html`<p class="dim">${keep.supervision && html`<${Strategy} supervision=${keep.supervision} /> `}${[keep.name && keep.label, keep.call !== name && keep.call].filter(Boolean).join(" · ")}</p>`}
       </header>
-      ${children}
+      ${keep && html`<p><a href=${address({ panel: "tree", search: null, sort: null, topic: null, group: null, find: String(number) })}>Show in the tree</a></p>`}
       ${!keep && html`<p class="dim">${topic.problem ? `Not there: ${topic.problem}.` : "Asking …"}</p>`}
       ${keep && html`
         ${keep.ended && html`<p class="ended">Ended: <code>${keep.ended}</code></p>`}

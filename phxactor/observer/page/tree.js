@@ -6,6 +6,7 @@ import { title } from "./format.js";
 import { Grid } from "./grid.js";
 import { html } from "./html.js";
 import { announce } from "./live_region.js";
+import { note } from "./note.js";
 import { useReading } from "./reading.js";
 import { go, route } from "./route.js";
 import { useRows } from "./rows.js";
@@ -22,7 +23,7 @@ const without = (list, key) => list.filter((one) => one !== key);
 const added = (list, ...keys) => [...list.filter((one) => !keys.includes(one)), ...keys].slice(-MOST);
 
 export const Tree = () => {
-  const { process, sort = null } = useStore(route);
+  const { process, sort = null, find: wanted } = useStore(route);
   const search = useSearch();
   const [shape, setShape] = useState({ open: [], closed: [], depth: DEPTH });
   const [hold, setHold] = useState(false);
@@ -55,7 +56,8 @@ export const Tree = () => {
   };
   const pressed = (event, values, index, move) => {
     const row = rowOf(values);
-    if (event.key === "ArrowRight" && row.children > 0) {
+    if (event.key === "Escape" && process) go({ process: null });
+    else if (event.key === "ArrowRight" && row.children > 0) {
       if (!isOpen(row)) toggle(row);
       else if (row.opened) move(index + 1);
     } else if (event.key === "ArrowLeft" && row.opened && row.children > 0) toggle(row);
@@ -68,14 +70,24 @@ export const Tree = () => {
     } else return false;
     return true;
   };
-  const find = async (number) => {
-    const { path } = await model.push("find", { number });
-    if (!path.length) return;
-    go({ sort: null, search: "" }, { replace: true });
-    setShape(({ open, closed, depth }) => ({ depth, open: added(open, ...path.slice(0, -1)),
-      closed: closed.filter((key) => !path.includes(key)) }));
-    setCursor({ index: cursor.index, key: path.at(-1) });
+  // Opens the tree down to the first of these processes that there is, and goes there.
+  const find = async (...numbers) => {
+    go({ sort: null, search: null, find: null }, { replace: true });
+    for (const number of numbers) {
+      const { path } = await model.push("find", { number });
+      if (!path.length) continue;
+      setShape(({ open, closed, depth }) => ({ depth, open: added(open, ...path.slice(0, -1)),
+        closed: closed.filter((key) => !path.includes(key)) }));
+      await new Promise((resolve) => setTimeout(resolve, 400)); // until the view has told of it
+      const { index } = await model.push("find", { number });
+      if (Number.isInteger(index)) setCursor({ index, key: path.at(-1), reveal: true });
+      return;
+    }
+    note("It is not in the tree any more.");
   };
+  useEffect(() => {
+    if (wanted && model.joined) find(Number(wanted)).catch(({ message }) => note(message, true));
+  }, [wanted, model.joined]);
 
   const nameOf = (number) => {
     const values = model.rows.find((row) => row[3] === number);

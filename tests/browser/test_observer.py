@@ -1,0 +1,142 @@
+"""The observer's page in a real browser, over a program of 10,000 processes that crash and start again meanwhile."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+import pytest
+from playwright.sync_api import Browser, Page, expect
+
+from tests.browser.observing import (
+    AXE,
+    PHONE,
+    ROOMS,
+    axe_source,
+    free_port,
+    inspector,
+    looking,
+    row,
+    rows,
+    serious,
+    show,
+    table,
+    watched,
+)
+from tests.demos.program import Program
+
+pytestmark = [pytest.mark.browser, pytest.mark.socket, pytest.mark.slow]
+
+LONG_TASK = 200
+"""Milliseconds for which nothing may hold the page while one scrolls."""
+
+
+@pytest.fixture(scope="module")
+def program() -> Iterator[Program]:
+    with watched(free_port()) as program:
+        yield program
+
+
+@pytest.fixture
+def page(browser: Browser, program: Program, complaints: list[str]) -> Iterator[Page]:
+    with looking(browser, program, complaints) as page:
+        yield page
+
+
+def test_the_tree_opens_is_searched_and_walked_by_keys(page: Page) -> None:
+    show(page)
+    expect(page.locator(".totals")).to_contain_text(re.compile(r"Processes10,\d{3}"))
+    expect(row(page, "Halls")).to_have_attribute("aria-expanded", "false")
+    expect(row(page, "Kitchen")).to_contain_text("rest_for_one")
+    expect(row(page, "Kitchen")).to_contain_text(re.compile(r"\d+/30 in 60 s"))
+    row(page, "Halls").locator(".twist").click()
+    expect(row(page, "Hall 9")).to_have_attribute("aria-level", "4")
+    row(page, "Clients").locator(".twist").click()
+    expect(row(page, "bell")).to_contain_text("down")
+
+    table(page).focus()
+    page.keyboard.press("Home")
+    page.keyboard.press("ArrowDown")
+    expect(page.locator(".row.cursor b")).to_have_text("root")
+    assert table(page).get_attribute("aria-activedescendant") == page.locator(".row.cursor").get_attribute("id")
+    page.keyboard.press("ArrowLeft")
+    expect(row(page, "Halls")).to_have_count(0)
+    page.keyboard.press("ArrowRight")
+    expect(row(page, "Guests")).to_be_visible()
+    page.keyboard.press("ArrowRight")
+    expect(page.locator(".row.cursor b")).to_have_text("Guests")
+
+    page.keyboard.press("/")
+    page.keyboard.type("room:7777")
+    expect(row(page, "room:7777")).to_have_count(1)
+    expect(row(page, "Hall 7")).to_have_count(1)
+    assert "search=room" in page.url
+    expect(page.locator(".toolbar .count")).to_have_text(re.compile(r"^1 match"))
+    page.get_by_role("searchbox").fill("no such thing")
+    expect(page.get_by_text("Nothing has that in its name.")).to_be_visible()
+
+
+def test_ten_thousand_rows_scroll_without_a_stall(page: Page) -> None:
+    show(page)
+    page.get_by_role("button", name="Open all").click()
+    expect(page.locator(".toolbar .count")).to_have_text(re.compile(r"1\d,\d{3} rows"))
+    held = page.evaluate(
+        """async () => {
+            const tasks = [];
+            const observer = new PerformanceObserver((list) => {
+                for (const one of list.getEntries()) tasks.push(one.duration);
+            });
+            observer.observe({ type: "longtask" });
+            const grid = document.querySelector(".grid");
+            for (let step = 0; step < 120; step += 1) {
+                grid.scrollTop += 700;
+                await new Promise(requestAnimationFrame);
+            }
+            observer.disconnect();
+            return [Math.max(0, ...tasks), document.querySelectorAll("*").length];
+        }"""
+    )
+    assert held[0] <= LONG_TASK
+    assert held[1] < 3000, "only the rows that are seen are in the document"
+    expect(rows(page).nth(10)).to_be_visible()
+    table(page).focus()
+    page.keyboard.press("End")
+    expect(page.locator(".row.cursor:not(.unknown)")).to_be_visible()
+    assert int(page.locator(".row.cursor").get_attribute("aria-rowindex") or 0) > ROOMS
+
+
+@pytest.mark.skipif(not AXE.is_file(), reason="axe-core has not been fetched: `make page` does that")
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_axe_finds_nothing_serious(browser: Browser, program: Program, complaints: list[str], scheme: str) -> None:
+    axe = axe_source()
+    with looking(browser, program, complaints, scheme=scheme, bypass_csp=True) as page:  # type: ignore[arg-type]
+        show(page)
+        number = row(page, "Clerk").locator(".pid").inner_text()
+        for fragment in (
+            "/tree",
+            f"/tree?process={number}",
+            "/sockets",
+            "/topics?topic=chat:0",
+            "/nodes",
+            "/charts",
+            "/log",
+        ):
+            show(page, fragment)
+            assert serious(page, axe) == [], fragment
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_it_fits_on_a_phone(browser: Browser, program: Program, complaints: list[str], scheme: str) -> None:
+    with looking(browser, program, complaints, PHONE, scheme, has_touch=True) as page:  # type: ignore[arg-type]
+        for panel in ("tree", "sockets", "topics", "nodes", "charts", "log"):
+            show(page, f"/{panel}")
+            assert page.evaluate("document.scrollingElement.scrollWidth") <= PHONE[0], panel
+            expect(page.get_by_role("navigation")).to_be_in_viewport()
+        show(page)
+        row(page, "Clerk").tap()
+        expect(inspector(page).get_by_role("heading", level=2)).to_be_in_viewport()
+        box = inspector(page).bounding_box()
+        assert box is not None
+        assert box["width"] == PHONE[0]
+        inspector(page).get_by_role("button", name="Close").tap()
+        expect(inspector(page)).to_have_count(0)
