@@ -21,9 +21,10 @@ from phxactor.otp import Error, Ok
 from phxactor.runtime import Pid, own, self_pid
 
 AT_ONCE: Final = 64
-"""Connections that the listener accepts in one pass of the scheduler."""
+"""Connections that the listener accepts in one pass of the scheduler, at most."""
 AT_ONCE_SHARED: Final = 4
-"""The same for a socket that other workers accept from too: the rest of a burst is theirs."""
+"""The same for a socket that other workers accept from too, or more if that does not put it ahead of them: the rest of
+a burst is theirs."""
 HOLD: Final = 0.003
 """Seconds for which a worker that is ahead of another one leaves new connections to it."""
 PAUSE: Final = 0.1
@@ -112,12 +113,14 @@ async def _accept(where: Address, sock: socket.socket, start: Start, share: Shar
         events.listening.emit(url=str(where))
     at_once = AT_ONCE
     if share is not None:
-        at_once = AT_ONCE_SHARED
         share.beat()
     while True:
         await trio.lowlevel.wait_readable(sock)
-        if share is not None and share.is_ahead():
-            await trio.sleep(HOLD)
+        if share is not None:
+            room = share.room()
+            if room < 0:
+                await trio.sleep(HOLD)
+            at_once = max(AT_ONCE_SHARED, min(room, AT_ONCE))
         for _ in range(at_once):
             try:
                 accepted, address = sock.accept()

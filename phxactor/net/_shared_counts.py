@@ -22,6 +22,8 @@ SILENT: Final = 3
 MARGIN: Final = 2
 """Connections by which a worker may be ahead of another before it holds back; one in `PART` in addition."""
 PART: Final = 16
+ALONE: Final = 2**31
+"""What a worker may take while no other accepts: as many as come."""
 _TRIES: Final = 200
 """Attempts to get the lock. Its holder has it for two numbers only, unless the holder was stopped in that moment."""
 
@@ -68,17 +70,13 @@ class SharedCounts:
         """Return the number of connections of all workers to one endpoint."""
         return sum(self._cells[column::COLUMNS])
 
-    def fewest(self, column: int) -> int | None:
-        """Return the smallest number that a worker has which accepts connections; None if none does."""
-        since = _now() - SILENT
-        return min(
-            (
-                count
-                for heard, count in zip(self._cells[::COLUMNS], self._cells[column::COLUMNS], strict=True)
-                if heard > since
-            ),
-            default=None,
-        )
+    def fewest_of_others(self, slot: int, column: int) -> int | None:
+        """Return the smallest number that another worker has which accepts connections; None if no other does."""
+        cells, own, since, fewest = self._cells, slot * COLUMNS, _now() - SILENT, None
+        for start in range(0, len(cells), COLUMNS):
+            if cells[start] > since and start != own and (fewest is None or cells[start + column] < fewest):
+                fewest = cells[start + column]
+        return fewest
 
     def enter(self, slot: int, column: int, limit: int) -> bool:
         """Count one more connection of a worker, unless the sum of the column has reached `limit`."""
@@ -150,11 +148,14 @@ class Share:
         self._counts.beat(self._slot)
         self.note()
 
-    def is_ahead(self) -> bool:
-        """Say whether another worker has clearly fewer connections, so that the next ones should be its own."""
+    def room(self) -> int:
+        """Return how many connections this worker may take until it is ahead of another one; `ALONE` if there is none.
+
+        If it is negative, the next ones should be the other's.
+        """
         count = self.note()
-        fewest = self._counts.fewest(self._column)
-        return fewest is not None and count > fewest + MARGIN + fewest // PART
+        fewest = self._counts.fewest_of_others(self._slot, self._column)
+        return ALONE if fewest is None else fewest + MARGIN + fewest // PART - count
 
 
 def _now() -> int:

@@ -74,19 +74,19 @@ def test_a_worker_that_is_ahead_of_another_that_accepts_holds_back(
     one.own_count, two.own_count = (lambda: held[0]), (lambda: held[1])
     held[0] = 50
     one.beat()
-    assert not one.is_ahead()  # nobody else accepts
+    assert one.room() == module.ALONE
     two.beat()
-    assert one.is_ahead()
+    assert one.room() == module.MARGIN - 50
     held[1] = 48
     two.note()
-    assert not one.is_ahead()  # within the margin
-    assert not two.is_ahead()
+    assert one.room() == 48 + module.MARGIN + 3 - 50  # within the margin
+    assert two.room() == 50 + module.MARGIN + 3 - 48
     held[1] = 0
     two.note()
     now += 4
     one.beat()
-    assert not one.is_ahead()  # the other one is silent: it hangs
+    assert one.room() == module.ALONE  # the other one is silent: it hangs
     two.beat()
-    assert one.is_ahead()
+    assert one.room() < 0
     two.rest()
-    assert not one.is_ahead()  # it drains
+    assert one.room() == module.ALONE  # it drains
