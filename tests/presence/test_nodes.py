@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from random import Random
 from typing import Any
 
-import pytest
 import trio
 
 from phxactor import KILL, Broadcast, Pid, Presence, PubSub, receive, self_pid
@@ -14,7 +12,6 @@ from phxactor.otp import Child, Supervisor
 from phxactor.presence import Grouped
 from phxactor.presence import _replication as replication
 from phxactor.testing import Nodes, SimulatedNode, cluster, settle
-from tests.presence.rooms import apply
 
 
 class Here(Presence, pubsub=PubSub("news")):
@@ -326,58 +323,3 @@ async def test_PR80a_PR133_a_leave_is_one_message_and_quiet_is_a_beat_each_fifte
         await trio.sleep(10 * replication.BEAT)
         later = [node.local.statistics().carriers["simulated"].sent for node in nodes]
         assert [one - other for one, other in zip(later, now, strict=True)] == [10, 10, 10]
-
-
-async def settled(nodes: Nodes) -> None:
-    """End all trouble, and wait for ten seconds."""
-    for node in nodes:
-        node.go_on()
-    nodes.network.heal()
-    nodes.network.loss = 0.0
-    await trio.sleep(10)
-
-
-async def trouble(nodes: Nodes, random: Random, steps: int) -> None:
-    """Have people come and go while nodes are cut off, frozen and killed; then compare lists with the truth."""
-    living: dict[str, tuple[SimulatedNode, Pid]] = {}
-    watchers = {node.name: Watcher(node) for node in nodes}
-    for step in range(steps):
-        node = random.choice(list(nodes))
-        match random.choice(["join", "join", "leave", "cut", "heal", "kill", "freeze", "thaw", "wait"]):
-            case "join" if node.runs and not node.is_stopped:
-                key = f"k{step}"
-                living[key] = node, await member(node, key)
-            case "leave" if mobile := [key for key, (where, _) in living.items() if not where.is_stopped]:
-                where, pid = living.pop(random.choice(mobile))
-                where.runtime.exit(pid, KILL)
-            case "cut":
-                nodes.network.cut(*random.sample("abc", 2))
-            case "heal":
-                nodes.network.heal()
-            case "freeze":
-                await node.stop()
-            case "thaw":
-                node.go_on()
-            case "kill" if step % 5 == 0:
-                await node.kill(silent=random.random() < 0.5)
-                living = {key: held for key, held in living.items() if held[0] is not node}
-                await nodes.restart(node)
-                watchers[node.name] = Watcher(node)
-            case _:
-                await trio.sleep(random.choice([0.1, 1.0, 4.0, 20.0]) * random.random())
-    await settled(nodes)
-    assert await everywhere(nodes) == sorted(living)
-    for node in nodes:
-        folded = watchers[node.name].first
-        for diff in watchers[node.name].diffs:
-            apply(folded, diff)
-        assert folded == await node.run(here)
-
-
-@pytest.mark.parametrize("seed", range(6))
-async def test_PR109_PR123_PR124_PR125_PR127_lists_are_equal_soon_after_any_trouble(
-    autojump_clock: trio.abc.Clock, seed: int
-) -> None:
-    random = Random(seed)  # noqa: S311 - no secret is drawn
-    async with cluster(3, children=children, delay=0.02, loss=0.2, uneven=True, seed=seed) as nodes:
-        await trouble(nodes, random, steps=60)

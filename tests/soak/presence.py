@@ -1,8 +1,8 @@
-"""Rounds of Presence on simulated nodes under drawn trouble: `python -m tests.soak.presence [ROUNDS] [FIRST]`.
+"""Stories of Presence on simulated nodes: `python -m tests.soak.presence [ROUNDS] [FIRST]`.
 
-Each round is a number, which draws who comes and goes, what is cut, frozen, killed and lost, and the order of steps. At
-its end all lists are compared with who is there in truth, and with the diffs that each node has told. A round that
-fails is printed with its number, and the exit code is 1.
+Each round is a number, which draws who comes and goes, what is cut, frozen, killed, lost and doubled, the jumps of
+clocks, and the order of steps. What must hold is what tests/presence/story.py says. A round that fails is printed with
+its number and as few steps as fail, and the exit code is 1.
 """
 
 from __future__ import annotations
@@ -10,26 +10,30 @@ from __future__ import annotations
 import logging
 import sys
 import traceback
+from collections.abc import Sequence
+from functools import partial
 from random import Random
 
-from phxactor.testing import cluster
 from phxactor.testing.schedule import Schedule
-from tests.presence.test_nodes import children, trouble
+from tests.presence.story import Step, drawn, shortest, tell
+
+MOST = 80
+"""Steps of a round, at most: those with small numbers have few."""
 
 
-def play(number: int) -> None:
-    """Play one round."""
+def round_of(number: int) -> tuple[list[Step], bool]:
+    """Return the steps of a round, and whether its messages take uneven times."""
     random = Random(number)  # noqa: S311 - no secret
-    schedule = Schedule(number)
-    loss, uneven = random.choice([0.0, 0.1, 0.3]), random.random() < 0.5
+    return drawn(random, 1 + number % MOST), random.random() < 0.5
 
-    async def main() -> None:
-        async with cluster(
-            3, children=children, delay=0.02, loss=loss, uneven=uneven, seed=number, schedule=schedule
-        ) as nodes:
-            await trouble(nodes, random, steps=random.randrange(80))
 
-    schedule.run(main)
+def fails(number: int, steps: Sequence[Step], *, uneven: bool) -> bool:
+    """Say whether a round fails with these steps."""
+    try:
+        tell(steps, Schedule(number), uneven=uneven)
+    except Exception:  # noqa: BLE001 - whatever it is
+        return True
+    return False
 
 
 def main(rounds: int, first: int) -> int:
@@ -37,12 +41,14 @@ def main(rounds: int, first: int) -> int:
     logging.disable()
     failed = 0
     for number in range(first, first + rounds):
+        steps, uneven = round_of(number)
         try:
-            play(number)
-        except Exception:  # noqa: BLE001 - whatever it is, the next round is played
+            tell(steps, Schedule(number), uneven=uneven)
+        except Exception as error:  # noqa: BLE001 - whatever it is, the next round is played
             failed += 1
-            print(f"round {number} failed")  # noqa: T201 - it is the report
-            traceback.print_exc()
+            print("".join(traceback.format_exception_only(error)).partition("\n")[0])  # noqa: T201
+            few = shortest(steps, partial(fails, number, uneven=uneven))
+            print(f"round {number} failed, uneven={uneven}:", *few, sep="\n    ")  # noqa: T201 - it is the report
     print(f"{rounds} rounds of presence, {failed} failed")  # noqa: T201
     return min(failed, 1)
 
