@@ -72,9 +72,8 @@ class Collector(GenServer):
                 return await self.tick()
             case "soon":
                 self.soon = False
-                for viewer in [*self.viewers.values()]:
-                    if viewer.asked:
-                        await self.frame(viewer)
+                for viewer in [viewer for viewer in self.viewers.values() if viewer.asked and not viewer.is_slow()]:
+                    await self.frame(viewer)
             case Find():
                 pid = self.pid.runtime.processes.get(message.number)
                 node = None if pid is None else self.forest.nodes.get(pid)
@@ -102,18 +101,19 @@ class Collector(GenServer):
             if self.idle > LINGER:
                 return Stop(NORMAL)
         news = await self.panels.second()
-        for viewer in [*self.viewers.values()]:
+        # Before the first push: the panels of a page share its transport, where each push waits for a moment.
+        ready = [viewer for viewer in self.viewers.values() if not viewer.is_slow()]
+        for viewer in ready:
             for event, payload in news.get(viewer.kind, ()):
-                if not viewer.is_slow():
-                    viewer.push(event, payload)
-        for viewer in [*self.viewers.values()]:
+                viewer.push(event, payload)
+        for viewer in ready:
             await self.frame(viewer)
         return None
 
     async def frame(self, viewer: Viewer) -> None:
         """Send what a viewer looks at; others run before it."""
         await checkpoint()
-        if viewer.pid in self.viewers and not viewer.is_slow():
+        if viewer.pid in self.viewers:
             viewer.asked = False
             viewer.looked = self.pid.runtime.now()
             await self.panels.show(viewer)

@@ -75,7 +75,7 @@ class Viewer:
         self.socket.push(event, payload)
 
     def show(self, event: str, payload: object) -> None:
-        """Send a frame, unless the page has it already or is slow."""
-        if payload != self.sent and not self.is_slow():
+        """Send a frame, unless the page has it already."""
+        if payload != self.sent:
             self.sent = payload
             self.push(event, payload)
