@@ -75,7 +75,7 @@ from phxactor.runtime._timers import Timer, Timers
 from phxactor.runtime._tls_streams import forget_handshake
 from phxactor.runtime._tracebacks import forget_frames, without_our_frame
 from phxactor.runtime._trio_internals import private, unknown
-from phxactor.runtime._waiting import Waiter
+from phxactor.runtime._waiting import NOTHING, Waiter
 from phxactor.runtime._watchdog import STUCK_AFTER
 
 __all__ = [
@@ -84,6 +84,7 @@ __all__ = [
     "KILLED",
     "NOPROC",
     "NORMAL",
+    "NOTHING",
     "SHUTDOWN",
     "STOP_TIMEOUT",
     "STUCK_AFTER",

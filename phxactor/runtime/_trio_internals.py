@@ -7,7 +7,7 @@ all tests have passed. `pyproject.toml` allows exactly these versions, and must 
     runtime: generators, left_open, process     the stack of cancel scopes and nurseries of a task
     runtime: tls_streams                        the handshake of a TLS stream
     runtime: runtime                            whether another loop hosts the trio run
-    testing: schedule_steps                     the order in which tasks run
+    testing: exploration                        the order in which tasks run
     testing: origins                            the files of trio's scheduler, in a stack of frames
 """
 

@@ -23,7 +23,7 @@ from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from functools import wraps
 from inspect import isawaitable
-from typing import Any, Final, TypeAlias
+from typing import Any, ClassVar, Final, TypeAlias
 
 from hypothesis import stateful
 from hypothesis import strategies as st
@@ -32,7 +32,7 @@ from hypothesis.strategies import SearchStrategy
 
 from phxactor.runtime import Exit, Runtime
 from phxactor.testing._machine_guest import Guest
-from phxactor.testing.schedule import Schedule, Stuck
+from phxactor.testing.schedule import Schedule
 
 Method: TypeAlias = Callable[..., Any]
 DELAYS: Final = st.lists(st.tuples(st.integers(0, 9), st.integers(1, 3)), max_size=12)
@@ -83,11 +83,13 @@ class ProcessMachine(RuleBasedStateMachine):
     """
 
     runtime: Runtime
+    timeouts: ClassVar[float] = 0.0
+    """Seconds up to which a deadline may pass while others could run; 0: time passes only when all processes wait."""
 
     def __init__(self) -> None:
         """Prepare; the runtime is opened for the first rule."""
         super().__init__()
-        self.schedule = Schedule()
+        self.schedule = Schedule(timeouts=self.timeouts)
         self._guest: Guest | None = None
         self._failed = False
         self._within = False
@@ -138,7 +140,7 @@ class ProcessMachine(RuleBasedStateMachine):
 
     def _do(self, guest: Guest, job: Callable[[], Any]) -> object:
         async def watched() -> object:
-            with Stuck().watched():
+            with self.schedule.steps.watched():
                 return await job()
             raise AssertionError
 

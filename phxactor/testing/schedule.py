@@ -1,46 +1,51 @@
 """Schedules: a reproducible order in which the ready tasks run, one step at a time.
 
     Schedule()                  first come, first served
-    Schedule(7)                 another order for each seed
+    Schedule(7)                 another order for each number
     Schedule({4: 1, 9: 2})      first come, first served, except for choices 4 and 9
 
     Schedule(7).run(main)       plays `main` as the first process of a runtime, in virtual time
 
-A message or signal arrives in the step that sends it. So there are two kinds of choices: which task runs next, and how
-many of its messages a process takes before it lets others run. A choice is a number k: the first k ready tasks are
-postponed until no other task is ready. 0 is always first come, first served, so fewer and smaller numbers make a
-simpler order.
+A message or signal arrives in the step that sends it, and a receive begins a step. So there is one kind of choice: what
+happens next, if there are several possibilities. A choice is a number k: the first k ready tasks are postponed until no
+other task is ready. 0 is always first come, first served, so fewer and smaller numbers make a simpler order.
+
+Time is part of it: the earliest deadline may pass while tasks could still run, as on a slow machine. This holds for
+deadlines of at most `timeouts` seconds; longer ones pass only when no task can run. With `timeouts=0`, all do.
 """
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager, contextmanager
-from math import inf
 from random import Random
-from typing import Final, TypeVar
+from typing import Final, Protocol, TypeVar
 
 import trio
 from trio.testing import MockClock, wait_all_tasks_blocked
 
 from phxactor.runtime import Exit, Runtime, open_runtime
 from phxactor.telemetry import log_as_text
-from phxactor.testing._schedule_steps import Steps
 from phxactor.testing._tracing import Trace, tracing
+from phxactor.testing.exploration import (
+    TIMEOUTS,
+    Clock,
+    DeadlockError,
+    Guide,
+    Option,
+    Played,
+    Steps,
+    portfolio,
+    process_of,
+)
 from phxactor.testing.threads import in_turn
+
+__all__ = ["DeadlockError", "ExitedError", "Schedule"]
 
 T = TypeVar("T")
 
 CHOICES: Final = 2000
 """The number of choices that the random source makes in one play; later choices are 0."""
-STEPS: Final = 100_000
-"""Steps after which a play counts as endless."""
-PASSES: Final = 3
-"""Scheduler passes without a step after which a play counts as stuck."""
-
-
-class DeadlockError(AssertionError):
-    """No task can go on: every task waits, and no time-out will wake one. Also raised for a play without an end."""
 
 
 class ExitedError(AssertionError):
@@ -59,32 +64,53 @@ class ExitedError(AssertionError):
 class Schedule:
     """One order of steps. After a play, its `repr` is an expression that makes the same order again.
 
-    `order` is a seed, a random source (`strategies.schedule()` uses Hypothesis's), or the choices that are not 0, by
-    their number. Threads of `trio.to_thread` run in turn with the loop (see `threads`). A schedule does not control
-    events from outside: real sockets, other threads, the wall clock, and the program's own use of `random`.
+    `order` is the number of an order, or the choices that are not 0, by their number. The numbers explore: 0 is first
+    come, first served, and each other one is a play of a strategy in turn (`exploration`). `timeouts` is the number of
+    seconds up to which a deadline may pass while others could run.
+
+    Threads of `trio.to_thread` run in turn with the loop (see `threads`). A schedule does not control events from
+    outside: real sockets, other threads, the wall clock, and the program's own use of `random`.
     """
 
-    def __init__(self, order: int | Random | Mapping[int, int] | None = None) -> None:
+    def __init__(self, order: int | Mapping[int, int] | None = None, *, timeouts: float = TIMEOUTS) -> None:
         """Store the order."""
         self._order = order
-        self._random: Random | None = None
-        self._fixed: dict[int, int] = {} if order is None or isinstance(order, int | Random) else dict(order)
+        self._timeouts = timeouts
+        self._guide: Guide | None = None
+        self._orders: Orders | None = None
+        self._fixed: dict[int, int] = {} if order is None or isinstance(order, int) else dict(order)
         self._interrupted: BaseException | None = None
         self._explained: Exception | None = None
         self._played = False
-        self._begun = True
-        """False until the runtime is open: before that, all choices are 0."""
-        self.choices = 0
-        """The number of choices so far."""
+        self._replayed = False
+        """Whether the choices are those of `_fixed`, whatever the order was made of."""
+        self._steps: Steps | None = None
+        self.counts: list[int] = []
+        """The number of possibilities of each choice so far."""
         self.deviations: dict[int, int] = {}
         """The choices that were not 0, by number."""
         self.trace = Trace()
         """The trace of the last play."""
 
+    @classmethod
+    def of(cls, orders: Orders) -> Schedule:
+        """Make a schedule that is one of several: for `strategies.schedule`."""
+        schedule = cls()
+        schedule._orders = orders
+        return schedule
+
+    @property
+    def choices(self) -> int:
+        """The number of choices so far."""
+        return len(self.counts)
+
     def __repr__(self) -> str:
         """Return an expression that makes the same order again; before the first play, with the given order."""
         order = self._order if not self._played else self.deviations or None
-        return "Schedule()" if order is None else f"Schedule({order!r})"
+        parts = [] if order is None else [repr(order)]
+        if self._timeouts != TIMEOUTS:
+            parts.append(f"timeouts={self._timeouts!r}")
+        return f"Schedule({', '.join(parts)})"
 
     def replay(self, delays: Iterable[tuple[int, int]]) -> None:
         """Make these choices from now on: `(n, k)` is the choice k, after n choices of 0 since the last one."""
@@ -99,21 +125,42 @@ class Schedule:
             raise self._interrupted
 
     def choose(self, count: int) -> int:
-        """Choose a number below `count`."""
-        if not self._begun:
+        """Choose a number below `count`, for a choice that is not between steps, such as a fault of a network."""
+        if self._steps is None or not self._steps.free:
             return 0
-        number, self.choices = self.choices, self.choices + 1
+        return self._choose(count, lambda guide: guide.number(count))
+
+    def _step(self, options: Sequence[Option]) -> int:
+        return self._choose(len(options), lambda guide: guide.pick(options))
+
+    def _choose(self, count: int, ask: Callable[[Guide], int]) -> int:
+        number = len(self.counts)
+        self.counts.append(count)
         chosen = 0
-        if self._random is None:
+        if self._guide is None:
             chosen = min(self._fixed.get(number, 0), count - 1)
         elif number < CHOICES:
             try:
-                chosen = self._random.randrange(count)
+                chosen = ask(self._guide)
             except BaseException as interruption:  # noqa: BLE001 - Hypothesis's; trio must not see it
-                self._random, self._interrupted = None, interruption
+                self._guide, self._interrupted = None, interruption
         if chosen:
             self.deviations[number] = chosen
         return chosen
+
+    def _tell(self, options: Sequence[Option], chosen: int) -> None:
+        """Add a line to the trace for a choice that is not 0."""
+        late = ", ".join(self._name(task) for task in options[:chosen])
+        if isinstance(options[chosen], Clock):
+            self.trace.remark(f"the earliest deadline passes while {late} could run")
+        else:
+            self.trace.remark(f"{late} must wait for the others")
+
+    def _name(self, option: Option) -> str:
+        if isinstance(option, Clock):
+            return repr(option)
+        pid = process_of(option)
+        return option.name if pid is None else self.trace.show(pid)
 
     @contextmanager
     def playing(self) -> Iterator[Trace]:
@@ -122,36 +169,51 @@ class Schedule:
         An `Exit` becomes an ExitedError. It is for tests whose loop a plugin runs. The wall clock and real sockets are
         not reproduced.
         """
-        self.choices, self.deviations, self._interrupted, self._played = 0, {}, None, True
-        self._random = Random(self._order) if isinstance(self._order, int) else None  # noqa: S311 - no secret
-        if isinstance(self._order, Random):
-            self._random = self._order
+        self.counts, self.deviations, self._interrupted, self._played = [], {}, None, True
+        if self._replayed:
+            self._guide = None
+        elif isinstance(self._order, int):
+            self._guide = portfolio(self._order, Random(self._order))  # noqa: S311 - no secret
+        elif self._orders is not None:
+            self._guide = self._orders.guide(self)
+        self._steps = Steps(self._step, self._tell, timeouts=self._timeouts)
         try:
             with (
                 log_as_text(),
                 in_turn(),
                 tracing() as self.trace,
-                Steps(self.choose, self.trace.remark, self.trace.show).ordered(),
+                self._steps.ordered(),
             ):
                 yield self.trace
         except (Exception, Exit) as error:  # noqa: BLE001 - raised again
             raise self.explain(error) from error.__cause__
         finally:
+            self._steps = self._guide = None
             self.check()
 
     @asynccontextmanager
     async def playing_in_runtime(self) -> AsyncIterator[Runtime]:
-        """Do as `playing`, in a new runtime; until it is open, all choices are 0."""
+        """Do as `playing`, in a new runtime; while it opens and while it stops, there are no choices (EX63)."""
         with self.playing():
-            self._begun = False
+            steps = self.steps
+            steps.free = False
             async with open_runtime() as runtime:
                 await wait_all_tasks_blocked()
-                self._begun = True
+                steps.free = True
                 try:
                     yield runtime
                 except BaseException:
                     self.trace.last = len(self.trace.happenings)
                     raise
+                finally:
+                    steps.free = False
+
+    @property
+    def steps(self) -> Steps:
+        """What orders the tasks in the current play."""
+        if self._steps is None:
+            raise RuntimeError("the schedule does not play")
+        return self._steps
 
     def explain(self, error: Exception | Exit) -> Exception:
         """Return the exception that a test raises for an error, with the order and the trace as a note."""
@@ -165,51 +227,45 @@ class Schedule:
         """Run `await main(*args)` as the first process of a runtime of its own, in virtual time; return its result.
 
         Raises the exception of `main`, with the trace as a note; ExitedError for an `Exit`; DeadlockError if `main`
-        would wait for ever or never end.
+        would wait for ever or never end. If Hypothesis has drawn the schedule, `main` is played again after a failure,
+        to find the plainest order that fails in the same way.
         """
+        try:
+            return self._run(main, args)
+        except Exception as raised:
+            if self._orders is None:
+                raise
+            error = raised
+        # Not within the clause above: Hypothesis counts errors with different contexts as different failures.
+        raise self._orders.plainest(self, error, lambda: self._run(main, args))
+
+    def _run(self, main: Callable[..., Awaitable[T]], args: tuple[object, ...]) -> T:
         return trio.run(self._play, main, args, clock=MockClock(autojump_threshold=0))
+
+    def play_again(self, order: Mapping[int, int], run: Callable[[], object]) -> Played:
+        """Make these choices in a further play, and tell what it showed."""
+        self._replayed, self._fixed = True, dict(order)
+        error: Exception | None = None
+        try:
+            run()
+        except Exception as raised:  # noqa: BLE001 - any failure of the program
+            error = raised
+        finally:
+            self._replayed = False
+        return Played(self.deviations, self.counts, error)
 
     async def _play(self, main: Callable[..., Awaitable[T]], args: tuple[object, ...]) -> T:
         async with self.playing_in_runtime():
-            with Stuck().watched():
+            with self.steps.watched():
                 return await main(*args)
         raise AssertionError("an exit signal has ended the first process before it returned a result")
 
 
-class Stuck(trio.abc.Instrument):
-    """Detects a play in which no task can go on, or that has no end."""
+class Orders(Protocol):
+    """What the schedules of one test have in common."""
 
-    def __init__(self) -> None:
-        """Start with no steps counted."""
-        self._scope = trio.CancelScope()
-        self._idle = 0
-        self._steps = 0
+    def guide(self, schedule: Schedule) -> Guide:
+        """Make the guide of a play."""
 
-    def before_task_step(self, task: trio.lowlevel.Task) -> None:
-        """Count a step."""
-        self._idle = 0
-        self._steps += 1
-        if self._steps > STEPS:
-            self._scope.cancel(reason="the play has no end")
-
-    def before_io_wait(self, timeout: float) -> None:
-        """Cancel the block when all tasks wait and no deadline is left."""
-        self._idle += 1
-        if self._idle > PASSES and trio.lowlevel.current_statistics().seconds_to_next_deadline == inf:
-            self._scope.cancel(reason="no task can go on")
-
-    @contextmanager
-    def watched(self) -> Iterator[None]:
-        """Cancel the block and raise DeadlockError if it is stuck."""
-        trio.lowlevel.add_instrument(self)
-        try:
-            with self._scope:
-                yield
-        finally:
-            trio.lowlevel.remove_instrument(self)
-        if self._scope.cancelled_caught:
-            raise DeadlockError(
-                f"after {self._steps} steps there is no end in sight"
-                if self._steps > STEPS
-                else "no task can go on: every task waits, and no time-out will wake one"
-            )
+    def plainest(self, schedule: Schedule, error: Exception, run: Callable[[], object]) -> Exception:
+        """Return the error of the plainest order that fails as the last play did; that order is then played last."""

@@ -12,6 +12,7 @@ from phxactor.otp import Restart, Strategy
 from phxactor.runtime import KILLED, NOPROC, NORMAL, SHUTDOWN, Reason, Shutdown
 from phxactor.runtime import Crash as Crashed
 from phxactor.testing import outages as outages_
+from phxactor.testing._drawn_orders import DrawnOrders
 from phxactor.testing.crash import Crash, Step, Together, Wait, Way
 from phxactor.testing.schedule import Schedule
 from phxactor.testing.trees import Branch, Kind, Leaf, paths
@@ -37,8 +38,11 @@ def outages(names: Sequence[str], max_size: int = 10) -> SearchStrategy[list[out
 
 
 def schedule() -> SearchStrategy[Schedule]:
-    """Draw orders of steps. The simplest is first come, first served, and failures shrink towards it."""
-    return st.randoms(use_true_random=False).map(Schedule)
+    """Draw orders of steps. The first is first come, first served, and failures shrink towards it.
+
+    Each play has a strategy of the portfolio (`exploration`). Hypothesis may change each choice of it.
+    """
+    return DrawnOrders().strategy()
 
 
 def benign_reasons() -> SearchStrategy[Reason]:

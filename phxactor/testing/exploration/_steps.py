@@ -1,0 +1,263 @@
+"""Runs trio one step at a time: a function chooses what happens next.
+
+Trio runs all ready tasks as one batch, in random order. For Hypothesis it can sort a batch first, and shuffle it with a
+seeded random source. Here that source is replaced by an object whose `shuffle` empties the batch. From then on, an
+instrument puts one task after the other into that same batch, until no task is ready or trio must look at its input,
+its deadlines and its entry queue. So many steps take one pass of trio's loop.
+
+These are private parts of trio. If they are missing, the import fails with one line. If trio takes a step that was not
+chosen here, the play fails.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, MutableSequence, Sequence
+from contextlib import ExitStack, contextmanager
+from math import inf
+from random import Random
+from typing import Any, Final, TypeAlias, final
+from unittest.mock import patch
+
+import trio
+
+from phxactor.runtime import private, unknown
+from phxactor.testing.exploration._clock import Clock, clock_of
+from phxactor.testing.exploration._receiving import Receiving
+
+_run: Final = private(
+    "_run",
+    "_r.shuffle",
+    "_ALLOW_DETERMINISTIC_SCHEDULING",
+    "GLOBAL_RUN_CONTEXT",
+    "Runner.runq",
+    "Runner.entry_queue",
+    "Runner.waiting_for_idle",
+)
+
+PATIENCE: Final = 100
+"""The maximum of steps for which a task is postponed, so that a task that polls for a postponed one ends."""
+LOOK: Final = 64
+"""Steps after which trio looks at its input, whatever else is ready."""
+STEPS: Final = 100_000
+"""Steps after which a play counts as endless."""
+PASSES: Final = 3
+"""Scheduler passes without a step after which a play counts as stuck."""
+
+Task: TypeAlias = trio.lowlevel.Task
+Option: TypeAlias = Task | Clock
+"""What may happen next: a task takes its step, or the earliest deadline passes."""
+Choose: TypeAlias = Callable[[Sequence[Option]], int]
+"""Returns the index of the option that is taken; the tasks before it are postponed."""
+Tell: TypeAlias = Callable[[Sequence[Option], int], object]
+"""Is told of each choice other than 0: the options, and the index."""
+
+
+class Steps(trio.abc.Instrument):
+    """Lets tasks take their steps one by one, as `choose` says; it is asked only if there are at least two options.
+
+    Tasks are ordered by the step in which they became ready, then by age. A postponed task waits until no other task is
+    ready, but at most `PATIENCE` steps. The clock is the last option.
+    """
+
+    def __init__(self, choose: Choose, tell: Tell | None = None, *, timeouts: float = 0.0) -> None:
+        """Store what chooses and is told, and up to how many seconds a deadline may pass while others could run."""
+        self._choose = choose
+        self._tell = tell
+        self._timeouts = timeouts
+        self.free = True
+        """Whether there are choices; if not, everything is first come, first served."""
+        self.steps = 0
+        """The number of steps so far."""
+        self._since: dict[Task, int] = {}
+        self._late_until: dict[Task, int] = {}
+        self._chosen: Task | None = None
+        """The task that takes the next step."""
+        self._batch: list[Task] | None = None
+        """Trio's batch, in which the chosen task is put; None before the first one that is ordered here."""
+        self._passes = 0
+        """Passes of trio's loop so far; the one in which the block begins is not ordered here."""
+        self._passed = 0
+        """The step at which trio last looked at its input."""
+        self._looking: Task | None = None
+        """The ready task that only looks into its mailbox, and waits again: it is not asked for."""
+        self._unasked = False
+        """Whether a task has taken a step without being chosen."""
+        self._runner: Any = None
+        self._clock: Clock | None = None
+        self._receiving = Receiving()
+        self._watch: trio.CancelScope | None = None
+        self._idle = 0
+        self._endless = inf
+
+    @contextmanager
+    def ordered(self) -> Iterator[None]:
+        """Order the steps of the current trio loop while the block lasts.
+
+        Raises:
+            ImportError: this version of trio chooses the next step in another way.
+
+        """
+        self._runner = _run.GLOBAL_RUN_CONTEXT.runner
+        with ExitStack() as stack:
+            self._clock = stack.enter_context(clock_of(self._runner, self._timeouts))
+            stack.enter_context(self._receiving.stepwise())
+            trio.lowlevel.add_instrument(self)
+            stack.callback(trio.lowlevel.remove_instrument, self)
+            stack.callback(self._leave)
+            stack.enter_context(patch.object(_run, "_r", _Chance(self._begin_pass, self._runner)))
+            stack.enter_context(patch.object(_run, "_ALLOW_DETERMINISTIC_SCHEDULING", new=True))
+            yield
+            if self._unasked:
+                raise unknown("a task has run that Schedule had not chosen")
+
+    @contextmanager
+    def watched(self) -> Iterator[None]:
+        """Cancel the block, and raise DeadlockError, if no task can go on, or if there is no end in sight."""
+        first, self._endless, self._idle = self.steps, self.steps + STEPS, 0
+        scope = self._watch = trio.CancelScope()
+        try:
+            with scope:
+                yield
+        finally:
+            self._watch = None
+        if scope.cancelled_caught:
+            raise DeadlockError(
+                f"after {self.steps - first} steps there is no end in sight"
+                if self.steps > self._endless
+                else "no task can go on: every task waits, and no time-out will wake one"
+            )
+
+    # ---------------------------------------------------------------------------- called by trio as an instrument
+
+    def after_task_step(self, task: Task) -> None:
+        """Choose the task that takes the next step."""
+        if task is not self._chosen and self._passes:
+            self._unasked = True
+        if self._batch is not None:
+            self._next()
+
+    def before_io_wait(self, timeout: float) -> None:
+        """Note a pass without a step."""
+        self._passes += 1
+        self._idle += 1
+        if self._watch is not None and self._idle > PASSES and self._runner.deadlines.next_deadline() == inf:
+            self._watch.cancel(reason="no task can go on")
+
+    # ------------------------------------------------------------------------------ called by trio for each batch
+
+    def _begin_pass(self, batch: list[Task]) -> None:
+        """Begin a pass: put all ready tasks back, and choose one."""
+        self._runner.runq.extend(batch)
+        batch.clear()
+        self._batch = batch
+        self._passed = self.steps
+        self._next()
+
+    def _leave(self) -> None:
+        self._batch = self._runner = self._clock = self._chosen = None  # the rest of this pass is trio's own
+        self._since.clear()
+        self._late_until.clear()
+
+    def _must_pass(self) -> bool:
+        """Return whether trio must look at its input, its deadlines or its entry queue before the next step."""
+        clock = self._clock
+        return (
+            clock is None
+            or self.steps - self._passed >= LOOK
+            or bool(self._runner.entry_queue.queue or self._runner.entry_queue.idempotent_queue)
+            or clock.due()
+        ) and self._passed != self.steps
+
+    def _next(self) -> None:
+        """Put the task that takes the next step into the batch; leave it empty for a pass of trio's loop."""
+        if not self._runner.runq or self._must_pass():
+            return
+        self.steps = now = self.steps + 1
+        self._idle = 0
+        if now > self._endless and self._watch is not None:
+            self._watch.cancel(reason="the play has no end")
+        ready = self._ready(now)
+        chosen: Option
+        if self._looking is not None:
+            chosen, self._looking = self._looking, None
+        elif len(ready) == 1 and not self._timeouts:
+            chosen = ready[0]
+        else:
+            chosen = self._choice(ready)
+        if isinstance(chosen, Clock):
+            self._chosen = None
+            chosen.jump()
+            return
+        self._runner.runq.remove(chosen)
+        del self._since[chosen]
+        if self._late_until:
+            self._late_until.pop(chosen, None)
+        self._chosen = chosen
+        self._batch.append(chosen)  # type: ignore[union-attr]
+
+    def _choice(self, ready: Sequence[Task]) -> Option:
+        """Choose what happens next, if there are several possibilities; postpone the tasks before it."""
+        clock = self._clock
+        options: list[Option] = list(ready)
+        if self.free and clock is not None and clock.may_jump():
+            options.append(clock)
+        if not self.free or len(options) == 1:
+            return options[0]
+        waiting = self._choose(options)
+        if waiting:
+            if self._tell is not None:
+                self._tell(options, waiting)
+            for task in ready[:waiting]:
+                self._since[task], self._late_until[task] = self.steps, self.steps + PATIENCE
+        return options[waiting]
+
+    def _ready(self, now: int) -> list[Task]:
+        """Sort the ready tasks, and find one that only looks into its mailbox and goes on to wait."""
+        since, late = self._since, self._late_until
+        ready: list[Task] = list(self._runner.runq)
+        for task in ready:
+            if task not in since:
+                since[task] = self._arrival(task, now)
+                if self._looking is None and self._looks(task):
+                    self._looking = task
+        if len(ready) == 1:
+            return ready
+        if late:
+            ready.sort(key=lambda task: (late.get(task, 0) > now, since[task], task._counter))  # noqa: SLF001
+        else:
+            ready.sort(key=lambda task: (since[task], task._counter))  # noqa: SLF001
+        return ready
+
+    def _arrival(self, task: Task, now: int) -> int:
+        """Return the place of a task that has become ready.
+
+        One that takes a message that is there goes on, as it does without a schedule.
+        """
+        if task in self._receiving.resting:
+            self._receiving.resting.remove(task)
+            return 0
+        return now
+
+    def _looks(self, task: Task) -> bool:
+        """Return whether a ready task will find nothing in its mailbox, and wait again: then it is not asked for."""
+        return task in self._receiving.pending and self._receiving.in_vain(task)
+
+
+class DeadlockError(AssertionError):
+    """No task can go on: every task waits, and no time-out will wake one. Also raised for a play without an end."""
+
+
+@final
+class _Chance(Random):
+    """The replacement of trio's random source."""
+
+    def __init__(self, begin: Callable[[list[Task]], None], runner: Any) -> None:  # noqa: ANN401 - private to trio
+        """Start from the same seed each time."""
+        super().__init__(0)
+        self._begin = begin
+        self._runner = runner
+
+    def shuffle(self, x: MutableSequence[Any]) -> None:
+        """Take over a batch; not of loops of other threads."""
+        if _run.GLOBAL_RUN_CONTEXT.runner is self._runner and isinstance(x, list):
+            self._begin(x)
