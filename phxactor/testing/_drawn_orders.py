@@ -29,8 +29,9 @@ SEARCHES: Final = 8
 class DrawnOrders:
     """What the plays of one test have in common."""
 
-    def __init__(self) -> None:
+    def __init__(self, timeouts: float) -> None:
         """Start with none played."""
+        self._timeouts = timeouts
         self._first: list[int] | None = None
         """The counts of the choices of the first play."""
         self._plain = False
@@ -44,7 +45,7 @@ class DrawnOrders:
         @st.composite
         def one(draw: st.DrawFn) -> Schedule:
             number, data = draw(st.integers(0, 2**32)), draw(st.data())
-            return Schedule.of(OneOrder(self, number, data))
+            return Schedule.of(OneOrder(self, number, data), self._timeouts)
 
         return one()
 

@@ -93,9 +93,9 @@ class Schedule:
         """The trace of the last play."""
 
     @classmethod
-    def of(cls, orders: Orders) -> Schedule:
+    def of(cls, orders: Orders, timeouts: float) -> Schedule:
         """Make a schedule that is one of several: for `strategies.schedule`."""
-        schedule = cls()
+        schedule = cls(timeouts=timeouts)
         schedule._orders = orders
         return schedule
 

@@ -14,6 +14,7 @@ from phxactor.runtime import Crash as Crashed
 from phxactor.testing import outages as outages_
 from phxactor.testing._drawn_orders import DrawnOrders
 from phxactor.testing.crash import Crash, Step, Together, Wait, Way
+from phxactor.testing.exploration import TIMEOUTS
 from phxactor.testing.schedule import Schedule
 from phxactor.testing.trees import Branch, Kind, Leaf, paths
 
@@ -37,12 +38,13 @@ def outages(names: Sequence[str], max_size: int = 10) -> SearchStrategy[list[out
     return st.lists(steps, max_size=max_size)
 
 
-def schedule() -> SearchStrategy[Schedule]:
+def schedule(*, timeouts: float = TIMEOUTS) -> SearchStrategy[Schedule]:
     """Draw orders of steps. The first is first come, first served, and failures shrink towards it.
 
-    Each play has a strategy of the portfolio (`exploration`). Hypothesis may change each choice of it.
+    Each play has a strategy of the portfolio (`exploration`). Hypothesis may change each choice of it. `timeouts` is
+    that of `Schedule`.
     """
-    return DrawnOrders().strategy()
+    return DrawnOrders(timeouts).strategy()
 
 
 def benign_reasons() -> SearchStrategy[Reason]:

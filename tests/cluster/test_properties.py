@@ -125,7 +125,7 @@ class Talk:
 
 @given(
     outages=strategies.outages(NAMES),
-    schedule=strategies.schedule(),
+    schedule=strategies.schedule(timeouts=0),
     loss=st.sampled_from([0.0, 0.1, 0.5]),
     uneven=st.booleans(),
 )

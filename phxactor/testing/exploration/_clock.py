@@ -55,6 +55,11 @@ class Clock:
         """Set the time; only between plays, or to a later one."""
         self._mock._virtual_base = seconds  # noqa: SLF001
 
+    def begin(self) -> None:
+        """Begin a further play, at time 0."""
+        self.set(0.0)
+        self._long.clear()
+
     def due(self) -> bool:
         """Return whether a deadline has passed that trio has not looked at."""
         due: bool = self._deadlines.next_deadline() <= self.now()
@@ -99,8 +104,9 @@ class Clock:
         def discarded(timers: Timers, timer: Timer) -> None:
             discard(timers, timer)
             timers._discard_cancelled()  # noqa: SLF001 - no deadline may be left for it
-            if timers._scope is not None:  # noqa: SLF001
-                timers._scope.deadline = min((due.deadline for due in timers.pending()), default=inf)  # noqa: SLF001
+            heap, scope = timers._heap, timers._scope  # noqa: SLF001
+            if scope is not None:
+                scope.deadline = heap[0][0] if heap else inf
 
         with ExitStack() as stack:
             stack.enter_context(patch.object(_run.Deadlines, "add", added))

@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterator, MutableSequence, Sequence
 from contextlib import ExitStack, contextmanager
 from math import inf
 from random import Random
-from typing import Any, Final, TypeAlias, final
+from typing import Any, Final, Protocol, TypeAlias, final
 from unittest.mock import patch
 
 import trio
@@ -52,12 +52,34 @@ Tell: TypeAlias = Callable[[Sequence[Option], int], object]
 """Is told of each choice other than 0: the options, and the index."""
 
 
+class Watcher(Protocol):
+    """What is told of each step."""
+
+    def spawned(self, task: Task) -> None:
+        """A step makes a new task."""
+
+    def before(self, task: Task, ready: Sequence[Task]) -> None:
+        """A task takes a step, chosen among those that are ready."""
+
+    def looks(self) -> None:
+        """The task that takes the next step only looks into its mailbox: it was not chosen."""
+
+    def after(self, woken: Sequence[Task]) -> None:
+        """The step has ended, and has made tasks ready."""
+
+    def passed(self, woken: Sequence[Task], clock: Clock | None) -> None:
+        """Trio has looked at its input and deadlines, which has made tasks ready."""
+
+
 class Steps(trio.abc.Instrument):
     """Lets tasks take their steps one by one, as `choose` says; it is asked only if there are at least two options.
 
     Tasks are ordered by the step in which they became ready, then by age. A postponed task waits until no other task is
     ready, but at most `PATIENCE` steps. The clock is the last option.
     """
+
+    watcher: Watcher | None = None
+    """Is told of each step."""
 
     def __init__(self, choose: Choose, tell: Tell | None = None, *, timeouts: float = 0.0) -> None:
         """Store what chooses and is told, and up to how many seconds a deadline may pass while others could run."""
@@ -88,6 +110,15 @@ class Steps(trio.abc.Instrument):
         self._watch: trio.CancelScope | None = None
         self._idle = 0
         self._endless = inf
+
+    def begin(self, choose: Choose) -> None:
+        """Begin a further play in the same loop, at time 0; there are no choices until `free` is set."""
+        self._choose = choose
+        self.free = False
+        self.steps, self._passed, self._endless = 0, -1, inf
+        self._late_until.clear()
+        if self._clock is not None:
+            self._clock.begin()
 
     @contextmanager
     def ordered(self) -> Iterator[None]:
@@ -131,10 +162,17 @@ class Steps(trio.abc.Instrument):
 
     def after_task_step(self, task: Task) -> None:
         """Choose the task that takes the next step."""
+        if self.watcher is not None:
+            self.watcher.after(self._new())
         if task is not self._chosen and self._passes:
             self._unasked = True
         if self._batch is not None:
             self._next()
+
+    def task_spawned(self, task: Task) -> None:
+        """Tell the watcher of a new task."""
+        if self.watcher is not None:
+            self.watcher.spawned(task)
 
     def before_io_wait(self, timeout: float) -> None:
         """Note a pass without a step."""
@@ -151,7 +189,13 @@ class Steps(trio.abc.Instrument):
         batch.clear()
         self._batch = batch
         self._passed = self.steps
+        if self.watcher is not None:
+            self.watcher.passed(self._new(), self._clock)
         self._next()
+
+    def _new(self) -> list[Task]:
+        """Return the tasks that have become ready since the last step."""
+        return [task for task in self._runner.runq if task not in self._since]
 
     def _leave(self) -> None:
         self._batch = self._runner = self._clock = self._chosen = None  # the rest of this pass is trio's own
@@ -180,6 +224,8 @@ class Steps(trio.abc.Instrument):
         chosen: Option
         if self._looking is not None:
             chosen, self._looking = self._looking, None
+            if self.watcher is not None:
+                self.watcher.looks()
         elif len(ready) == 1 and not self._timeouts:
             chosen = ready[0]
         else:
@@ -188,6 +234,8 @@ class Steps(trio.abc.Instrument):
             self._chosen = None
             chosen.jump()
             return
+        if self.watcher is not None:
+            self.watcher.before(chosen, ready)
         self._runner.runq.remove(chosen)
         del self._since[chosen]
         if self._late_until:
