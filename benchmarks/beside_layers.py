@@ -17,18 +17,17 @@ from contextlib import ExitStack, contextmanager
 from typing import Final
 
 import attrs
-import orjson
 
 from benchmarks.command_line import progress, tell
-from benchmarks.load.command_line import Load, write
+from benchmarks.load.command_line import Load
 from benchmarks.load.dialects import Fault
 from benchmarks.load.fanout import FanOut
 from benchmarks.load.figures import Figures
 from benchmarks.os_process import Cores, cores, raise_file_limit
 from benchmarks.servers.catalogue import FLOOR, PHXACTOR, SOCKETIO, Program
-from benchmarks.serving import ROOT, free_port, serving, stop, wait_for
+from benchmarks.serving import free_port, serving, stop, wait_for
 from benchmarks.spread import spread, table
-from benchmarks.suite import YARDSTICK, measure
+from benchmarks.suite import YARDSTICK, drive_at, measure
 
 ROUNDS: Final = 3
 NODES: Final = 2
@@ -59,15 +58,9 @@ def run(kind: Program, load: Load, where: Cores) -> Figures:
     with redis(where) as (url, redis_pid), ExitStack() as stack:
         node = attrs.evolve(kind, command=(*kind.command, f"--redis={url}"))
         nodes = [stack.enter_context(serving(node, where)) for _ in range(NODES)]
-        ports = [f"--port={one.port}" for one in nodes]
-        pids = [f"--server-pid={pid}" for pid in (*(one.pid for one in nodes), redis_pid)]
-        command = [sys.executable, "-m", "benchmarks.load", *write(load), *ports, *pids, f"--dialect={kind.dialect}"]
-        with where.children_on(where.load):
-            done = subprocess.run(command, cwd=ROOT, stdout=subprocess.PIPE, check=False)
-    answer = orjson.loads(done.stdout or b"{}")
-    if done.returncode:
-        raise Fault(answer.get("fault", f"the load generator ended with {done.returncode}"))
-    return Figures(**answer)
+        ports = [one.port for one in nodes]
+        pids = [*(one.pid for one in nodes), redis_pid]
+        return drive_at(ports, pids, kind.dialect, load, where)
 
 
 def main() -> int:

@@ -7,7 +7,7 @@ import socket
 import subprocess
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Final, TypeAlias
@@ -44,8 +44,8 @@ class Server:
 
 
 @contextmanager
-def serving(kind: Kind, cores: Cores) -> Iterator[Server]:
-    """Start a server on its core, and stop it; one that runs already is left as it is.
+def serving(kind: Kind, cores: Cores, *, pass_fds: Sequence[int] = ()) -> Iterator[Server]:
+    """Start a server on its core, and stop it; one that runs already is left as it is. It inherits `pass_fds`.
 
     What it wrote meanwhile is shown when a `Fault` comes out of the block.
     """
@@ -55,7 +55,8 @@ def serving(kind: Kind, cores: Cores) -> Iterator[Server]:
     port = free_port()
     with tempfile.TemporaryFile() as output:
         with cores.children_on(cores.server):
-            process = subprocess.Popen([*kind.command, f"--port={port}"], cwd=ROOT, stdout=output, stderr=output)
+            command = [*kind.command, f"--port={port}"]
+            process = subprocess.Popen(command, cwd=ROOT, stdout=output, stderr=output, pass_fds=pass_fds)
         try:
             wait_for(process, port)
             if kind.workers:

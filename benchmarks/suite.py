@@ -132,8 +132,12 @@ def measure(kind: Kind, load: Load, cores: Cores) -> Figures:
 
 def drive(server: Server, load: Load, cores: Cores) -> Figures:
     """Run one load against a server; raises `Fault`."""
-    pids = [f"--server-pid={pid}" for pid in server.pids()]
-    address = [f"--port={server.port}", *pids, f"--dialect={server.kind.dialect}"]
+    return drive_at([server.port], server.pids(), server.kind.dialect, load, cores)
+
+
+def drive_at(ports: Sequence[int], pids: Sequence[int], dialect: str, load: Load, cores: Cores) -> Figures:
+    """Run one load against several processes as one server; clients take turns at the ports. Raises `Fault`."""
+    address = [*(f"--port={port}" for port in ports), *(f"--server-pid={pid}" for pid in pids), f"--dialect={dialect}"]
     command = [sys.executable, "-m", "benchmarks.load", *write(load), *address]
     with cores.children_on(cores.load):
         process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE)

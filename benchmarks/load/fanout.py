@@ -18,7 +18,7 @@ AT_ONCE: Final = 50
 
 @attrs.frozen
 class FanOut:
-    """So many subscribers and one publisher, who is one more; the next shout follows when all have got the last."""
+    """So many subscribers and one publisher, who is one more and came first; the next shout follows when all have it."""
 
     name: ClassVar = "fanout"
 
@@ -30,8 +30,10 @@ class FanOut:
 
     async def run(self, client: Client) -> Figures:
         """Run it; an operation is a delivery."""
-        connections, _ = await client.enter([TOPIC] * (self.clients + 1), AT_ONCE)
-        shouts = Shouts(client, connections[-1], len(connections), padding(client.dialect, self.payload))
+        (publisher,), _ = await client.enter([TOPIC], 1)
+        others, _ = await client.enter([TOPIC] * self.clients, AT_ONCE)
+        connections = [publisher, *others]
+        shouts = Shouts(client, publisher, len(connections), padding(client.dialect, self.payload))
         for connection in connections:
             Member(shouts, connection)
         for _ in range(self.window):

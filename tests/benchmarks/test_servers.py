@@ -15,6 +15,7 @@ from benchmarks.load.dialects import Fault
 from benchmarks.load.echo import Echo, Multi
 from benchmarks.load.fanout import FanOut
 from benchmarks.os_process import cores
+from benchmarks.over_a_line import across
 from benchmarks.over_workers import BY_WORKERS
 from benchmarks.servers.catalogue import FLOOR, PHXACTOR, PROGRAMS, Program, Running
 from benchmarks.serving import serving
@@ -79,6 +80,10 @@ def test_a_server_that_others_have_started_is_measured_and_left_as_it_is() -> No
         load: Load = LOADS[0]
         assert measure(other, load, CORES).count > 0
         assert measure(other, load, CORES).cpu_us > 0
+
+
+def test_a_broadcast_reaches_the_clients_of_another_worker() -> None:
+    assert across(FanOut(clients=5, warmup=0.05, seconds=0.1), CORES).count > 0
 
 
 def test_all_workers_serve_before_anything_is_measured() -> None:
