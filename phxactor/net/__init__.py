@@ -8,6 +8,7 @@ from phxactor.net._limits import ConnectionLimits, TooManyError, check_limits
 from phxactor.net._listener import Place, Start, listen
 from phxactor.net._proxy_protocol import ProxyHeaderError, read_proxy_header, without_proxy_header
 from phxactor.net._reader import AVAILABLE, Reader
+from phxactor.net._repeated import Repeated
 from phxactor.net._shared_counts import MAX_ENDPOINTS, Share, SharedCounts, create_counts
 from phxactor.net._socket_connection import Connection
 from phxactor.net._stream_connection import StreamConnection
@@ -29,6 +30,7 @@ __all__ = [
     "Place",
     "ProxyHeaderError",
     "Reader",
+    "Repeated",
     "Share",
     "SharedCounts",
     "Start",

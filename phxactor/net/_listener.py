@@ -10,11 +10,13 @@ from typing import Final, Self, TypeAlias
 
 import attrs
 import trio
+from trio import current_time as now
 
 from phxactor.http import PeerData
 from phxactor.net import events
 from phxactor.net._address import Address, open_listening, peer_of
 from phxactor.net._given import address_of
+from phxactor.net._repeated import Repeated
 from phxactor.net._shared_counts import Share
 from phxactor.net._unix import identify, remove_unix
 from phxactor.otp import Error, Ok
@@ -114,8 +116,11 @@ async def _accept(where: Address, sock: socket.socket, start: Start, share: Shar
     at_once = AT_ONCE
     if share is not None:
         share.beat()
+    failures, why = Repeated(), ""
     while True:
         await trio.lowlevel.wait_readable(sock)
+        if failures.untold:
+            events.tell_accept_failing(why, failures.due(now()))
         if share is not None:
             room = share.room()
             if room < 0:
@@ -131,8 +136,10 @@ async def _accept(where: Address, sock: socket.socket, start: Start, share: Shar
                     continue
                 if error.errno not in EXHAUSTED:
                     raise  # the listening socket is broken: the process ends, and its supervisor opens another one
+                why = str(error)
                 if events.accept_failed.handlers:
-                    events.accept_failed.emit(why=str(error))
+                    events.accept_failed.emit(why=why)
+                events.tell_accept_failing(why, failures.note(now()))
                 await trio.sleep(PAUSE)
                 break
             start(accepted, peer_of(address))

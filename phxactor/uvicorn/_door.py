@@ -7,6 +7,7 @@ from urllib.parse import unquote
 
 from phxactor.endpoint import Application, Endpoint, Entrance
 from phxactor.guest import Guest
+from phxactor.net import Repeated
 
 
 class Door:
@@ -21,6 +22,8 @@ class Door:
         self._longpolls: dict[str, Endpoint] = {}
         self.guest: Guest | None = None
         """The guest, once it has started."""
+        self.failures = Repeated()
+        """Connections that could not be taken over."""
         for endpoint in application.endpoints:
             if endpoint.tls is not None:
                 raise ValueError(f"{endpoint!r} has tls: give the certificate to uvicorn (ssl_certfile, ssl_keyfile)")

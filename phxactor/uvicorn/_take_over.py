@@ -16,6 +16,7 @@ from __future__ import annotations
 import asyncio
 import os
 import socket
+import time
 from collections.abc import Callable
 from http import HTTPStatus
 from typing import TYPE_CHECKING, cast
@@ -114,6 +115,7 @@ class TakeOver(asyncio.Protocol):
             except OSError as error:  # the system has no descriptor left
                 if events.accept_failed.handlers:
                     events.accept_failed.emit(why=str(error))
+                events.tell_accept_failing(str(error), self._door.failures.note(time.monotonic()))
                 self._refuse(HTTPStatus.SERVICE_UNAVAILABLE)
                 return
             transport.abort()

@@ -12,7 +12,7 @@ import trio
 
 from phxactor import Endpoint, get
 from phxactor.http import Request, Response
-from phxactor.net import events
+from phxactor.net import Repeated, _listener, events
 from phxactor.net._listener import EXHAUSTED, LOST
 from phxactor.otp import supervisor_events
 from tests.runtime.actors import emitted
@@ -76,6 +76,32 @@ async def test_it_waits_while_the_system_has_no_room(number: int, monkeypatch: p
         assert trio.current_time() - began >= 0.2
         assert [fields["why"] for fields in told] == [str(failure(number))] * 2
         assert again == []
+
+
+async def test_it_is_told_once_and_what_follows_once_a_minute_with_a_count(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(_listener, "PAUSE", 0.001)
+    accepting = Accepting(monkeypatch)
+    async with serving(Endpoint(routes=[get("/hello", hello)])) as server:
+        accepting.errors = [failure(errno.EMFILE)] * 50
+        await greet(server)
+        told = ["cannot accept a connection: [Errno 24] Too many open files"]
+        assert [record.getMessage() for record in caplog.records if record.levelname == "ERROR"] == told
+        monkeypatch.setattr(_listener, "now", lambda: trio.current_time() + 61)
+        await greet(server)
+        told.append("could not accept connections, 49 times since this was told: [Errno 24] Too many open files")
+        assert [record.getMessage() for record in caplog.records if record.levelname == "ERROR"] == told
+
+
+def test_a_fault_that_repeats() -> None:
+    repeated = Repeated()
+    told = {tenth: times for tenth in range(1300) if (times := repeated.note(tenth / 10))}
+    assert told == {0: 1, 600: 600, 1200: 600}
+    assert (repeated.untold, repeated.due(179.9)) == (99, 0)
+    assert repeated.due(180.0) == 99
+    assert repeated.due(1000.0) == 0
+    assert repeated.note(1000.0) == 1
 
 
 @pytest.mark.parametrize("number", [errno.EBADF, errno.EINVAL, errno.ENOTSOCK, errno.EFAULT], ids=errno.errorcode.get)
