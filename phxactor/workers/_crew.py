@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Final, final
 
 from phxactor.cluster.carriers.workers import Beat, Hello, Wanted
@@ -125,3 +125,8 @@ class Crew:
     def by_node(self, node: bytes) -> Member | None:
         """Return the worker whose node has an id."""
         return next((member for member in self if member.hello is not None and member.hello.node == node), None)
+
+    def told(self, now: float, restarts: Mapping[int, int]) -> list[WorkerState]:
+        """Return what is known of all, as values; `restarts` is how often each number was started again."""
+        members = sorted(self, key=lambda member: (member.number, member.generation))
+        return [member.told(now, restarts.get(member.number, 0)) for member in members]

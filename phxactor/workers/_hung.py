@@ -14,6 +14,8 @@ HUNG: Final = 30.0
 """Seconds without a sign of life after which a worker is killed."""
 DYING: Final = 1.0
 """Seconds that a worker has to write its stack before it is killed."""
+LATE: Final = 2.0
+"""Seconds by which a look at the workers is late if the parent itself was stopped."""
 FIRST_PROCESS: Final = 1
 """The process id of the first program in a container."""
 
@@ -27,6 +29,12 @@ def kill_hung(crew: Crew, now: float) -> None:
         elif member.heard is not None and now > member.heard + HUNG:
             member.asked_at = now
             member.worker.signal(STACK_SIGNAL)
+
+
+def excuse(crew: Crew, now: float) -> None:
+    """After the parent itself was stopped: judge no worker by that time."""
+    for member in crew:
+        member.heard = None if member.heard is None else now
 
 
 def collect_orphans(crew: Crew) -> None:

@@ -2,10 +2,10 @@
 
     start      one worker first: if it cannot start, the others cannot either, and there is one traceback; then all
     reload     the same with new workers, beside the old; once all are ready, the old ones let their clients go
-    an end     that nobody asked for: the worker is started again (`_restarts`)
+    an end     that nobody asked for: the worker is started again
     silence    for `HUNG` seconds: the worker is asked where it is, and killed
 
-The process never waits: what takes time is a message to itself. `Crew` holds what it knows.
+The process never waits: what takes time is a message to itself. `Crew` holds what it knows, and `Phases` decides.
 """
 
 from __future__ import annotations
@@ -13,25 +13,18 @@ from __future__ import annotations
 import os
 from typing import Final
 
-from phxactor.cluster.carriers.workers import (
-    Beat,
-    Gone,
-    Hello,
-    LineLost,
-    Publish,
-    Ready,
-)
+from phxactor.cluster.carriers.workers import Beat, Gone, Hello, LineLost, Publish, Ready
 from phxactor.endpoint import ALIVE, READY, ServiceManager, reloading
 from phxactor.net import SharedCounts
 from phxactor.otp import DynamicSupervisor, GenServer, NoReply, Ok, Reply
 from phxactor.runtime import From, Pid, self_pid, send_after, trap_exit
 from phxactor.workers import events
 from phxactor.workers._crew import Crew, Member
-from phxactor.workers._hung import HUNG, collect_orphans, kill_hung
+from phxactor.workers._hung import HUNG, LATE, collect_orphans, excuse, kill_hung
 from phxactor.workers._introduction import connect, introduce
 from phxactor.workers._keeper import Ended, Said, keeper_spec, worker_of
-from phxactor.workers._plan import End, Failure, Phase, Plan, Reload, Start
-from phxactor.workers._restarts import Restarts
+from phxactor.workers._phases import Again, GiveUp, Phases
+from phxactor.workers._plan import End, Failure, Plan, Reload, Start, tell_ended
 from phxactor.workers._sockets import Sockets
 from phxactor.workers._state import ParentState
 
@@ -39,8 +32,6 @@ NAME: Final = "workers"
 """The registered name of the process."""
 TICK: Final = 1.0
 """Seconds from one look at the workers to the next."""
-LATE: Final = 2.0
-"""Seconds by which such a look is late if the parent itself was stopped: then no worker is judged by that time."""
 
 
 class Workers(GenServer):
@@ -53,17 +44,11 @@ class Workers(GenServer):
         self.crew = Crew(plan.slots)
         self.counts = SharedCounts(plan.counts, plan.slots)
         self.sockets = Sockets()
-        self.restarts = Restarts(plan.workers)
+        self.phases = Phases(plan.workers)
         self.ends: dict[int, int] = {}
         """How often each worker was started again."""
-        self.phase: Phase = "starting"
-        self.generation = 0
-        """The generation that is wanted: that of the last reload which has not failed."""
-        self.serving = 0
-        """The generation that serves."""
         self.began = 0.0
-        self.again: str | None = None
-        """Why another reload must follow the one that runs."""
+        """When the last start or reload began."""
         self.manager = ServiceManager.of(os.environ)
         self.since = self.looked = self_pid().runtime.now()
         send_after(self_pid(), "look", TICK)
@@ -95,18 +80,17 @@ class Workers(GenServer):
             case Start(number, generation):
                 await self._start_again(number, generation)
             case "begin":
-                await self._begin("starting")
+                await self._begin()
             case "stop":
                 self._stop()
 
     # ---------------------------------------------------------------------------------------------- starting
 
-    async def _begin(self, phase: Phase) -> None:
+    async def _begin(self) -> None:
         """Start the first worker of a new generation."""
-        self.phase = phase
-        self.generation += 1
+        self.phases.begin()
         self.began = self_pid().runtime.now()
-        await self._start(1, self.generation)
+        await self._start(1, self.phases.wanted)
 
     async def _start(self, number: int, generation: int) -> None:
         slot = self.crew.free_slot()
@@ -126,8 +110,7 @@ class Workers(GenServer):
 
     async def _start_again(self, number: int, generation: int) -> None:
         """Start a worker again after a pause, unless it has a successor by now."""
-        starts = self.phase in ("starting", "reloading") and generation == self.generation
-        if self.phase == "stopping" or not (starts or generation == self.serving):
+        if not self.phases.starts(generation):
             return
         if all(member.number != number for member in self.crew.of(generation)):
             await self._start(number, generation)
@@ -155,52 +138,48 @@ class Workers(GenServer):
                 generation=member.generation,
                 seconds=now - member.worker.started,
             )
-        if self.phase not in ("starting", "reloading") or member.generation != self.generation:
-            return
-        members = self.crew.of(self.generation)
-        if len(members) < self.plan.workers:  # the first one: the program can start
-            for number in range(len(members) + 1, self.plan.workers + 1):
-                await self._start(number, self.generation)
-        elif all(one.ready_at is not None for one in members):
-            await self._all_ready(now)
+        ready = {one.number: one.ready_at is not None for one in self.crew.of(member.generation)}
+        was = self.phases.phase
+        match self.phases.ready(member.generation, ready):
+            case "others":
+                for number in range(1, self.plan.workers + 1):
+                    if number not in ready:
+                        await self._start(number, member.generation)
+            case "all":
+                await self._all_ready(now, reloaded=was == "reloading")
 
-    async def _all_ready(self, now: float) -> None:
+    async def _all_ready(self, now: float, *, reloaded: bool) -> None:
         """Serve with the new workers only."""
-        if self.phase == "reloading":
+        if reloaded:
             if events.reloaded.handlers:
                 events.reloaded.emit(workers=self.plan.workers, seconds=now - self.began)
-            for old in self.crew.before(self.generation):
+            for old in self.crew.before(self.phases.serving):
                 old.worker.stop()
-        self.phase, self.serving = "serving", self.generation
-        self.sockets.announce(one for member in self.crew.of(self.serving) for one in member.wanted)
+        self.sockets.announce(one for member in self.crew.of(self.phases.serving) for one in member.wanted)
         self._tell_ready(f"{self.plan.workers} workers")
         await self._next_reload()
 
     # --------------------------------------------------------------------------------------------- reloading
 
     async def _reload(self, why: str) -> None:
-        if self.phase == "stopping":
-            return
-        if self.phase != "serving" and len(self.crew):
-            self.again = why
+        if not self.phases.reload(why, runs=bool(len(self.crew))):
             return
         if events.reloading.handlers:
             events.reloading.emit(why=why)
-        if self.serving:
+        if self.phases.serving:
             self.manager.tell(reloading())
-        await self._begin("reloading" if self.serving else "starting")
+        await self._begin()
 
     async def _next_reload(self) -> None:
-        if self.again is not None:
-            why, self.again = self.again, None
+        why = self.phases.take_again()
+        if why is not None:
             await self._reload(why)
 
     async def _reload_failed(self, end: End) -> None:
         if events.reload_failed.handlers:
             events.reload_failed.emit(number=end.number, status=end.status)
-        for member in self.crew.of(self.generation):
+        for member in self.crew.of(end.generation):
             member.worker.stop()
-        self.phase = "serving"
         self._tell_ready("the reload failed, the old workers serve")
         await self._next_reload()
 
@@ -220,11 +199,11 @@ class Workers(GenServer):
                 other.worker.send(Gone(node=member.hello.node))
         if member.asked_at is not None and events.hung.handlers:
             events.hung.emit(number=member.number, process=worker.process.pid, seconds=HUNG, stack=message.stack)
-        if worker.told_to_stop or self.phase == "stopping":
+        if worker.told_to_stop or self.phases.phase == "stopping":
             if events.left.handlers:
                 events.left.emit(number=member.number, process=worker.process.pid)
             self._forget_sockets()
-            if self.phase == "starting" and not len(self.crew):
+            if self.phases.phase == "starting" and not len(self.crew):
                 await self._next_reload()
             return
         end = End(
@@ -239,36 +218,28 @@ class Workers(GenServer):
 
     async def _not_there(self, end: End) -> None:
         """Start it again, or stop."""
-        is_new = end.generation == self.generation
-        if is_new and self.phase == "reloading":
-            await self._reload_failed(end)
-        elif is_new and self.phase == "starting":
-            await self._start_failed(end)
-        else:
-            others = sum(one.serves for one in self.crew)
-            pause = self.restarts.ended(end.number, self_pid().runtime.now(), was_ready=end.was_ready, others=others)
-            if events.ended.handlers:
-                events.ended.emit(
-                    number=end.number,
-                    process=end.process,
-                    status=end.status,
-                    stack=end.stack,
-                    seconds=None if isinstance(pause, str) else pause,
-                )
-            if isinstance(pause, str):
-                self._give_up(pause)
-            else:
+        now = self_pid().runtime.now()
+        match self.phases.ended(end, now, others=sum(one.serves for one in self.crew)):
+            case "reload failed":
+                await self._reload_failed(end)
+            case "start failed":
+                await self._start_failed(end)
+            case Again(pause):
+                tell_ended(end, pause)
                 self.ends[end.number] = self.ends.get(end.number, 0) + 1
                 send_after(self_pid(), Start(end.number, end.generation), pause)
+            case GiveUp(why):
+                tell_ended(end, None)
+                self._give_up(why)
 
     async def _start_failed(self, end: End) -> None:
         """Stop, or wait for a change; a worker that ended with an exit code has said why."""
         if self.plan.watched:
             for member in self.crew:
                 member.worker.stop()
-            if self.again is not None and not len(self.crew):
+            if self.phases.again is not None and not len(self.crew):
                 await self._next_reload()
-            elif self.again is None and events.waiting.handlers:
+            elif self.phases.again is None and events.waiting.handlers:
                 events.waiting.emit(number=end.number, status=end.status)
             return
         said_why = end.status is not None and end.status > 0
@@ -284,14 +255,14 @@ class Workers(GenServer):
 
     def _forget_sockets(self) -> None:
         """Close the sockets that no worker wants any more, once a reload is done."""
-        if self.phase == "serving" and not self.crew.before(self.serving):
+        if self.phases.phase == "serving" and not self.crew.before(self.phases.serving):
             self.sockets.keep(one for member in self.crew for one in member.wanted)
 
     def _stop(self) -> None:
         """Let no worker be started again; the supervisor of the keepers ends them."""
-        if self.phase != "stopping" and len(self.crew) and events.stopping.handlers:
+        if self.phases.phase != "stopping" and len(self.crew) and events.stopping.handlers:
             events.stopping.emit(workers=len(self.crew))
-        self.phase = "stopping"
+        self.phases.stop()
 
     async def terminate(self, reason: object) -> None:
         """Close the listening sockets: all workers have ended."""
@@ -303,8 +274,7 @@ class Workers(GenServer):
         """Look for workers that hang."""
         now = self_pid().runtime.now()
         if now > self.looked + TICK + LATE:
-            for member in self.crew:
-                member.heard = None if member.heard is None else now
+            excuse(self.crew, now)
         self.looked = now
         if not self.plan.watched:
             kill_hung(self.crew, now)
@@ -315,14 +285,12 @@ class Workers(GenServer):
 
     def _state(self) -> ParentState:
         now = self_pid().runtime.now()
-        members = sorted(self.crew, key=lambda member: (member.number, member.generation))
-        wanted = [one for member in members for one in member.wanted]
         return ParentState(
             process=os.getpid(),
             program=self.plan.program.name,
-            phase=self.phase,
+            phase=self.phases.phase,
             age=now - self.since,
-            generation=self.serving,
-            addresses=sorted(set(map(str, self.sockets.addresses(wanted)))),
-            workers=[member.told(now, self.ends.get(member.number, 0)) for member in members],
+            generation=self.phases.serving,
+            addresses=self.sockets.addresses(one for member in self.crew for one in member.wanted),
+            workers=self.crew.told(now, self.ends),
         )

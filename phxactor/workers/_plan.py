@@ -11,6 +11,7 @@ import attrs
 
 from phxactor.cluster import new_group
 from phxactor.cluster.carriers.workers import Configure
+from phxactor.workers import events
 from phxactor.workers._program import Program
 
 Phase = Literal["starting", "serving", "reloading", "stopping"]
@@ -81,3 +82,9 @@ class End:
     status: int | None = None
     stack: str = ""
     was_ready: bool = False
+
+
+def tell_ended(end: End, pause: float | None) -> None:
+    """Emit the event of an end that nobody has asked for; `pause` is in seconds, None if it is not started again."""
+    if events.ended.handlers:
+        events.ended.emit(number=end.number, process=end.process, status=end.status, stack=end.stack, seconds=pause)

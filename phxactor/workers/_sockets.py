@@ -74,16 +74,16 @@ class Sockets:
 
     def announce(self, wanted: Iterable[Wanted]) -> None:
         """Say where the program listens, once for each address."""
-        for address in map(str, self.addresses(wanted)):
+        for address in self.addresses(wanted):
             if address not in self._announced:
                 self._announced.add(address)
                 if listening.handlers:
                     listening.emit(url=address)
 
-    def addresses(self, wanted: Iterable[Wanted]) -> list[Address]:
-        """Return where the sockets for these places listen."""
+    def addresses(self, wanted: Iterable[Wanted]) -> list[str]:
+        """Return where the sockets for these places listen, as URLs, each once."""
         opened = ((one, self._open.get(_key(one))) for one in wanted)
-        return [attrs.evolve(it.where, secure=one.secure) for one, it in opened if it is not None]
+        return sorted({str(attrs.evolve(it.where, secure=one.secure)) for one, it in opened if it is not None})
 
     def keep(self, wanted: Iterable[Wanted]) -> None:
         """Close the sockets for all other places."""

@@ -30,7 +30,7 @@ def test_equal_wishes_get_the_same_socket_and_others_another() -> None:
     assert first != second
     assert sockets.open([attrs.evolve(ANY_PORT, secure=True)], []) == [first]
     host, port = name_of(first)
-    assert [str(one) for one in sockets.addresses([ANY_PORT])] == [f"http://{host}:{port}"]
+    assert sockets.addresses([ANY_PORT]) == [f"http://{host}:{port}"]
     sockets.keep([other])
     assert sockets.open([other], []) == [second]
     with socket.create_server(("127.0.0.1", port)):  # the first one is closed
