@@ -137,9 +137,7 @@ async def _accept(where: Address, sock: socket.socket, start: Start, share: Shar
                 if error.errno not in EXHAUSTED:
                     raise  # the listening socket is broken: the process ends, and its supervisor opens another one
                 why = str(error)
-                if events.accept_failed.handlers:
-                    events.accept_failed.emit(why=why)
-                events.tell_accept_failing(why, failures.note(now()))
+                events.tell_accept_failed(why, failures.note(now()))
                 await trio.sleep(PAUSE)
                 break
             start(accepted, peer_of(address))

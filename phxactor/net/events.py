@@ -33,6 +33,13 @@ log(
 log(stream_failed, logging.ERROR, lambda _: "a stream raised an unexpected exception; its connection is closed")
 
 
+def tell_accept_failed(why: str, times: int) -> None:
+    """Emit `accept_failed`, and `accept_failing` if it is to be told now."""
+    if accept_failed.handlers:
+        accept_failed.emit(why=why)
+    tell_accept_failing(why, times)
+
+
 def tell_accept_failing(why: str, times: int) -> None:
     """Emit `accept_failing` if it is to be told now."""
     if times and accept_failing.handlers:

@@ -113,9 +113,7 @@ class TakeOver(asyncio.Protocol):
             try:
                 ours = socket.socket(fileno=os.dup(theirs.fileno()))
             except OSError as error:  # the system has no descriptor left
-                if events.accept_failed.handlers:
-                    events.accept_failed.emit(why=str(error))
-                events.tell_accept_failing(str(error), self._door.failures.note(time.monotonic()))
+                events.tell_accept_failed(str(error), self._door.failures.note(time.monotonic()))
                 self._refuse(HTTPStatus.SERVICE_UNAVAILABLE)
                 return
             transport.abort()
