@@ -18,7 +18,7 @@ AT_ONCE: Final = 50
 
 @attrs.frozen
 class FanOut:
-    """So many subscribers and one publisher, the first and one more of them; the next shout follows when all have it."""
+    """So many subscribers, and one publisher, who came first; the next shout follows when all have got the last."""
 
     name: ClassVar = "fanout"
 
