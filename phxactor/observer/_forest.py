@@ -10,6 +10,7 @@ it is below.
 
 from __future__ import annotations
 
+import time
 from collections import deque
 from collections.abc import Callable, Mapping
 from typing import Any, Final, final
@@ -79,7 +80,9 @@ class Forest:
 
     def on_spawned(self, fields: Mapping[str, Any]) -> None:
         """Take in a new process."""
-        self.mark(self.add(fields["pid"]), "new")
+        node = self.add(fields["pid"])
+        node.started = time.time()
+        self.mark(node, "new")
 
     def on_exited(self, fields: Mapping[str, Any]) -> None:
         """Mark a process as ended, and find other places for what is below it."""

@@ -29,6 +29,7 @@ class Node:
         "name",
         "pid",
         "relation",
+        "started",
         "supervising",
         "text",
     )
@@ -51,6 +52,8 @@ class Node:
         self.supervising: SupervisingProcess | None = None  # type: ignore[type-arg]
         self.mark: str | None = None
         self.ended = False
+        self.started: float | None = None
+        """When it started, in unix seconds; None if that was before anybody looked."""
         self.text: str | None = None
         """What a search looks in, in lower case; None until it is made."""
 

@@ -69,9 +69,12 @@ class Panel(Channel):
                 send_after(self_pid(), "watch", AGAIN)
         return None
 
-    def ask(self) -> None:
-        """Have the collector send a frame soon."""
+    def heard_of(self) -> None:
+        """Note that the viewer is there."""
         self.heard = self_pid().runtime.now()
+
+    def ask_soon(self) -> None:
+        """Have the collector send a frame soon."""
         self.viewer.asked = True
         if self.collector is not None:
             self.collector.send(self.viewer)
@@ -83,13 +86,14 @@ class Panel(Channel):
             self.viewer.view = View.parse(payload, self.sorts)
         except WrongViewError as wrong:
             return Error({"reason": str(wrong)})
-        self.ask()
+        self.heard_of()
+        self.ask_soon()
         return Ok()
 
     @on("here")
     async def here(self, _: Payload) -> HandleResult:
         """Note that somebody still looks."""
-        self.heard = self_pid().runtime.now()
+        self.heard_of()
         return Ok()
 
     async def handle_in(self, event: str, payload: Payload) -> HandleResult:

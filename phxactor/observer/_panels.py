@@ -6,6 +6,7 @@ import time
 from collections import Counter
 from typing import Final, final
 
+from phxactor.observer import _process_view as process_view
 from phxactor.observer._counting import Counting
 from phxactor.observer._cpu import Sampling
 from phxactor.observer._forest import Forest
@@ -13,6 +14,7 @@ from phxactor.observer._hub import Hub
 from phxactor.observer._totals import total
 from phxactor.observer._tree_rows import TreeRows
 from phxactor.observer._viewer import Viewer
+from phxactor.runtime import task_of
 
 NAMES: Final = ("tree", "sockets", "topics", "nodes", "charts", "log")
 """The panels of the page."""
@@ -72,8 +74,33 @@ class Panels:
 
     async def show(self, viewer: Viewer) -> None:
         """Send a viewer the frame of its panel."""
-        if viewer.kind == "tree":
-            viewer.show("rows", await self.tree.frame(viewer))
+        match viewer.kind:
+            case "tree":
+                viewer.show("rows", await self.tree.frame(viewer))
+            case "process":
+                viewer.show("process", await self.process(viewer))
+
+    async def process(self, viewer: Viewer) -> dict[str, object]:
+        """Return what is shown of a process."""
+        pid = viewer.process
+        assert pid is not None  # noqa: S101 - the panel has found it
+        if viewer.task is None and pid.alive:
+            viewer.task = await task_of(pid)
+        task = viewer.task if pid.alive else None
+        told = process_view.payload(pid, self.forest, self.hub.settings.redact)
+        server = process_view.server_of(task)
+        if server is not None and server.suspended:
+            told["status"] = "suspended"
+        cpu = self.sampling.shares
+        return {
+            **told,
+            "state": viewer.state[0],
+            "state_why": viewer.state[1],
+            "stack": process_view.stack_of(task),
+            "handled": self.counting.totals.get(pid, 0) + self.counting.counts.get(pid, 0),
+            "rate": round(self.counting.rates.get(pid, 0.0), 1),
+            "cpu": None if cpu is None else round(cpu.get(pid, 0.0), 4),
+        }
 
     def take(self) -> None:
         """Take the numbers of this second."""

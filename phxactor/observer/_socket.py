@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from phxactor.observer._hub import Hub
+from phxactor.observer._process_panel import ProcessPanel
 from phxactor.observer._settings import Settings
 from phxactor.observer._tree_panel import ChartsPanel, LogPanel, SummaryPanel, TreePanel
 from phxactor.otp import Error, set_label
@@ -16,6 +17,7 @@ _PANELS: Final = {
     "observer:tree": TreePanel,
     "observer:charts": ChartsPanel,
     "observer:log": LogPanel,
+    "observer:process:*": ProcessPanel,
 }
 
 
@@ -36,6 +38,7 @@ def socket_of(settings: Settings) -> type[Socket]:
             if hub is None or not hub.let_in(self.transport_pid):
                 return Error("the observer does not run, or too many look")
             set_label("observer")
+            self.assign(observer_peer=str(connect_info["request"].peer))
             return None
 
     ObserverSocket.__qualname__ = f"ObserverSocket {settings.path}"

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import final
 
 import attrs
+import trio
 
 from phxactor.channels import SocketRef
 from phxactor.observer._view import View
@@ -37,9 +38,12 @@ class Viewer:
         "looked",
         "panel",
         "pid",
+        "process",
         "sent",
         "socket",
+        "state",
         "subject",
+        "task",
         "view",
     )
 
@@ -63,6 +67,12 @@ class Viewer:
         self.arranged_for: object = None
         self.found: object = None
         """What its search has found."""
+        self.process: Pid | None = None
+        """The process that it looks at."""
+        self.state: tuple[str | None, str | None] = None, "not asked yet"
+        """The state of that process as text, or why it is not shown."""
+        self.task: trio.lowlevel.Task | None = None
+        """The task of that process, once it was found."""
         self.found_for: object = None
         """The search, and the version of the tree, for which that is."""
 

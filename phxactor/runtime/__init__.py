@@ -71,6 +71,7 @@ from phxactor.runtime._sink import Sink
 from phxactor.runtime._state import DEAD, State
 from phxactor.runtime._system_signals import SystemSignals
 from phxactor.runtime._taking import taking
+from phxactor.runtime._tasks import task_of
 from phxactor.runtime._timers import Timer, Timers
 from phxactor.runtime._tls_streams import forget_handshake
 from phxactor.runtime._tracebacks import forget_frames, without_our_frame
@@ -180,6 +181,7 @@ __all__ = [
     "stop",
     "sweep",
     "taking",
+    "task_of",
     "trap_exit",
     "unknown",
     "unlink",

@@ -123,6 +123,10 @@ class Runtime:
         """Start a task of the runtime itself, which is no process and lasts at most as long as the runtime."""
         Context().run(partial(self._nursery.start_soon, body, *args, name=name))
 
+    def tasks(self) -> frozenset[trio.lowlevel.Task]:
+        """Return the tasks of all processes, and those of the runtime itself."""
+        return self._nursery.child_tasks
+
     def pending_timers(self) -> list[Timer]:
         """List all timers that are pending, in no particular order."""
         patient = self.patience.pending() if "patience" in self.__dict__ else []
