@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, Final, TypeAlias, final
 
 from phxactor.cluster import events
-from phxactor.cluster._carried import Carried
+from phxactor.cluster._carriers import Carriers
 from phxactor.cluster._monitoring import Monitors
 from phxactor.cluster._node import Node
 from phxactor.cluster._statistics import Health, NodeStatistics
@@ -21,7 +21,7 @@ from phxactor.envelope import MAX_MESSAGE_BYTES, EnvelopeError, Message, decode,
 
 if TYPE_CHECKING:
     from phxactor.cluster._carrier import Carrier, DownReason
-    from phxactor.runtime import Pid, Runtime, Timer
+    from phxactor.runtime import Pid, Runtime
 
 Handler: TypeAlias = "Callable[[Node | None, Message], object]"
 """Takes a message of one kind: its sender, None if that is no node that is up (such as an emitter), and the message.
@@ -29,8 +29,6 @@ Raises EnvelopeError for a message that is wrong, which is counted as such."""
 
 NAME: Final = "cluster"
 """The registered name of the cluster's supervisor."""
-TRAFFIC: Final = 10.0
-"""Seconds between two events `traffic`."""
 
 
 @final
@@ -54,19 +52,11 @@ class LocalNode:
         """Bytes of an encoded message at most, in both directions."""
         self.secret: Final = secret
         """What the nodes of the cluster share; None if the program has given nothing."""
-        self._carried = {one.name: Carried(one, runtime) for one in carriers}
-        if len(self._carried) != len(carriers):
-            raise ValueError(f"two carriers have one name: {', '.join(one.name for one in carriers)}")
-        self._there: list[Carried] = []
-        """The carriers that are not away."""
-        self._names: frozenset[str] = frozenset()
-        """Their names."""
-        self._alone = len(carriers) == 1
         self._monitors = Monitors()
         self._view = View(self._monitors)
-        self._watching = Watching(runtime, self._carried)
+        self._carriers = Carriers(runtime, carriers, self._view)
+        self._watching = Watching(runtime, self._carriers.by_name)
         self._handlers: dict[int, Handler] = {}
-        self._traffic: Timer | None = None
 
     @staticmethod
     def found(runtime: Runtime) -> LocalNode | None:
@@ -93,8 +83,7 @@ class LocalNode:
 
     def health(self) -> Health:
         """Return whether all carriers can carry."""
-        away = tuple(one.away for one in self._carried.values() if one.away is not None)
-        return Health("degraded" if away else "ready", away)
+        return self._carriers.health()
 
     def statistics(self) -> NodeStatistics:
         """Return the current counts."""
@@ -102,7 +91,7 @@ class LocalNode:
             nodes=len(self._view.nodes),
             lanes=len(self._watching.lanes),
             unconfirmed=self._watching.unconfirmed,
-            carriers={name: one.statistics(len(self._view.reached(name))) for name, one in self._carried.items()},
+            carriers=self._carriers.statistics(),
         )
 
     def monitor(self, pid: Pid, *, gaps: bool = True) -> None:
@@ -142,22 +131,24 @@ class LocalNode:
 
     def publish_encoded(self, lane: str, message: bytes) -> None:
         """Do as `publish`, with bytes that `encode` has made and the lane of its scope and topic (`lane_of`)."""
-        for one in self._there:
+        carriers = self._carriers
+        for one in carriers.there:
             one.sent += 1
             one.sent_bytes += len(message)
             one.carrier.publish(lane, message)
-        if len(self._there) != len(self._carried):
-            self._drop_for_those_away(len(message))
+        if len(carriers.there) != len(carriers.by_name):
+            carriers.drop_for_those_away(len(message))
 
     def publish_to_all(self, message: Message) -> None:
         """Send a message to all other nodes, as `publish` does."""
         encoded = self.encode(message)
-        for one in self._there:
+        carriers = self._carriers
+        for one in carriers.there:
             one.sent += 1
             one.sent_bytes += len(encoded)
             one.carrier.publish_to_all(encoded)
-        if len(self._there) != len(self._carried):
-            self._drop_for_those_away(len(encoded))
+        if len(carriers.there) != len(carriers.by_name):
+            carriers.drop_for_those_away(len(encoded))
 
     def send(self, node_id: bytes, message: Message) -> bool:
         """Send a message to one other node. Returns whether there is a way to it; it may be lost all the same.
@@ -165,7 +156,7 @@ class LocalNode:
         Raises ValueError if it is too large.
         """
         encoded = self.encode(message)
-        for one in self._there:
+        for one in self._carriers.there:
             if one.carrier.send(node_id, encoded):
                 one.sent += 1
                 one.sent_bytes += len(encoded)
@@ -179,7 +170,7 @@ class LocalNode:
 
         The carriers write at the end of this pass of the scheduler, of all new topics at once.
         """
-        self._watching.watch(lane_of(scope, topic), self._names)
+        self._watching.watch(lane_of(scope, topic), self._carriers.names)
 
     def unwatch(self, scope: str, topic: str) -> None:
         """End that after a grace of 5 s: PubSub calls this after the last subscriber."""
@@ -216,10 +207,10 @@ class LocalNode:
 
         What is wrong with it is counted, and it is dropped; so is a message of this node itself (CL11).
         """
-        if sender_id == self.id or not (self._alone or self._comes_by(carrier, sender_id)):
+        carriers = self._carriers
+        if sender_id == self.id or not (carriers.is_one or carriers.brings(carrier, sender_id)):
             return
-        one = self._carried.get(carrier.name)
-        if one is None:  # the node has ended
+        if (one := carriers.by_name.get(carrier.name)) is None:  # the node has ended
             return
         one.received += 1
         one.received_bytes += len(message)
@@ -243,20 +234,19 @@ class LocalNode:
 
     def refused(self, carrier: Carrier, fault: str) -> None:
         """Count a message that the carrier has dropped; `fault` is one of few words, such as "forged"."""
-        if (one := self._carried.get(carrier.name)) is not None:
+        if (one := self._carriers.found(carrier)) is not None:
             one.refuse(fault)
 
     def gap(self, carrier: Carrier, sender_id: bytes | None, since: float) -> bool:
         """Note that messages of a node, or of all nodes of a carrier (None), were lost on their way here.
 
         `since` is when something was last heard before, in seconds of the runtime's clock. For a sender that is no
-        node that is up, such as an emitter, None is told.
-
-        Returns whether it is told: not if another carrier covers the sender, since it has brought everything.
+        node that is up, such as an emitter, None is told. Returns whether it is told: not if another carrier covers the
+        sender, since it has brought everything.
         """
-        if sender_id is not None and not (self._alone or self._comes_by(carrier, sender_id)):
+        if sender_id is not None and not self._carriers.brings(carrier, sender_id):
             return False
-        if (one := self._carried.get(carrier.name)) is not None:
+        if (one := self._carriers.found(carrier)) is not None:
             one.gaps += 1
             self._view.gap(carrier.name, sender_id, since, self.runtime.now())
         return True
@@ -267,17 +257,12 @@ class LocalNode:
         While it is away, another `why` replaces the one before. Each is told once: a Redis that was restarted with a
         password first closes the connection, and only the next try says what is wrong.
         """
-        one = self._carried.get(carrier.name)
-        if one is not None and one.go(why, self.runtime.now()):
-            self._set_there()
-            self._watching.without(one.name)
+        if self._carriers.away(carrier, why):
+            self._watching.without(carrier.name)
 
     def back(self, carrier: Carrier) -> None:
         """Note that a carrier can carry, and has what `lanes` lists."""
-        one = self._carried.get(carrier.name)
-        if one is not None and one.away is not None:
-            one.come_back(self.runtime.now())
-            self._set_there()
+        self._carriers.back(carrier)
 
     def watched(self, carrier: Carrier, lanes: Iterable[str]) -> None:
         """Note that from now on no message on these lanes is missed."""
@@ -285,12 +270,12 @@ class LocalNode:
 
     def dropped(self, carrier: Carrier, why: str, messages: int, size: int) -> None:
         """Count messages that could not go, of `size` bytes together; `why` is one of few words."""
-        if (one := self._carried.get(carrier.name)) is not None:
+        if (one := self._carriers.found(carrier)) is not None:
             one.drop(why, messages, size)
 
     def lost(self, carrier: Carrier) -> int:
         """Return how many messages a carrier could not send, for its beats."""
-        one = self._carried.get(carrier.name)
+        one = self._carriers.found(carrier)
         return 0 if one is None else one.dropped
 
     def ended(self, carrier: Carrier, why: str | None) -> None:
@@ -298,45 +283,18 @@ class LocalNode:
 
         With None it was told to end, as this node stops: nobody is told.
         """
-        if why is None:
-            return
-        for node_id in self._view.reached(carrier.name):
-            self.down(carrier, node_id, "lost")
-        self.away(carrier, why)
+        if why is not None:
+            for node_id in self._view.reached(carrier.name):
+                self.down(carrier, node_id, "lost")
+            self.away(carrier, why)
 
     def start(self) -> None:
         """Start the node: from now on it tells of its traffic."""
-        self._traffic = self.runtime.timers.add(TRAFFIC, self._tell_traffic, None)
+        self._carriers.start()
 
     def end(self) -> None:
         """End the node with its supervisor: it says and hears nothing more, and nobody waits for it."""
-        if self._traffic is not None:
-            self.runtime.timers.discard(self._traffic)
-            self._traffic = None
-        for one in self._carried.values():
-            one.end()
-        self._carried.clear()
-        self._set_there()
+        self._carriers.end()
         self._handlers.clear()
         self._monitors.end()
         self._watching.end()
-
-    # ------------------------------------------------------------------------------------------- private
-
-    def _comes_by(self, carrier: Carrier, sender_id: bytes) -> bool:
-        """Say whether messages of a sender come by this carrier: another one may cover the sender."""
-        return not any(one.carrier is not carrier and one.carrier.covers(sender_id) for one in self._carried.values())
-
-    def _set_there(self) -> None:
-        self._there = [one for one in self._carried.values() if one.away is None]
-        self._names = frozenset(one.name for one in self._there)
-
-    def _drop_for_those_away(self, size: int) -> None:
-        for one in self._carried.values():
-            if one.away is not None:
-                one.drop("away", 1, size)
-
-    def _tell_traffic(self, _: None) -> None:
-        for name, one in self._carried.items():
-            one.tell_traffic(len(self._view.reached(name)))
-        self.start()

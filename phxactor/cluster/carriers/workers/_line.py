@@ -37,11 +37,11 @@ class LineOwner(Protocol):
     def too_large(self, line: Line) -> None:
         """Note that a message above this node's limit was skipped."""
 
-    def listed(self, line: Line) -> None:
-        """Note that all lanes of the other node are known: the line has the confirmation to write."""
+    def mark(self, line: Line) -> None:
+        """Have the line written: it confirms lanes of the other node."""
 
-    def watched(self, line: Line) -> None:
-        """Note that the other node watches more lanes: the line has the confirmation to write."""
+    def listed(self, line: Line) -> None:
+        """Note that all lanes of the other node are known."""
 
     def confirmed(self, line: Line) -> None:
         """Note that `line.confirmed` has grown."""
@@ -183,7 +183,7 @@ class Line:
             (self.lanes if self._incoming is None else self._incoming).update(decode_lanes(body))
             if number:
                 self.outbox.add_ahead(frame(FrameKind.CONFIRM, number))
-                owner.watched(self)
+                owner.mark(self)
         elif kind == FrameKind.UNWATCH:
             if self._incoming is not None:
                 raise LineError("lanes that are not watched, in the middle of a list")
@@ -196,6 +196,7 @@ class Line:
             self.lanes, self._incoming = self._incoming, None
             self.outbox.add_ahead(frame(FrameKind.CONFIRM, number))
             self.is_listed = True
+            owner.mark(self)
             owner.listed(self)
         elif kind == FrameKind.CONFIRM:
             if not self.confirmed <= number <= self.told.told:

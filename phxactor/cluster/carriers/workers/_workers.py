@@ -10,11 +10,11 @@ nothing alone: the lines share what is watched, and who has confirmed it. Lines 
 from __future__ import annotations
 
 import socket
-from collections import deque
 from collections.abc import Callable, Sequence
 from typing import Final, final
 
 from phxactor.cluster import Beats, DownReason, LocalNode, Node
+from phxactor.cluster.carriers.workers._confirmations import Confirmations
 from phxactor.cluster.carriers.workers._line import Line
 from phxactor.cluster.carriers.workers._lines_process import LinesProcess
 from phxactor.otp import ChildSpec, Ok
@@ -43,10 +43,7 @@ class Workers:
         """Called with the id of a node whose line has ended, unless the node has said goodbye."""
         self.on_listed: Callable[[bytes], object] = _nothing
         """Called with the id of a node whose lanes are known: what is published here reaches it."""
-        self._batch = 0
-        """The number of the last `watch`."""
-        self._unconfirmed: deque[tuple[int, Sequence[str]]] = deque()
-        """The batches that not all nodes have confirmed, the oldest first."""
+        self._confirmations = Confirmations()
         self._cut: dict[bytes, float] = {}
         """When nodes were last heard whose lines broke: a new line to one of them begins with a gap."""
         self._node: LocalNode
@@ -103,12 +100,13 @@ class Workers:
 
     def watch(self, lanes: Sequence[str]) -> None:
         """Tell all nodes that this node watches lanes."""
-        self._batch += 1
+        confirmations = self._confirmations
+        confirmations.batch += 1
         for line in self.lines.values():
-            line.told.watch(lanes, self._batch)
+            line.told.watch(lanes, confirmations.batch)
             self.mark(line)
         if self._process is not None:  # else the carrier is away, and nobody waits for it
-            self._unconfirmed.append((self._batch, lanes))
+            confirmations.wait_for(lanes)
             self._settle()
 
     def unwatch(self, lanes: Sequence[str]) -> None:
@@ -127,7 +125,7 @@ class Workers:
         """Open the lines that are there already: of the start, or of a process that has crashed."""
         self._process = process
         self._beats = Beats(self._node.runtime.now())
-        self._unconfirmed.clear()
+        self._confirmations.forget()
         self._node.back(self)
         for line in list(self.lines.values()):
             if line.is_up:  # the process before has crashed: `LocalNode` has called these nodes down
@@ -193,7 +191,7 @@ class Workers:
                 process.await_writable(line)
 
     def mark(self, line: Line) -> None:
-        """Have a line written at the end of this pass."""
+        """Have a line written at the end of this pass; lines call it too."""
         if not line.dirty:
             line.dirty = True
             self.dirty.append(line)
@@ -242,12 +240,7 @@ class Workers:
 
     def listed(self, line: Line) -> None:
         """Tell that what is published here reaches the node."""
-        self.mark(line)  # the confirmation
         self.on_listed(line.node.id)
-
-    def watched(self, line: Line) -> None:
-        """Send the confirmation."""
-        self.mark(line)
 
     def confirmed(self, _: Line) -> None:
         """Tell which lanes are confirmed by all."""
@@ -289,8 +282,7 @@ class Workers:
                 line.dirty = True
                 self.dirty.append(line)
         else:
-            why = "silent" if line.is_silent else "slow"
-            self._node.dropped(self, why, 1, len(message))
+            self._node.dropped(self, "silent" if line.is_silent else "slow", 1, len(message))
             self.mark(line)
 
     def _drop(self, line: Line, why: str) -> None:
@@ -304,17 +296,5 @@ class Workers:
             self._node.down(self, line.node.id, reason)
 
     def _settle(self) -> None:
-        """Tell the lanes that each node has confirmed, but for those that are silent or leave.
-
-        A new node counts too, although it may not have said anything yet: it may know the list of this node already,
-        and serve.
-        """
-        unconfirmed = self._unconfirmed
-        if not unconfirmed:
-            return
-        least = self._batch
-        for line in self.lines.values():
-            if line.confirmed < least and not line.is_silent and not line.has_left:
-                least = line.confirmed
-        while unconfirmed and unconfirmed[0][0] <= least:
-            self._node.watched(self, unconfirmed.popleft()[1])
+        for lanes in self._confirmations.settled(self.lines.values()):
+            self._node.watched(self, lanes)
