@@ -146,7 +146,7 @@ $(FUZZ): $(TEST)
 
 $(DOCS): $(MADE) pyproject.toml
 	@echo "installing phxactor and what makes its documentation ..."
-	@$(PIP) install --editable '.[testing,encryption]' --group docs
+	@$(PIP) install --editable '.[testing,encryption,metrics]' --group docs
 	@touch $(DEMO) $@
 
 # In an environment of their own: what they ask of the libraries that they share with the server may be out of date.
@@ -186,3 +186,4 @@ wstest: $(MADE)
 
 servers: $(MADE)
 	@tests/setup/servers.sh
+	@tests/setup/prometheus.sh $(BIN)

@@ -49,6 +49,7 @@ CONTENTS: Final = {
         "docs/deploying",
         "docs/logging",
         "docs/events",
+        "docs/metrics",
         "docs/garbage",
         "docs/benchmarks",
     ],

@@ -109,6 +109,12 @@ class Serving:
         serving = supervisor.dictionary.get(Serving)
         return serving if isinstance(serving, Serving) else None
 
+    @staticmethod
+    def all(runtime: Runtime) -> list[Serving]:
+        """List those of all endpoints that run in a runtime."""
+        found = (Serving.found(name, runtime) for name in list(runtime.names.all()))
+        return [one for one in found if one is not None]
+
     def listens(self, place: Place) -> None:
         """Note the address of a listener.
 

@@ -1,6 +1,6 @@
 """The parent of worker processes: it starts, watches, reloads and stops them. See README.md in this folder."""
 
-from phxactor.workers._admin import FolderError, ask_state, parents, publish
+from phxactor.workers._admin import FolderError, ask_state, folder, parents, publish
 from phxactor.workers._files import check_watchfiles
 from phxactor.workers._parent import NAME
 from phxactor.workers._run import Count, check_count, run, run_parent, with_redis
@@ -15,6 +15,7 @@ __all__ = [
     "ask_state",
     "check_count",
     "check_watchfiles",
+    "folder",
     "parents",
     "publish",
     "run",

@@ -7,6 +7,7 @@ from textwrap import indent
 import pytest
 import trio
 
+from tests.cost.attached import ATTACHED, instructions
 from tests.cost.counting import counting
 from tests.cost.operations import OPERATIONS
 from tests.cost.recorded import VERSION, complaint, read
@@ -26,6 +27,14 @@ def test_a_delivery_from_another_node_costs_as_much_as_one_from_here() -> None:
     here = trio.run(OPERATIONS["delivery"])
     assert trio.run(OPERATIONS["delivery from another node"]) <= 1.1 * here
     assert trio.run(OPERATIONS["delivery, with other nodes"]) <= 1.1 * here  # some: it is published, too
+
+
+@pytest.mark.socket
+@pytest.mark.parametrize(("attached", "most"), [("metrics", 0.15)])
+def test_what_is_attached_costs_little_and_nothing_afterwards(attached: str, most: float) -> None:
+    without = trio.run(instructions)
+    assert without * 1.02 < trio.run(instructions, ATTACHED[attached]) <= without * (1 + most)
+    assert trio.run(instructions) == pytest.approx(without, rel=0.02)
 
 
 @pytest.mark.parametrize(
