@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 from playwright.sync_api import Browser, expect
 
-from tests.browser.observing import free_port, looking, row, show, watched
+from tests.browser.observing import free_port, inspector, looking, row, show, watched
 from tests.browser.watched.rooms import MALLORY
 
 pytestmark = [pytest.mark.browser, pytest.mark.socket, pytest.mark.slow]
@@ -14,10 +16,12 @@ pytestmark = [pytest.mark.browser, pytest.mark.socket, pytest.mark.slow]
 TOKEN = "a-token-of-the-tests"
 
 
-def test_it_comes_back_with_its_program_to_the_same_panel(browser: Browser, complaints: list[str]) -> None:
+def test_it_comes_back_with_its_program_to_the_same_panel_and_process(browser: Browser, complaints: list[str]) -> None:
     port = free_port()
     with watched(port, 50) as first, looking(browser, first, complaints) as page:
         show(page, "/tree?search=Clerk")
+        row(page, "Clerk").click()
+        expect(inspector(page).locator(".figures")).to_be_visible()
         address = page.url
         first.stop()
         expect(page.locator("#connection")).to_contain_text("No connection")
@@ -26,6 +30,7 @@ def test_it_comes_back_with_its_program_to_the_same_panel(browser: Browser, comp
             expect(page.locator("#restarted")).to_be_visible()
             expect(page.locator("#connection")).to_have_count(0)
             expect(row(page, "Clerk")).to_be_visible()
+            expect(inspector(page).locator(".figures")).to_contain_text(re.compile("250"))
             assert page.url == address
     complaints.clear()  # the browser itself complains of connections that were refused
 
@@ -54,7 +59,8 @@ def test_what_a_label_holds_is_text(browser: Browser, complaints: list[str]) -> 
     with watched(free_port(), 50) as program, looking(browser, program, complaints) as page:
         page.on("dialog", lambda dialog: pytest.fail(dialog.message))
         show(page, "/tree?search=onerror")
-        expect(row(page, MALLORY)).to_have_count(1)
+        row(page, MALLORY).click()
+        expect(inspector(page).get_by_role("heading", level=2)).to_contain_text(MALLORY)
         assert page.locator("main img").count() == 0
 
 

@@ -43,6 +43,7 @@ export const Charts = () => {
         ${topic.reply?.started && html`<span class="dim">The program started ${fullTime(topic.reply.started)}.</span>`}
       </div>
       <div class="charts">${CHARTS.map((chart) => html`
-        <${Chart} key=${chart.title} names=${[chart.title]} ...${chart} times=${shown.times} series=${shown.series} />`)}</div>
+        <${Chart} key=${chart.title} names=${[chart.title]} ...${chart} times=${shown.times} series=${shown.series}
+        span=${Number(span) || 3600} started=${topic.reply?.started} />`)}</div>
     </section>`;
 };
