@@ -5,7 +5,7 @@ Pings, pongs and tiny fragments have rates of their own (`Excess`); a client tha
 
 from __future__ import annotations
 
-from time import perf_counter
+from time import perf_counter, thread_time
 from typing import Final, final
 
 from phxactor.runtime import Pauses
@@ -20,7 +20,7 @@ SPLINTERS: Final = 1000
 LAST_TURNS: Final = 3
 """Turns for the last messages of a client that has left without a close frame; no client gets the answers."""
 PROBE: Final = 0.1
-"""Seconds of work, for one client times the number of clients that want turns, between two probes of that client."""
+"""Seconds of CPU time, for one client times the number of clients that want turns, between two probes of that client."""
 
 
 @final
@@ -34,11 +34,11 @@ class Excess:
         self.splinters = RateLimit(SPLINTERS, pauses)
         self._last_turns = LAST_TURNS
         self._began = 0.0
-        """Time at which the client's last turn began, by `perf_counter`."""
+        """CPU time of the thread when the client's last turn began: on a busy machine, a turn that waits is no work."""
         self._work = 0.0
-        """Seconds of work in turns since the last probe."""
+        """Seconds of CPU time in turns since the last probe."""
         self._since = 0.0
-        """Time at which the first of these turns began."""
+        """Time at which the first of these turns began, by `perf_counter`."""
 
     def take_last_turn(self) -> bool:
         """Count a turn of a client that has left; return whether it may have it."""
@@ -47,18 +47,17 @@ class Excess:
 
     def begin_turn(self) -> None:
         """Start to measure a turn's work."""
-        self._began = perf_counter()
+        self._began = thread_time()
         if not self._work:
-            self._since = self._began
+            self._since = perf_counter()
 
     def end_turn(self, others: int) -> float | None:
         """Add the turn's work. If a probe is due, return the seconds since the first turn that it covers; else None.
 
         The more `others` wait for turns, the less work makes a probe due: they may have left as well.
         """
-        now = perf_counter()
-        self._work += now - self._began
+        self._work += thread_time() - self._began
         if self._work * (1 + others) < PROBE:
             return None
         self._work = 0.0
-        return now - self._since
+        return perf_counter() - self._since

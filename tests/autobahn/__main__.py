@@ -1,4 +1,7 @@
-"""Plays Autobahn's test suite against the zoo, and tells: python -m tests.autobahn [SECTION...], else the long."""
+"""Plays Autobahn's test suite against the zoo, and tells: python -m tests.autobahn [SECTION | CASE...].
+
+Without arguments it plays the sections that take minutes.
+"""
 
 from __future__ import annotations
 
@@ -20,7 +23,7 @@ def main(sections: list[str]) -> int:
     with serve_zoo(folder) as zoo:
         verdicts = run(zoo.url.replace("http", "ws") + "/echo/websocket", sections, folder / "report")
     for section in sections:
-        mine = [verdict for name, verdict in verdicts.items() if section_of(name) == section]
+        mine = [verdict for name, verdict in verdicts.items() if section in (name, section_of(name))]
         counts = Counter(verdict.behavior for verdict in mine)
         seconds = sum(verdict.seconds for verdict in mine)
         told = ", ".join(f"{count} {behavior}" for behavior, count in counts.items())

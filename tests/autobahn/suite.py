@@ -6,6 +6,7 @@ It needs Python 2.7; `tests/setup/autobahn.sh` installs it where there is one.
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -23,6 +24,8 @@ LONG: Final = ("9", "12", "13")
 """Sections that take minutes: large messages, and compression."""
 WITHIN: Final = 3600.0
 """Seconds that a run may take."""
+CASE: Final = re.compile(r"\d+\.\d+\.\d+")
+"""The name of one case; wstest waits for ever if no case has the name that it is given."""
 Cases: TypeAlias = tuple[list[str], list[str]]
 """Patterns of those that are played, and of those that are not."""
 PASSED: Final = frozenset({"OK", "NON-STRICT", "INFORMATIONAL"})
@@ -48,8 +51,9 @@ class Verdict:
 
 
 def run(url: str, sections: Iterable[str], folder: Path) -> dict[str, Verdict]:
-    """Play sections against an echo, all at once, since many of their cases only wait; return the verdict of each case.
+    """Play sections, or single cases, against an echo; return the verdict of each case.
 
+    Sections are played all at once, since many of their cases only wait.
     What failed is played once more, alone: on a busy machine, the suite itself may be too late. The report stands in
     the folder afterwards, a page for each case. Raises CalledProcessError when wstest fails.
     """
@@ -59,7 +63,7 @@ def run(url: str, sections: Iterable[str], folder: Path) -> dict[str, Verdict]:
             parts += [([f"6.4.{number}"], []) for number in range(1, 5)]
             parts.append((["6.*"], ["6.4.*"]))
         else:
-            parts.append(([f"{section}.*"], []))
+            parts.append(([section if CASE.fullmatch(section) else f"{section}.*"], []))
     verdicts = _run(url, parts, folder)
     failed = [name for name, verdict in verdicts.items() if not verdict.passed]
     return verdicts | (_run(url, [(failed, [])], folder / "again") if failed else {})
