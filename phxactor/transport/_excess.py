@@ -20,7 +20,7 @@ SPLINTERS: Final = 1000
 LAST_TURNS: Final = 3
 """Turns for the last messages of a client that has left without a close frame; no client gets the answers."""
 PROBE: Final = 0.1
-"""Seconds of CPU time, for one client times the number of clients that want turns, between two probes of that client."""
+"""Seconds of CPU time between two probes of a client, divided by the number of clients that want turns."""
 
 
 @final
