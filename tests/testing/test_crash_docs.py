@@ -38,6 +38,7 @@ def test_all_others_pass(page: dict[str, Any]) -> None:
     tests = dict(passing(page))
     assert set(tests) == {
         "TestCounters",
+        "test_both_arrive",
         "test_the_web_server_restarts_with_the_registrar",
         "test_all_nodes_that_run_see_one_another_in_the_end",
         "test_an_evening",

@@ -5,22 +5,31 @@ from typing import Final
 from phxactor.testing.exploration._actors import process_of
 from phxactor.testing.exploration._clock import Clock
 from phxactor.testing.exploration._guides import FirstCome, Guide, Guided, multiple, portfolio
-from phxactor.testing.exploration._plainest import Played, failure_of, orders, plainest, weight
+from phxactor.testing.exploration._hooks import Hooks
+from phxactor.testing.exploration._plainest import ChangedError, Played, bounded, failure_of, plainest, weight
+from phxactor.testing.exploration._playing import Playground
+from phxactor.testing.exploration._reduction import Reduction
+from phxactor.testing.exploration._sharing import Sharing
 from phxactor.testing.exploration._steps import DeadlockError, Option, Steps
 
 __all__ = [
     "TIMEOUTS",
+    "ChangedError",
     "Clock",
     "DeadlockError",
     "FirstCome",
     "Guide",
     "Guided",
+    "Hooks",
     "Option",
     "Played",
+    "Playground",
+    "Reduction",
+    "Sharing",
     "Steps",
+    "bounded",
     "failure_of",
     "multiple",
-    "orders",
     "plainest",
     "portfolio",
     "process_of",

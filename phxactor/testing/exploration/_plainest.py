@@ -124,18 +124,44 @@ def weight(deviations: Mapping[int, int]) -> tuple[int, int, int]:
 
 def orders(play: Play, most: int) -> Iterator[Played]:
     """Play all orders with at most `most` deviations, those with the fewest first."""
+    return bounded(play, most, [""])
+
+
+def bounded(play: Play, most: float, where: list[str]) -> Iterator[Played]:
+    """Do as `orders`, and keep in `where` a text that says what is untried."""
     level: list[Played] = []
-    for deviations in range(most + 1):
+    deviations = 0
+    while deviations <= most:
         before, level = level, []
-        for order in _more(before) if deviations else [{}]:
+        for number, order in enumerate(_more(before) if deviations else [{}]):
             played = play(order)
+            check(order, played, before)
             level.append(played)
+            where[0] = f"some orders with {deviations} deviations (after {number + 1} of them), and all with more"
             yield played
+        if not level:
+            return
+        deviations += 1
+
+
+class ChangedError(AssertionError):
+    """The program is not the same when it is played again, so its orders cannot be explored (EX38)."""
+
+
+def check(order: Mapping[int, int], played: Played, before: Sequence[Played]) -> None:
+    """Raise ChangedError if a play has not made the choices that it was asked for."""
+    if played.deviations != order and not (not order and not before):
+        raise ChangedError(
+            f"the program is not the same twice: it was to play {order}, and made the choices {played.deviations}. "
+            "Does it use random numbers, the wall clock, the order of a set, or what an earlier play has left behind?"
+        )
 
 
 def _more(level: list[Played]) -> Iterator[Deviations]:
     """Return the orders with one deviation more, after the last one of each order."""
     for played in level:
+        if played.error is not None:
+            continue
         first = max(played.deviations, default=-1) + 1
         for number in range(first, len(played.counts)):
             for chosen in range(1, played.counts[number]):

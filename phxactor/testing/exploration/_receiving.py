@@ -23,6 +23,8 @@ from phxactor.runtime import NOTHING, Mailbox, Pid, Ref, State, private, ref_of
 private("_run", "Task._next_send")
 
 Match: TypeAlias = Callable[[Any], bool]
+Took: TypeAlias = Callable[[Mailbox, object, float | None], object]
+"""Is told of each taken message, with the time-out of its receive; of None if there was none in time."""
 _ALIVE: Final = State.ALIVE
 
 
@@ -35,8 +37,14 @@ class Receiving:
         self.pending: dict[Task, tuple[Mailbox, float | None]] = {}
         """The tasks that wait for a message: at which mailbox, and until when."""
 
+        self.took: Took | None = None
         self.resting: set[Task] = set()
         """The tasks that are about to take a message that is there. Without a schedule, no other task would run now."""
+
+    def _told(self, mailbox: Mailbox, message: object, timeout: float | None) -> object:
+        if self.took is not None:
+            self.took(mailbox, message, timeout)
+        return message
 
     async def _rest(self) -> None:
         self.resting.add(current_task())
@@ -72,7 +80,10 @@ class Receiving:
             task = current_task()
             pending[task] = mailbox, None if timeout is None else mailbox.runtime.now() + timeout
             try:
-                return await receive(mailbox, timeout)
+                return self._told(mailbox, await receive(mailbox, timeout), timeout)
+            except TimeoutError:
+                self._told(mailbox, None, timeout)
+                raise
             finally:
                 del pending[task]
 
@@ -82,7 +93,10 @@ class Receiving:
             task = current_task()
             pending[task] = mailbox, None if timeout is None else mailbox.runtime.now() + timeout
             try:
-                return await receive_matching(mailbox, match, timeout)
+                return self._told(mailbox, await receive_matching(mailbox, match, timeout), timeout)
+            except TimeoutError:
+                self._told(mailbox, None, timeout)
+                raise
             finally:
                 del pending[task]
 
@@ -95,7 +109,11 @@ class Receiving:
             ):
                 await self._rest()
                 seen = 0  # another task may have taken messages meanwhile
-            return await receive_refs(mailbox, refs, seen, timeout)
+            try:
+                return self._told(mailbox, await receive_refs(mailbox, refs, seen, timeout), timeout)
+            except TimeoutError:
+                self._told(mailbox, None, timeout)
+                raise
 
         async def ref_stepwise(mailbox: Mailbox, ref: Ref, seen: int, timeout: float | None) -> object:
             return await refs_stepwise(mailbox, (ref,), seen, timeout)

@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterator, MutableSequence, Sequence
 from contextlib import ExitStack, contextmanager
 from math import inf
 from random import Random
-from typing import Any, Final, Protocol, TypeAlias, final
+from typing import Any, Final, TypeAlias, final
 from unittest.mock import patch
 
 import trio
@@ -23,6 +23,7 @@ import trio
 from phxactor.runtime import private, unknown
 from phxactor.testing.exploration._clock import Clock, clock_of
 from phxactor.testing.exploration._receiving import Receiving
+from phxactor.testing.exploration._watcher import Watcher
 
 _run: Final = private(
     "_run",
@@ -50,25 +51,6 @@ Choose: TypeAlias = Callable[[Sequence[Option]], int]
 """Returns the index of the option that is taken; the tasks before it are postponed."""
 Tell: TypeAlias = Callable[[Sequence[Option], int], object]
 """Is told of each choice other than 0: the options, and the index."""
-
-
-class Watcher(Protocol):
-    """What is told of each step."""
-
-    def spawned(self, task: Task) -> None:
-        """A step makes a new task."""
-
-    def before(self, task: Task, ready: Sequence[Task]) -> None:
-        """A task takes a step, chosen among those that are ready."""
-
-    def looks(self) -> None:
-        """The task that takes the next step only looks into its mailbox: it was not chosen."""
-
-    def after(self, woken: Sequence[Task]) -> None:
-        """The step has ended, and has made tasks ready."""
-
-    def passed(self, woken: Sequence[Task], clock: Clock | None) -> None:
-        """Trio has looked at its input and deadlines, which has made tasks ready."""
 
 
 class Steps(trio.abc.Instrument):
@@ -106,7 +88,7 @@ class Steps(trio.abc.Instrument):
         """Whether a task has taken a step without being chosen."""
         self._runner: Any = None
         self._clock: Clock | None = None
-        self._receiving = Receiving()
+        self.receiving = Receiving()
         self._watch: trio.CancelScope | None = None
         self._idle = 0
         self._endless = inf
@@ -131,7 +113,7 @@ class Steps(trio.abc.Instrument):
         self._runner = _run.GLOBAL_RUN_CONTEXT.runner
         with ExitStack() as stack:
             self._clock = stack.enter_context(clock_of(self._runner, self._timeouts))
-            stack.enter_context(self._receiving.stepwise())
+            stack.enter_context(self.receiving.stepwise())
             trio.lowlevel.add_instrument(self)
             stack.callback(trio.lowlevel.remove_instrument, self)
             stack.callback(self._leave)
@@ -281,14 +263,14 @@ class Steps(trio.abc.Instrument):
 
         One that takes a message that is there goes on, as it does without a schedule.
         """
-        if task in self._receiving.resting:
-            self._receiving.resting.remove(task)
+        if task in self.receiving.resting:
+            self.receiving.resting.remove(task)
             return 0
         return now
 
     def _looks(self, task: Task) -> bool:
         """Return whether a ready task will find nothing in its mailbox, and wait again: then it is not asked for."""
-        return task in self._receiving.pending and self._receiving.in_vain(task)
+        return task in self.receiving.pending and self.receiving.in_vain(task)
 
 
 class DeadlockError(AssertionError):
