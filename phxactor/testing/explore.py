@@ -72,7 +72,8 @@ class Explored:
     def __str__(self) -> str:
         """Tell it in a few lines."""
         if self.preemptions is None:
-            what = f"all {self.plays} orders pass: every other order only swaps steps that do not depend on one another"
+            many = "its only order passes" if self.plays == 1 else f"all {self.plays} orders pass"
+            what = f"{many}: every other order only swaps steps that do not depend on one another"
         else:
             what = f"all {self.plays} orders with at most {self.preemptions} deviations pass"
         if self.untried:

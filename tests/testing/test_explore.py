@@ -21,14 +21,14 @@ Program = Callable[[], Awaitable[object]]
 
 
 @pytest.mark.parametrize("program", [one for one in PROGRAMS if one is not cancelling_a_timer])
-def test_EX29_the_reduction_sees_what_brute_force_sees(program: Program) -> None:
+def test_the_reduction_sees_what_brute_force_sees(program: Program) -> None:
     few, all_of_them = reduced(program), forced(program)
     assert few.outcomes == all_of_them.outcomes
     assert few.classes == all_of_them.classes
     assert few.plays == len(few.classes) <= all_of_them.plays
 
 
-def test_EX45_with_time_as_a_choice_it_sees_the_same_outcomes() -> None:
+def test_with_time_as_a_choice_it_sees_the_same_outcomes() -> None:
     few, all_of_them = reduced(cancelling_a_timer, 2.0), forced(cancelling_a_timer, 2.0)
     assert few.outcomes == all_of_them.outcomes == {"'tick'", "'nothing'"}
     assert few.plays < all_of_them.plays
@@ -110,7 +110,7 @@ def test_without_time_as_a_choice_the_reply_is_never_late() -> None:
     assert explore(late_reply, timeouts=0).complete
 
 
-def test_EX33_shared_python_state_is_told_of_and_may_be_declared() -> None:
+def test_shared_python_state_is_told_of_and_may_be_declared() -> None:
     assert str(explore(shared, timeouts=0)).splitlines()[-1] == ("processes share `box`: it was ignored: see `shared`")
     result = explore(shared, timeouts=0, shared="dependent")
     assert result.plays > 1
@@ -157,7 +157,7 @@ def test_a_deadlock_is_a_failure_and_so_is_an_exit() -> None:
         explore(ended)
 
 
-def test_EX38_a_program_that_is_not_the_same_twice_is_told_of() -> None:
+def test_a_program_that_is_not_the_same_twice_is_told_of() -> None:
     async def fickle() -> None:
         for _ in range(1 + random.randrange(8)):  # noqa: S311 - the point
             spawn(checkpoint)

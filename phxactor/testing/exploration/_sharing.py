@@ -46,7 +46,7 @@ class Sharing:
         """Look at each process that begins while the block lasts."""
         start = Runtime.start
 
-        def started(
+        def started(  # noqa: PLR0917 - as the method has it
             runtime: Runtime,
             parent: Pid,
             body: Body,
