@@ -1,7 +1,7 @@
-"""The specification, docs/otp-semantics.md, and its tests: `python -m tests.rules`.
+"""The specifications, docs/otp-semantics.md and docs/presence-rules.md, and their tests: `python -m tests.rules`.
 
 A test that shows a rule has its id in its name: `test_G29_stop_with_reply_runs_terminate_first`, or several of them.
-The command writes the last cell of each rule in the specification: links to its tests. Then it tells what is wrong, and
+The command writes the last cell of each rule in its specification: links to its tests. Then it tells what is wrong, and
 exits with 1 if
 
 - a rule of the sections 1 to 12 has neither a test nor a line `ID reason` in `rules_without_test.txt`, or has both;
@@ -20,16 +20,18 @@ from typing import Final
 TESTS: Final = Path(__file__).parent
 ROOT: Final = TESTS.parent
 SPECIFICATION: Final = ROOT / "docs" / "otp-semantics.md"
+PRESENCE: Final = ROOT / "docs" / "presence-rules.md"
+PAGES: Final = (SPECIFICATION, PRESENCE)
 EXCEPTIONS: Final = TESTS / "rules_without_test.txt"
 SECTIONS: Final = range(1, 13)
 """Those that say what a program can see. The others say how that comes about, and need no test of their own."""
 
-UNLISTED: Final = frozenset({"CL", "ND", "NO", "PR"})
-"""Families of rules of clusters and of presence: their ids may stand in the names of tests, and no page lists them."""
+UNLISTED: Final = frozenset({"CL", "ND", "NO", "V"})
+"""Families of rules of clusters and of the observer: their ids may stand in names of tests, and no page lists them."""
 
 _SECTION = re.compile(r"## (\d+)\. ")
-_ROW = re.compile(r"\| ([A-Z]+\d+) ?⚠? ?\|")
-_TEST = re.compile(r"^\s*(?:async )?def (test((?:_[A-Z]+\d+)+)_\w*)", re.MULTILINE)
+_ROW = re.compile(r"\| ([A-Z]+\d+[a-z]?) ?⚠? ?\|")
+_TEST = re.compile(r"^\s*(?:async )?def (test((?:_[A-Z]+\d+[a-z]?(?=_))+)_\w*)", re.MULTILINE)
 _RUFF = re.compile(r"# noqa: .*")
 _LINK = "[{path}::{name}](../{path})"
 
@@ -64,7 +66,7 @@ def links() -> dict[str, list[str]]:
     for path in sorted(TESTS.rglob("test_*.py")):
         for name, ids in _TEST.findall(path.read_text()):
             for rule in dict.fromkeys(ids.strip("_").split("_")):
-                if rule.rstrip("0123456789") not in UNLISTED:
+                if _family(rule) not in UNLISTED:
                     found[rule].append(_LINK.format(path=path.relative_to(ROOT), name=name))
     return dict(found)
 
@@ -90,8 +92,8 @@ def linked(specification: str, found: Mapping[str, list[str]], without: Mapping[
 
 def cited(known: Mapping[str, int]) -> Iterator[tuple[str, str]]:
     """Find what looks like the id of a rule: the place, and the id."""
-    families = "|".join(sorted({rule.rstrip("0123456789") for rule in known}))
-    pattern = re.compile(rf"\b(?:{families})\d+\b")
+    families = "|".join(sorted({_family(rule) for rule in known}))
+    pattern = re.compile(rf"\b(?:{families})\d+[a-z]?\b")
     for folder, ending in (("phxactor", "*.py"), ("phxactor", "*.md"), ("docs", "*.md")):
         for path in sorted((ROOT / folder).rglob(ending)):
             for number, line in enumerate(path.read_text().splitlines(), 1):
@@ -99,9 +101,14 @@ def cited(known: Mapping[str, int]) -> Iterator[tuple[str, str]]:
                     yield f"{path.relative_to(ROOT)}:{number}", rule
 
 
-def problems(specification: str) -> list[str]:
+def _family(rule: str) -> str:
+    return rule[:1] + rule[1:].rstrip("0123456789abcdefghijklmnopqrstuvwxyz")
+
+
+def problems(*specifications: str) -> list[str]:
     """Say what is wrong, one line each."""
-    known, with_test, without_test = rules(specification), links(), exceptions()
+    known = {rule: section for page in specifications for rule, section in rules(page).items()}
+    with_test, without_test = links(), exceptions()
     asked = [rule for rule, section in known.items() if section in SECTIONS]
     return [
         *(f"{rule} has no test" for rule in asked if rule not in with_test and rule not in without_test),
@@ -114,9 +121,10 @@ def problems(specification: str) -> list[str]:
 
 def main() -> int:
     """Run the command."""
-    specification = SPECIFICATION.read_text()
-    SPECIFICATION.write_text(linked(specification, links(), exceptions()))
-    found = problems(specification)
+    specifications = [page.read_text() for page in PAGES]
+    for page, specification in zip(PAGES, specifications, strict=True):
+        page.write_text(linked(specification, links(), exceptions()))
+    found = problems(*specifications)
     sys.stdout.writelines(f"{line}\n" for line in found)
     return 1 if found else 0
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
-from tests.rules import EXCEPTIONS, SPECIFICATION, exceptions, linked, links, problems, rules
+from tests.rules import EXCEPTIONS, PAGES, PRESENCE, SPECIFICATION, exceptions, linked, links, problems, rules
 
 PAGE = """\
 ## 2. Exit signals
@@ -23,11 +25,12 @@ PAGE = """\
 
 
 def test_every_rule_has_a_test_or_a_reason_to_have_none_and_only_rules_are_cited() -> None:
-    assert problems(SPECIFICATION.read_text()) == []
+    assert problems(*(page.read_text() for page in PAGES)) == []
 
 
-def test_the_specification_links_to_the_tests_of_its_rules() -> None:
-    page = SPECIFICATION.read_text()
+@pytest.mark.parametrize("path", PAGES, ids=lambda path: str(path.name))
+def test_a_specification_links_to_the_tests_of_its_rules(path: Path) -> None:
+    page = path.read_text()
     assert linked(page, links(), exceptions()) == page, "run `python -m tests.rules`, which writes the links"
 
 
@@ -48,6 +51,17 @@ def test_a_rule_without_a_cell_for_its_tests_is_told() -> None:
 
 def test_CL31_rules_of_clusters_are_listed_on_no_page() -> None:
     assert "CL31" not in links()
+
+
+def test_a_rule_may_have_a_letter() -> None:
+    page = PRESENCE.read_text()
+    assert rules(page)["PR9a"] == 1
+    assert any("test_PR9a_PR132" in link for link in links()["PR9a"])
+    assert "PR9 has a test" not in "".join(problems(SPECIFICATION.read_text(), page))
+    without = page.replace("| PR9a |", "| PR9b |")
+    found = problems(SPECIFICATION.read_text(), without)
+    assert any(line.startswith("PR9a is no rule, and has a test: ") for line in found)
+    assert "PR9b has no test" in found
 
 
 def test_what_is_wrong_is_told() -> None:

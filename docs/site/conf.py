@@ -34,6 +34,7 @@ CONTENTS: Final = {
         "docs/threads",
         "docs/libraries",
         "docs/otp-semantics",
+        "docs/presence-rules",
         "docs/differences",
         "docs/beam",
     ],

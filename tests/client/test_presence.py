@@ -156,7 +156,7 @@ def test_PR52_an_update_never_makes_a_key_vanish() -> None:
     assert seen == [{"u1": metas("1", "2")}, {"u1": metas("2", "3")}]
 
 
-def test_PR53_what_is_known_already_or_unknown_changes_nothing() -> None:
+def test_PR53_PR61_what_is_known_already_or_unknown_changes_nothing() -> None:
     presence = Presence()
     presence.take(message("presence_state", {"u1": metas("1")}))
     presence.take(message("presence_diff", {"joins": {"u1": metas("1")}, "leaves": {"u2": metas("9")}}))

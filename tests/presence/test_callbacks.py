@@ -218,7 +218,7 @@ class Hearing(Presence):
         self.heard.append(("last", key))
 
 
-async def test_PR28_PR29_handle_metas_takes_one_diff_after_the_other(
+async def test_PR28_PR29_PR31_handle_metas_takes_one_diff_after_the_other(
     autojump_clock: trio.abc.Clock, failures: list[Any]
 ) -> None:
     async with open_runtime():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
+from typing import ClassVar
 
 import pytest
 import trio
@@ -27,7 +28,7 @@ async def socket(autojump_clock: trio.abc.Clock) -> AsyncIterator[type[Socket]]:
         yield socket_of(Here)
 
 
-async def test_PR46_PR47_PR57_PR58_reply_then_diff_and_state(socket: type[Socket]) -> None:
+async def test_PR46_PR47_PR57_PR58_PR59_reply_then_diff_and_state(socket: type[Socket]) -> None:
     ann = await member(socket, key="ann")
     await settle()
     reply, diff, state = ann.client.received
@@ -195,3 +196,32 @@ async def test_an_endpoint_of_any_name_gets_diffs_and_so_does_a_shared_pubsub(
         ann = await member(socket_of(Shared), key="ann")
         assert list(await ann.fold()) == ["ann"]
         assert len(ann.diffs) == 1
+
+
+class Quiet(Room):
+    """Looks at each diff before its client gets it."""
+
+    intercepts = frozenset({"presence_diff"})
+    listed: ClassVar[list[list[str]]] = []
+
+    async def handle_out(self, event: str, payload: Payload) -> None:
+        """Push what is not of a key that begins with `quiet`, and note who is present by then."""
+        self.listed.append(sorted(self.presence.list(self.topic) if self.presence is not None else ()))
+        joins = {key: entry for key, entry in payload["joins"].items() if not key.startswith("quiet")}
+        self.push(event, {**payload, "joins": joins, "via": "handle_out"})
+
+
+async def test_PR44_PR62_a_channel_may_intercept_diffs_and_the_list_has_what_they_tell(
+    autojump_clock: trio.abc.Clock,
+) -> None:
+    async with open_runtime():
+        await Here.start_link()
+        Quiet.listed.clear()
+        quiet, loud = socket_of(Here, Quiet), socket_of(Here)
+        watcher = await member(quiet)
+        await member(loud, key="ann")
+        await member(loud, key="quiet bob")
+        await watcher.fold()
+        assert [sorted(diff["joins"]) for diff in watcher.diffs] == [["ann"], []]
+        assert all(diff["via"] == "handle_out" for diff in watcher.diffs)
+        assert Quiet.listed == [["ann"], ["ann", "quiet bob"]]

@@ -168,7 +168,7 @@ async def test_PR112_who_was_on_a_killed_node_is_gone_with_it(autojump_clock: tr
         assert await everywhere(nodes) == ["a0", "cid"]
 
 
-async def test_PR106_PR112_after_a_silent_end_they_are_gone_within_six_seconds(
+async def test_PR106_PR107_PR112_after_a_silent_end_they_are_gone_within_six_seconds(
     autojump_clock: trio.abc.Clock,
 ) -> None:
     async with cluster(2, children=children, delay=0.01) as nodes:
@@ -227,7 +227,7 @@ async def test_PR113_PR114_PR115_a_node_that_stops_in_order_says_goodbye(autojum
         assert watcher.names() == [([], ["a0", "a1", "a2"])]
 
 
-async def test_PR100_PR118_PR124_PR135_a_presence_that_starts_anew_replaces_its_last_life(
+async def test_PR100_PR105_PR118_PR124_PR135_a_presence_that_starts_anew_replaces_its_last_life(
     autojump_clock: trio.abc.Clock,
 ) -> None:
     async with cluster(2, children=children, delay=0.01) as nodes:
@@ -308,7 +308,7 @@ async def test_a_state_larger_than_a_message_comes_in_parts(autojump_clock: trio
         assert sum(len(diff["leaves"]) for diff in watcher.diffs) == 2000
 
 
-async def test_PR80a_PR133_a_leave_is_one_message_and_quiet_is_a_beat_each_fifteen_seconds(
+async def test_PR80a_PR90_PR133_a_leave_is_one_message_and_quiet_is_a_beat_each_fifteen_seconds(
     autojump_clock: trio.abc.Clock,
 ) -> None:
     async with cluster(3, children=children, delay=0.01) as nodes:

@@ -56,7 +56,7 @@ def test_a_leave_and_a_join_of_the_same_element_are_nothing() -> None:
 
 
 @given(steps=st.lists(st.sampled_from(["toggle a", "toggle b", "toggle c", "take", "list"]), max_size=40))
-def test_PR127_every_client_is_right_after_each_diff_whenever_it_read_the_list(steps: list[str]) -> None:
+def test_PR60_PR127_every_client_is_right_after_each_diff_whenever_it_read_the_list(steps: list[str]) -> None:
     pending = Pending()
     truth: dict[str, None] = {}
     clients: list[dict[str, None]] = [{}]

@@ -63,12 +63,14 @@ async def _live(redis: FakeRedis, name: str, keys: set[str], nodes: trio.MemoryS
 
 
 @asynccontextmanager
-async def two_nodes(redis: FakeRedis, a: set[str], b: set[str]) -> AsyncIterator[list[Node]]:
+async def two_nodes(
+    redis: FakeRedis, a: set[str], b: set[str], names: tuple[str, str] = ("a", "b")
+) -> AsyncIterator[list[Node]]:
     """Start nodes whose people are the given keys, also when these change later."""
     send, come = trio.open_memory_channel[Node](0)
     async with trio.open_nursery() as nursery:
         found = []
-        for name, keys in (("a", a), ("b", b)):
+        for name, keys in zip(names, (a, b), strict=True):
             nursery.start_soon(_live, redis, name, keys, send)
             found.append(await come.receive())
         yield found
@@ -116,6 +118,16 @@ async def test_PR120_PR123_a_short_outage_of_redis_loses_nothing(seconds: float,
         back = trio.current_time()
         await until(lambda: all(node.keys() == a | b for node in nodes))
         assert trio.current_time() - back < 2
+
+
+async def test_PR102_PR103_two_nodes_of_one_name_are_told_apart(autojump_clock: MockClock) -> None:
+    a, b = {"ann", "leaves"}, {"bob"}
+    async with two_nodes(FakeRedis(), a, b, names=("same", "same")) as nodes:
+        await until(lambda: all(node.keys() == a | b for node in nodes))
+        a.remove("leaves")
+        await until(lambda: all(node.keys() == a | b for node in nodes))
+        await trio.sleep(100)
+        assert all(node.keys() == a | b for node in nodes)
 
 
 @pytest.mark.parametrize("after", [0.0, 0.3, 0.9, 1.7])

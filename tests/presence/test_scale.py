@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import gc
+import time
 import tracemalloc
+from collections.abc import Callable
+from functools import partial
 
 import orjson
 import trio
 
 from phxactor import KILL, Pid, Presence, PubSub, open_runtime, spawn
 from phxactor.presence._options import AT_ONCE, LONGEST, window_of
+from phxactor.presence._set import PresenceSet
 from phxactor.presence._tables import Tables
 from phxactor.runtime import own
 from phxactor.testing import settle
@@ -105,7 +109,7 @@ async def test_PR140_a_large_list_is_made_once_for_each_change(autojump_clock: t
             again = later
 
 
-async def test_PR131_a_tracked_process_takes_little_and_leaves_nothing(autojump_clock: trio.abc.Clock) -> None:
+async def test_PR131_PR145_a_tracked_process_takes_little_and_leaves_nothing(autojump_clock: trio.abc.Clock) -> None:
     async with open_runtime() as runtime:
         await Many.start_link()
         pids = await living(2000)
@@ -131,3 +135,36 @@ async def test_PR131_a_tracked_process_takes_little_and_leaves_nothing(autojump_
             assert not tables.publisher._publications  # noqa: SLF001 - that nothing stays is what the test is about
         for pid in pids:
             runtime.exit(pid, "shutdown")
+
+
+def cpu_of(work: Callable[[], object]) -> float:
+    """Return the CPU time of a piece of work in seconds, the least of some."""
+    found = []
+    for _ in range(5):
+        began = time.process_time()
+        work()
+        found.append(time.process_time() - began)
+    return min(found)
+
+
+def test_PR138_PR141_PR142_PR143_the_work_is_the_size_of_the_change_not_of_the_topic() -> None:
+    def knowing(count: int) -> tuple[PresenceSet, PresenceSet]:
+        """Make a replica with that many elements in one topic, and one that knows them all."""
+        one, other = PresenceSet("one"), PresenceSet("other")
+        for n in range(count):
+            one.join(n, "t", f"k{n}", {"n": n})
+        other.up("one")
+        other.merge(one.since(0))
+        return one, other
+
+    def some(one: PresenceSet, other: PresenceSet) -> None:
+        """Have some leave and others come, tell of it, and look at a few keys."""
+        for n in range(100):
+            one.drop(n)
+            other.merge(one.since(one.number - 1))
+            one.join(n, "t", f"k{n}", {"n": n})
+            other.merge(one.since(one.number - 1))
+            assert other.online.topics["t"].metas(f"k{n}") == [{"n": n}]
+
+    small, large = (cpu_of(partial(some, *knowing(count))) for count in (100, 100_000))
+    assert large < 4 * small, f"{large:.4f} s of CPU, and {small:.4f} s with a thousandth of the elements"

@@ -90,7 +90,7 @@ def names(changes: Changes | None) -> tuple[list[str], list[str]]:
     return [element.key for element in changes.joins], [element.key for element in changes.leaves]
 
 
-def test_PR3_one_key_has_the_metas_of_all_its_owners_oldest_first() -> None:
+def test_PR3_PR19_one_key_has_the_metas_of_all_its_owners_oldest_first() -> None:
     one = PresenceSet("a")
     for owner in ("phone", "tab", "desk"):
         one.join(owner, "t", "ann", {"on": owner})
@@ -125,7 +125,7 @@ def test_PR36_PR37_what_came_and_went_between_two_deltas_is_not_told() -> None:
     assert a.online.topics["t"].grouped() == {"kept": {"metas": [{"n": 2}]}}
 
 
-def test_PR38_PR81_a_message_that_comes_twice_or_late_changes_nothing() -> None:
+def test_PR38_PR70_PR73_PR81_a_message_that_comes_twice_or_late_changes_nothing() -> None:
     b, a = other(2), knowing_b()
     early = b.since(0)
     assert names(a.merge(early)) == (["k0", "k1"], [])
@@ -147,7 +147,7 @@ def test_PR74_PR75a_PR76a_beyond_a_gap_nothing_is_taken_until_the_missing_part_c
     assert names(a.merge(second)) == (["late"], [])
 
 
-def test_PR69_a_delta_names_what_has_left_and_a_state_does_not() -> None:
+def test_PR69_PR71_PR78_a_delta_names_what_has_left_and_a_state_does_not() -> None:
     b, a = other(3), knowing_b()
     a.merge(b.since(0))
     b.drop(1)
@@ -196,7 +196,7 @@ def test_PR82_PR85_PR124_what_a_forgotten_replica_says_late_is_ignored() -> None
     assert a.seen_of("b") == 0
 
 
-def test_PR83_PR84_PR86_down_hides_and_up_shows() -> None:
+def test_PR83_PR84_PR86_PR88_down_hides_and_up_shows() -> None:
     b, a = other(1), knowing_b()
     a.merge(b.since(0))
     assert names(a.down("b")) == ([], ["k0"])
@@ -211,7 +211,7 @@ def test_PR83_PR84_PR86_down_hides_and_up_shows() -> None:
     assert names(a.merge(b.since(0))) == (["k0", "new"], [])
 
 
-def test_PR87a_PR131_nothing_is_left_of_what_has_gone() -> None:
+def test_PR68_PR87a_PR131_nothing_is_left_of_what_has_gone() -> None:
     a = PresenceSet("a")
     for life in range(50):
         ref = f"b{life}"

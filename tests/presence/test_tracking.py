@@ -371,7 +371,7 @@ async def test_PR151_more_updates_than_allowed_are_refused(autojump_clock: trio.
         Slow.untrack_all()
 
 
-async def test_PR152_PR23_a_tracker_counts_without_clients(autojump_clock: trio.abc.Clock) -> None:
+async def test_PR23_PR32_PR152_a_tracker_counts_without_clients(autojump_clock: trio.abc.Clock) -> None:
     heard: list[Any] = []
 
     class Visitors(Tracker):

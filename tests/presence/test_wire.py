@@ -84,7 +84,7 @@ def test_a_large_state_comes_in_parts_that_may_be_taken_one_by_one() -> None:
         ("hello", wire.bye(1)),
     ],
 )
-def test_PR121_what_is_no_message_is_refused(event: str, payload: bytes) -> None:
+def test_PR119a_PR121_what_is_no_message_is_refused(event: str, payload: bytes) -> None:
     with pytest.raises(wire.WireError):
         wire.decode(event, payload)
 
