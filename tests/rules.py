@@ -96,6 +96,8 @@ def cited(known: Mapping[str, int]) -> Iterator[tuple[str, str]]:
     pattern = re.compile(rf"\b(?:{families})\d+[a-z]?\b")
     for folder, ending in (("phxactor", "*.py"), ("phxactor", "*.md"), ("docs", "*.md")):
         for path in sorted((ROOT / folder).rglob(ending)):
+            if "node_modules" in path.parts:
+                continue
             for number, line in enumerate(path.read_text().splitlines(), 1):
                 for rule in pattern.findall(_RUFF.sub("", line)):
                     yield f"{path.relative_to(ROOT)}:{number}", rule

@@ -13,6 +13,7 @@ PAGES = sorted(
     path.relative_to(ROOT)
     for pattern in ("*.md", "docs/*.md", "phxactor/**/*.md", "benchmarks/*.md")
     for path in ROOT.glob(pattern)
+    if "node_modules" not in path.parts
 )
 MAKEFILE = (ROOT / "Makefile").read_text()
 

@@ -48,6 +48,7 @@ CONTENTS: Final = {
         "docs/emitter",
         "docs/envelope",
         "docs/deploying",
+        "docs/observer",
         "docs/logging",
         "docs/events",
         "docs/metrics",

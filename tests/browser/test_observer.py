@@ -23,6 +23,7 @@ from tests.browser.observing import (
     table,
     watched,
 )
+from tests.browser.pictures import PICTURES, unlikeness
 from tests.demos.program import Program
 
 pytestmark = [pytest.mark.browser, pytest.mark.socket, pytest.mark.slow]
@@ -140,3 +141,12 @@ def test_it_fits_on_a_phone(browser: Browser, program: Program, complaints: list
         assert box["width"] == PHONE[0]
         inspector(page).get_by_role("button", name="Close").tap()
         expect(inspector(page)).to_have_count(0)
+
+
+def test_it_looks_as_in_its_documentation(browser: Browser, program: Program, complaints: list[str]) -> None:
+    taken = {}
+    for picture in (one for one in PICTURES if one.name in ("tree", "busiest", "phone")):
+        with looking(browser, program, complaints, picture.size, picture.scheme) as page:
+            taken[picture.name] = picture.take(page)
+        assert unlikeness(browser, taken[picture.name], picture.path.read_bytes()) < 0.06, picture.name
+    assert unlikeness(browser, taken["tree"], taken["busiest"]) > 0.3, "one is light, and one is dark"

@@ -69,12 +69,12 @@ def main(port: int, count: int, token: str | None = None) -> None:
         Guests.child_spec(),
         rooms(count),
         kitchen(),
-        Mallory.child_spec(),
         Mill.child_spec(name="Mill"),
         Clerk.child_spec(name="Clerk"),
         supervisor(
             "Clients",
             [
+                Mallory.child_spec(),
                 ChildSpec(id="bell", start=(Bell.start_link, (), {}), restart="transient"),
                 ChildSpec(id="deaf", start=(Deaf.start_link, (port,), {})),
                 *(ChildSpec(id=f"talker {one}", start=(Talker.start_link, (port, one), {})) for one in range(TALKERS)),
