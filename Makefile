@@ -90,6 +90,7 @@ soak: $(TEST) ## clients of every kind come and go for MINUTES=10, and the serve
 	@$(BIN)/python -m tests.soak.presence
 	@$(BIN)/python -m tests.soak.people
 	@$(BIN)/python -m tests.soak.workers
+	@$(BIN)/python -m tests.soak.reloads
 	@if command -v redis-server >/dev/null; then $(BIN)/python -m tests.soak.redis $(ROUNDS); else \
 		echo "there is no redis-server: no rounds of its faults"; fi
 

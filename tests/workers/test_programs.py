@@ -19,6 +19,7 @@ from tests.conformance.client import Client, Closed
 from tests.demos.program import command, environment, run, serving
 from tests.patience import PATIENCE
 from tests.workers.programs import SERVED, Served, ask, ends, served, until
+from tests.workers.reloads import reloaded
 
 pytestmark = [pytest.mark.socket, pytest.mark.slow]
 
@@ -79,53 +80,11 @@ async def test_one_that_is_killed_is_started_again_and_the_others_notice_nothing
             await trio.to_thread.run_sync(until, lambda: [one.nodes for one in program.state().workers] == [1, 1])
 
 
-async def test_no_connection_is_refused_while_it_is_reloaded_twice(tmp_path: Path) -> None:
-    refused: list[OSError] = []
-    seen: set[str] = set()
-    codes: Counter[int] = Counter()
-    over = trio.Event()
-
-    async def come_and_go(program: Served) -> None:
-        url = f"ws://127.0.0.1:{program.port}/socket/websocket?vsn=2.0.0"
-        while not over.is_set():
-            try:
-                client = await Client.open(url)
-            except OSError as error:
-                refused.append(error)
-                continue
-            async with client:
-                with trio.move_on_after(0.2):
-                    _, end = await client.until_closed()
-                    codes[end.code] += 1
-
-    async def stay(program: Served) -> None:
-        async with connected(program, 1) as (client,):
-            _, end = await client.until_closed()
-            codes[end.code] += 1
-
-    with served(tmp_path) as program:
-        async with trio.open_nursery() as nursery:
-            for generation in (1, 2):
-                for _ in range(25):
-                    nursery.start_soon(come_and_go, program)
-                    nursery.start_soon(stay, program)
-                await trio.sleep(0.3)
-                program.change(f"VERSION = {generation}", f"VERSION = {generation + 1}")
-                program.reload()
-                await trio.to_thread.run_sync(program.says, "new workers serve", generation)
-                await trio.to_thread.run_sync(
-                    until, lambda: {one.state for one in program.state().workers} == {"ready"}, "the old ones are gone"
-                )
-                seen.add(await trio.to_thread.run_sync(lambda: ask(program.port).split()[1]))
-            over.set()
-        assert seen == {"2", "3"}
-        assert refused == []
-        assert set(codes) == {1012}
-        assert codes[1012] >= 50
-        assert program.state().generation == 3
-        code, printed = await trio.to_thread.run_sync(program.program.stop, signal.SIGTERM)
-        assert code == 0
-        assert "ERROR" not in printed
+async def test_two_reloads_refuse_no_connection_and_leave_no_push_unanswered(tmp_path: Path) -> None:
+    """Half of the clients stay, half come and go all the time. In the soak test there are 500, and ten reloads."""
+    result = await reloaded(tmp_path, clients=30, reloads=2)
+    result.check(stay=15, reloads=2)
+    assert result.replies > 100
 
 
 async def test_a_reload_that_fails_leaves_the_old_workers_and_shows_one_traceback(tmp_path: Path) -> None:
