@@ -24,7 +24,7 @@ async def soak(reloads: int, clients: int) -> None:
     """Raise AssertionError if somebody noticed more than a 1012."""
     began = time.monotonic()
     with tempfile.TemporaryDirectory() as folder:
-        result = await reloaded(Path(folder), clients=clients, reloads=reloads)
+        result = await reloaded(Path(folder), clients=clients, reloads=reloads, every=0.5)
     print(
         f"reloads: {reloads} under {clients} clients, {result.sessions:,} joins, {result.replies:,} pushes answered of"
         f" {result.answered:,}, closes {dict(result.codes)}, refused {len(result.refused)}, away {result.away:.1f} s at"

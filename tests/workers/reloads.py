@@ -16,14 +16,12 @@ import attrs
 import orjson
 import trio
 
-from tests.demos.program import serving
+from tests.demos.program import Program, serving
 from tests.patience import PATIENCE
 from tests.workers.crowd import REQUEST, frame, frames, until
 
 PUSHING = Path(__file__).with_name("pushing.py").read_text()
-EVERY: Final = 0.05
-"""Seconds between two pushes of a client."""
-VISIT: Final = 8
+VISIT: Final = 4
 """Pushes of a client that leaves by itself."""
 CLOSE: Final = frame((1000).to_bytes(2, "big"), opcode=8)
 
@@ -54,8 +52,9 @@ class Result:
 
 
 class _Client:
-    def __init__(self, port: int, result: Result, over: trio.Event, *, stays: bool) -> None:
+    def __init__(self, port: int, result: Result, over: trio.Event, *, stays: bool, every: float) -> None:
         self.port, self.result, self.over, self.stays = port, result, over, stays
+        self.every = every
         self.joined = False
         self._closed_at: float | None = None
 
@@ -102,7 +101,7 @@ class _Client:
                 if pushed == VISIT and not self.stays:
                     await stream.send_all(CLOSE)
                     return
-                await trio.sleep(EVERY)
+                await trio.sleep(self.every)
                 pushed += 1
                 await stream.send_all(frame(orjson.dumps(["1", f"p{pushed}", "room:1", "echo", {"n": pushed}])))
             buffer += await self._some(stream)
@@ -125,12 +124,17 @@ class _Client:
         self._closed_at = time.monotonic()
 
 
-async def reloaded(folder: Path, *, clients: int, reloads: int, workers: int = 2) -> Result:
-    """Reload so many times under clients of which half stay, and half come and go all the time; stop at the end."""
+async def reloaded(folder: Path, *, clients: int, reloads: int, every: float, workers: int = 2) -> Result:
+    """Reload so many times under clients of which half stay, and half come and go all the time; stop at the end.
+
+    Each pushes once in `every` seconds.
+    """
     (folder / "pushing.py").write_text(PUSHING)
     result, over = Result(), trio.Event()
     with serving("serve", "pushing:endpoint", "--workers", str(workers), cwd=folder) as program:
-        crowd = [_Client(int(program.port), result, over, stays=bool(number % 2)) for number in range(clients)]
+        crowd = [
+            _Client(int(program.port), result, over, stays=bool(number % 2), every=every) for number in range(clients)
+        ]
         staying = [one for one in crowd if one.stays]
         async with trio.open_nursery() as nursery:
             for number, one in enumerate(crowd):
@@ -141,11 +145,8 @@ async def reloaded(folder: Path, *, clients: int, reloads: int, workers: int = 2
                 await until(lambda: all(one.joined for one in staying), "all are there")
                 await trio.sleep(0.2)
                 program.process.send_signal(signal.SIGHUP)
-                await until(lambda n=number: _said(program.lines, "new workers serve") == n, "it has reloaded")  # type: ignore[misc]
-                await until(
-                    lambda n=number: _said(program.lines, "has left") == n * workers,  # type: ignore[misc]
-                    "the old ones have left",
-                )
+                await _until_said(program, "new workers serve", number)
+                await _until_said(program, "has left", number * workers)
             await until(lambda: all(one.joined for one in staying), "all are there")
             over.set()
             code, printed = await trio.to_thread.run_sync(program.stop, signal.SIGTERM)
@@ -156,5 +157,6 @@ async def reloaded(folder: Path, *, clients: int, reloads: int, workers: int = 2
     return result
 
 
-def _said(lines: list[str], words: str) -> int:
-    return sum(words in line for line in lines)
+async def _until_said(program: Program, words: str, times: int) -> None:
+    """Wait until the program has said words so often: starts of workers under load take their time."""
+    await until(lambda: sum(words in line for line in program.lines) == times, words, 2 * PATIENCE)

@@ -82,7 +82,7 @@ async def test_one_that_is_killed_is_started_again_and_the_others_notice_nothing
 
 async def test_two_reloads_refuse_no_connection_and_leave_no_push_unanswered(tmp_path: Path) -> None:
     """Half of the clients stay, half come and go all the time. In the soak test there are 500, and ten reloads."""
-    result = await reloaded(tmp_path, clients=30, reloads=2)
+    result = await reloaded(tmp_path, clients=30, reloads=2, every=0.05)
     result.check(stay=15, reloads=2)
     assert result.replies > 100
 
