@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from hypothesis.internal.conjecture.data import ConjectureData
 from hypothesis.strategies import SearchStrategy
 
-from phxactor.testing.exploration import Guide, Played, failure_of, multiple, plainest, portfolio, weight
+from phxactor.testing.exploration import Faults, Guide, Played, failure_of, multiple, plainest, portfolio, weight
 from phxactor.testing.schedule import Schedule
 
 FOLLOWED: Final = 1023 / 1024
@@ -29,9 +29,10 @@ SEARCHES: Final = 8
 class DrawnOrders:
     """What the plays of one test have in common."""
 
-    def __init__(self, timeouts: float) -> None:
+    def __init__(self, timeouts: float, faults: Faults | None) -> None:
         """Start with none played."""
         self._timeouts = timeouts
+        self._faults = faults
         self._first: list[int] | None = None
         """The counts of the choices of the first play."""
         self._plain = False
@@ -45,7 +46,7 @@ class DrawnOrders:
         @st.composite
         def one(draw: st.DrawFn) -> Schedule:
             number, data = draw(st.integers(0, 2**32)), draw(st.data())
-            return Schedule.of(OneOrder(self, number, data), self._timeouts)
+            return Schedule.of(OneOrder(self, number, data), self._timeouts, self._faults)
 
         return one()
 

@@ -8,6 +8,8 @@
     line.stall()             nothing arrives until `line.go_on()`
     line.drop()              both ends get trio.BrokenResourceError
 
+A schedule with `Faults(drops=1)` breaks it at any time.
+
 Latency is measured by trio's clock, so a mock clock skips it.
 """
 
@@ -15,6 +17,11 @@ from __future__ import annotations
 
 import trio
 from trio.testing import memory_stream_pair
+
+
+def drops_now() -> bool:
+    """Return whether a line breaks now; a schedule that plays with faults replaces this function."""
+    return False
 
 
 class FaultyLine:
@@ -51,7 +58,9 @@ class FaultyLine:
         self._open.set()
 
     def check(self) -> None:
-        """Raise trio.BrokenResourceError if the line is broken."""
+        """Raise trio.BrokenResourceError if the line is broken, or breaks now."""
+        if not self.broken and drops_now():
+            self.drop()
         if self.broken:
             raise trio.BrokenResourceError("the line is broken")
 

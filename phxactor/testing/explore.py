@@ -22,6 +22,7 @@ import attrs
 from phxactor.testing.exploration import (
     TIMEOUTS,
     ChangedError,
+    Faults,
     Hooks,
     Played,
     Playground,
@@ -33,7 +34,7 @@ from phxactor.testing.exploration import (
 )
 from phxactor.testing.schedule import Schedule
 
-__all__ = ["ChangedError", "Explored", "explore"]
+__all__ = ["ChangedError", "Explored", "Faults", "explore"]
 
 EVERY: Final = 5.0
 """Seconds between two lines of progress."""
@@ -96,6 +97,7 @@ def explore(
     *args: object,
     preemptions: int | None = None,
     timeouts: float = TIMEOUTS,
+    faults: Faults | None = None,
     seconds: float = inf,
     shared: Literal["dependent", "independent"] = "independent",
     progress: Callable[[str], object] | None = None,
@@ -107,22 +109,26 @@ def explore(
         args: its arguments.
         preemptions: tries all orders with at most so many deviations, the fewest first; by default, all orders.
         timeouts: that of `Schedule`; 0 makes time no choice.
+        faults: that of `Schedule`; late `Down`s and dropped lines only with a bound.
         seconds: stops after this time; the result says what was not tried.
         shared: `dependent` makes the steps of processes that share Python objects depend on one another.
         progress: is called with a line every few seconds; by default it is printed if standard error is a terminal.
 
     Raises:
+        ValueError: faults that need a bound, without one.
         Exception: what `main` raises in the order with the fewest deviations that fails, with the order and the trace
             as a note; as `Schedule.run` does.
         ChangedError: the program is not the same when it is played again.
 
     """
+    if preemptions is None and faults is not None and (faults.late_downs or faults.drops):
+        raise ValueError("late_downs and drops can be explored with a bound only: give preemptions=2, or kills alone")
     result = Explored(preemptions, timeouts, dependent=shared == "dependent")
-    search = _Search(partial(main, *args), result, seconds, progress or _print)
+    search = _Search(partial(main, *args), result, faults, (seconds, progress or _print))
     found = search.reduce() if preemptions is None else search.bound(preemptions)
     if found is None:
         return result
-    order = Schedule(found.deviations, timeouts=timeouts)
+    order = Schedule(found.deviations, timeouts=timeouts, faults=faults)
     try:
         order.run(main, *args)
     except Exception as error:
@@ -139,20 +145,20 @@ class _Search:
         self,
         program: Callable[[], Awaitable[object]],
         result: Explored,
-        seconds: float,
-        progress: Callable[[str], object],
+        faults: Faults | None,
+        limits: tuple[float, Callable[[str], object]],
     ) -> None:
         self._program = program
         self._result = result
         self._began = time.monotonic()
-        self._seconds = seconds
-        self._progress = progress
+        self._faults = faults
+        self._seconds, self._progress = limits
         self._told = self._began
 
     def reduce(self) -> Played | None:
         """Play all classes of orders; return the plainest play that fails."""
         hooks, result = Hooks(), self._result
-        ground = Playground(self._program, timeouts=result.timeouts, took=hooks.took)
+        ground = Playground(self._program, timeouts=result.timeouts, faults=self._faults, took=hooks.took)
         with ground.open():
             sharing = Sharing()
             with sharing.watched():
@@ -168,7 +174,7 @@ class _Search:
 
     def bound(self, most: int) -> Played | None:
         """Play all orders with at most so many deviations; return the first play that fails."""
-        ground = Playground(self._program, timeouts=self._result.timeouts)
+        ground = Playground(self._program, timeouts=self._result.timeouts, faults=self._faults)
         with ground.open():
             where = [""]
             return self._until_failure(bounded(ground.order, most, where), lambda: where[0])

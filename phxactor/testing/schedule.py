@@ -31,7 +31,10 @@ from phxactor.testing.exploration import (
     TIMEOUTS,
     Clock,
     DeadlockError,
+    Fault,
+    Faults,
     Guide,
+    OnTime,
     Option,
     Played,
     Steps,
@@ -66,14 +69,21 @@ class Schedule:
 
     `order` is the number of an order, or the choices that are not 0, by their number. The numbers explore: 0 is first
     come, first served, and each other one is a play of a strategy in turn (`exploration`). `timeouts` is the number of
-    seconds up to which a deadline may pass while others could run.
+    seconds up to which a deadline may pass while others could run, `faults` how much may fail in one play.
 
     Threads of `trio.to_thread` run in turn with the loop (see `threads`). A schedule does not control events from
     outside: real sockets, other threads, the wall clock, and the program's own use of `random`.
     """
 
-    def __init__(self, order: int | Mapping[int, int] | None = None, *, timeouts: float = TIMEOUTS) -> None:
+    def __init__(
+        self,
+        order: int | Mapping[int, int] | None = None,
+        *,
+        timeouts: float = TIMEOUTS,
+        faults: Faults | None = None,
+    ) -> None:
         """Store the order."""
+        self._faults = faults
         self._order = order
         self._timeouts = timeouts
         self._guide: Guide | None = None
@@ -93,9 +103,9 @@ class Schedule:
         """The trace of the last play."""
 
     @classmethod
-    def of(cls, orders: Orders, timeouts: float) -> Schedule:
+    def of(cls, orders: Orders, timeouts: float, faults: Faults | None) -> Schedule:
         """Make a schedule that is one of several: for `strategies.schedule`."""
-        schedule = cls(timeouts=timeouts)
+        schedule = cls(timeouts=timeouts, faults=faults)
         schedule._orders = orders
         return schedule
 
@@ -110,6 +120,8 @@ class Schedule:
         parts = [] if order is None else [repr(order)]
         if self._timeouts != TIMEOUTS:
             parts.append(f"timeouts={self._timeouts!r}")
+        if self._faults is not None:
+            parts.append(f"faults={self._faults!r}")
         return f"Schedule({', '.join(parts)})"
 
     def replay(self, delays: Iterable[tuple[int, int]]) -> None:
@@ -150,6 +162,9 @@ class Schedule:
 
     def _tell(self, options: Sequence[Option], chosen: int) -> None:
         """Add a line to the trace for a choice that is not 0."""
+        if isinstance(options[chosen], Fault):
+            self.trace.remark(repr(options[chosen]))
+            return
         late = ", ".join(self._name(task) for task in options[:chosen])
         if isinstance(options[chosen], Clock):
             self.trace.remark(f"the earliest deadline passes while {late} could run")
@@ -157,7 +172,7 @@ class Schedule:
             self.trace.remark(f"{late} must wait for the others")
 
     def _name(self, option: Option) -> str:
-        if isinstance(option, Clock):
+        if isinstance(option, Clock | Fault | OnTime):
             return repr(option)
         pid = process_of(option)
         return option.name if pid is None else self.trace.show(pid)
@@ -176,7 +191,7 @@ class Schedule:
             self._guide = portfolio(self._order, Random(self._order))  # noqa: S311 - no secret
         elif self._orders is not None:
             self._guide = self._orders.guide(self)
-        self._steps = Steps(self._step, self._tell, timeouts=self._timeouts)
+        self._steps = Steps(self._step, self._tell, timeouts=self._timeouts, faults=self._faults)
         try:
             with (
                 log_as_text(),
@@ -198,6 +213,7 @@ class Schedule:
             steps = self.steps
             steps.free = False
             async with open_runtime() as runtime:
+                steps.budget.runtime = runtime
                 await wait_all_tasks_blocked()
                 steps.free = True
                 try:

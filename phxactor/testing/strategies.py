@@ -14,7 +14,7 @@ from phxactor.runtime import Crash as Crashed
 from phxactor.testing import outages as outages_
 from phxactor.testing._drawn_orders import DrawnOrders
 from phxactor.testing.crash import Crash, Step, Together, Wait, Way
-from phxactor.testing.exploration import TIMEOUTS
+from phxactor.testing.exploration import TIMEOUTS, Faults
 from phxactor.testing.schedule import Schedule
 from phxactor.testing.trees import Branch, Kind, Leaf, paths
 
@@ -38,13 +38,13 @@ def outages(names: Sequence[str], max_size: int = 10) -> SearchStrategy[list[out
     return st.lists(steps, max_size=max_size)
 
 
-def schedule(*, timeouts: float = TIMEOUTS) -> SearchStrategy[Schedule]:
+def schedule(*, timeouts: float = TIMEOUTS, faults: Faults | None = None) -> SearchStrategy[Schedule]:
     """Draw orders of steps. The first is first come, first served, and failures shrink towards it.
 
-    Each play has a strategy of the portfolio (`exploration`). Hypothesis may change each choice of it. `timeouts` is
-    that of `Schedule`.
+    Each play has a strategy of the portfolio (`exploration`). Hypothesis may change each choice of it. `timeouts` and
+    `faults` are those of `Schedule`.
     """
-    return DrawnOrders(timeouts).strategy()
+    return DrawnOrders(timeouts, faults).strategy()
 
 
 def benign_reasons() -> SearchStrategy[Reason]:

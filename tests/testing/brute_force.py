@@ -7,10 +7,10 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from phxactor.testing.exploration._accesses import Recorder
 from phxactor.testing.exploration._clock import Clock
 from phxactor.testing.exploration._hooks import Hooks
+from phxactor.testing.exploration._options import Option
 from phxactor.testing.exploration._plainest import Played, bounded
 from phxactor.testing.exploration._playing import Playground
 from phxactor.testing.exploration._reduction import Class, Reduction, class_of, races
-from phxactor.testing.exploration._steps import Option
 
 Program = Callable[[], Awaitable[object]]
 

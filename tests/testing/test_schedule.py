@@ -21,6 +21,7 @@ from phxactor.runtime import Down, From, Monitor, monitor, open_runtime, receive
 from phxactor.testing import settle
 from phxactor.testing._faults_line import FaultyLine
 from phxactor.testing.exploration import _steps as schedule_steps
+from phxactor.testing.exploration._chance import Chance
 from phxactor.testing.schedule import DeadlockError, Schedule
 from phxactor.testing.strategies import schedule
 
@@ -403,15 +404,15 @@ def test_the_trio_of_another_thread_keeps_its_own_order() -> None:
 @pytest.mark.parametrize("left", [0, 2], ids=["trio does not ask", "trio asks for two at once"])
 def test_a_trio_that_runs_tasks_in_another_way_is_refused(monkeypatch: pytest.MonkeyPatch, left: int) -> None:
     """See the loop in `trio._core._run.unrolled_run`: `schedule_steps` has to follow it."""
-    asked = schedule_steps._Chance.shuffle  # noqa: SLF001
+    asked = Chance.shuffle
 
-    def shuffle(chance: schedule_steps._Chance, batch: MutableSequence[trio.lowlevel.Task]) -> None:
+    def shuffle(chance: Chance, batch: MutableSequence[trio.lowlevel.Task]) -> None:
         if len(batch) >= left > 0:
             others = [batch.pop(0) for _ in range(left - 1)]
             asked(chance, batch)
             batch.extend(others)
 
-    monkeypatch.setattr(schedule_steps._Chance, "shuffle", shuffle)  # noqa: SLF001
+    monkeypatch.setattr(Chance, "shuffle", shuffle)
     with pytest.raises(ImportError, match=r"^phxactor does not fit trio [0-9.]+: .* known to fit trio"):
         Schedule(1).run(race)
 

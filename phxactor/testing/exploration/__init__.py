@@ -4,23 +4,28 @@ from typing import Final
 
 from phxactor.testing.exploration._actors import process_of
 from phxactor.testing.exploration._clock import Clock
+from phxactor.testing.exploration._faults import Fault, Faults, OnTime
 from phxactor.testing.exploration._guides import FirstCome, Guide, Guided, multiple, portfolio
 from phxactor.testing.exploration._hooks import Hooks
+from phxactor.testing.exploration._options import DeadlockError, Option
 from phxactor.testing.exploration._plainest import ChangedError, Played, bounded, failure_of, plainest, weight
 from phxactor.testing.exploration._playing import Playground
 from phxactor.testing.exploration._reduction import Reduction
 from phxactor.testing.exploration._sharing import Sharing
-from phxactor.testing.exploration._steps import DeadlockError, Option, Steps
+from phxactor.testing.exploration._steps import Steps
 
 __all__ = [
     "TIMEOUTS",
     "ChangedError",
     "Clock",
     "DeadlockError",
+    "Fault",
+    "Faults",
     "FirstCome",
     "Guide",
     "Guided",
     "Hooks",
+    "OnTime",
     "Option",
     "Played",
     "Playground",

@@ -28,6 +28,7 @@ import trio
 from phxactor.runtime import Mailbox, Pid
 from phxactor.testing.exploration._actors import process_of
 from phxactor.testing.exploration._clock import Clock
+from phxactor.testing.exploration._faults import Fault
 
 Task: TypeAlias = trio.lowlevel.Task
 Thing: TypeAlias = tuple[object, ...]
@@ -106,6 +107,15 @@ class Recorder:
             event.accesses["memory", owner] = True
         for thing in self._shared(event.actor):
             event.accesses[thing] = True
+
+    def fails(self, fault: Fault) -> None:
+        """Begin the event of a failure."""
+        self._current = Event(self.kill(fault), {})
+        self.events.append(self._current)
+
+    def kill(self, fault: Fault) -> str:
+        """Return the name of a failure as an actor."""
+        return fault.text if fault.pid is None else f"kill {self.pid(fault.pid)}"
 
     def after(self, woken: Sequence[Task]) -> None:
         """End an event: it is a cause of the next steps of the tasks that it has made ready."""

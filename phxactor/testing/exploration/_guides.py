@@ -20,9 +20,12 @@ from random import Random
 from typing import Final, Protocol, final
 
 from phxactor.testing.exploration._clock import Clock
+from phxactor.testing.exploration._faults import Fault
 
 HORIZONS: Final = (32, 64, 128)
 """Guesses of the number of choices in a play, if it is not known."""
+SELDOM: Final = 16
+"""Something fails at one choice of so many, as long as the budget lasts."""
 IN_A_ROW: Final = 60
 """Choices in a row that one process may win; then it gets the lowest priority, so that none spins for ever."""
 
@@ -48,6 +51,19 @@ class Guided:
         """Store the random source."""
         self._random = random
 
+    def pick(self, options: Sequence[object]) -> int:
+        """Return the index of the wanted option: seldom a failure, if there may be one."""
+        if not isinstance(options[-1], Fault):
+            return self.want(options)
+        first = next(index for index, option in enumerate(options) if isinstance(option, Fault))
+        if self._random.random() * SELDOM < 1:
+            return first + int(self._random.random() * (len(options) - first))
+        return self.want(options[:first]) if first > 1 else 0
+
+    def want(self, options: Sequence[object]) -> int:
+        """Return the index of the wanted option, of which none is a failure."""
+        raise NotImplementedError
+
     def number(self, count: int) -> int:
         """Draw a number; such choices are no steps, and change no priority."""
         return int(self._random.random() * count)
@@ -58,7 +74,7 @@ class FirstCome(Guided):
     """First come, first served."""
 
     def pick(self, options: Sequence[object]) -> int:
-        """Want the first option."""
+        """Want the first option; nothing fails."""
         return 0
 
     def number(self, count: int) -> int:
@@ -72,7 +88,7 @@ class Walk(Guided):
 
     name = "walk"
 
-    def pick(self, options: Sequence[object]) -> int:
+    def want(self, options: Sequence[object]) -> int:
         """Want any option."""
         return int(self._random.random() * len(options))
 
@@ -88,7 +104,7 @@ class Pos(Guided):
         super().__init__(random)
         self._numbers: dict[object, float] = {}
 
-    def pick(self, options: Sequence[object]) -> int:
+    def want(self, options: Sequence[object]) -> int:
         """Want the option with the greatest number."""
         numbers = self._numbers
         for option in options:
@@ -114,7 +130,7 @@ class Pct(Guided):
         self._last: object = None
         self._in_a_row = 0
 
-    def pick(self, options: Sequence[object]) -> int:
+    def want(self, options: Sequence[object]) -> int:
         """Want the option with the highest priority."""
         priorities = self._priorities
         for option in options:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from typing import TypeAlias
@@ -12,9 +13,11 @@ from trio.testing import wait_all_tasks_blocked
 from phxactor.runtime import Exit, open_runtime
 from phxactor.telemetry import log_as_text
 from phxactor.testing._machine_guest import Guest
+from phxactor.testing.exploration._faults import Faults
+from phxactor.testing.exploration._options import Option
 from phxactor.testing.exploration._plainest import Deviations, Played
 from phxactor.testing.exploration._receiving import Took
-from phxactor.testing.exploration._steps import Option, Steps
+from phxactor.testing.exploration._steps import Steps
 from phxactor.testing.exploration._watcher import Watcher
 from phxactor.testing.threads import in_turn
 
@@ -26,9 +29,12 @@ Pick: TypeAlias = Callable[[int, Sequence[Option]], int]
 class Playground:
     """One trio run in which a program is played again and again."""
 
-    def __init__(self, program: Program, *, timeouts: float, took: Took | None = None) -> None:
-        """Store the program, the seconds of `Schedule`, and what is told of each taken message."""
+    def __init__(
+        self, program: Program, *, timeouts: float, faults: Faults | None = None, took: Took | None = None
+    ) -> None:
+        """Store the program, what may happen beside its steps, and what is told of each taken message."""
         self._program = program
+        self._faults = faults
         self._took = took
         self._timeouts = timeouts
         self._guest: Guest | None = None
@@ -38,11 +44,14 @@ class Playground:
 
     @contextmanager
     def open(self) -> Iterator[None]:
-        """Keep the trio run while the block lasts."""
+        """Keep the trio run while the block lasts. Nothing is logged: each play would write the same lines."""
         self._guest = Guest(self._world)
+        before = logging.root.manager.disable
+        logging.disable(logging.CRITICAL)
         try:
             yield
         finally:
+            logging.disable(before)
             guest, self._guest = self._guest, None
             guest.finish()
 
@@ -69,7 +78,8 @@ class Playground:
             steps.begin(choose)
             returned = False
             try:
-                async with open_runtime():
+                async with open_runtime() as runtime:
+                    steps.budget.runtime = runtime
                     await wait_all_tasks_blocked()
                     steps.free, steps.watcher = True, watcher
                     if watcher is not None:
@@ -78,6 +88,7 @@ class Playground:
                         with steps.watched():
                             await self._program()
                         returned = True
+                        steps.ending = True
                         if to_the_end:
                             await wait_all_tasks_blocked()
                     finally:
@@ -95,7 +106,7 @@ class Playground:
 
     @asynccontextmanager
     async def _world(self) -> AsyncIterator[None]:
-        steps = self._steps = Steps(_first, timeouts=self._timeouts)
+        steps = self._steps = Steps(_first, timeouts=self._timeouts, faults=self._faults)
         steps.free = False
         steps.receiving.took = self._took
         with log_as_text(), in_turn(), steps.ordered():

@@ -20,10 +20,11 @@ import attrs
 
 from phxactor.testing.exploration._accesses import CLOCK, Accesses, Event, Recorder, Thing, dependent
 from phxactor.testing.exploration._clock import Clock
+from phxactor.testing.exploration._faults import Fault, OnTime
 from phxactor.testing.exploration._hooks import Hooks
+from phxactor.testing.exploration._options import Option
 from phxactor.testing.exploration._plainest import ChangedError, Played
 from phxactor.testing.exploration._playing import Playground
-from phxactor.testing.exploration._steps import Option
 
 Class: TypeAlias = frozenset[object]
 MOST_EVENTS: Final = 5000
@@ -108,7 +109,7 @@ class _Play:
         """Choose, by the stack or anew."""
         if self.blocked or self.failed is not None:
             return 0
-        names = tuple(CLOCK if isinstance(one, Clock) else self.recorder.name(one) for one in options)
+        names = tuple(self._name(one) for one in options)
         if number < self._prefix:
             node = self._nodes[number]
             if node.options != names:
@@ -129,12 +130,20 @@ class _Play:
                 self.blocked = True
                 return 0
             node.chosen = awake[0]
-            node.todo = {node.chosen, CLOCK} if CLOCK in names else {node.chosen}
+            # A deadline that has not passed, and a failure that has not happened, leave no step to swap.
+            node.todo = {node.chosen, *(name for name in names if name == CLOCK or name.startswith("kill "))}
             self._nodes.append(node)
         self._current = node
         if node.chosen == CLOCK:
             self.recorder.jumps()
         return names.index(node.chosen)
+
+    def _name(self, option: Option) -> str:
+        if isinstance(option, Clock):
+            return CLOCK
+        if isinstance(option, Fault):
+            return self.recorder.kill(option)
+        return "" if isinstance(option, OnTime) else self.recorder.name(option)
 
     def ended(self, event: Event) -> None:
         """Note what a step has touched, and wake who depends on it."""

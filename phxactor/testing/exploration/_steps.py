@@ -11,23 +11,24 @@ chosen here, the play fails.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, MutableSequence, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from math import inf
-from random import Random
-from typing import Any, Final, TypeAlias, final
+from typing import Any, Final
 from unittest.mock import patch
 
 import trio
 
 from phxactor.runtime import private, unknown
+from phxactor.testing.exploration._chance import Chance
 from phxactor.testing.exploration._clock import Clock, clock_of
+from phxactor.testing.exploration._faults import Budget, Fault, Faults
+from phxactor.testing.exploration._options import Choose, DeadlockError, Option, Task, Tell
 from phxactor.testing.exploration._receiving import Receiving
 from phxactor.testing.exploration._watcher import Watcher
 
 _run: Final = private(
     "_run",
-    "_r.shuffle",
     "_ALLOW_DETERMINISTIC_SCHEDULING",
     "GLOBAL_RUN_CONTEXT",
     "Runner.runq",
@@ -44,14 +45,6 @@ STEPS: Final = 100_000
 PASSES: Final = 3
 """Scheduler passes without a step after which a play counts as stuck."""
 
-Task: TypeAlias = trio.lowlevel.Task
-Option: TypeAlias = Task | Clock
-"""What may happen next: a task takes its step, or the earliest deadline passes."""
-Choose: TypeAlias = Callable[[Sequence[Option]], int]
-"""Returns the index of the option that is taken; the tasks before it are postponed."""
-Tell: TypeAlias = Callable[[Sequence[Option], int], object]
-"""Is told of each choice other than 0: the options, and the index."""
-
 
 class Steps(trio.abc.Instrument):
     """Lets tasks take their steps one by one, as `choose` says; it is asked only if there are at least two options.
@@ -63,13 +56,19 @@ class Steps(trio.abc.Instrument):
     watcher: Watcher | None = None
     """Is told of each step."""
 
-    def __init__(self, choose: Choose, tell: Tell | None = None, *, timeouts: float = 0.0) -> None:
+    def __init__(
+        self, choose: Choose, tell: Tell | None = None, *, timeouts: float = 0.0, faults: Faults | None = None
+    ) -> None:
         """Store what chooses and is told, and up to how many seconds a deadline may pass while others could run."""
         self._choose = choose
         self._tell = tell
         self._timeouts = timeouts
+        self.budget = Budget(faults or Faults())
+        self._faulty = faults is not None
         self.free = True
         """Whether there are choices; if not, everything is first come, first served."""
+        self.ending = False
+        """Whether the program has its result: from then on there are choices between tasks only."""
         self.steps = 0
         """The number of steps so far."""
         self._since: dict[Task, int] = {}
@@ -96,9 +95,10 @@ class Steps(trio.abc.Instrument):
     def begin(self, choose: Choose) -> None:
         """Begin a further play in the same loop, at time 0; there are no choices until `free` is set."""
         self._choose = choose
-        self.free = False
+        self.free = self.ending = False
         self.steps, self._passed, self._endless = 0, -1, inf
         self._late_until.clear()
+        self.budget.begin()
         if self._clock is not None:
             self._clock.begin()
 
@@ -114,10 +114,12 @@ class Steps(trio.abc.Instrument):
         with ExitStack() as stack:
             self._clock = stack.enter_context(clock_of(self._runner, self._timeouts))
             stack.enter_context(self.receiving.stepwise())
+            if self._faulty:
+                stack.enter_context(self.budget.in_force(self._ask_here, self._late))
             trio.lowlevel.add_instrument(self)
             stack.callback(trio.lowlevel.remove_instrument, self)
             stack.callback(self._leave)
-            stack.enter_context(patch.object(_run, "_r", _Chance(self._begin_pass, self._runner)))
+            stack.enter_context(patch.object(_run, "_r", Chance(self._begin_pass, self._runner)))
             stack.enter_context(patch.object(_run, "_ALLOW_DETERMINISTIC_SCHEDULING", new=True))
             yield
             if self._unasked:
@@ -203,12 +205,12 @@ class Steps(trio.abc.Instrument):
         if now > self._endless and self._watch is not None:
             self._watch.cancel(reason="the play has no end")
         ready = self._ready(now)
-        chosen: Option
+        chosen: Task | Clock
         if self._looking is not None:
             chosen, self._looking = self._looking, None
             if self.watcher is not None:
                 self.watcher.looks()
-        elif len(ready) == 1 and not self._timeouts:
+        elif len(ready) == 1 and not self._timeouts and not self._faulty:
             chosen = ready[0]
         else:
             chosen = self._choice(ready)
@@ -225,21 +227,42 @@ class Steps(trio.abc.Instrument):
         self._chosen = chosen
         self._batch.append(chosen)  # type: ignore[union-attr]
 
-    def _choice(self, ready: Sequence[Task]) -> Option:
+    def _choice(self, ready: Sequence[Task]) -> Task | Clock:
         """Choose what happens next, if there are several possibilities; postpone the tasks before it."""
-        clock = self._clock
-        options: list[Option] = list(ready)
-        if self.free and clock is not None and clock.may_jump():
-            options.append(clock)
-        if not self.free or len(options) == 1:
-            return options[0]
-        waiting = self._choose(options)
-        if waiting:
-            if self._tell is not None:
-                self._tell(options, waiting)
-            for task in ready[:waiting]:
-                self._since[task], self._late_until[task] = self.steps, self.steps + PATIENCE
-        return options[waiting]
+        while True:
+            options: list[Option] = list(ready)
+            if self.free and not self.ending:
+                if self._clock is not None and self._clock.may_jump():
+                    options.append(self._clock)
+                if self._faulty:
+                    options += self.budget.kills()
+            if len(options) == 1 or not self.free:
+                return ready[0]
+            chosen = self._ask(options)
+            wanted = options[chosen]
+            if not isinstance(wanted, Fault):
+                break
+            if self.watcher is not None:
+                self.watcher.fails(wanted)
+            self.budget.kill(wanted)
+            if self.watcher is not None:
+                self.watcher.after(self._new())
+            ready = self._ready(self.steps)
+        for task in ready[:chosen]:
+            self._late(task)
+        return wanted  # type: ignore[return-value]  # it is no failure
+
+    def _ask(self, options: Sequence[Option]) -> int:
+        chosen = self._choose(options)
+        if chosen and self._tell is not None:
+            self._tell(options, chosen)
+        return chosen
+
+    def _ask_here(self, options: Sequence[Option]) -> int:
+        return self._ask(options) if self.free else 0
+
+    def _late(self, task: Task) -> None:
+        self._since[task], self._late_until[task] = self.steps, self.steps + PATIENCE
 
     def _ready(self, now: int) -> list[Task]:
         """Sort the ready tasks, and find one that only looks into its mailbox and goes on to wait."""
@@ -271,23 +294,3 @@ class Steps(trio.abc.Instrument):
     def _looks(self, task: Task) -> bool:
         """Return whether a ready task will find nothing in its mailbox, and wait again: then it is not asked for."""
         return task in self.receiving.pending and self.receiving.in_vain(task)
-
-
-class DeadlockError(AssertionError):
-    """No task can go on: every task waits, and no time-out will wake one. Also raised for a play without an end."""
-
-
-@final
-class _Chance(Random):
-    """The replacement of trio's random source."""
-
-    def __init__(self, begin: Callable[[list[Task]], None], runner: Any) -> None:  # noqa: ANN401 - private to trio
-        """Start from the same seed each time."""
-        super().__init__(0)
-        self._begin = begin
-        self._runner = runner
-
-    def shuffle(self, x: MutableSequence[Any]) -> None:
-        """Take over a batch; not of loops of other threads."""
-        if _run.GLOBAL_RUN_CONTEXT.runner is self._runner and isinstance(x, list):
-            self._begin(x)

@@ -8,6 +8,7 @@ from typing import Protocol
 from trio.lowlevel import Task
 
 from phxactor.testing.exploration._clock import Clock
+from phxactor.testing.exploration._faults import Fault
 
 
 class Watcher(Protocol):
@@ -18,6 +19,9 @@ class Watcher(Protocol):
 
     def before(self, task: Task, ready: Sequence[Task]) -> None:
         """A task takes a step, chosen among those that are ready."""
+
+    def fails(self, fault: Fault) -> None:
+        """Something fails, which is a step of its own."""
 
     def looks(self) -> None:
         """The task that takes the next step only looks into its mailbox: it was not chosen."""
