@@ -20,7 +20,7 @@ pytestmark = [pytest.mark.browser, pytest.mark.socket, pytest.mark.slow]
 
 ODD = ["", "🙂", "👩‍👩‍👧", "a b", "ключ", '"', "\\"]
 MISBEHAVED = ["__proto__", "constructor", "toString"]
-"""Keys that phoenix.js before 1.8.9 does not bear (PR63)."""
+"""Keys that phoenix.js before 1.8.9 does not bear."""
 
 STORM = """
 async ([keys, seed]) => {
@@ -78,7 +78,7 @@ def program(tmp_path: Path) -> Iterator[Program]:
 
 
 @pytest.mark.parametrize("version", VERSIONS)
-def test_PR52_PR63_PR123_PR127_all_clients_show_the_same_soon_after_a_storm(
+def test_PR52_PR123_PR127_all_clients_show_the_same_soon_after_a_storm(
     version: str, browser: Browser, program: Program
 ) -> None:
     module = MODULES / version / "priv" / "static" / "phoenix.mjs"
