@@ -81,6 +81,10 @@ class LocalNode:
         """Return the other node with this id; None if it is not up."""
         return self._view.nodes.get(node_id)
 
+    def reached(self, carrier: str) -> list[Node]:
+        """List the other nodes that a carrier reaches."""
+        return [self._view.nodes[node_id] for node_id in self._view.reached(carrier)]
+
     def health(self) -> Health:
         """Return whether all carriers can carry."""
         return self._carriers.health()

@@ -244,6 +244,13 @@ class Serving:
         """Say whether it accepts connections."""
         return bool(self.addresses) and self.state == "ready"
 
+    def transport_pids(self) -> list[Pid]:
+        """List the processes of connections and long-poll sessions, without a message."""
+        supervisors = [] if self._connections is None else [pid for pid in self._connections.pids if pid is not None]
+        if "sessions" in self._children:
+            supervisors.append(self.sessions_supervisor)
+        return [pid for one in supervisors for pid in DynamicSupervisor.pids(one)]
+
     async def transports(self) -> list[Pid]:
         """List the connections and the long-poll sessions."""
         partitions = await PartitionSupervisor.which_children(self._children["connections"])

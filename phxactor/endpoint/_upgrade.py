@@ -51,6 +51,7 @@ async def upgrade(
         tell_answered(options, request, "websocket", began, refused.response.status)
         return refused.response
     upgraded = _upgraded(admission, options, accepted, connection, socket)
+    upgraded.since = began
     admission.tell_connected(upgraded.pid, began, upgraded.level)
     connection.write(accepted.head)
     tell_answered(options, request, "websocket", began, HTTPStatus.SWITCHING_PROTOCOLS)

@@ -22,6 +22,9 @@ LAST_LOOK: Final = 0.1
 LAST_SENT: Final = 44
 """Offset of `tcpi_last_data_sent` in Linux's `struct tcp_info`: four bytes, in milliseconds."""
 
+BYTES_ACKED: Final = 120
+"""Offset of `tcpi_bytes_acked` there: eight bytes, and behind it eight of `tcpi_bytes_received` (Linux 4.1)."""
+
 AF_UNIX: Final = getattr(socket, "AF_UNIX", None)
 
 if sys.platform == "linux":
@@ -51,6 +54,17 @@ if sys.platform == "linux":
             return int.from_bytes(info[LAST_SENT:], sys.byteorder) / 1000
         return 0.0
 
+    def traffic(sock: Socket) -> tuple[int, int] | None:
+        """Return the bytes received, and those that the peer has acknowledged; None for a Unix socket."""
+        if sock.family == AF_UNIX or sock.fileno() < 0:
+            return None
+        with suppress(OSError):
+            info = sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, BYTES_ACKED + 16)
+            if len(info) == BYTES_ACKED + 16:
+                acked, received = struct.unpack_from("=QQ", info, BYTES_ACKED)
+                return received, acked
+        return None
+
     def _has(sock: Socket, event: int) -> bool:
         """Say whether this poll event, a hang-up or an error has happened; for a socket closed here, yes."""
         if sock.fileno() < 0:
@@ -77,6 +91,10 @@ else:  # other systems do not tell: bytes that the system has accepted count as 
     def is_broken(sock: Socket) -> bool:  # noqa: ARG001
         """Return False: this system does not tell."""
         return False
+
+    def traffic(sock: Socket) -> tuple[int, int] | None:  # noqa: ARG001
+        """Return None: this system does not tell."""
+        return None
 
     def silent_for(sock: Socket) -> float:  # noqa: ARG001
         """Return 0: this system does not show a reset without a read."""

@@ -93,6 +93,14 @@ class BaseConnection(ABC):
         If they hide a FIN behind them, `left` is not called. There may be only one watch at a time.
         """
 
+    def traffic(self) -> tuple[int, int] | None:
+        """Return the bytes that came and those that the client has acknowledged; None if unknown."""
+        return None
+
+    def outstanding(self) -> int:
+        """Return the bytes that the system took and the client has not acknowledged; 0 if unknown."""
+        return 0
+
     async def until_left(self) -> None:
         """Wait until the client has left, without reading."""
         left = trio.Event()

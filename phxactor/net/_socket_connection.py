@@ -15,7 +15,16 @@ import trio
 from trio.lowlevel import wait_readable
 
 from phxactor.http import LEFT_OVER
-from phxactor.net._acknowledged import acknowledged, drop_unsent, has_left, is_broken, read, silent_for
+from phxactor.net._acknowledged import (
+    acknowledged,
+    drop_unsent,
+    has_left,
+    is_broken,
+    outstanding,
+    read,
+    silent_for,
+    traffic,
+)
 from phxactor.net._base_connection import READ_SIZE, BaseConnection, Take
 from phxactor.net._watching import in_background
 from phxactor.runtime import fork
@@ -142,6 +151,17 @@ class Connection(BaseConnection):
                     left -= len(data)
         except (OSError, trio.BrokenResourceError, trio.ClosedResourceError):
             self.drop_output()
+
+    def traffic(self) -> tuple[int, int] | None:
+        """Return the bytes that came, and those that the client has acknowledged, as the system has counted them."""
+        return traffic(self._sock)
+
+    def outstanding(self) -> int:
+        """Return the bytes that the system has taken, and the client has not acknowledged."""
+        try:
+            return outstanding(self._sock)
+        except OSError:
+            return 0
 
     def has_left(self) -> bool:
         """Say whether the client has closed its side or reset."""

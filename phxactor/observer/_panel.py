@@ -86,6 +86,7 @@ class Panel(Channel):
             self.viewer.view = View.parse(payload, self.sorts)
         except WrongViewError as wrong:
             return Error({"reason": str(wrong)})
+        self.viewer.sent = None  # rows come even if they are the same
         self.heard_of()
         self.ask_soon()
         return Ok()

@@ -11,6 +11,9 @@ from phxactor.observer._counting import Counting
 from phxactor.observer._cpu import Sampling
 from phxactor.observer._forest import Forest
 from phxactor.observer._hub import Hub
+from phxactor.observer._nodes import Nodes
+from phxactor.observer._sockets import Sockets
+from phxactor.observer._topics import Topics
 from phxactor.observer._totals import total
 from phxactor.observer._tree_rows import TreeRows
 from phxactor.observer._viewer import Viewer
@@ -33,6 +36,9 @@ class Panels:
         runtime = forest.runtime
         self.counting, self.sampling = Counting(runtime), Sampling(runtime)
         self.tree = TreeRows(forest)
+        self.sockets = Sockets(runtime, hub.endpoint)
+        self.topics = Topics(forest, hub.endpoint)
+        self.nodes = Nodes(runtime)
         self.summary: dict[str, object] = {}
         self.point: dict[str, object] = {}
         self.counted = Counter(hub.history.counts)
@@ -41,26 +47,35 @@ class Panels:
         """Count messages and take samples from now on."""
         self.counting.start()
         self.sampling.start()
+        self.nodes.start()
 
     def stop(self) -> None:
         """Count nothing more."""
         self.counting.stop()
         self.sampling.stop()
+        self.nodes.stop()
+        self.topics.stop()
         self.hub.live = {}
 
     def joined(self, viewer: Viewer) -> None:
         """Collect what a new viewer looks at."""
         self.viewers[viewer.kind] += 1
+        if viewer.kind == "topics" and self.viewers["topics"] == 1:
+            self.topics.start()
 
     def left(self, viewer: Viewer) -> None:
         """Stop collecting what nobody looks at any more."""
         self.viewers[viewer.kind] -= 1
+        if viewer.kind == "topics" and not self.viewers["topics"]:
+            self.topics.stop()
 
     async def second(self) -> dict[str, list[tuple[str, object]]]:
         """Read what all viewers share, once a second; return the news of each kind of panel: events and payloads."""
         self.forest.settle()
         self.counting.second()
         self.sampling.second()
+        self.topics.second()
+        self.sockets.second()
         self.tree.rates, self.tree.cpu = self.counting.rates, self.sampling.shares
         p50, p99 = self.counting.take_durations()
         self.hub.live = {"messages": self.counting.rate, "p50": p50, "p99": p99}
@@ -77,6 +92,12 @@ class Panels:
         match viewer.kind:
             case "tree":
                 viewer.show("rows", await self.tree.frame(viewer))
+            case "sockets":
+                viewer.show("rows", await self.sockets.frame(viewer))
+            case "topics":
+                viewer.show("rows", self.topics.frame(viewer))
+            case "nodes":
+                viewer.show("nodes", await self.nodes.frame())
             case "process":
                 viewer.show("process", await self.process(viewer))
 

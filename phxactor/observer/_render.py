@@ -15,7 +15,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Final
 
-from phxactor.observer._snapshot import Present, Process, Row, Snapshot
+from phxactor.observer._picture import Present, Process, Row, Snapshot
 
 _USUAL: Final = ("waiting", "port", "busy")
 _HEADINGS: Final = ("PID", "STATE", "MAILBOX", "RESTARTS")

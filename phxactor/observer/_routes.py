@@ -12,9 +12,10 @@ from phxactor.endpoint import Mount
 from phxactor.http import Request, Response, Route, get
 from phxactor.observer import _page as page
 from phxactor.observer._guard import Authorize, Guard
+from phxactor.observer._picture import Snapshot
 from phxactor.observer._render import tree
 from phxactor.observer._settings import Settings
-from phxactor.observer._snapshot import Snapshot, snapshot
+from phxactor.observer._snapshot import snapshot
 from phxactor.observer._socket import socket_of
 from phxactor.observer._supervisor import ObserverSupervisor
 from phxactor.observer._values import Redact

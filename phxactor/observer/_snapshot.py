@@ -10,36 +10,15 @@ that it is linked to. Every process is younger than the one it is shown below, s
 
 from __future__ import annotations
 
-import reprlib
 from collections import defaultdict, deque
-from collections.abc import Iterable, Iterator
-from typing import Final, Literal, TypeAlias
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any, Final, TypeAlias
 
-import attrs
-
-from phxactor.otp import RESTARTING, ChildStatistics, SupervisingProcess, Supervisor, SupervisorStatistics
+from phxactor.observer._picture import Present, Process, Relation, Row, Snapshot, Status, Supervision, Tracked
+from phxactor.observer._texts import optional, text
+from phxactor.otp import SupervisedChild, SupervisingProcess, SupervisorProcess
 from phxactor.presence import look
 from phxactor.runtime import Pid, Runtime, State, self_pid
-
-Status: TypeAlias = Literal["waiting", "port", "busy", "exiting", "ended", "restarting", "down"]
-"""The state of a process, or of a child that does not run.
-
-- waiting: waits for a message.
-- port: has a port: a function that handles each message at once, in the sender's step.
-- busy: runs, or waits for something other than a message.
-- exiting: has received its exit, and has not ended yet.
-- ended: has ended, and its supervisor has not handled that yet.
-- restarting: a child whose supervisor tries to start it again.
-- down: a child that does not run, and is not being started.
-"""
-Relation: TypeAlias = Literal["root", "supervised", "linked", "spawned"]
-"""The relation of a process to the one above it.
-
-- root: there is none above it.
-- supervised: it is a child of that supervisor.
-- linked: it is no supervisor's child, and is linked to that process.
-- spawned: that process spawned it, without a link.
-"""
 
 CHILDREN: Final = 20
 """The default maximum of children shown below one process."""
@@ -47,116 +26,20 @@ ROWS: Final = 500
 """The default maximum of rows in all."""
 DEPTH: Final = 30
 """The maximum of levels shown."""
-_TEXT: Final = 80
-"""Maximum characters of a name or label, since labels may hold what a client sent."""
 
-_shorten = reprlib.Repr()
-_shorten.maxother = _TEXT
+_Branch: TypeAlias = "tuple[Relation, Pid | None, SupervisedChild | None]"
+"""What is below a process: the relation, the process, and the supervisor's record of it; the last two may be None."""
 
 
-@attrs.frozen
-class Process:
-    """A process at one moment."""
+class _Below:
+    """What is below one process: as many branches as may be shown, and how many there are."""
 
-    number: int
-    """The number of its pid."""
-    name: str | None
-    """The registered name; None without one."""
-    label: str | None
-    """The label, as text; None without one."""
-    initial_call: str
-    """The function or class that it runs."""
-    status: Status
-    trapping: bool
-    """Whether it traps exits."""
-    mailbox: int
-    """Messages in its mailbox."""
+    __slots__ = ("branches", "count", "last")
 
-
-@attrs.frozen
-class Supervision:
-    """A supervisor's strategy, and its recent restarts against its limit."""
-
-    strategy: str
-    restarts: int
-    """Restarts within the last `max_seconds`."""
-    max_restarts: int
-    max_seconds: int
-
-
-@attrs.frozen
-class Row:
-    """A line of the picture: a process, a child that does not run, or a number of children that are left out."""
-
-    depth: int
-    """0 for a root. The deeper rows that follow, up to the next row of this depth, are below this row."""
-    relation: Relation
-    process: Process | None = None
-    """None for a child that does not run, and for children that are left out."""
-    id: str | None = None
-    """A supervised child's id, as text; None below a DynamicSupervisor."""
-    status: Status = "down"
-    """The status of the process, or of the child that does not run."""
-    restarts: int = 0
-    """How often its supervisor has restarted it."""
-    supervision: Supervision | None = None
-    """For a supervisor: its strategy and restarts."""
-    hidden: int = 0
-    """If not 0: this row stands for this many children that are left out."""
-
-
-@attrs.frozen
-class Tracked:
-    """A process that a Presence or Tracker tracks under a key of a topic."""
-
-    number: int
-    """The number of its pid."""
-    topic: str
-    key: str
-
-
-@attrs.frozen
-class Present:
-    """A Presence or Tracker at one moment."""
-
-    name: str
-    processes: int
-    """Tracked processes of this node."""
-    tracked: int
-    """Processes, topics and keys of this node, each combination once."""
-    topics: int
-    """Topics in which somebody is present, on any node."""
-    online: int
-    """The same as `tracked`, of all nodes."""
-    replicas: dict[str, str]
-    """The trackers of other nodes, by the name of the node: `"up"` or `"silent"`."""
-    who: tuple[Tracked, ...]
-    """Who tracks what on this node: as many as the snapshot has rows at most."""
-
-
-@attrs.frozen
-class Snapshot:
-    """All processes of a runtime at one moment, within the limits of `snapshot`."""
-
-    rows: tuple[Row, ...]
-    """The tree, each process before those below it."""
-    zombies: tuple[Process, ...]
-    """Processes that were given up, though their tasks still run."""
-    processes: int
-    """The number of all processes, shown or not."""
-    messages: int
-    """The number of messages in all mailboxes."""
-    presences: tuple[Present, ...] = ()
-    """Each Presence and Tracker that runs."""
-
-
-@attrs.frozen
-class _Branch:
-    """A process or child below another process, shown or not."""
-
-    relation: Relation
-    pid: Pid | None
-    child: ChildStatistics | None = None
+    def __init__(self) -> None:
+        self.branches: list[_Branch] = []
+        self.count = 0
+        self.last: Relation = "root"
 
 
 def snapshot(runtime: Runtime | None = None, *, children: int = CHILDREN, rows: int = ROWS) -> Snapshot:
@@ -168,13 +51,14 @@ def snapshot(runtime: Runtime | None = None, *, children: int = CHILDREN, rows: 
     seen = self_pid().runtime if runtime is None else runtime
     processes = seen.processes.values()
     supervisors = {
-        pid: Supervisor.statistics(pid)
+        pid: process
         for pid in processes
-        if pid.dictionary is not None and SupervisingProcess in pid.dictionary
+        if pid.dictionary is not None
+        and isinstance(process := pid.dictionary.get(SupervisingProcess), SupervisingProcess)
     }
-    below = _branches(seen, supervisors)
+    below = _branches(seen, supervisors, children)
     return Snapshot(
-        rows=tuple(_rows(below, _choose(below, children, rows), supervisors)),
+        rows=tuple(_rows(below, _choose(below, rows), supervisors)),
         zombies=tuple(_process(pid) for pid in sorted(seen.zombies.given_up, key=lambda pid: pid.number)),
         processes=len(processes),
         messages=sum(len(pid.mailbox) for pid in processes),
@@ -188,32 +72,42 @@ def _presences(supervisors: Iterable[Pid], most: int) -> Iterator[Present]:
         if looked is not None:
             counts, who = looked
             yield Present(
-                name=_text(supervisor.name),
+                name=text(supervisor.name),
                 processes=counts.processes,
                 tracked=counts.tracked,
                 topics=counts.topics,
                 online=counts.online,
-                replicas={_text(node): state for node, state in sorted(counts.replicas.items())},
-                who=tuple(Tracked(one.pid.number, _text(one.topic), _text(one.key)) for one in who),
+                replicas={text(node): state for node, state in sorted(counts.replicas.items())},
+                who=tuple(Tracked(one.pid.number, text(one.topic), text(one.key)) for one in who),
             )
 
 
-def _branches(runtime: Runtime, supervisors: dict[Pid, SupervisorStatistics]) -> defaultdict[Pid | None, list[_Branch]]:
-    """Return the branches below each process; the roots are below None."""
-    below: defaultdict[Pid | None, list[_Branch]] = defaultdict(list)
+def _branches(
+    runtime: Runtime, supervisors: Mapping[Pid, SupervisingProcess[Any]], most: int
+) -> dict[Pid | None, _Below]:
+    """Return what is below each process, and below None the roots: children of supervisors first, in their order."""
+    below: dict[Pid | None, _Below] = defaultdict(_Below)
     supervised: set[Pid] = set()
-    for supervisor, statistics in supervisors.items():
-        for child in statistics.children:
-            pid = child.pid if isinstance(child.pid, Pid) else None
-            if pid is None:
-                below[supervisor].append(_Branch("supervised", None, child))
-            elif pid.number > supervisor.number and pid not in supervised:
+    for supervisor, process in supervisors.items():
+        under = below[supervisor]
+        for record in process.records():
+            pid = None if record.restarting else record.pid
+            if pid is not None:
+                if pid.number < supervisor.number or pid in supervised:
+                    continue
                 supervised.add(pid)
-                below[supervisor].append(_Branch("supervised", pid, child))
+            under.count += 1
+            if under.count <= most:
+                under.branches.append(("supervised", pid, record))
+        under.last = "supervised"
     for pid in runtime.processes.values():
         if pid not in supervised:
             over, relation = _over(pid)
-            below[over].append(_Branch(relation, pid))
+            under = below[over]
+            under.count += 1
+            under.last = relation
+            if under.count <= most:
+                under.branches.append((relation, pid, None))
     return below
 
 
@@ -226,73 +120,85 @@ def _over(pid: Pid) -> tuple[Pid | None, Relation]:
     return (oldest, "linked") if oldest.number < pid.number else (None, "root")
 
 
-def _choose(below: dict[Pid | None, list[_Branch]], children: int, rows: int) -> dict[Pid | None, int]:
+def _choose(below: Mapping[Pid | None, _Below], rows: int) -> dict[Pid | None, int]:
     """Return how many branches of each process are shown. Rows are given out level by level, from the root."""
     shown: dict[Pid | None, int] = {}
     waiting: deque[tuple[int, Pid | None]] = deque([(0, None)])
     while waiting:
         depth, over = waiting.popleft()
-        branches = below.get(over, ())
-        shown[over] = min(len(branches), children, rows) if depth < DEPTH else 0
+        branches = below[over].branches if over in below else []
+        shown[over] = min(len(branches), rows) if depth < DEPTH else 0
         rows -= shown[over]
-        waiting.extend((depth + 1, branch.pid) for branch in branches[: shown[over]] if branch.pid is not None)
+        waiting.extend((depth + 1, pid) for _, pid, _ in branches[: shown[over]] if pid is not None)
     return shown
 
 
 def _rows(
-    below: dict[Pid | None, list[_Branch]],
-    shown: dict[Pid | None, int],
-    supervisors: dict[Pid, SupervisorStatistics],
+    below: Mapping[Pid | None, _Below],
+    shown: Mapping[Pid | None, int],
+    supervisors: Mapping[Pid, SupervisingProcess[Any]],
 ) -> list[Row]:
     """Return the rows of the tree; by a stack, since a chain of processes may exceed Python's recursion limit."""
     rows: list[Row] = []
-    stack: list[tuple[int, _Branch | Row]] = []
+    stack: list[tuple[int, Pid | None, _Branch | Row]] = []
 
     def push(over: Pid | None, depth: int) -> None:
-        branches = below.get(over, [])
-        hidden = len(branches) - shown[over]
+        if over not in below:
+            return
+        under = below[over]
+        hidden = under.count - shown[over]
         if hidden:
-            stack.append((depth, Row(depth, branches[-1].relation, hidden=hidden)))
-        stack.extend((depth, branch) for branch in reversed(branches[: shown[over]]))
+            stack.append((depth, over, Row(depth, under.last, hidden=hidden)))
+        stack.extend((depth, over, branch) for branch in reversed(under.branches[: shown[over]]))
 
     push(None, 0)
     while stack:
-        depth, branch = stack.pop()
+        depth, over, branch = stack.pop()
         if isinstance(branch, Row):
             rows.append(branch)
             continue
-        rows.append(_row(depth, branch, supervisors.get(branch.pid) if branch.pid is not None else None))
-        if branch.pid is not None:
-            push(branch.pid, depth + 1)
+        pid = branch[1]
+        supervisor = None if over is None else supervisors.get(over)
+        rows.append(_row(depth, branch, supervisor, None if pid is None else supervisors.get(pid)))
+        if pid is not None:
+            push(pid, depth + 1)
     return rows
 
 
-def _row(depth: int, branch: _Branch, statistics: SupervisorStatistics | None) -> Row:
-    child = branch.child
-    process = None if branch.pid is None else _process(branch.pid)
+def _row(
+    depth: int, branch: _Branch, above: SupervisingProcess[Any] | None, itself: SupervisingProcess[Any] | None
+) -> Row:
+    relation, pid, record = branch
+    process = None if pid is None else _process(pid)
     if process is not None:
         status = process.status
     else:
-        status = "restarting" if child is not None and child.pid == RESTARTING else "down"
+        status = "restarting" if record is not None and record.restarting else "down"
+    id_ = None if record is None or above is None else above.id_of(record)
     return Row(
         depth,
-        branch.relation,
+        relation,
         process,
-        id=None if child is None or child.id is None else _text(child.id),
+        id=optional(id_),
         status=status,
-        restarts=0 if child is None else child.restarts,
-        supervision=None
-        if statistics is None
-        else Supervision(statistics.strategy, statistics.restarts, statistics.max_restarts, statistics.max_seconds),
+        restarts=0 if record is None else record.restarts,
+        supervision=None if itself is None else _supervision(itself),
     )
+
+
+def _supervision(process: SupervisingProcess[Any]) -> Supervision:
+    intensity = process.intensity
+    strategy = process.strategy if isinstance(process, SupervisorProcess) else "one_for_one"
+    used = intensity.used(process.pid.runtime.now())
+    return Supervision(strategy, used, intensity.max_restarts, intensity.max_seconds)
 
 
 def _process(pid: Pid) -> Process:
     return Process(
         number=pid.number,
-        name=None if pid.name is None else _text(pid.name),
-        label=None if pid.label is None else _text(pid.label),
-        initial_call=_text(pid.initial_call),
+        name=optional(pid.name),
+        label=optional(pid.label),
+        initial_call=text(pid.initial_call),
         status=_status(pid),
         trapping=pid.trapping,
         mailbox=len(pid.mailbox),
@@ -305,24 +211,3 @@ def _status(pid: Pid) -> Status:
     if pid.port is not None:
         return "port"
     return "waiting" if pid.statistics().receiving else "busy"
-
-
-def _represented(value: object) -> str:
-    try:
-        return _shorten.repr(value)
-    except BaseException:  # noqa: BLE001 - raised by a program's own __repr__
-        return object.__repr__(value)
-
-
-def _text(value: object) -> str:
-    """Make one short line of any value, and replace control characters, since terminals would obey them."""
-    if type(value) is type:
-        value = value.__qualname__
-    text = value if type(value) is str else _represented(value)
-    if len(text) > _TEXT:
-        text = text[: _TEXT - 1] + "…"
-    return (
-        text
-        if text.isprintable()
-        else "".join(one if one.isprintable() else "\N{REPLACEMENT CHARACTER}" for one in text)
-    )

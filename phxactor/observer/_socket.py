@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Final
 
+from phxactor.observer._clients_panels import NodesPanel, SocketsPanel, TopicsPanel
 from phxactor.observer._hub import Hub
 from phxactor.observer._process_panel import ProcessPanel
 from phxactor.observer._settings import Settings
@@ -17,6 +18,9 @@ _PANELS: Final = {
     "observer:tree": TreePanel,
     "observer:charts": ChartsPanel,
     "observer:log": LogPanel,
+    "observer:sockets": SocketsPanel,
+    "observer:topics": TopicsPanel,
+    "observer:nodes": NodesPanel,
     "observer:process:*": ProcessPanel,
 }
 

@@ -9,9 +9,9 @@ import time
 from typing import Final
 from urllib.parse import SplitResult, urlsplit
 
+from phxactor.observer._picture import Snapshot
 from phxactor.observer._render import table
 from phxactor.observer._routes import PATH, read
-from phxactor.observer._snapshot import Snapshot
 
 TIMEOUT: Final = 5.0
 """Seconds to wait for the program's answer."""

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from typing import final
+from typing import Any, TypeVar, final
 
 import attrs
 import trio
 
 from phxactor.channels import SocketRef
 from phxactor.observer._view import View
-from phxactor.observer._window import Place
 from phxactor.runtime import Pid
 from phxactor.socket import Socket
 from phxactor.transport import waiting_output
+
+Row = TypeVar("Row")
 
 
 @final
@@ -22,6 +23,15 @@ class Find:
 
     to: SocketRef
     number: int
+
+
+@final
+@attrs.frozen
+class Members:
+    """A viewer asks who is in a topic."""
+
+    to: SocketRef
+    topic: str
 
 
 @final
@@ -62,7 +72,7 @@ class Viewer:
         """When it was sent something, in seconds of the runtime's clock."""
         self.sent: object = None
         """The last payload: the same is not sent twice."""
-        self.arranged: list[Place] | None = None
+        self.arranged: list[Any] | None = None
         """All rows in the order that a frozen view keeps; None while it is not frozen."""
         self.arranged_for: object = None
         self.found: object = None
@@ -75,6 +85,13 @@ class Viewer:
         """The task of that process, once it was found."""
         self.found_for: object = None
         """The search, and the version of the tree, for which that is."""
+
+    def kept(self, rows: list[Row]) -> list[Row]:
+        """Return the rows of a frozen view as they were when it was frozen; those of now if it has just been."""
+        frozen = (self.view.search, self.view.sort)
+        if self.arranged is None or self.arranged_for != frozen:
+            self.arranged, self.arranged_for = [*rows], frozen
+        return self.arranged
 
     def is_slow(self) -> bool:
         """Say whether the last frame has not been written yet: then this one is dropped."""

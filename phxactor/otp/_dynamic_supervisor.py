@@ -56,6 +56,12 @@ class DynamicSupervisor(BaseSupervisor):
         return cast("Ok[None] | Error", await ask("terminate_child", supervisor, TerminateChild, pid, timeout))
 
     @staticmethod
+    def pids(supervisor: Pid) -> list[Pid]:
+        """Return the processes of the children at once, without a message; none if the supervisor has ended."""
+        process = (supervisor.dictionary or {}).get(SupervisingProcess)
+        return [*process.children] if isinstance(process, DynamicSupervisorProcess) else []
+
+    @staticmethod
     def count(supervisor: Pid) -> int:
         """Return the number of children at once, without a message; 0 if the supervisor has ended."""
         process = (supervisor.dictionary or {}).get(SupervisingProcess)

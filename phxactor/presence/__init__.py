@@ -2,8 +2,19 @@
 
 from phxactor.presence._element import Entry, Grouped, Meta
 from phxactor.presence._presence import Presence
-from phxactor.presence._statistics import PresenceStatistics, TrackedProcess, look
+from phxactor.presence._statistics import PresenceStatistics, TrackedProcess, look, present
 from phxactor.presence._tracker import Tracker
 from phxactor.presence._tracking import Given
 
-__all__ = ["Entry", "Given", "Grouped", "Meta", "Presence", "PresenceStatistics", "TrackedProcess", "Tracker", "look"]
+__all__ = [
+    "Entry",
+    "Given",
+    "Grouped",
+    "Meta",
+    "Presence",
+    "PresenceStatistics",
+    "TrackedProcess",
+    "Tracker",
+    "look",
+    "present",
+]

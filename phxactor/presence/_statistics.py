@@ -67,6 +67,20 @@ def look(supervisor: Pid, most: int) -> tuple[PresenceStatistics, list[TrackedPr
     ]
 
 
+def present(supervisor: Pid, topic: str, most: int) -> list[tuple[str, int]] | None:
+    """Return the keys that are online in a topic, on any node, with the number of their metas: at most `most`.
+
+    Returns None if the process supervises no Presence or Tracker. No process notices.
+    """
+    tables = None if supervisor.dictionary is None else supervisor.dictionary.get(Tables)
+    if not isinstance(tables, Tables):
+        return None
+    online = tables.set.online.topics.get(topic)
+    if online is None:
+        return []
+    return [(key, len(held) if isinstance(held, dict) else 1) for key, held in islice(online.keys.items(), most)]
+
+
 def _own(tables: Tables) -> Iterator[Element]:
     for owner in tables.set.owners():
         yield from tables.set.of(owner)

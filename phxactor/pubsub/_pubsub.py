@@ -117,6 +117,10 @@ class PubSub:
         """Return the topics that have subscriptions."""
         return list(self._tables(current_runtime()).topics)
 
+    def sizes(self) -> list[tuple[str, int]]:
+        """List the topics with the number of their subscriptions."""
+        return [(topic, len(held)) for topic, held in self._tables(current_runtime(look_only=True)).topics.items()]
+
     def subscribers(self, topic: str) -> list[Subscriber]:
         """Return the subscriptions of a topic, oldest first."""
         return list(self._tables(current_runtime()).topics.get(topic, ()))

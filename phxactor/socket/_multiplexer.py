@@ -44,6 +44,11 @@ class Multiplexer(JoinActs):
         """Count the topics that are joined or being joined."""
         return len(self._topics)
 
+    @property
+    def socket(self) -> Socket:
+        """The socket of the connection."""
+        return self._socket
+
     def channel_of(self, topic: str) -> Pid | None:
         """Return the channel of a topic, from its start on."""
         entry = self._topics.get(topic)

@@ -18,7 +18,7 @@ from phxactor.transport._options import (
 from phxactor.transport._publications import GaveUp, Publish
 from phxactor.transport._raw import RawWebSocket
 from phxactor.transport._read_ahead import ReadAheadWebSocket
-from phxactor.transport._statistics import waiting_output
+from phxactor.transport._statistics import TransportStatistics, transport_of, waiting_output
 from phxactor.transport._websocket_output import Upgraded
 
 __all__ = [
@@ -44,11 +44,13 @@ __all__ = [
     "Refused",
     "Settled",
     "SocketOptions",
+    "TransportStatistics",
     "Upgraded",
     "WebSocketOptions",
     "close_code",
     "events",
     "frame",
     "handshake",
+    "transport_of",
     "waiting_output",
 ]

@@ -114,6 +114,11 @@ class LongPollSession:
                     level=self.socket.log_level,
                 )
 
+    @property
+    def multiplexer(self) -> Multiplexer:
+        """Its channels."""
+        return self._multiplexer
+
     def waiting(self) -> int:
         """Return the bytes of the messages that wait for the client."""
         return self._size

@@ -69,6 +69,11 @@ class MultiplexedInput(WebSocket):
         self._left: list[tuple[int, bytes]] = []
         """Frames that wait until the backlog has room, or this client a turn, for the first of them."""
 
+    @property
+    def multiplexer(self) -> Multiplexer:
+        """Its channels."""
+        return self._multiplexer
+
     @abstractmethod
     def drain(self) -> None:
         """Close once the channels have answered all received messages."""

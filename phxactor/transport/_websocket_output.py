@@ -42,6 +42,8 @@ class Upgraded:
     extensions: Sequence[Extension]
     """The negotiated extensions: none, or permessage-deflate."""
     options: WebSocketOptions
+    since: float = 0.0
+    """When its request came, on the runtime's clock."""
 
 
 class Silence:

@@ -14,8 +14,8 @@ from tests.observer.test_stories import Fragile
 
 
 @pytest.fixture(autouse=True)
-def quiet() -> None:
-    logging.getLogger("phxactor").setLevel(logging.CRITICAL)
+def quiet(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.CRITICAL, "phxactor")
 
 
 async def test_a_crash_comes_as_a_group_and_grows(autojump_clock: MockClock) -> None:

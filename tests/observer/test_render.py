@@ -6,7 +6,7 @@ import attrs
 import pytest
 
 from phxactor.observer import Process, Row, Snapshot, Supervision, table, tree
-from phxactor.observer._snapshot import Relation
+from phxactor.observer._picture import Relation
 
 
 def process(number: int, call: str = "Worker.init", **fields: object) -> Process:

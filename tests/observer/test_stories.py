@@ -22,8 +22,8 @@ class Fragile(GenServer):
 
 
 @pytest.fixture(autouse=True)
-def quiet() -> None:
-    logging.getLogger("phxactor").setLevel(logging.CRITICAL)
+def quiet(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.CRITICAL, "phxactor")
 
 
 async def crash(name: str, program: Page) -> list[tuple[str, str]]:

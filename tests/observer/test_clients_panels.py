@@ -1,0 +1,145 @@
+"""Connections and topics on the page: who is connected, who is slow, who is in a topic, and who is told to leave."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import pytest
+import trio
+from trio.testing import MockClock
+
+from phxactor import Channel, Endpoint, Socket, channel, mount, open_runtime
+from phxactor.client import connect as connect_for_real
+from phxactor.observer import events, observer_routes
+from phxactor.presence import Presence
+from phxactor.testing import ClientChannel, connect
+from tests.observer.pages import WITHIN
+
+
+class RoomPresence(Presence):
+    pass
+
+
+class Room(Channel):
+    presence = RoomPresence
+
+    async def join(self, topic: str, payload: Any) -> None:  # noqa: ANN401 - of a client
+        self.track_after_join("ada", {"n": 1})
+
+
+class UserSocket(Socket):
+    channels = (channel("room:*", Room),)
+
+    def identify(self) -> str:
+        return "user:7"
+
+
+class Program:
+    def __init__(self, *, actions: bool = False) -> None:
+        self.endpoint = Endpoint(
+            sockets=[mount("/socket", UserSocket)], routes=observer_routes(actions=actions), name="endpoint", port=0
+        )
+        self.page = self.endpoint.sockets[1].handler
+
+    async def open(self, panel: str) -> ClientChannel:
+        headers = {"host": "localhost"}
+        client = await connect(self.page, endpoint=self.endpoint, headers=headers)  # type: ignore[arg-type]
+        return await client.join(f"observer:{panel}")
+
+
+@contextmanager
+def noted() -> Iterator[list[str]]:
+    told: list[str] = []
+
+    def note(_: object, fields: Any) -> None:  # noqa: ANN401 - of the event
+        told.append(fields["action"])
+
+    events.action.attach(note)
+    yield told
+    events.action.detach(note)
+
+
+async def rows(panel: ClientChannel, **view: object) -> dict[str, Any]:
+    await panel.receive_all()
+    await panel.ask("view", view, within=WITHIN)
+    seen: dict[str, Any] = await panel.assert_push("rows", dict, within=WITHIN)
+    return seen
+
+
+async def test_topics_with_members_presence_and_messages(autojump_clock: MockClock) -> None:
+    async with open_runtime():
+        program = Program()
+        (await RoomPresence.start_link()).unwrap()
+        (await program.endpoint.start_link(server=False)).unwrap()
+        members = [await (await connect(UserSocket, endpoint=program.endpoint)).join("room:42") for _ in range(2)]
+        topics = await program.open("topics")
+        seen = await rows(topics, search="room", sort="members")
+        assert (seen["total"], seen["rows"]) == (1, [["room:42", 2, 0.0]]) or seen["rows"] == [("room:42", 2, 0.0)]
+        for _ in range(30):
+            await trio.sleep(0.1)
+            for _ in range(5):
+                program.endpoint.broadcast("room:42", "said", {})
+        (row,) = (await rows(topics, search="room", sort="rate"))["rows"]
+        assert row[2] > 0
+        answer = await topics.ask("members", {"topic": "room:42"}, within=WITHIN)
+        assert isinstance(answer.payload, dict)
+        assert [one[0] for one in answer.payload["members"]] == [one.pid.number for one in members]
+        assert [tuple(one)[1:] for one in answer.payload["presence"]] == [("ada", 2)]
+        refused = await topics.ask("kick", {"number": members[0].pid.number}, within=WITHIN)
+        assert refused.payload == {"reason": "actions are off"}
+        assert members[0].pid.alive
+
+
+async def test_a_channel_is_kicked_and_its_client_stays_connected(autojump_clock: MockClock) -> None:
+    async with open_runtime():
+        program = Program(actions=True)
+        (await RoomPresence.start_link()).unwrap()
+        (await program.endpoint.start_link(server=False)).unwrap()
+        room = await (await connect(UserSocket, endpoint=program.endpoint)).join("room:42")
+        topics = await program.open("topics")
+        with noted() as told:
+            assert (await topics.ask("kick", {"number": room.pid.number}, within=WITHIN)).status == "ok"
+        assert told == ["kick"]
+        await room.assert_push("phx_close")
+        assert room.client.connected
+
+
+@pytest.mark.socket
+async def test_connections_over_real_sockets() -> None:
+    async with open_runtime():
+        program = Program(actions=True)
+        (await RoomPresence.start_link()).unwrap()
+        (await program.endpoint.start_link()).unwrap()
+        address = program.endpoint.address
+        assert address is not None
+        async with connect_for_real(f"ws://127.0.0.1:{address.port}/socket/websocket") as client:
+            room = await client.join("room:42")
+            sockets = await program.open("sockets")
+            (row,) = [one for one in (await rows(sockets, sort="age"))["rows"] if one[1] == "UserSocket"]
+            number, _, id_, _, transport, peer, since, came, went, waits, channels, _ = row
+            assert (id_, transport, channels) == ("user:7", "websocket", 1)
+            assert peer.startswith("127.0.0.1:")
+            assert since > 1_600_000_000
+            assert came > 100
+            assert went > 100
+            assert waits >= 0
+            by_bytes = await rows(sockets, sort="in", search="user")
+            assert [one[0] for one in by_bytes["rows"]] == [number]
+            with noted() as told:
+                await sockets.ask("disconnect", {"number": number}, within=WITHIN)
+            assert told == ["disconnect"]
+            assert (await sockets.ask("disconnect", {"number": 3}, within=WITHIN)).status == "error"
+            del room
+
+
+async def test_nodes_of_a_program_without_a_cluster(autojump_clock: MockClock) -> None:
+    async with open_runtime():
+        program = Program(actions=True)
+        (await program.endpoint.start_link(server=False)).unwrap()
+        nodes = await program.open("nodes")
+        seen = await nodes.assert_push("nodes", dict, within=WITHIN)
+        assert seen == {"self": None, "carriers": [], "nodes": [], "workers": None, "sharded": []}
+        answer = await nodes.ask("restart_worker", {"index": 1}, within=WITHIN)
+        assert answer.payload == {"reason": "this program has no workers"}
