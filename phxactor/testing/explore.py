@@ -12,15 +12,18 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Awaitable, Callable, Iterator
+from ast import literal_eval
+from collections.abc import Awaitable, Callable
 from functools import partial
 from math import inf
+from pathlib import Path
 from typing import Final, Literal
 
 import attrs
 
 from phxactor.testing.exploration import (
     TIMEOUTS,
+    Bounded,
     ChangedError,
     Faults,
     Hooks,
@@ -28,8 +31,8 @@ from phxactor.testing.exploration import (
     Playground,
     Reduction,
     Sharing,
-    bounded,
     failure_of,
+    forked,
     plainest,
 )
 from phxactor.testing.schedule import Schedule
@@ -100,6 +103,8 @@ def explore(
     faults: Faults | None = None,
     seconds: float = inf,
     shared: Literal["dependent", "independent"] = "independent",
+    file: Path | None = None,
+    workers: int = 1,
     progress: Callable[[str], object] | None = None,
 ) -> Explored:
     """Play `await main(*args)` in all orders, each as the first process of a runtime, in virtual time.
@@ -112,10 +117,12 @@ def explore(
         faults: that of `Schedule`; late `Down`s and dropped lines only with a bound.
         seconds: stops after this time; the result says what was not tried.
         shared: `dependent` makes the steps of processes that share Python objects depend on one another.
+        file: keeps a search that `seconds` has ended; the next one goes on from there, and removes it at its end.
+        workers: plays in so many processes of the operating system, which are forked; with a bound only.
         progress: is called with a line every few seconds; by default it is printed if standard error is a terminal.
 
     Raises:
-        ValueError: faults that need a bound, without one.
+        ValueError: faults or workers that need a bound, without one; a file of another exploration.
         Exception: what `main` raises in the order with the fewest deviations that fails, with the order and the trace
             as a note; as `Schedule.run` does.
         ChangedError: the program is not the same when it is played again.
@@ -123,9 +130,11 @@ def explore(
     """
     if preemptions is None and faults is not None and (faults.late_downs or faults.drops):
         raise ValueError("late_downs and drops can be explored with a bound only: give preemptions=2, or kills alone")
+    if preemptions is None and workers > 1:
+        raise ValueError("several workers can explore with a bound only: give preemptions=2")
     result = Explored(preemptions, timeouts, dependent=shared == "dependent")
-    search = _Search(partial(main, *args), result, faults, (seconds, progress or _print))
-    found = search.reduce() if preemptions is None else search.bound(preemptions)
+    search = _Search(partial(main, *args), result, faults, (seconds, file, progress or _print))
+    found = search.reduce() if preemptions is None else search.bound(preemptions, workers)
     if found is None:
         return result
     order = Schedule(found.deviations, timeouts=timeouts, faults=faults)
@@ -146,13 +155,13 @@ class _Search:
         program: Callable[[], Awaitable[object]],
         result: Explored,
         faults: Faults | None,
-        limits: tuple[float, Callable[[str], object]],
+        limits: tuple[float, Path | None, Callable[[str], object]],
     ) -> None:
         self._program = program
         self._result = result
         self._began = time.monotonic()
         self._faults = faults
-        self._seconds, self._progress = limits
+        self._seconds, self._file, self._progress = limits
         self._told = self._began
 
     def reduce(self) -> Played | None:
@@ -166,39 +175,48 @@ class _Search:
             result.shared = sharing.names()
             with hooks.in_force():
                 search = Reduction(ground, hooks, sharing.things if result.dependent else _nothing)
-                found = self._until_failure(search.plays(), lambda: f"{search.left} choices have more possibilities")
+                found = self._until_failure(search)
                 result.blocked = search.blocked
             if found is None:
                 return None
-            return self._plainest(ground, found)
+            again = ground.order(found.deviations)
+            if failure_of(again.error) != failure_of(found.error):
+                raise ChangedError("an order failed once, and otherwise when it is played again")
+            return plainest(ground.order, again)
 
-    def bound(self, most: int) -> Played | None:
+    def bound(self, most: int, workers: int) -> Played | None:
         """Play all orders with at most so many deviations; return the first play that fails."""
-        ground = Playground(self._program, timeouts=self._result.timeouts, faults=self._faults)
+        make = partial(Playground, self._program, timeouts=self._result.timeouts, faults=self._faults)
+        if workers > 1:
+            with forked(make, workers) as play_all:
+                return self._until_failure(Bounded(play_all, most))
+        ground = make()
         with ground.open():
-            where = [""]
-            return self._until_failure(bounded(ground.order, most, where), lambda: where[0])
+            return self._until_failure(Bounded(ground.play_all, most))
 
-    def _plainest(self, ground: Playground, found: Played) -> Played:
-        again = ground.order(found.deviations)
-        if failure_of(again.error) != failure_of(found.error):
-            raise ChangedError("an order failed once, and otherwise when it is played again")
-        return plainest(ground.order, again)
-
-    def _until_failure(self, plays: Iterator[Played], left: Callable[[], str]) -> Played | None:
-        result = self._result
-        for played in plays:
+    def _until_failure(self, search: Bounded | Reduction) -> Played | None:
+        result, kind = self._result, (type(search).__name__, self._result.timeouts)
+        if self._file is not None and self._file.exists():
+            saved_kind, result.plays, where = literal_eval(self._file.read_text())
+            if saved_kind != kind:
+                raise ValueError(f"{self._file} is of another exploration: {saved_kind}, not {kind}")
+            search.load(where)
+        for played in search.plays():
             if played.error is not None:
                 return played
             result.plays += 1
             now = time.monotonic()
             result.seconds = now - self._began
-            if result.seconds > self._seconds:
-                result.untried = left()
+            if result.seconds > self._seconds and search.left:
+                result.untried = search.left
+                if self._file is not None:
+                    self._file.write_text(repr((kind, result.plays, search.save())))
                 return None
             if now - self._told > EVERY:
                 self._told = now
-                self._progress(f"explore: {result.plays} orders pass so far; {left()}")
+                self._progress(f"explore: {result.plays} orders pass so far; {search.left}")
+        if self._file is not None:
+            self._file.unlink(missing_ok=True)
         return None
 
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 
 from phxactor.testing.exploration._accesses import Recorder
+from phxactor.testing.exploration._bounded import Bounded, Played
 from phxactor.testing.exploration._clock import Clock
 from phxactor.testing.exploration._hooks import Hooks
 from phxactor.testing.exploration._options import Option
-from phxactor.testing.exploration._plainest import Played, bounded
 from phxactor.testing.exploration._playing import Playground
 from phxactor.testing.exploration._reduction import Class, Reduction, class_of, races
 
@@ -66,7 +66,7 @@ def forced(program: Program, timeouts: float = 0.0, most: int = 30_000) -> Seen:
         return played
 
     with seen.hooks.in_force(), seen.ground.open():
-        for _ in bounded(play, most, [""]):
+        for _ in Bounded(lambda orders: map(play, orders)).plays():
             seen.plays += 1
             assert seen.plays <= most
     return seen

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import random
 from collections.abc import Awaitable, Callable
+from pathlib import Path
 
 import pytest
 from trio.lowlevel import checkpoint
 
 from phxactor.runtime import Exit, monitor, receive, self_pid, spawn
-from phxactor.testing.explore import ChangedError, explore
+from phxactor.testing.explore import ChangedError, Explored, explore
 from phxactor.testing.schedule import DeadlockError, Schedule
 from tests.testing.brute_force import forced, reduced
 from tests.testing.small_programs import PROGRAMS, cancelling_a_timer, two_senders
@@ -182,6 +183,31 @@ def test_a_time_limit_says_what_was_not_tried() -> None:
         assert result.plays == 1
         assert not result.complete
         assert "untried: " in str(result)
+
+
+@pytest.mark.parametrize("bound", [None, 2], ids=["reduced", "bounded"])
+def test_a_search_goes_on_where_it_was(bound: int | None, tmp_path: Path) -> None:
+    file = tmp_path / "search"
+    whole = explore(two_senders, preemptions=bound, timeouts=0)
+    parts: list[Explored] = []
+    while not parts or parts[-1].untried:
+        parts.append(explore(two_senders, preemptions=bound, timeouts=0, seconds=0.01, file=file))
+        assert file.exists() == bool(parts[-1].untried)
+    assert parts[-1].plays == whole.plays
+    explore(two_senders, preemptions=bound, timeouts=0, seconds=0, file=file)
+    with pytest.raises(ValueError, match="of another exploration"):
+        explore(two_senders, preemptions=None if bound else 2, timeouts=0, file=file)
+
+
+def test_several_workers_find_the_same() -> None:
+    assert explore(two_senders, preemptions=2, timeouts=0, workers=2).plays == (
+        explore(two_senders, preemptions=2, timeouts=0).plays
+    )
+    with pytest.raises(AssertionError) as caught:
+        explore(late_reply, preemptions=2, workers=2)
+    assert caught.value.__notes__[0].startswith("Schedule({")
+    with pytest.raises(ValueError, match="with a bound only"):
+        explore(late_reply, workers=2)
 
 
 def test_progress_is_told(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -3,12 +3,14 @@
 from typing import Final
 
 from phxactor.testing.exploration._actors import process_of
+from phxactor.testing.exploration._bounded import Bounded, ChangedError, Played
 from phxactor.testing.exploration._clock import Clock
 from phxactor.testing.exploration._faults import Fault, Faults, OnTime
+from phxactor.testing.exploration._forked import forked
 from phxactor.testing.exploration._guides import FirstCome, Guide, Guided, multiple, portfolio
 from phxactor.testing.exploration._hooks import Hooks
 from phxactor.testing.exploration._options import DeadlockError, Option
-from phxactor.testing.exploration._plainest import ChangedError, Played, bounded, failure_of, plainest, weight
+from phxactor.testing.exploration._plainest import failure_of, plainest, weight
 from phxactor.testing.exploration._playing import Playground
 from phxactor.testing.exploration._reduction import Reduction
 from phxactor.testing.exploration._sharing import Sharing
@@ -16,6 +18,7 @@ from phxactor.testing.exploration._steps import Steps
 
 __all__ = [
     "TIMEOUTS",
+    "Bounded",
     "ChangedError",
     "Clock",
     "DeadlockError",
@@ -32,8 +35,8 @@ __all__ = [
     "Reduction",
     "Sharing",
     "Steps",
-    "bounded",
     "failure_of",
+    "forked",
     "multiple",
     "plainest",
     "portfolio",

@@ -10,31 +10,13 @@ not those that it was asked for (EX50 to EX52).
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import Final, TypeAlias
+from collections.abc import Mapping
+from typing import Final
 
-import attrs
+from phxactor.testing.exploration._bounded import Bounded, Deviations, Play, Played
 
 PLAYS: Final = 300
 """Plays that the search for fewer deviations may take."""
-
-Deviations: TypeAlias = dict[int, int]
-
-
-@attrs.frozen
-class Played:
-    """What one play showed."""
-
-    deviations: Deviations
-    """The choices that were not 0, by number."""
-    counts: Sequence[int]
-    """The number of options of each choice."""
-    error: BaseException | None
-    """What it raised."""
-
-
-Play: TypeAlias = Callable[[Mapping[int, int]], Played]
-"""Plays an order."""
 
 
 def failure_of(error: BaseException | None) -> object:
@@ -93,7 +75,7 @@ class _Search:
 
     def enumerate(self) -> None:
         """Try all orders with fewer deviations."""
-        for played in orders(self._once, len(self.best.deviations) - 1):
+        for played in Bounded(lambda orders: map(self._once, orders), len(self.best.deviations) - 1).plays():
             if failure_of(played.error) == self._failure:
                 self.best = played
                 return
@@ -120,49 +102,3 @@ class _Search:
 def weight(deviations: Mapping[int, int]) -> tuple[int, int, int]:
     """Order orders by their plainness: fewer deviations, then smaller ones, then earlier ones."""
     return len(deviations), sum(deviations.values()), sum(deviations)
-
-
-def orders(play: Play, most: int) -> Iterator[Played]:
-    """Play all orders with at most `most` deviations, those with the fewest first."""
-    return bounded(play, most, [""])
-
-
-def bounded(play: Play, most: float, where: list[str]) -> Iterator[Played]:
-    """Do as `orders`, and keep in `where` a text that says what is untried."""
-    level: list[Played] = []
-    deviations = 0
-    while deviations <= most:
-        before, level = level, []
-        for number, order in enumerate(_more(before) if deviations else [{}]):
-            played = play(order)
-            check(order, played, before)
-            level.append(played)
-            where[0] = f"some orders with {deviations} deviations (after {number + 1} of them), and all with more"
-            yield played
-        if not level:
-            return
-        deviations += 1
-
-
-class ChangedError(AssertionError):
-    """The program is not the same when it is played again, so its orders cannot be explored (EX38)."""
-
-
-def check(order: Mapping[int, int], played: Played, before: Sequence[Played]) -> None:
-    """Raise ChangedError if a play has not made the choices that it was asked for."""
-    if played.deviations != order and not (not order and not before):
-        raise ChangedError(
-            f"the program is not the same twice: it was to play {order}, and made the choices {played.deviations}. "
-            "Does it use random numbers, the wall clock, the order of a set, or what an earlier play has left behind?"
-        )
-
-
-def _more(level: list[Played]) -> Iterator[Deviations]:
-    """Return the orders with one deviation more, after the last one of each order."""
-    for played in level:
-        if played.error is not None:
-            continue
-        first = max(played.deviations, default=-1) + 1
-        for number in range(first, len(played.counts)):
-            for chosen in range(1, played.counts[number]):
-                yield {**played.deviations, number: chosen}

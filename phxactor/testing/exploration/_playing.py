@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from typing import TypeAlias
 
@@ -13,9 +13,9 @@ from trio.testing import wait_all_tasks_blocked
 from phxactor.runtime import Exit, open_runtime
 from phxactor.telemetry import log_as_text
 from phxactor.testing._machine_guest import Guest
+from phxactor.testing.exploration._bounded import Deviations, Played
 from phxactor.testing.exploration._faults import Faults
 from phxactor.testing.exploration._options import Option
-from phxactor.testing.exploration._plainest import Deviations, Played
 from phxactor.testing.exploration._receiving import Took
 from phxactor.testing.exploration._steps import Steps
 from phxactor.testing.exploration._watcher import Watcher
@@ -103,6 +103,10 @@ class Playground:
     def order(self, order: Mapping[int, int]) -> Played:
         """Play the program once, with these choices."""
         return self.play(lambda number, options: min(order.get(number, 0), len(options) - 1))
+
+    def play_all(self, orders: Iterable[Deviations]) -> Iterator[Played]:
+        """Play orders, one after the other."""
+        return map(self.order, orders)
 
     @asynccontextmanager
     async def _world(self) -> AsyncIterator[None]:

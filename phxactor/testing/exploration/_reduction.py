@@ -14,16 +14,16 @@ Where time is a choice, the clock is tried at each choice: a deadline that has n
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from typing import Final, TypeAlias
+from typing import Any, Final, TypeAlias
 
 import attrs
 
 from phxactor.testing.exploration._accesses import CLOCK, Accesses, Event, Recorder, Thing, dependent
+from phxactor.testing.exploration._bounded import ChangedError, Played
 from phxactor.testing.exploration._clock import Clock
 from phxactor.testing.exploration._faults import Fault, OnTime
 from phxactor.testing.exploration._hooks import Hooks
 from phxactor.testing.exploration._options import Option
-from phxactor.testing.exploration._plainest import ChangedError, Played
 from phxactor.testing.exploration._playing import Playground
 
 Class: TypeAlias = frozenset[object]
@@ -63,12 +63,27 @@ class Reduction:
     """The classes seen so far."""
     blocked: int = 0
     """The number of blocked plays so far."""
-    left: int = 0
-    """The number of choices at which something is still to be tried."""
+    nodes: list[Node] = attrs.Factory(list)
+    """The choices of the current play."""
+
+    @property
+    def left(self) -> str:
+        """Say what is untried; empty if nothing is."""
+        choices = sum(bool(node.left()) for node in self.nodes)
+        return f"{choices} choices have more possibilities" if choices else ""
+
+    def save(self) -> object:
+        """Return where the search is, as plain values."""
+        return self.blocked, [attrs.astuple(node, recurse=False) for node in self.nodes]
+
+    def load(self, saved: Any) -> None:  # noqa: ANN401 - what `save` returned
+        """Go on from there. The classes seen before that are not known any more."""
+        self.blocked, nodes = saved
+        self.nodes = [Node(*node) for node in nodes]
 
     def plays(self) -> Iterator[Played]:
         """Play until nothing is left to be tried."""
-        nodes: list[Node] = []
+        nodes = self.nodes
         while True:
             play = _Play(nodes, Recorder(self.shared))
             self.hooks.recorder = play.recorder
@@ -80,14 +95,13 @@ class Reduction:
                 raise play.failed
             play.end()
             order = races(play.recorder.events, nodes)
-            self.left = sum(bool(node.left()) for node in nodes)
+            while nodes and not nodes[-1].left():
+                nodes.pop()
             if play.blocked:
                 self.blocked += 1
             else:
                 self.classes.add(class_of(play.recorder.events, order))
                 yield played
-            while nodes and not nodes[-1].left():
-                nodes.pop()
             if not nodes:
                 return
 
