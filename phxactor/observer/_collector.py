@@ -15,7 +15,7 @@ from phxactor.observer._forest import Forest
 from phxactor.observer._hub import Hub
 from phxactor.observer._panels import Panels
 from phxactor.observer._viewer import Find, Members, Viewer
-from phxactor.observer._window import path_of
+from phxactor.observer._window import path_of, place_of
 from phxactor.otp import ChildSpec, Continue, GenServer, Ok, Stop
 from phxactor.runtime import NORMAL, Down, Monitor, Pid, monitor, own, self_pid, send_after
 
@@ -77,7 +77,8 @@ class Collector(GenServer):
             case Find():
                 pid = self.pid.runtime.processes.get(message.number)
                 node = None if pid is None else self.forest.nodes.get(pid)
-                reply(message.to, Ok({"path": [] if node is None else path_of(node)}))
+                path, index = ([], None) if node is None else (path_of(node), place_of(node, message.view))
+                reply(message.to, Ok({"path": path, "index": index}))
             case Members():
                 reply(message.to, Ok(self.panels.topics.members(message.topic)))
             case Viewer():

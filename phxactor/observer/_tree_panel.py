@@ -59,8 +59,8 @@ class TreePanel(Panel):
             return Error({"reason": "find takes the number of a process"})
         self.heard = self_pid().runtime.now()
         if self.collector is None or self.socket.ref is None:
-            return Ok({"path": []})
-        self.collector.send(Find(self.socket_ref(), number))
+            return Ok({"path": [], "index": None})
+        self.collector.send(Find(self.socket_ref(), number, self.viewer.view))
         return NoReply()
 
 

@@ -23,6 +23,8 @@ class Find:
 
     to: SocketRef
     number: int
+    view: View
+    """The view by which the index of its row is counted."""
 
 
 @final

@@ -64,6 +64,43 @@ def path_of(node: Node) -> list[str]:
     return keys[::-1]
 
 
+def place_of(node: Node, view: View) -> int | None:
+    """Return the index of a node's row in the tree without a search; None if a row above it is folded.
+
+    It passes over the rows before it, and does not make them.
+    """
+    above = node.above
+    if above is None:
+        return None
+    path = [node]
+    while above.above is not None:
+        path.append(above)
+        above = above.above
+    index = 0
+    for depth, one in enumerate(reversed(path)):
+        if depth and not _is_open(above, depth - 1, view, searching=False):
+            return None
+        for sibling in above.below or ():
+            if sibling is one:
+                break
+            index += 1 + _rows_below(sibling, depth, view)
+        index += depth < len(path) - 1
+        above = one
+    return index
+
+
+def _rows_below(node: Node, depth: int, view: View) -> int:
+    """Return how many rows are shown below a node."""
+    rows, stack = 0, [(node, depth)]
+    while stack:
+        one, level = stack.pop()
+        if one.below and _is_open(one, level, view, searching=False):
+            rows += len(one.below)
+            if one.inner:
+                stack.extend((inner, level + 1) for inner in one.below if inner.below)
+    return rows
+
+
 def with_those_above(found: Iterable[Node]) -> set[Node]:
     """Return the nodes and all that are above them."""
     shown: set[Node] = set()

@@ -106,6 +106,16 @@ def test_ten_thousand_rows_scroll_without_a_stall(page: Page) -> None:
     assert int(page.locator(".row.cursor").get_attribute("aria-rowindex") or 0) > ROOMS
 
 
+def test_a_process_is_shown_where_it_stands_in_the_tree(page: Page) -> None:
+    show(page, "/tree?search=room:5555")
+    row(page, "room:5555").click()
+    inspector(page).get_by_role("link", name="Show in the tree").click()
+    found = page.locator(".row.cursor").filter(has_text="room:5555")
+    expect(found).to_be_in_viewport()
+    assert int(found.get_attribute("aria-rowindex") or 0) > 500
+    expect(page.get_by_role("searchbox")).to_have_value("")
+
+
 @pytest.mark.skipif(not AXE.is_file(), reason="axe-core has not been fetched: `make page` does that")
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_axe_finds_nothing_serious(browser: Browser, program: Program, complaints: list[str], scheme: str) -> None:

@@ -151,3 +151,23 @@ async def test_the_program_says_who_may_look(autojump_clock: MockClock) -> None:
 
     async with page(authorize=authorize) as program:
         await assert_refused(connect(program.socket, endpoint=program.endpoint, headers={"host": "localhost"}))
+
+
+async def test_a_process_is_found_by_its_path_and_its_place(autojump_clock: MockClock) -> None:
+    async with page() as program:
+        await Supervisor.start_link(
+            [worker("a"), supervisor("team", worker("b"), worker("c")), worker("d")], name="top"
+        )
+        tree = await program.open("tree")
+        seen = await rows(tree)
+        for place, row in enumerate(seen["rows"]):
+            found = await tree.ask("find", {"number": row[3]}, within=WITHIN)
+            assert found.payload["index"] == place, row
+            assert found.payload["path"][-1] == row[0]
+        (folded,) = (row for row in seen["rows"] if row[4] == "team")
+        b = seen["rows"][seen["rows"].index(folded) + 1]
+        await rows(tree, closed=[folded[0]])
+        found = await tree.ask("find", {"number": b[3]}, within=WITHIN)
+        assert found.payload["index"] is None
+        assert found.payload["path"][-2:] == [folded[0], b[0]]
+        assert (await tree.ask("find", {"number": 10**9}, within=WITHIN)).payload == {"path": [], "index": None}
