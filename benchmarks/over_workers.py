@@ -1,15 +1,17 @@
 """What two workers cost beside one process, on the same work: CPU time of all processes that serve, summed.
 
     .venv/bin/python -m benchmarks.over_workers [ROUNDS]
+    .venv/bin/python -m benchmarks.over_workers idle [SECONDS]
 
 All servers run on one core, the load on the other. In each round the two servers take turns. With workers the clients
 are spread over both by the kernel, so about half of the deliveries of a broadcast are made by another process than the
-one that was asked for it.
+one that was asked for it. Idle, nobody is connected: the workers beat, to one another and to their parent.
 """
 
 from __future__ import annotations
 
 import sys
+import time
 from collections.abc import Sequence
 from typing import Final
 
@@ -21,13 +23,18 @@ from benchmarks.load.crowd import Storm
 from benchmarks.load.dialects import Fault
 from benchmarks.load.echo import Echo
 from benchmarks.load.fanout import FanOut
-from benchmarks.os_process import cores, raise_file_limit
+from benchmarks.os_process import OsProcess, OsProcesses, cores, raise_file_limit
 from benchmarks.report import verdict
 from benchmarks.servers.catalogue import PHXACTOR
+from benchmarks.serving import Kind, serving
 from benchmarks.spread import Spread, digits, spread, table
 from benchmarks.suite import measure
 
 ROUNDS: Final = 5
+IDLE: Final = 60
+"""Seconds that idle servers are watched."""
+START: Final = 2.0
+"""Seconds after which a server has started."""
 WORKERS: Final = 2
 BY_WORKERS: Final = attrs.evolve(
     PHXACTOR, name="two workers", command=(*PHXACTOR.command, f"--workers={WORKERS}"), workers=WORKERS
@@ -79,9 +86,24 @@ def _micros(found: Spread) -> str:
     return f"{digits(found.median)} µs"
 
 
+def idle(kind: Kind, seconds: float) -> float:
+    """Return the CPU milliseconds that an idle server needs in a second, with the parent of workers."""
+    with serving(kind, cores()) as server:
+        time.sleep(START)
+        processes = OsProcesses(tuple(OsProcess(pid) for pid in {server.pid, *server.pids()}))
+        before = processes.cpu_ns()
+        time.sleep(seconds)
+        return (processes.cpu_ns() - before) / 1e6 / seconds
+
+
 def main() -> int:
     """Run it; the status is 1 after a wrong answer."""
     raise_file_limit()
+    if sys.argv[1:2] == ["idle"]:
+        seconds = float(sys.argv[2]) if len(sys.argv) > 2 else IDLE
+        for kind in (PHXACTOR, BY_WORKERS):
+            print(f"{kind.name}, idle: {idle(kind, seconds):.2f} ms of CPU time a second")
+        return 0
     try:
         print(write(run(int(sys.argv[1]) if len(sys.argv) > 1 else ROUNDS)))
     except Fault as fault:

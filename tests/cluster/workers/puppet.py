@@ -9,7 +9,7 @@ import trio
 from phxactor.cluster import Node, new_node
 from phxactor.cluster.carriers.workers._frames import FrameKind, FrameReader, decode_lanes, frame
 from phxactor.envelope import Kind, Message, encode
-from tests.cluster.workers.mesh import GROUP, Member
+from tests.cluster.workers.mesh import GROUP, Member, until
 from tests.patience import PATIENCE
 
 
@@ -106,3 +106,9 @@ def lanes_of(frames: list[tuple[FrameKind, int, bytes]]) -> set[str]:
         elif kind == FrameKind.UNWATCH:
             lanes.difference_update(decode_lanes(body))
     return lanes
+
+
+async def seen(member: Member, puppet: Puppet) -> None:
+    """Have a puppet begin, and wait until its node is up."""
+    puppet.begin()
+    await until(lambda: member.workers.count_listed() == len(member.workers.lines))

@@ -39,7 +39,7 @@ class Outbox:
         self._full = False
         """Whether it is closed because too much waits; it opens when half of that is gone, so that one gap is one."""
         self._left = 0
-        """The number of the last message that was taken out to be written."""
+        """The number of the last message that was taken out to be written, or that a beat has told as lost."""
         self._messages: deque[bytes] = deque()
         """Heads and bodies in turn."""
         self._ahead: list[bytes] = []
@@ -101,7 +101,8 @@ class Outbox:
             return data
         if self._beat:
             self._beat = False
-            ahead.append(frame(FrameKind.BEAT, self._before_next()))
+            self._left = self._before_next()
+            ahead.append(frame(FrameKind.BEAT, self._left))
         self._take_messages(ahead)
         if self._goodbye and not messages:
             self._goodbye = False
