@@ -278,7 +278,7 @@ class Workers(GenServer):
         self.looked = now
         if not self.plan.watched:
             kill_hung(self.crew, now)
-        if self.manager.interval is not None:
+        if self.manager.interval is not None and self.phases.serving:  # before that, systemd does not watch
             self.manager.tell(ALIVE)
         collect_orphans(self.crew)
         send_after(self_pid(), "look", TICK)

@@ -34,6 +34,8 @@ class Result:
     """Why connections failed."""
     codes: Counter[int] = attrs.field(factory=Counter)
     """The close codes of the server; 1006 for an end without one."""
+    lost: list[str] = attrs.field(factory=list)
+    """Where ends without a code came: at what, and with which error."""
     sessions: int = 0
     """Joins."""
     replies: int = 0
@@ -46,7 +48,7 @@ class Result:
     def check(self, stay: int, reloads: int) -> None:
         """Check that nobody noticed more than a 1012."""
         assert self.refused == []
-        assert set(self.codes) == {1012}, self.codes
+        assert set(self.codes) == {1012}, (self.codes, self.lost)
         assert self.codes[1012] >= stay * (reloads + 1)
         assert self.replies == self.answered
 
@@ -56,6 +58,7 @@ class _Client:
         self.port, self.result, self.over, self.stays = port, result, over, stays
         self.every = every
         self.joined = False
+        self.at = "asking"
         self._closed_at: float | None = None
 
     async def live(self) -> None:
@@ -69,11 +72,14 @@ class _Client:
             async with stream:
                 try:
                     await self._session(stream)
-                except* (trio.BrokenResourceError, OSError):
+                except* (trio.BrokenResourceError, OSError) as errors:
                     self.result.codes[1006] += 1
+                    cause = [error.__cause__ or error for error in errors.exceptions]
+                    self.result.lost.append(f"{'pushing' if self.joined else self.at}: {cause!r}")
             self.joined = False
 
     async def _session(self, stream: trio.SocketStream) -> None:
+        self.at = "asking"
         await stream.send_all(REQUEST + frame(orjson.dumps(["1", "1", "room:1", "phx_join", {}])))
         buffer = bytearray()
         while b"\r\n\r\n" not in buffer:
@@ -82,6 +88,7 @@ class _Client:
         if not head.startswith(b"HTTP/1.1 101"):
             self.result.refused.append(head.decode(errors="replace"))
             return
+        self.at = "joining"
         buffer[:] = rest
         pushed = 0
         while True:
