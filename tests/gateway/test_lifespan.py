@@ -13,8 +13,8 @@ from phxactor import Endpoint, Exit, Supervisor, spawn_link
 from phxactor.gateway import asgi
 from phxactor.otp import Error, Ok
 from phxactor.runtime import open_runtime, self_pid, trap_exit
+from tests.gateway.requesting import answering
 from tests.gateway.talking import hosting
-from tests.gateway.test_http import answering
 
 answer = answering(b"served")
 
