@@ -8,7 +8,7 @@ MINUTES ?= 10
 ROUNDS ?= 50
 SEED ?= 1
 COUNT ?= 2000
-WORKERS ?= auto
+WORKERS ?= $(shell expr 2 '*' $$(nproc))
 BUSY ?= 8
 PYTHONS ?=
 
@@ -65,8 +65,8 @@ types: $(TEST) $(JAVASCRIPT) ## mypy --strict, and pyright on what users write
 	$(BIN)/mypy
 	@$(WITH_BIN) $(NPM_FOLDER)/node_modules/.bin/pyright --warnings
 
-# Tests are spread over WORKERS processes, by default as many as there are cores (see tests/spreading.py). WORKERS=0 runs
-# all of them in one process.
+# Tests are spread over WORKERS processes, by default twice as many as there are cores, as some tests wait (see
+# tests/spreading.py). WORKERS=0 runs all of them in one process.
 unit: $(TEST) $(CLIENTS) $(JAVASCRIPT) $(PAGE) chromium proxies wstest servers ## pytest (options: ARGS="..." WORKERS=2)
 	@export $(WITH_BIN) && PLAYWRIGHT_NODEJS_PATH="$$(command -v node)" \
 		$(BIN)/pytest --numprocesses $(WORKERS) $(ARGS)

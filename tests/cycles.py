@@ -51,7 +51,6 @@ def garbage() -> Iterator[Counter[str]]:
         yield found
         found.update(_found())
     finally:
-        gc.unfreeze()
         gc.enable()
         logging.disable(logging.NOTSET)
 

@@ -16,6 +16,7 @@ from phxactor import cli
 from phxactor.cli.new import TEMPLATE
 from tests.demos.program import ROOT, environment, run, serving
 from tests.patience import PATIENCE
+from tests.types.programs import USER_OPTIONS
 
 
 def made(name: str, folder: Path, monkeypatch: pytest.MonkeyPatch) -> object:
@@ -55,7 +56,7 @@ def test_the_code_of_a_new_project_is_clean(project: Path) -> None:
     tool(project, "ruff", "check", "--isolated", "--select", "E,F,W,B,UP,SIM", "--line-length", "120", ".")
     tool(project, "ruff", "check", "--isolated", "--select", "D1", "my_board")
     tool(project, "ruff", "format", "--isolated", "--line-length", "120", "--check", ".")
-    tool(project, "mypy", "--check-untyped-defs", "--config-file=", "my_board", "tests")
+    tool(project, "mypy", *USER_OPTIONS, "my_board", "tests")
 
 
 @pytest.mark.socket

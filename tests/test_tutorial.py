@@ -27,6 +27,7 @@ from phxactor.runtime import open_runtime
 from tests.demos.program import ROOT, Program, environment, run, serving
 from tests.patience import PATIENCE
 from tests.proxies.running import nginx
+from tests.types.programs import USER_OPTIONS
 
 PAGE: Final = ROOT / "docs" / "tutorial.md"
 BLOCK: Final = re.compile(r"^```(\w+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
@@ -137,7 +138,7 @@ def test_the_page_can_be_played(played: Play) -> None:
     select = ("--select", "E,F,W,B,UP,I", "--line-length", "120")
     played.tool("ruff", "check", "--isolated", "--config", 'lint.isort.known-first-party=["board"]', *select, ".")
     played.tool("ruff", "format", "--isolated", "--line-length", "120", "--check", ".")
-    played.tool("mypy", "--check-untyped-defs", "--config-file=", "board", "tests")
+    played.tool("mypy", *USER_OPTIONS, "board", "tests")
 
 
 @pytest.mark.slow

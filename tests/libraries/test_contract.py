@@ -37,7 +37,7 @@ LONG: Final = 30
 """Seconds of a query that can be cancelled."""
 SHORT: Final = 1.5
 """Seconds of a query in a thread, which goes on to its end."""
-COUNT: Final = "with recursive c(n) as (select 1 union all select n + 1 from c where n < 1e7) select count(*) from c"
+COUNT: Final = "with recursive c(n) as (select 1 union all select n + 1 from c where n < 3e6) select count(*) from c"
 
 
 @attrs.frozen

@@ -19,6 +19,12 @@ from phxactor.testing import settle
 from tests.conformance.server import ROOT
 
 
+@pytest.fixture(autouse=True)
+def _thawed() -> None:
+    """Take back what tests/conftest.py has frozen: here it counts what is."""
+    gc.unfreeze()
+
+
 class Node:
     """Refers to itself, so that only a collection frees it."""
 

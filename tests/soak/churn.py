@@ -34,6 +34,8 @@ class Churn:
     port: int
     led: int = 0
     """Lives that have been led."""
+    processes: int = 0
+    """Processes of the server when only those are there who stay."""
     _begun: int = 0
 
     def resident(self) -> float:
@@ -67,15 +69,19 @@ class Churn:
                 nursery.start_soon(one_by_one)
 
     async def empty(self) -> dict[str, Any]:
-        """Wait until nobody but the listeners is left, and return the figures then, after a collection."""
-        least = None
+        """Wait until nobody but the listeners is left, and return the figures then, after a collection.
+
+        Who has left at once may yet be let in, so the server may collect more than once.
+        """
+        found = 0
         with trio.fail_after(PATIENCE):
             while True:
-                now = (await self.figures())["processes"]
-                if least is not None and now >= least:
-                    return await self.figures(sweep=True)
-                least = now
-                await trio.sleep(1.5)
+                if (await self.figures())["processes"] <= self.processes:
+                    figures = await self.figures(sweep=True)
+                    found += figures["found"]
+                    if figures["processes"] <= self.processes:
+                        return {**figures, "found": found}
+                await trio.sleep(0.05)
 
 
 @contextmanager
@@ -98,6 +104,7 @@ async def churning() -> AsyncIterator[Churn]:
     with _serving() as churn:
         async with trio.open_nursery() as nursery:
             for _ in range(LISTENERS):
-                nursery.start_soon(listen, churn.visitor())
+                nursery.start_soon(listen, await churn.visitor().joined("room:lobby"))
+            churn.processes = (await churn.figures())["processes"]
             yield churn
             nursery.cancel_scope.cancel()

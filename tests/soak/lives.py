@@ -214,8 +214,8 @@ LIVES: Final[tuple[Callable[[Visitor], Awaitable[None]], ...]] = (
 """All of them. Their number is none that three divides, so that each is compressed now and then."""
 
 
-async def listen(visitor: Visitor) -> None:
-    """Stay, and read all broadcasts of the lobby."""
-    async with await visitor.joined("room:lobby") as client:
+async def listen(client: Client) -> None:
+    """Stay, and read all broadcasts of what was joined."""
+    async with client:
         while not isinstance(await client.receive(), Closed):
             pass

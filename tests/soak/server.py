@@ -28,6 +28,7 @@ from phxactor import (
     self_pid,
 )
 from phxactor.net.events import listening
+from phxactor.runtime import _timers
 
 WINDOW = 0.5
 """Seconds that a poll waits; a session that nobody polls ends after one and a half of it."""
@@ -103,6 +104,7 @@ endpoint = Endpoint(
 
 def main() -> None:
     """Serve until told to stop."""
+    vars(_timers)["_COMPACT_ABOVE"] = 5  # a hundred timers that have been cancelled would look like a leak
     listening.attach(lambda _, fields: print(str(fields["url"]).rpartition(":")[2], flush=True))  # noqa: T201
     phxactor.run(endpoint)
 

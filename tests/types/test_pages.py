@@ -9,8 +9,12 @@ from pathlib import Path
 
 import pytest
 
+from tests.types.programs import USER_OPTIONS
+
 ROOT = Path(__file__).parents[2]
 CODE = re.compile(r"^```python\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+CODES = '# mypy: disable-error-code="top-level-await, import-untyped"'
+"""A page is a program whose blocks may wait, and may use libraries that have no types."""
 
 
 @pytest.mark.slow
@@ -22,13 +26,10 @@ def test_mypy_accepts_the_code_of_all_pages(tmp_path: Path) -> None:
         assert "typing import cast" not in code
         if code and page.name not in ("README.md", "tutorial.md"):  # their blocks are programs of their own
             programs.append(tmp_path / f"page_{page.stem.replace('-', '_')}.py")
-            programs[-1].write_text(code)
+            programs[-1].write_text(f"{CODES}\n{code}")
     assert len(programs) > 5
-    command = ["mypy", "--check-untyped-defs", "--config-file=", f"--cache-dir={tmp_path}"]
-    # A page is a program whose blocks may wait, and may use libraries that have no types.
-    codes = ["--disable-error-code=top-level-await", "--disable-error-code=import-untyped"]
     found = subprocess.run(
-        [sys.executable, "-m", *command, *codes, *map(str, programs)],
+        [sys.executable, "-m", "mypy", *USER_OPTIONS, *map(str, programs)],
         cwd=ROOT,
         capture_output=True,
         text=True,
