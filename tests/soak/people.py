@@ -56,10 +56,9 @@ class Person:
             self.flickered.append(key)
 
     def worker(self) -> int:
-        """Return the process that serves it, as it knows."""
-        worker = self.presence.state[self.key]["metas"][-1]["worker"]
-        assert isinstance(worker, int)
-        return worker
+        """Return the process that serves it, as it knows; 0 if it is not there."""
+        metas = self.presence.state.get(self.key, {"metas": []})["metas"]
+        return int(metas[-1]["worker"]) if metas else 0
 
     async def live(self, url: str, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
         """Be there, connecting again whenever the connection is lost."""
@@ -118,11 +117,17 @@ def url_of(program: Program) -> str:
 async def restart(program: Program, everybody: list[Person]) -> float:
     """Have all workers replaced; nobody may flicker. Returns the seconds until all see all, on new workers."""
     before = {one.worker() for one in everybody}
+    said = len(program.lines)
     for one in everybody:
         one.flickered.clear()
     program.process.send_signal(signal.SIGHUP)
-    taken = await until(lambda: not before & {one.worker() for one in everybody if one.key in one.presence.state})
-    taken += await all_see(everybody, everybody)
+    try:
+        taken = await until(lambda: all(one.worker() not in before for one in everybody))
+        taken += await all_see(everybody, everybody)
+    except trio.TooSlowError:
+        late = {one.key: (one.worker(), len(one.presence.state)) for one in everybody if one.worker() in before}
+        log = "".join(program.lines[said:])
+        raise AssertionError(f"these are not on new workers: {late}; {log[-1500:]}") from None
     await trio.sleep(GRACE + 1)  # longer than the grace: who was a ghost would go now
     await all_see(everybody, everybody)
     flickered = {one.key: one.flickered for one in everybody if one.flickered}
@@ -208,7 +213,7 @@ async def soak(rounds: int, count: int) -> int:
                         taken = await restart(program, everybody)
                     except AssertionError as error:
                         failed += 1
-                        say(f"restart {number}: {error}"[:300])
+                        say(f"restart {number}: {error}"[:3000])
                     else:
                         say(f"restart {number}: {count} people, on new workers after {taken:.1f} s, nobody flickered")
     for number in range(1, 1 + rounds // 10):
