@@ -10,7 +10,9 @@ import trio
 
 from phxactor.presence import events
 from phxactor.presence._element import Grouped
+from phxactor.presence._metas import REF
 from phxactor.presence._options import CALLBACK_LIMIT
+from phxactor.runtime import Exit
 
 T = TypeVar("T")
 Fetch = Callable[[str, Grouped], Awaitable[object]]
@@ -38,7 +40,9 @@ class Guard:
         with trio.move_on_after(CALLBACK_LIMIT):
             try:
                 return await awaitable
-            except Exception as error:  # noqa: BLE001 - the program's code, which must hurt nobody else
+            except BaseException as error:  # the program's code, which must hurt nobody else
+                if not _is_fault(error):
+                    raise
                 self.failed(callback, topic, f"raised {type(error).__name__}: {error}", error)
                 return otherwise
         self.failed(callback, topic, f"took longer than {CALLBACK_LIMIT:.0f} s, and was cancelled")
@@ -59,6 +63,13 @@ class Guard:
         return plain
 
 
+def _is_fault(error: BaseException) -> bool:
+    """Say whether the program has raised it: an error, or an exit such as that of a call that nobody answers."""
+    if isinstance(error, BaseExceptionGroup):
+        return all(_is_fault(one) for one in error.exceptions)
+    return isinstance(error, Exception | Exit)
+
+
 def _wrong(result: object, given: Grouped) -> str | None:
     """Say what is wrong with a result of `fetch`. It may leave out keys, which hides them."""
     if not isinstance(result, dict):
@@ -68,6 +79,9 @@ def _wrong(result: object, given: Grouped) -> str | None:
             return f"returned the key {key!r:.100}, which it was not given"
         if not isinstance(entry, dict) or not isinstance(entry.get("metas"), list):
             return f"returned a presence of {key!r:.100} without metas"
+        refs = {meta.get(REF) if isinstance(meta, dict) else None for meta in entry["metas"]}
+        if not refs or not refs <= {meta[REF] for meta in given[key]["metas"]}:
+            return f"returned a presence of {key!r:.100} with other metas"
     try:
         orjson.dumps(result)
     except TypeError as error:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any, ClassVar
 
 import pytest
@@ -11,6 +11,7 @@ import trio
 from phxactor import KILL, Presence, open_runtime, self_pid
 from phxactor.otp import Supervisor
 from phxactor.presence import Grouped, events
+from phxactor.runtime import Exit
 from phxactor.testing import settle
 from tests.presence.rooms import member, socket_of
 
@@ -28,6 +29,22 @@ def failures() -> Iterator[list[Any]]:
     events.callback_failed.detach(note)
 
 
+RETURNED: dict[str, Callable[[Grouped], Grouped]] = {
+    "nonsense": lambda _: None,  # type: ignore[dict-item, return-value]
+    "bare": lambda _: {"bare": {"user": 1}},
+    "strange": lambda _: {"stranger": {"metas": []}},
+    "odd": lambda given: {"odd": {**given["odd"], "of": {1, 2}}},
+    "no metas": lambda _: {"no metas": {"metas": []}},
+    "no ref": lambda _: {"no ref": {"metas": [{"n": 1}]}},
+    "no dict": lambda _: {"no dict": {"metas": [7]}},
+}
+"""What `fetch` returns for presences with one of these keys."""
+
+
+async def _exit() -> None:
+    raise Exit("noproc")
+
+
 class Fetching(Presence):
     """Adds what it knows; by its key a presence makes it slow, or fail."""
 
@@ -41,14 +58,13 @@ class Fetching(Presence):
             await trio.sleep_forever()
         if "slow" in presences:
             await trio.sleep(1)
-        if "nonsense" in presences:
-            return None  # type: ignore[return-value]
-        if "bare" in presences:
-            return {"bare": {"user": 1}}
-        if "strange" in presences:
-            return {"stranger": {"metas": []}}
-        if "odd" in presences:
-            return {"odd": {"metas": [], "of": {1, 2}}}
+        if "exit" in presences:
+            raise Exit("noproc")
+        if "group" in presences:
+            async with trio.open_nursery() as nursery:
+                nursery.start_soon(_exit)
+        for key in presences.keys() & RETURNED.keys():
+            return RETURNED[key](presences)
         for key, entry in presences.items():
             entry["user"] = key.upper()
         return {key: entry for key, entry in presences.items() if key != "hidden"}
@@ -107,6 +123,11 @@ async def test_PR26_PR27a_a_slow_fetch_holds_up_its_own_topic_only(autojump_cloc
         ("hang", "took longer than 5 s, and was cancelled"),
         ("nonsense", "returned None instead of a dict of presences"),
         ("bare", "returned a presence of 'bare' without metas"),
+        ("exit", "raised Exit: :noproc"),
+        ("group", "raised BaseExceptionGroup: Exceptions from Trio nursery (1 sub-exception)"),
+        ("no metas", "returned a presence of 'no metas' with other metas"),
+        ("no ref", "returned a presence of 'no ref' with other metas"),
+        ("no dict", "returned a presence of 'no dict' with other metas"),
         ("strange", "returned the key 'stranger', which it was not given"),
         ("odd", "returned what JSON cannot hold: Type is not JSON serializable: set"),
     ],
