@@ -8,25 +8,17 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from functools import partial
 from pathlib import Path
-from typing import Any, Final
 
 import pytest
 import trio
 
 from phxactor.endpoint import _serving as serving_module
 from phxactor.runtime import open_runtime
-from tests.certificates import SERVER
-from tests.endpoint.waiting import HELLO, REQUESTS, Waiting, connect, endpoint, receive
+from tests.endpoint.waiting import HELLO, REQUESTS, WAYS, Waiting, connect, endpoint, listening, receive
 from tests.patience import PATIENCE
 from tests.sockets.serving import Server, eventually, serving
 
 pytestmark = pytest.mark.socket
-
-
-def listening(over: str, path: Path) -> dict[str, Any]:
-    """Say what an endpoint needs for clients to come in this way."""
-    options: dict[str, dict[str, Any]] = {"tls": {"tls": SERVER}, "unix": {"path": path / "sock"}}
-    return options.get(over, {})
 
 
 @asynccontextmanager
@@ -38,9 +30,6 @@ async def served(over: str, waiting: Waiting, path: Path) -> AsyncIterator[Serve
                 patch.setattr(serving_module, "READER_AVAILABLE", False)
             (await made.start_link(port=None if over == "unix" else 0)).unwrap()
         yield Server(made, runtime)
-
-
-WAYS: Final = ["plain", "no epoll", "unix", "tls", "memory"]
 
 
 @pytest.mark.parametrize("how", ["closes", "resets", "shuts down"])

@@ -31,7 +31,7 @@ from phxactor.runtime import Reason, open_runtime, self_pid
 from phxactor.transport._hanging_handler import LEAVING
 from phxactor.transport._read_ahead import AHEAD
 from phxactor.transport._websocket import STUCK
-from tests.endpoint.test_leaving import WAYS, WEBSOCKET, Client, Waiting, connect, listening
+from tests.endpoint.waiting import WAYS, WEBSOCKET, Client, Waiting, connect, listening
 from tests.sockets.serving import Server, eventually, passing
 from tests.transport.frames import TEXT, frame
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import socket
 import struct
 from collections.abc import Awaitable, Callable
+from pathlib import Path
 from typing import Any, Final
 
 import attrs
@@ -14,7 +15,7 @@ from trio.testing import memory_stream_pair
 from phxactor import Channel, Endpoint, LongPollOptions, RawSocket, Socket, WebSocketOptions, channel, get, mount
 from phxactor.http import Request, Response
 from phxactor.runtime import Pid, self_pid
-from tests.certificates import CLIENT
+from tests.certificates import CLIENT, SERVER
 from tests.patience import PATIENCE
 from tests.sockets.serving import Server
 
@@ -143,3 +144,12 @@ async def receive(client: Client, least: int = 1) -> bytes:
         while len(answer) < least and (some := await client.stream.receive_some()):
             answer += some
     return answer
+
+
+def listening(over: str, path: Path) -> dict[str, Any]:
+    """Say what an endpoint needs for clients to come in this way."""
+    options: dict[str, dict[str, Any]] = {"tls": {"tls": SERVER}, "unix": {"path": path / "sock"}}
+    return options.get(over, {})
+
+
+WAYS: Final = ["plain", "no epoll", "unix", "tls", "memory"]

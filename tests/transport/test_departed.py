@@ -15,7 +15,7 @@ from phxactor.socket import Message, Multiplexer
 from phxactor.transport import _excess as excess
 from phxactor.transport._websocket import WebSocket
 from tests.conformance.client import Closed, Pong
-from tests.endpoint.test_leaving import WEBSOCKET, connect, listening
+from tests.endpoint.waiting import WEBSOCKET, connect, listening
 from tests.sockets.serving import Server, eventually, in_time, serving
 from tests.transport.frames import TEXT, close_frame, frame
 
