@@ -129,4 +129,4 @@ class Outbox:
         """Return the number of the message before the next one that will be written, whether it went or was dropped."""
         if self._messages:
             return int(HEAD.unpack_from(self._messages[0])[2]) - 1
-        return self.number if self.open or self._full else self._left
+        return self.number if self.open else self._left
