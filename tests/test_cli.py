@@ -128,7 +128,7 @@ def test_an_unknown_demo() -> None:
 
 
 def test_a_demo_that_does_not_serve_takes_no_port(capsys: pytest.CaptureFixture[str]) -> None:
-    words = "the demo 'pool' serves nothing: leave --host and --port out"
+    words = "the demo 'pool' serves nothing: leave --host and --port out, or add --page"
     assert printed_by(capsys, "demo", "pool", "--port", "1") == (words, "", "")
 
 

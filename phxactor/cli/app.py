@@ -16,7 +16,7 @@ app = App(
     version=phxactor.__version__,
     help="Phoenix Sockets and Channels for Python, on supervised trio processes.",
 )
-for _name in ("broadcast", "demo", "new", "serve", "top", "workers"):
+for _name in ("broadcast", "demo", "new", "observe", "serve", "top", "workers"):
     app.command(f"phxactor.cli.{_name}:{_name}", name=_name)
 app.command("phxactor.cli.tokens:app", name="token")
 

@@ -11,6 +11,7 @@ from phxactor.cli.output import say
 from phxactor.cli.serve import Port
 from phxactor.cluster.carriers.workers import this_worker
 from phxactor.demos import DEMOS
+from phxactor.demos.story import Page
 from phxactor.net import DEFAULT
 
 
@@ -19,6 +20,7 @@ def demo(
     *,
     host: str | None = None,
     port: Port | None = None,
+    page: Annotated[bool, Parameter(negative="")] = False,
     show: Annotated[bool, Parameter(name="--list", negative="")] = False,
 ) -> None:
     """Run a demo until it ends, or until Ctrl-C.
@@ -27,6 +29,7 @@ def demo(
         name: the demo; `--list` shows all names.
         host: the address on which `chat` or `cluster` listens; by default 127.0.0.1.
         port: the port on which `chat` or `cluster` listens; by default 4000; 0 for any free port.
+        page: show the processes of the demo in the observer's page, and open it. Those that end stay for it.
         show: list the demos.
     """
     if show:
@@ -35,14 +38,17 @@ def demo(
     chosen = DEMOS.get(name)
     if chosen is None:
         raise SystemExit(f"there is no demo {name!r}; there are:\n{_demos()}")
+    where = host or "127.0.0.1", DEFAULT.port if port is None else port
     if chosen.serves:
         log_to_stderr("info", this_worker())
-        chosen.run(host or "127.0.0.1", DEFAULT.port if port is None else port)
+        chosen.run(*where, page=page)
         say_stopped()
+    elif page:
+        chosen.run(Page(*where))
     elif host is None and port is None:
         chosen.run()
     else:
-        raise SystemExit(f"the demo {name!r} serves nothing: leave --host and --port out")
+        raise SystemExit(f"the demo {name!r} serves nothing: leave --host and --port out, or add --page")
 
 
 def _demos() -> str:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import Final
 
 from phxactor import Down, Exited, Pid, link, monitor, receive, self_pid, spawn, trap_exit
-from phxactor.demos.story import Story, perform
+from phxactor.demos.story import Page, Story, perform
 from phxactor.runtime import format_reason
 
 NAMES: Final = "abcde"
@@ -81,6 +81,6 @@ async def main() -> None:
     story.tell(f"a normal end takes nobody down: {left} go on")
 
 
-def run() -> None:
+def run(page: Page | None = None) -> None:
     """Run the demo."""
-    perform(main)
+    perform(main, page)

@@ -11,7 +11,7 @@ from __future__ import annotations
 from typing import Final
 
 from phxactor import ChildSpec, Exited, GenServer, Supervisor, receive, trap_exit
-from phxactor.demos.story import Story, perform
+from phxactor.demos.story import Page, Story, perform
 from phxactor.otp import Timeout
 from phxactor.runtime import format_reason
 
@@ -45,6 +45,6 @@ async def main() -> None:
             story.tell(f"main hears that the top has ended: {format_reason(end.reason)}; there is nobody above it")
 
 
-def run() -> None:
+def run(page: Page | None = None) -> None:
     """Run the demo."""
-    perform(main)
+    perform(main, page)

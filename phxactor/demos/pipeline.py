@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from typing import Final
 
 from phxactor import ChildSpec, GenServer, NoReply, Pid, Supervisor, cast, receive, self_pid
-from phxactor.demos.story import Story, perform
+from phxactor.demos.story import Page, Story, perform
 from phxactor.otp import Timeout
 
 LINES: Final = ("2", "3", "five", "7", "11")
@@ -78,6 +78,6 @@ async def main() -> None:
         await Supervisor.stop(pipeline)
 
 
-def run() -> None:
+def run(page: Page | None = None) -> None:
     """Run the demo."""
-    perform(main)
+    perform(main, page)

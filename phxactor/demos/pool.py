@@ -13,7 +13,7 @@ import attrs
 import trio
 
 from phxactor import ChildSpec, Down, GenServer, Pid, Supervisor, monitor, receive, self_pid
-from phxactor.demos.story import Story, called, perform
+from phxactor.demos.story import Page, Story, called, perform
 from phxactor.runtime import format_reason
 
 WORKERS: Final = 3
@@ -113,6 +113,6 @@ async def main() -> None:
         await Supervisor.stop(pool)
 
 
-def run() -> None:
+def run(page: Page | None = None) -> None:
     """Run the demo."""
-    perform(main)
+    perform(main, page)

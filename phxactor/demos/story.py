@@ -5,29 +5,62 @@ from __future__ import annotations
 import logging
 from collections.abc import Awaitable, Callable, Mapping
 from types import TracebackType
-from typing import Self
+from typing import Final, Self
 
 import trio
 
 import phxactor
-from phxactor import Pid
+from phxactor import DynamicSupervisor, Endpoint, Pid
+from phxactor.observer import observer_routes, open_page
 from phxactor.otp.supervisor_events import child_started, gave_up
 from phxactor.runtime import format_reason
 from phxactor.runtime.events import exited
 from phxactor.telemetry import Event
+from phxactor.transport.events import connected
+
+PATIENCE: Final = 60.0
+"""Seconds for which a demo waits for somebody who looks at its page."""
 
 
-def perform(main: Callable[[], Awaitable[None]]) -> None:
-    """Run a demo until it ends by itself or by Ctrl-C."""
+def perform(main: Callable[[], Awaitable[None]], page: Page | None = None) -> None:
+    """Run a demo until it ends by itself or by Ctrl-C; with a page, it begins when somebody looks, and stays."""
     finished = False
 
     async def perform() -> None:
         nonlocal finished
+        if page is not None:
+            await page.open()
         await main()
         finished = True
+        if page is not None:
+            print("the story is over; the page stays until Ctrl-C", flush=True)
+            await trio.sleep_forever()
 
     phxactor.run(perform)
     print("the end" if finished else "stopped")
+
+
+class Page:
+    """The observer's page beside a demo."""
+
+    def __init__(self, host: str, port: int) -> None:
+        self.endpoint = Endpoint(routes=observer_routes(actions=True), name="page", host=host, port=port)
+
+    async def open(self) -> None:
+        """Serve the page, open it, and wait until somebody looks, so that no one misses the beginning."""
+        started = await DynamicSupervisor.start_link(name="the page's supervisor")
+        await DynamicSupervisor.start_child(started.unwrap(), self.endpoint)
+        print(open_page(f"{self.endpoint.address}"), flush=True)
+        looked = trio.Event()
+
+        def look(_: Event, fields: Mapping[str, object]) -> None:
+            if str(fields["socket"]) == "ObserverSocket":
+                looked.set()
+
+        connected.attach(look)
+        with trio.move_on_after(PATIENCE):
+            await looked.wait()
+        connected.detach(look)
 
 
 def called(pid: Pid) -> str:

@@ -38,7 +38,8 @@ class Endpoint(EndpointOptions):
     Args:
         sockets: socket classes with their paths, each made by `mount`.
         routes: plain HTTP handlers, made by `get`, `post`, `route` or `static`; and web applications, made by
-            `asgi` or `wsgi`.
+            `asgi` or `wsgi`. A `mount` among them counts as one of `sockets`, so that one call can bring a
+            page with its socket, as `observer_routes` does.
         pubsub: a `PubSub("name")` that several endpoints, or other parts of a program, share. It must be a child of a
             supervisor, ahead of the endpoint. By default the endpoint starts a PubSub of its own.
         secret_key_base: the key that signs tokens, at least 20 bytes. By default, a new random key for each `Endpoint`.

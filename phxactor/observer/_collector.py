@@ -104,6 +104,7 @@ class Collector(GenServer):
             if self.idle > LINGER:
                 return Stop(NORMAL)
         news = await self.panels.second()
+        await checkpoint()
         # Before the first push: the panels of a page share its transport, where each push waits for a moment.
         ready = [viewer for viewer in self.viewers.values() if not viewer.is_slow()]
         for viewer in ready:

@@ -1,6 +1,6 @@
 """The process that keeps the history, the crashes and the log; it runs also while nobody looks.
 
-It wakes twice a second to see how late the event loop is, takes a point every five seconds, and counts what events
+It wakes once a second to see how late the event loop is, takes a point every five seconds, and counts what events
 tell.
 """
 
@@ -19,7 +19,7 @@ from phxactor.runtime import Pid, own, self_pid, send_after
 from phxactor.socket.events import joined
 from phxactor.telemetry import Event
 
-LAG_STEP: Final = 0.5
+LAG_STEP: Final = 1.0
 """Seconds between two looks at how late the event loop is."""
 LOOKS: Final = round(STEP / LAG_STEP)
 """Looks from one point to the next."""
@@ -59,7 +59,7 @@ class HistoryKeeper(GenServer):
         self.hub.log.detach()
 
     async def handle_info(self, message: object) -> None:
-        """Look how late the loop is; take a point after every tenth look."""
+        """Look how late the loop is; take a point after every fifth look."""
         history, now = self.hub.history, self.pid.runtime.now()
         history.lag = max(history.lag, now - self.due)
         self.looks += 1

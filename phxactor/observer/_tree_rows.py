@@ -17,6 +17,8 @@ from phxactor.otp import SupervisorProcess
 from phxactor.runtime import Pid
 
 SORTS: Final = frozenset({"mailbox", "rate", "cpu", "name", "restarts"})
+MANY: Final = 1000
+"""Children whose restarts are added up, at most."""
 ALL: Final = 50_000
 """Rows of a frozen view that keep their places, at most."""
 SLICE: Final = 500
@@ -38,6 +40,8 @@ class TreeRows:
     async def frame(self, viewer: Viewer) -> dict[str, object]:
         """Return the payload of `rows`."""
         view = viewer.view
+        if view.sort == "name":
+            await self._texts()
         found = await self._search(viewer) if view.search else None
         if view.frozen:
             places = self._arranged(viewer, found)
@@ -75,6 +79,14 @@ class TreeRows:
             viewer.arranged = self._places(attrs.evolve(view, count=ALL), found)[1]
             viewer.arranged_for = view
         return viewer.arranged
+
+    async def _texts(self) -> None:
+        """Make the texts of all processes that have none yet, in slices."""
+        for place, node in enumerate([*self.forest.nodes.values()], 1):
+            if node.text is None:
+                node.searched()
+            if place % SLICE == 0:
+                await checkpoint()
 
     async def _search(self, viewer: Viewer) -> list[Node]:
         """Return the processes whose texts hold the search; looked for again only if something has changed."""
@@ -124,11 +136,16 @@ def named(id_: object, name: str | None) -> str | None:
     return known if name is None or name == known else f"{known} ({text(name, 40)})"
 
 
-def supervision(node: Node) -> tuple[str, int, int, int] | None:
-    """Return a supervisor's strategy, its restarts of late, how many it allows, and within how many seconds."""
+def supervision(node: Node) -> tuple[str, int, int, int, int | None] | None:
+    """Return a supervisor's strategy, its restarts of late, how many it allows and within how many seconds, and all.
+
+    How often it has restarted children in all is None if it has too many to look at.
+    """
     process = node.supervising
     if process is None or node.pid is None or node.ended:
         return None
     intensity = process.intensity
     strategy = process.strategy if isinstance(process, SupervisorProcess) else "one_for_one"
-    return strategy, intensity.used(node.pid.runtime.now()), intensity.max_restarts, intensity.max_seconds
+    records = process.records()
+    ever = sum(record.restarts for record in records) if len(records) <= MANY else None
+    return strategy, intensity.used(node.pid.runtime.now()), intensity.max_restarts, intensity.max_seconds, ever

@@ -13,6 +13,7 @@ from collections.abc import Awaitable, Callable
 from contextvars import Context
 from functools import cached_property, partial
 from itertools import count
+from operator import attrgetter
 from threading import get_ident
 from typing import Final, cast
 
@@ -37,6 +38,7 @@ from phxactor.runtime._timers import Timer, Timers
 from phxactor.runtime._trio_internals import private
 from phxactor.runtime._zombies import Zombies
 
+_mailbox_of: Final = attrgetter("mailbox")
 _context: Final = private("_run", "GLOBAL_RUN_CONTEXT", "Runner.is_guest").GLOBAL_RUN_CONTEXT
 
 
@@ -97,7 +99,7 @@ class Runtime:
             zombies=len(self.zombies.given_up),
             names=len(self.names.all()),
             timers=len(self.timers) + len(self.__dict__.get("patience", ())),
-            messages=sum(len(pid.mailbox) for pid in list(self.processes.values())),
+            messages=sum(map(len, map(_mailbox_of, list(self.processes.values())))),
         )
 
     @cached_property

@@ -23,7 +23,7 @@ async def test_a_window_of_the_tree_is_sent_once_a_second_while_it_changes(autoj
         assert seen["total"] == len(seen["rows"])
         row = seen["rows"][at]
         assert row[2] == "linked"
-        assert row[12:17] == [2, 1, 2, 2, ["one_for_one", 0, 3, 5]]
+        assert row[12:17] == [2, 1, 2, 2, ["one_for_one", 0, 3, 5, 0]]
         part = await rows(tree, count=2, **{"from": at + 1})
         assert drawn(part) == ["    a", "    team"]
         assert (part["total"], part["from"]) == (seen["total"], at + 1)

@@ -11,8 +11,10 @@ from phxactor import Endpoint, Socket, channel, mount
 from phxactor.demos.chat.channel import ChatChannel, ChatPresence
 from phxactor.demos.chat.history import NAME, History
 from phxactor.http import static
-from phxactor.observer import TreeChannel, observer_routes
+from phxactor.net.events import listening
+from phxactor.observer import PATH, TreeChannel, observer_routes, open_page
 from phxactor.otp import set_label
+from phxactor.telemetry import Event
 
 STATIC: Final = Path(__file__).parent / "static"
 """The page and its scripts, phoenix.js among them."""
@@ -29,11 +31,22 @@ class ChatSocket(Socket):
         set_label("a WebSocket")
 
 
-def run(host: str, port: int) -> None:
-    """Serve the chat until told to stop. Raises SystemExit if the address is in use."""
+def show(_: Event, fields: Mapping[str, Any]) -> None:
+    """Open the observer's page of the address that the endpoint listens on."""
+    listening.detach(show)
+    print(open_page(f"{fields['url']}{PATH}"), flush=True)
+
+
+def run(host: str, port: int, *, page: bool = False) -> None:
+    """Serve the chat until told to stop; with `page`, open the observer's page, with buttons.
+
+    Raises SystemExit if the address is in use.
+    """
+    if page:
+        listening.attach(show)
     endpoint = Endpoint(
         sockets=[mount("/socket", ChatSocket)],
-        routes=[*observer_routes(), static("/", STATIC)],
+        routes=[*observer_routes(actions=page), static("/", STATIC)],
         host=host,
         port=port,
     )

@@ -6,9 +6,11 @@ from pathlib import Path
 from typing import Final
 
 from phxactor import Endpoint, Request, Response, Socket, channel, get, mount
+from phxactor.cluster.carriers.workers import this_worker
 from phxactor.demos.chat import PHOENIX
 from phxactor.demos.cluster.channel import VisitorChannel
 from phxactor.http import static
+from phxactor.observer import PATH, observer_routes
 from phxactor.workers import run as run_with_workers
 
 STATIC: Final = Path(__file__).parent / "static"
@@ -26,11 +28,17 @@ async def phoenix(_: Request) -> Response:
     return Response(200, PHOENIX.read_bytes(), headers=[("content-type", "text/javascript")])
 
 
-def run(host: str, port: int) -> None:
-    """Serve the page by four workers until told to stop. Raises SystemExit if the address is in use."""
+def run(host: str, port: int, *, page: bool = False) -> None:
+    """Serve the page by four workers until told to stop; `page` adds that of the observer, which shows one of them.
+
+    Raises SystemExit if the address is in use.
+    """
+    watched = observer_routes(actions=True) if page else []
+    if page and this_worker() is None:
+        print(f"the workers, one at each visit: http://{host}:{port}{PATH}", flush=True)
     endpoint = Endpoint(
         sockets=[mount("/socket", VisitorSocket)],
-        routes=[get("/phoenix.mjs", phoenix), static("/", STATIC)],
+        routes=[*watched, get("/phoenix.mjs", phoenix), static("/", STATIC)],
         health="/health",
     )
     run_with_workers(endpoint, workers=WORKERS, host=host, port=port)
