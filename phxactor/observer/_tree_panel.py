@@ -21,6 +21,12 @@ from phxactor.otp import Error, NoReply, Ok
 from phxactor.runtime import self_pid
 
 
+def program(path: str) -> str:
+    """Name a program by its file, or by its folder if that is what Python runs (`python -m folder`)."""
+    folder, name = os.path.split(path)
+    return (os.path.basename(folder) if name == "__main__.py" else name) or "python"  # noqa: PTH119 - any text
+
+
 class SummaryPanel(Panel):
     """`observer:summary`: what program this is, and its numbers each second."""
 
@@ -29,7 +35,7 @@ class SummaryPanel(Panel):
         node = LocalNode.found(self_pid().runtime)
         history = self.hub.history
         return {
-            "program": text(os.path.basename(sys.argv[0]) or "python"),  # noqa: PTH119 - argv may hold anything
+            "program": text(program(sys.argv[0])),
             "node": None if node is None else text(node.identity.name),
             "python": platform.python_version(),
             "version": phxactor.__version__,

@@ -176,3 +176,45 @@ def test_a_process_is_opened_and_closed_by_keys(page: Page) -> None:
     page.keyboard.press("Escape")
     expect(inspector(page)).to_have_count(0)
     expect(table(page)).to_be_focused()
+
+
+def test_the_slow_reader_is_the_first_of_the_sockets_and_can_be_disconnected(page: Page) -> None:
+    show(page, "/sockets")
+    expect(rows(page).first).to_contain_text("deaf")
+    expect(rows(page).first).to_contain_text("slow reader")
+    page.get_by_role("searchbox").fill("talker 3")
+    expect(rows(page)).to_have_count(1)
+    number = rows(page).first.get_attribute("aria-selected")
+    assert number == "false"
+    row(page, "talker 3").click()
+    expect(inspector(page)).to_contain_text("talker 3")
+    before = inspector(page).locator("h2 .pid").inner_text()
+    page.get_by_role("button", name="Disconnect talker 3").click()
+    page.get_by_role("dialog").get_by_role("button", name="Disconnect").click()
+    expect(page.locator(".note")).to_contain_text("is disconnected")
+    expect(inspector(page).locator("p.ended")).to_be_visible()
+    page.mouse.move(5, 5)  # rows stay in place while the pointer is over them
+    expect(page.locator(".hold")).to_contain_text("Live")
+    row(page, "talker 3").click()
+    expect(inspector(page).locator("h2 .pid")).not_to_have_text(before)
+
+
+def test_topics_show_members_and_presence_and_kick(page: Page) -> None:
+    show(page, "/topics")
+    row(page, "chat:0").click()
+    panel = inspector(page)
+    expect(panel.locator(".members").first).to_contain_text("chat:0 as talker 0")
+    expect(panel.locator(".members").last).to_contain_text("Guests")
+    before = panel.locator(".members a").first.inner_text()
+    panel.get_by_role("button", name="Kick").first.click()
+    page.get_by_role("dialog").get_by_role("button", name="Kick").click()
+    expect(page.locator(".note")).to_contain_text("is kicked")
+    expect(panel.locator(".members a", has_text=re.compile(f"^{re.escape(before)}$"))).to_have_count(0)
+    page.get_by_role("button", name="Members").click()
+    page.get_by_role("button", name="Msgs/s").click()
+    expect(page.get_by_role("columnheader", name="Msgs/s")).to_have_attribute("aria-sort", "descending")
+
+
+def test_nodes_say_that_there_are_none(page: Page) -> None:
+    show(page, "/nodes")
+    expect(page.locator(".nodes-panel")).to_contain_text("This program knows no other nodes.")

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from typing import Any
+
+import pytest
 import trio
 from trio.testing import MockClock
 
 from phxactor import Supervisor, spawn, whereis
-from phxactor.testing import assert_refused, connect
+from phxactor.observer._tree_panel import program
+from phxactor.testing import ClientChannel, assert_refused, connect
 from tests.observer.pages import WITHIN, drawn, page, rows
 from tests.observer.trees import supervisor, worker
 
@@ -153,6 +157,12 @@ async def test_the_program_says_who_may_look(autojump_clock: MockClock) -> None:
         await assert_refused(connect(program.socket, endpoint=program.endpoint, headers={"host": "localhost"}))
 
 
+async def find(tree: ClientChannel, number: int) -> dict[str, Any]:
+    answer: Any = await tree.ask("find", {"number": number}, within=WITHIN)
+    payload: dict[str, Any] = answer.payload
+    return payload
+
+
 async def test_a_process_is_found_by_its_path_and_its_place(autojump_clock: MockClock) -> None:
     async with page() as program:
         await Supervisor.start_link(
@@ -161,13 +171,21 @@ async def test_a_process_is_found_by_its_path_and_its_place(autojump_clock: Mock
         tree = await program.open("tree")
         seen = await rows(tree)
         for place, row in enumerate(seen["rows"]):
-            found = await tree.ask("find", {"number": row[3]}, within=WITHIN)
-            assert found.payload["index"] == place, row
-            assert found.payload["path"][-1] == row[0]
+            found = await find(tree, row[3])
+            assert found["index"] == place, row
+            assert found["path"][-1] == row[0]
         (folded,) = (row for row in seen["rows"] if row[4] == "team")
         b = seen["rows"][seen["rows"].index(folded) + 1]
         await rows(tree, closed=[folded[0]])
-        found = await tree.ask("find", {"number": b[3]}, within=WITHIN)
-        assert found.payload["index"] is None
-        assert found.payload["path"][-2:] == [folded[0], b[0]]
-        assert (await tree.ask("find", {"number": 10**9}, within=WITHIN)).payload == {"path": [], "index": None}
+        found = await find(tree, b[3])
+        assert found["index"] is None
+        assert found["path"][-2:] == [folded[0], b[0]]
+        assert await find(tree, 10**9) == {"path": [], "index": None}
+
+
+@pytest.mark.parametrize(
+    ("path", "name"),
+    [("/srv/shop.py", "shop.py"), ("/srv/shop/__main__.py", "shop"), ("__main__.py", "python"), ("", "python")],
+)
+def test_a_program_is_named_by_its_file_or_folder(path: str, name: str) -> None:
+    assert program(path) == name
