@@ -247,15 +247,16 @@ class Schedule:
         to find the plainest order that fails in the same way.
         """
         try:
-            return self._run(main, args)
+            return self.run_once(main, *args)
         except Exception as raised:
             if self._orders is None:
                 raise
             error = raised
         # Not within the clause above: Hypothesis counts errors with different contexts as different failures.
-        raise self._orders.plainest(self, error, lambda: self._run(main, args))
+        raise self._orders.plainest(self, error, lambda: self.run_once(main, *args))
 
-    def _run(self, main: Callable[..., Awaitable[T]], args: tuple[object, ...]) -> T:
+    def run_once(self, main: Callable[..., Awaitable[T]], *args: object) -> T:
+        """Do as `run`, without further plays after a failure."""
         return trio.run(self._play, main, args, clock=MockClock(autojump_threshold=0))
 
     def play_again(self, order: Mapping[int, int], run: Callable[[], object]) -> Played:
