@@ -54,7 +54,10 @@ demo: $(DEMO) $(PAGE) ## serve the chat demo on http://127.0.0.1:4000 (options: 
 
 page: $(PAGE) ## bundle the observer's page (preact, htm, uPlot, phoenix.js) into phxactor/observer/static
 
-test: lint types unit test-beam packages ## lint, types, unit, test-beam and packages, as CI does
+# The last two beside each other: one computes, and one waits for files and the network.
+test: lint types unit ## lint, types, unit, test-beam and packages, as CI does
+	@$(MAKE) --no-print-directory packages & packages=$$!; failed=0; \
+		$(MAKE) --no-print-directory test-beam || failed=1; wait $$packages || failed=1; exit $$failed
 
 lint: $(TEST) ## style (ruff) and layers (import-linter)
 	$(BIN)/ruff check --quiet
