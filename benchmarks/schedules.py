@@ -122,7 +122,7 @@ def _first_find(depth: int, start: int) -> int | None:
     def look(order: Schedule) -> None:
         nonlocal plays, first
         plays += 1
-        if first is None and fails(lambda: order.run_once(program(depth))):
+        if fails(lambda: order.run_once(program(depth))) and first is None:
             first = plays
 
     look()
@@ -138,7 +138,8 @@ def bounded() -> list[str]:
             explore(program(depth), preemptions=3, timeouts=0)
         except AssertionError as error:
             lines = error.__notes__[-1]
-        row.append(lines.split()[1] if lines.split()[1].isdigit() else "1")
+        passed = lines.split()[1]
+        row.append(str(int(passed) + 1) if passed.isdigit() else "1")
     return row
 
 
