@@ -84,15 +84,17 @@ class NodesPanel(ActingPanel):
         return self._signal("restart", payload, signal.SIGKILL)
 
     def _signal(self, action: str, payload: Payload, number: signal.Signals) -> HandleResult:
+        # One that starts is left alone: a parent whose workers cannot start gives up.
         index = payload.get("index") if isinstance(payload, dict) else None
         if this_worker() is None:
             return Error({"reason": "this program has no workers"})
         try:
-            known = {one.number: one.process for one in ask_state(os.getppid()).workers}
+            workers = ask_state(os.getppid()).workers
+            known = {one.number: one.process for one in workers if one.state in ("ready", "degraded")}
         except (OSError, ValueError, FolderError):
             known = {}
         if not isinstance(index, int) or index not in known:
-            return Error({"reason": "there is no such worker"})
+            return Error({"reason": "there is no such worker that serves"})
         refused = self.act(f"{action} of worker", index)
         if refused is None:
             os.kill(known[index], number)

@@ -74,7 +74,7 @@ class Nodes:
             "nodes": [
                 (
                     text(other.name),
-                    other.id.hex()[:8],
+                    other.id.hex()[-8:],
                     [text(name) for name, ids in reached.items() if other.id in ids],
                     self.since.setdefault(other.id, time.time()),
                     self.gaps[other.id],
