@@ -89,7 +89,8 @@ class ProcessMachine(RuleBasedStateMachine):
     def __init__(self) -> None:
         """Prepare; the runtime is opened for the first rule."""
         super().__init__()
-        self.schedule = Schedule(timeouts=self.timeouts)
+        self.schedule = Schedule()
+        self.schedule.timeouts = self.timeouts  # not shown: the order of a machine is `in_this_order`
         self._guest: Guest | None = None
         self._failed = False
         self._within = False

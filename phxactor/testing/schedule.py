@@ -85,7 +85,8 @@ class Schedule:
         """Store the order."""
         self._faults = faults
         self._order = order
-        self._timeouts = timeouts
+        self._shown_timeouts = self.timeouts = timeouts
+        """Seconds up to which a deadline may pass while others could run."""
         self._guide: Guide | None = None
         self._orders: Orders | None = None
         self._fixed: dict[int, int] = {} if order is None or isinstance(order, int) else dict(order)
@@ -118,8 +119,8 @@ class Schedule:
         """Return an expression that makes the same order again; before the first play, with the given order."""
         order = self._order if not self._played else self.deviations or None
         parts = [] if order is None else [repr(order)]
-        if self._timeouts != TIMEOUTS:
-            parts.append(f"timeouts={self._timeouts!r}")
+        if self._shown_timeouts != TIMEOUTS:
+            parts.append(f"timeouts={self._shown_timeouts!r}")
         if self._faults is not None:
             parts.append(f"faults={self._faults!r}")
         return f"Schedule({', '.join(parts)})"
@@ -191,7 +192,7 @@ class Schedule:
             self._guide = portfolio(self._order, Random(self._order))  # noqa: S311 - no secret
         elif self._orders is not None:
             self._guide = self._orders.guide(self)
-        self._steps = Steps(self._step, self._tell, timeouts=self._timeouts, faults=self._faults)
+        self._steps = Steps(self._step, self._tell, timeouts=self.timeouts, faults=self._faults)
         try:
             with (
                 log_as_text(),
