@@ -214,6 +214,23 @@ async def test_PR42_PR43_PR109_a_node_that_was_stopped_is_back_in_one_diff(autoj
         assert await b.run(replicas) == {"a": "up"}
 
 
+async def test_PR109_a_node_that_was_stopped_for_long_loses_nobody_when_it_goes_on(
+    autojump_clock: trio.abc.Clock,
+) -> None:
+    async with cluster(2, children=children, delay=0.01) as nodes:
+        a, b = nodes
+        await member(b, "bob")
+        await trio.sleep(1)
+        watcher = Watcher(a)
+        await trio.sleep(1)
+        await a.stop()
+        await trio.sleep(3 * replication.DOWN)
+        a.go_on()
+        await trio.sleep(3)
+        assert await everywhere(nodes) == ["bob"]
+        assert watcher.names() == []
+
+
 async def test_PR113_PR114_PR115_a_node_that_stops_in_order_says_goodbye(autojump_clock: trio.abc.Clock) -> None:
     async with cluster(2, children=children, delay=0.01) as nodes:
         a, b = nodes
