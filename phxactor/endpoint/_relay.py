@@ -10,6 +10,7 @@ client's origin, host and token are checked; where the session is, its limits.
 from __future__ import annotations
 
 from collections import OrderedDict
+from http import HTTPStatus
 from typing import TYPE_CHECKING, Final, final
 
 import attrs
@@ -19,6 +20,7 @@ from phxactor.cluster import CLUSTER, Gap, LocalNode, Node, NodeDown, NodeUp
 from phxactor.endpoint import events
 from phxactor.endpoint._relay_asked import Asked
 from phxactor.endpoint._relay_frames import Frame, Verb, from_message, to_message
+from phxactor.endpoint._relay_held import Again, Held
 from phxactor.endpoint._relay_requests import Acknowledged, Ended, RemotePoll, RemotePublication, RemoteSession
 from phxactor.endpoint._relay_visits import VisitingPublication, Visits, without_relay
 from phxactor.endpoint._relay_wire import Wire
@@ -110,6 +112,7 @@ class Relay:
         self._wire = Wire(self._node, self._serving.endpoint.name)
         self._asked = Asked(self._wire)
         self._visits = Visits(self._wire, self._find_here, self._take_turn)
+        self._held = Held(node, None)
 
     # ------------------------------------------------------------------------------------------- sessions
 
@@ -155,6 +158,7 @@ class Relay:
             return Ignore()
         self._begin(node)
         self._pid = runtime.spawn(self._run, link=True, initial_call="Relay")
+        self._held = Held(node, self._pid)
         return Ok(self._pid)
 
     async def _run(self) -> None:
@@ -196,11 +200,15 @@ class Relay:
                 self._take_checked(node, frame)
             case Call():
                 self._ask(message)
+            case Again(call=call) if self._held.has(call.request):
+                self._ask(call)
             case Settled(poll=RemotePoll() as poll):
+                self._held.drop(poll)
                 self._asked.settled(poll)
             case Acknowledged(poll=poll):
                 self._asked.acknowledged(poll)
             case Ended(publication=publication):
+                self._held.drop(publication)
                 self._asked.ended(publication)
             case Answer() | Down() | Turn():
                 self._visit(message)
@@ -213,9 +221,16 @@ class Relay:
     def _ask(self, message: Call) -> None:
         match message.request:
             case RemotePoll() as poll:
-                self._asked.poll(poll, message.from_)
+                if not self._held.is_early(poll) and self._asked.poll(poll, message.from_):
+                    self._held.drop(poll)
+                elif not self._held.add(message, poll):
+                    message.from_.reply([] if self._held.is_unsure() else HTTPStatus.NOT_FOUND)
             case RemotePublication() as publication:
-                self._asked.publish(publication, message.from_)
+                early = publication.number == 0 and self._held.is_early(publication)
+                if not early and self._asked.publish(publication, message.from_):
+                    self._held.drop(publication)
+                elif not self._held.add(message, publication):
+                    message.from_.reply(HTTPStatus.GONE)
 
     def _visit(self, message: Answer | Down | Turn) -> None:
         match message:
@@ -234,6 +249,7 @@ class Relay:
                 self._lost(node)
             case NodeUp(node=node) if node.id in self._down:
                 del self._down[node.id]
+                self._held.returned(node.id)
                 self._wire.say(node.id, Frame(Verb.MISSED))
             case Gap():
                 for node in self._node.nodes() if message.node is None else [message.node]:
@@ -274,7 +290,7 @@ class Relay:
         while len(self._down) > KNOWN:
             self._down.popitem(last=False)
         self._wire.end(node.id)
-        self._tell(node, "down", self._asked.lost(node.id))
+        self._tell(node, "down", self._asked.lost(node.id, unsure=self._held.is_unsure()))
         self._visits.lost(node.id)
 
     def _tell(self, node: Node, why: str, requests: int) -> None:

@@ -41,35 +41,41 @@ class Asked:
 
     # ------------------------------------------------------------------------------------- from this node
 
-    def poll(self, poll: RemotePoll, from_: From) -> None:
-        """Ask for the messages of a session."""
+    def poll(self, poll: RemotePoll, from_: From) -> bool:
+        """Ask for the messages of a session. Return False if there is no way to its node: then nothing was done."""
         session = poll.session
         if len(self._requests) >= MOST:
             from_.reply(HTTPStatus.INTERNAL_SERVER_ERROR)  # with this status phoenix.js tries again later
         elif self._ask(poll, Frame(Verb.POLL, next(self._numbers), session.name, data=session.path.encode())):
             poll.from_ = from_
         else:
-            from_.reply(HTTPStatus.NOT_FOUND)
+            return False
+        return True
 
-    def publish(self, publication: RemotePublication, from_: From) -> None:
-        """Ask for room; or bring the body of a publish request, with the first call or the second."""
+    def publish(self, publication: RemotePublication, from_: From) -> bool:
+        """Ask for room; or bring the body of a publish request, with the first call or the second.
+
+        Return False if there is no way to the node of the session: then nothing was done.
+        """
         if publication.status is None and publication.number == 0:
-            publication.status = self._announce(publication)
+            if len(self._requests) >= MOST:
+                publication.status = HTTPStatus.TOO_MANY_REQUESTS
+            elif not self._announce(publication):
+                return False
         if publication.status is not None:
             from_.reply(publication.status)
-            return
+            return True
         publication.from_ = from_
         if publication.body is not None:
             self._wire.stream(publication.session.node_id, Verb.BODY, publication.number, publication.body)
             publication.body = None
+        return True
 
-    def _announce(self, publication: RemotePublication) -> HTTPStatus | None:
-        if len(self._requests) >= MOST:
-            return HTTPStatus.TOO_MANY_REQUESTS
+    def _announce(self, publication: RemotePublication) -> bool:
         verb = Verb.PUBLISH_LINES if publication.lines else Verb.PUBLISH
         session = publication.session
         frame = Frame(verb, next(self._numbers), session.name, publication.size, session.path.encode())
-        return None if self._ask(publication, frame) else HTTPStatus.GONE
+        return self._ask(publication, frame)
 
     def _ask(self, request: Request, frame: Frame) -> bool:
         if not self._wire.say(request.session.node_id, frame):
@@ -161,15 +167,21 @@ class Asked:
             count += 1
         return count
 
-    def lost(self, node_id: bytes) -> int:
-        """Answer all that wait for a node that is gone; return how many."""
+    def lost(self, node_id: bytes, *, unsure: bool) -> int:
+        """Answer all that wait for a node that is down; return how many.
+
+        If one is `unsure` whether it is gone, clients poll again: their sessions may go on.
+        """
         waiting = [
             one
             for one in self._requests.values()
             if one.session.node_id == node_id and not (isinstance(one, RemotePoll) and one.from_ is None)
         ]
         for request in waiting:
-            self._over(request, HTTPStatus.GONE)
+            if unsure and isinstance(request, RemotePoll):
+                self._answer_with_nothing(request)
+            else:
+                self._over(request, HTTPStatus.GONE)
         return len(waiting)
 
     # ----------------------------------------------------------------------------------------------- ends
