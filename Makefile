@@ -151,7 +151,7 @@ $(FUZZ): $(TEST)
 
 $(DOCS): $(MADE) pyproject.toml
 	@echo "installing phxactor and what makes its documentation ..."
-	@$(PIP) install --editable '.[testing,encryption,metrics]' --group docs
+	@$(PIP) install --editable '.[testing,encryption,metrics,opentelemetry]' --group docs
 	@touch $(DEMO) $@
 
 # In an environment of their own: what they ask of the libraries that they share with the server may be out of date.

@@ -52,6 +52,7 @@ CONTENTS: Final = {
         "docs/logging",
         "docs/events",
         "docs/metrics",
+        "docs/traces",
         "docs/garbage",
         "docs/benchmarks",
     ],

@@ -50,6 +50,24 @@ def refuse_event(channel: Channel, event: str) -> NoReturn:
     raise Exit(Shutdown("unknown_event"))
 
 
+class Listened:
+    """Whether somebody listens to the spans of joins."""
+
+    __slots__ = ("joins",)
+
+    def __init__(self) -> None:
+        """Look, now and whenever that changes."""
+        events.join_started.on_switch(self.look)
+        events.join_stopped.on_switch(self.look)
+        self.look()
+
+    def look(self) -> None:
+        """Look for listeners."""
+        self.joins = bool(events.join_started.handlers or events.join_stopped.handlers)
+
+
+LISTENED: Final = Listened()
+
 _WITH_EVENT: Final = frozenset({Message, OddEvent, Broadcast})
 
 
@@ -72,14 +90,15 @@ class ChannelProcess(ServerProcess):
         """Be the process."""
         channel, socket = self.channel, self.socket
         self.pid = pid = socket.channel_pid = self_pid()
-        topic = pid.label = channel.topic
+        topic: str = socket.topic  # type: ignore[assignment]  # a channel's socket has one
+        pid.label = topic
         self.parent = pid.parent
         if not socket.transport_pid.alive:
             raise Exit(Shutdown("closed"))  # the transport did not know of this process: it would not end the join
         if pid.runtime.names.whereis(CLUSTER) is not None:
             await socket.pubsub_server.hold(topic)  # so that no broadcast of another node is missed from `join` on
         try:
-            if events.join_stopped.handlers or events.join_started.handlers:
+            if LISTENED.joins:
                 result = await self.told_join()
             else:
                 result = await channel.join(topic, self.payload)
@@ -111,7 +130,9 @@ class ChannelProcess(ServerProcess):
         name, topic, route = type(channel).__qualname__, channel.topic, pattern_of(self.socket)
         began, outcome = now(), "failed"
         if events.join_started.handlers:
-            events.join_started.emit(pid=self.pid, channel=name, topic=topic, route=route, payload=self.payload)
+            events.join_started.emit(
+                pid=self.pid, channel=name, topic=topic, route=route, payload=self.payload, process=self
+            )
         try:
             result = await channel.join(topic, self.payload)
             outcome = "refused" if isinstance(result, Error) else "ok"

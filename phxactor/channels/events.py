@@ -31,7 +31,8 @@ message_stopped: Final = Event(
 )
 join_started: Final = Event(
     "phxactor.channel.join.start",
-    "A channel's `join` begins: pid, channel (its class), topic, route (the pattern), payload (the client's).",
+    "A channel's `join` begins: pid, channel (its class), topic, route (the pattern), payload (the "
+    "client's), process (the ChannelProcess).",
 )
 join_stopped: Final = Event(
     "phxactor.channel.join.stop",

@@ -65,7 +65,10 @@ Server: TypeAlias = "Pid | str | Via"
 class Call:
     """The message that carries a request to a server; `from_.reply(value)` answers it."""
 
-    __slots__ = ("from_", "request")
+    __slots__ = ("context", "from_", "request")
+
+    context: object
+    """What traces the caller; not set unless something traces (phxactor.opentelemetry)."""
 
     def __init__(self, request: object, from_: From) -> None:
         """Store both."""
@@ -80,7 +83,10 @@ class Call:
 class Cast:
     """The message that carries a request without an answer."""
 
-    __slots__ = ("request",)
+    __slots__ = ("context", "request")
+
+    context: object
+    """As in `Call`."""
 
     def __init__(self, request: object) -> None:
         """Store the request."""

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from phxactor.pubsub._tables import Tables
     from phxactor.runtime import Pid, Runtime
 
-KINDS: Final = (Kind.BROADCAST, Kind.BINARY, Kind.DATA)
+KINDS: Final = (Kind.BROADCAST, Kind.BINARY, Kind.DATA, Kind.TRACE)
 """The kinds of messages that a PubSub takes from other nodes."""
 
 
@@ -155,9 +155,12 @@ class Receiver:
         if across is None:  # a broadcast to channels, and this program has not even imported them
             return
         decoded = across.decode(message, sender)
-        tables.received += 1
         if spans.on:
+            if message.kind == Kind.TRACE:
+                return
             hand_out = partial(across.dispatcher, list(found), None, decoded)
-            spans.around(tables, message.topic, None, decoded, hand_out, crosses=False, origin="node")
+            tables.received += 1
+            spans.around(tables, message.topic, None, decoded, hand_out, crosses=False, sender=sender, origin="node")
             return
+        tables.received += 1
         across.dispatcher(list(found), None, decoded)

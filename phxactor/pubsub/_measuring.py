@@ -10,6 +10,7 @@ from phxactor.runtime import current_runtime
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from phxactor.cluster import Node
     from phxactor.pubsub._tables import Tables
     from phxactor.runtime import Pid
 
@@ -37,6 +38,7 @@ class Spans:
         *,
         crosses: bool,
         origin: str = "here",
+        sender: Node | None = None,
     ) -> None:
         """Hand a message out, and tell when that begins and ends."""
         now = current_runtime().now
@@ -48,7 +50,13 @@ class Spans:
         name = tables.scope
         if broadcast_started.handlers:
             broadcast_started.emit(
-                pubsub=name, topic=topic, event=event, message=message, origin=origin, crosses=crosses
+                pubsub=name,
+                topic=topic,
+                event=event,
+                message=message,
+                origin=origin,
+                crosses=crosses,
+                sender=sender,
             )
         try:
             hand_out()

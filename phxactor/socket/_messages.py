@@ -78,6 +78,8 @@ class Broadcast:
     topic: str
     event: str
     payload: object = attrs.field(repr=_PAYLOAD.repr)
+    context: object = attrs.field(init=False, eq=False, repr=False)
+    """What traces the broadcast; not set unless something traces (phxactor.opentelemetry)."""
 
 
 @final

@@ -12,8 +12,12 @@ from time import process_time
 from typing import Final
 
 import trio
+from opentelemetry.sdk.trace import TracerProvider
+from opentelemetry.sdk.trace.export import SimpleSpanProcessor
+from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 
 from phxactor.metrics import install, uninstall
+from phxactor.opentelemetry import start_tracing, stop_tracing
 from tests.cost.operations import OWN, counted, crowd
 
 TURNS: Final = 300
@@ -59,7 +63,20 @@ async def main() -> None:
         print(f"{name}: {count} instructions, {count / without - 1:.1%} more; {more:.1%} more processor time")
 
 
-ATTACHED: Final[dict[str, Attaching]] = {"metrics": metrics}
+@contextmanager
+def traces() -> Iterator[None]:
+    """Trace one message in a hundred for the length of the block, into the memory."""
+    provider = TracerProvider()
+    provider.add_span_processor(SimpleSpanProcessor(InMemorySpanExporter()))
+    start_tracing(sample=0.01, tracer_provider=provider)
+    try:
+        yield
+    finally:
+        stop_tracing()
+        provider.shutdown()
+
+
+ATTACHED: Final[dict[str, Attaching]] = {"metrics": metrics, "traces": traces}
 
 if __name__ == "__main__":
     trio.run(main)

@@ -30,7 +30,7 @@ def test_a_delivery_from_another_node_costs_as_much_as_one_from_here() -> None:
 
 
 @pytest.mark.socket
-@pytest.mark.parametrize(("attached", "most"), [("metrics", 0.15)])
+@pytest.mark.parametrize(("attached", "most"), [("metrics", 0.15), ("traces", 0.05)])
 def test_what_is_attached_costs_little_and_nothing_afterwards(attached: str, most: float) -> None:
     without = trio.run(instructions)
     assert without * 1.02 < trio.run(instructions, ATTACHED[attached]) <= without * (1 + most)
