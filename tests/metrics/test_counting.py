@@ -18,7 +18,7 @@ from phxactor.runtime import KILL, KILLED, NORMAL, SHUTDOWN, Crash, Shutdown
 from phxactor.telemetry import EVENTS
 from phxactor.testing import HTTPClient, Refused, connect
 from tests.metrics.exposition import samples, samples_of_openmetrics, value
-from tests.metrics.program import Counter, UserSocket, endpoint
+from tests.metrics.program import Counter, UserSocket, make_endpoint
 
 
 @pytest.fixture(autouse=True)
@@ -33,13 +33,16 @@ def counted() -> Iterator[None]:
 
 
 async def scraped(accept: str = "") -> str:
-    answer = await HTTPClient(endpoint, headers={"host": "localhost"}).get("/metrics", headers={"accept": accept})
+    answer = await HTTPClient(make_endpoint(), headers={"host": "localhost"}).get(
+        "/metrics", headers={"accept": accept}
+    )
     assert answer.status == 200
     return answer.body.decode()
 
 
 async def play() -> None:
     """Have everything happen at least once."""
+    endpoint = make_endpoint()
     (await Supervisor.start_link([Counter.child_spec(name="counter")])).unwrap()
     client = await connect(UserSocket, endpoint=endpoint)
     room = await client.join("room:secret-of-ann")
@@ -104,7 +107,7 @@ async def test_no_label_is_of_a_client(autojump_clock: MockClock) -> None:
 async def test_it_is_openmetrics_for_who_asks_for_it(autojump_clock: MockClock) -> None:
     async with open_runtime():
         await play()
-        answer = await HTTPClient(endpoint, headers={"host": "localhost"}).get(
+        answer = await HTTPClient(make_endpoint(), headers={"host": "localhost"}).get(
             "/metrics", headers={"accept": "application/openmetrics-text;version=1.0.0,text/plain;q=0.5"}
         )
     assert (answer.header("content-type") or "").startswith("application/openmetrics-text; version=1.0.0")

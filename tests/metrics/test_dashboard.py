@@ -30,7 +30,7 @@ PROMETHEUS: Final = shutil.which("prometheus", path=f"{Path(sys.executable).pare
 @contextmanager
 def served(*options: str) -> Iterator[Program]:
     """Serve the program of these tests."""
-    with serving("serve", "tests.metrics.program:app", "--port", "0", *options, cwd=ROOT) as program:
+    with serving("serve", "--factory", "tests.metrics.program:make", "--port", "0", *options, cwd=ROOT) as program:
         yield program
 
 
