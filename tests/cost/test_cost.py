@@ -7,7 +7,7 @@ from textwrap import indent
 import pytest
 import trio
 
-from tests.cost.attached import ATTACHED, instructions
+from tests.cost.attached import ATTACHED, Attaching, instructions
 from tests.cost.counting import counting
 from tests.cost.operations import OPERATIONS
 from tests.cost.recorded import VERSION, complaint, read
@@ -32,9 +32,13 @@ def test_a_delivery_from_another_node_costs_as_much_as_one_from_here() -> None:
 @pytest.mark.socket
 @pytest.mark.parametrize(("attached", "most"), [("metrics", 0.15), ("traces", 0.05)])
 def test_what_is_attached_costs_little_and_nothing_afterwards(attached: str, most: float) -> None:
-    without = trio.run(instructions)
-    assert without * 1.02 < trio.run(instructions, ATTACHED[attached]) <= without * (1 + most)
-    assert trio.run(instructions) == pytest.approx(without, rel=0.02)
+    def least(*attaching: Attaching) -> int:
+        """Return the least of some counts: where a time-out is due, a count has more in it."""
+        return min(trio.run(instructions, *attaching) for _ in range(4))
+
+    without = least()
+    assert without * 1.02 < least(ATTACHED[attached]) <= without * (1 + most)
+    assert least() == pytest.approx(without, rel=0.02)
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ import pytest
 import trio
 from trio.testing import MockClock
 
-from phxactor import Exit, call, cast, open_runtime
+from phxactor import Endpoint, Exit, call, cast, open_runtime
 from phxactor.channels._process import ChannelProcess
 from phxactor.metrics import install, uninstall
 from phxactor.metrics._counting import kind_of
@@ -32,15 +32,13 @@ def counted() -> Iterator[None]:
     assert {name: event.handlers for name, event in EVENTS.items()} == before
 
 
-async def scraped(accept: str = "") -> str:
-    answer = await HTTPClient(make_endpoint(), headers={"host": "localhost"}).get(
-        "/metrics", headers={"accept": accept}
-    )
+async def scraped(endpoint: Endpoint, accept: str = "") -> str:
+    answer = await HTTPClient(endpoint, headers={"host": "localhost"}).get("/metrics", headers={"accept": accept})
     assert answer.status == 200
     return answer.body.decode()
 
 
-async def play() -> None:
+async def play() -> Endpoint:
     """Have everything happen at least once."""
     endpoint = make_endpoint()
     (await Supervisor.start_link([Counter.child_spec(name="counter")])).unwrap()
@@ -62,12 +60,12 @@ async def play() -> None:
     await browser.get("/items/7")
     await browser.get("/items/8")
     await browser.request("BREW", "/pot")
+    return endpoint
 
 
 async def test_what_happens_is_counted(autojump_clock: MockClock) -> None:
     async with open_runtime():
-        await play()
-        found = samples(await scraped())
+        found = samples(await scraped(await play()))
     of_room = {"channel": "Room", "route": "room:*"}
     handled = "phxactor_channel_message_duration_seconds_count"
     assert value(found, handled, **of_room, kind="in", event="echo", outcome="ok") == 3
@@ -98,16 +96,14 @@ async def test_what_happens_is_counted(autojump_clock: MockClock) -> None:
 
 async def test_no_label_is_of_a_client(autojump_clock: MockClock) -> None:
     async with open_runtime():
-        await play()
-        text = await scraped()
+        text = await scraped(await play())
     for word in ("secret-of-ann", "flood", "BREW", "PID", "items/7"):
         assert word not in text
 
 
 async def test_it_is_openmetrics_for_who_asks_for_it(autojump_clock: MockClock) -> None:
     async with open_runtime():
-        await play()
-        answer = await HTTPClient(make_endpoint(), headers={"host": "localhost"}).get(
+        answer = await HTTPClient(await play(), headers={"host": "localhost"}).get(
             "/metrics", headers={"accept": "application/openmetrics-text;version=1.0.0,text/plain;q=0.5"}
         )
     assert (answer.header("content-type") or "").startswith("application/openmetrics-text; version=1.0.0")
@@ -149,7 +145,7 @@ def test_a_reason_has_a_kind(reason: object, kind: str) -> None:
 async def test_a_cast_to_nobody_counts_nothing(autojump_clock: MockClock) -> None:
     async with open_runtime():
         cast("nobody", 1)
-        found = samples(await scraped())
+        found = samples(await scraped(make_endpoint()))
     assert not [one for one in found if one.name.startswith("phxactor_server_message")]
 
 
