@@ -27,8 +27,8 @@ async def soak(reloads: int, clients: int) -> None:
         result = await reloaded(Path(folder), clients=clients, reloads=reloads, every=0.5)
     print(
         f"reloads: {reloads} under {clients} clients, {result.sessions:,} joins, {result.replies:,} pushes answered of"
-        f" {result.answered:,}, closes {dict(result.codes)}, refused {len(result.refused)}, away {result.away:.1f} s at"
-        f" most, {time.monotonic() - began:.0f} s",
+        f" {result.answered:,}, closes {dict(result.codes)}, refused {len(result.refused)}, late {result.late},"
+        f" away {result.away:.1f} s at most, {time.monotonic() - began:.0f} s",
         flush=True,
     )
     result.check(clients // 2, reloads)

@@ -16,6 +16,7 @@ import attrs
 import orjson
 import trio
 
+from phxactor.endpoint._drainer import FRESH
 from tests.demos.program import Program, serving
 from tests.patience import PATIENCE
 from tests.workers.crowd import REQUEST, frame, frames, until
@@ -36,6 +37,8 @@ class Result:
     """The close codes of the server; 1006 for an end without one."""
     lost: list[str] = attrs.field(factory=list)
     """Where ends without a code came: at what, and with which error."""
+    late: int = 0
+    """Connections that ended as the client sent its request later than a worker that drains waits: it was starved."""
     sessions: int = 0
     """Joins."""
     replies: int = 0
@@ -59,11 +62,14 @@ class _Client:
         self.every = every
         self.joined = False
         self.at = "asking"
+        self.came = self.asked = 0.0
+        """When it began to connect, and when it had sent its request."""
         self._closed_at: float | None = None
 
     async def live(self) -> None:
         """Come, push and come back until all is over."""
         while not self.over.is_set():
+            self.asked = self.came = time.monotonic()
             try:
                 stream = await trio.open_tcp_stream("127.0.0.1", self.port)
             except OSError as error:
@@ -73,14 +79,17 @@ class _Client:
                 try:
                     await self._session(stream)
                 except* (trio.BrokenResourceError, OSError) as errors:
-                    self.result.codes[1006] += 1
-                    cause = [error.__cause__ or error for error in errors.exceptions]
-                    self.result.lost.append(f"{'pushing' if self.joined else self.at}: {cause!r}")
+                    if self.at == "asking" and self.asked > self.came + FRESH:
+                        self.result.late += 1
+                    else:
+                        self.result.codes[1006] += 1
+                        self.result.lost.append(f"{self.at}: {errors.exceptions!r}")
             self.joined = False
 
     async def _session(self, stream: trio.SocketStream) -> None:
         self.at = "asking"
         await stream.send_all(REQUEST + frame(orjson.dumps(["1", "1", "room:1", "phx_join", {}])))
+        self.asked = time.monotonic()
         buffer = bytearray()
         while b"\r\n\r\n" not in buffer:
             buffer += await self._some(stream)
@@ -88,7 +97,7 @@ class _Client:
         if not head.startswith(b"HTTP/1.1 101"):
             self.result.refused.append(head.decode(errors="replace"))
             return
-        self.at = "joining"
+        self.at = "joined"
         buffer[:] = rest
         pushed = 0
         while True:
