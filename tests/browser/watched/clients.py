@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import base64
 import json
+from contextlib import suppress
 from typing import Final
 
 import trio
 
 from phxactor import GenServer
 from phxactor.client import connect
-from phxactor.otp import Continue
+from phxactor.otp import Continue, Stop
 
 TALKERS: Final = 5
 PAUSE: Final = 0.2
 """Seconds between two messages of a talker."""
+HEARTBEAT: Final = 15
+"""Seconds between two heartbeats of the client that does not read."""
 
 
 async def dial(port: int) -> trio.SocketStream:
@@ -51,7 +54,7 @@ class Deaf(GenServer):
         self.port = port
         return Continue("join")
 
-    async def handle_continue(self, continuation: object) -> None:
+    async def handle_continue(self, continuation: object) -> Stop:
         stream = await dial(self.port)
         key = base64.b64encode(bytes(16)).decode()
         await stream.send_all(
@@ -60,6 +63,15 @@ class Deaf(GenServer):
             f"Connection: Upgrade\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: {key}\r\n\r\n".encode()
         )
         await stream.receive_some()
-        join = json.dumps(["1", "1", "flood", "phx_join", {}]).encode()
-        await stream.send_all(bytes([0x81, 0x80 | len(join), 0, 0, 0, 0]) + join)
-        await trio.sleep_forever()
+        with suppress(trio.BrokenResourceError):
+            await stream.send_all(frame("1", "flood", "phx_join"))
+            while True:  # else the server takes it for gone
+                await trio.sleep(HEARTBEAT)
+                await stream.send_all(frame(None, "phoenix", "heartbeat"))
+        return Stop("normal")
+
+
+def frame(join_ref: str | None, topic: str, event: str) -> bytes:
+    """Return a message as a frame of a client, masked with zeros."""
+    message = json.dumps([join_ref, "1", topic, event, {}]).encode()
+    return bytes([0x81, 0x80 | len(message), 0, 0, 0, 0]) + message
