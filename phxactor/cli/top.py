@@ -17,6 +17,7 @@ def top(
     *,
     interval: Annotated[float, Parameter(validator=Number(gt=0))] = 1.0,
     once: Annotated[bool, Parameter(negative="")] = False,
+    token: Annotated[str | None, Parameter(env_var="PHXACTOR_OBSERVER_TOKEN")] = None,
 ) -> None:
     """Show the processes of a running program as a tree, until Ctrl-C.
 
@@ -24,5 +25,6 @@ def top(
         target: a port of this machine, or a URL, on which the program has mounted `observer_routes()`.
         interval: seconds between two refreshes.
         once: show the processes once and end; also done if the output is no terminal.
+        token: the token that the program asks for.
     """
-    watch(target, interval=interval, once=once or not sys.stdout.isatty())
+    watch(target, interval=interval, once=once or not sys.stdout.isatty(), token=token)

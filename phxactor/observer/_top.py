@@ -42,12 +42,15 @@ def locate(target: str) -> SplitResult:
     return url._replace(path=url.path.rstrip("/") or PATH)
 
 
-def fetch(url: SplitResult) -> Snapshot:
+def fetch(url: SplitResult, token: str | None = None) -> Snapshot:
     """Fetch a program's snapshot. Raises Unreachable if the program does not answer, or not with a snapshot."""
     connect = http.client.HTTPSConnection if url.scheme == "https" else http.client.HTTPConnection
     connection = connect(str(url.hostname), url.port, timeout=TIMEOUT)
+    headers = {"connection": "close"}
+    if token is not None:
+        headers["authorization"] = f"Bearer {token}"
     try:
-        connection.request("GET", f"{url.path}.json", headers={"connection": "close"})
+        connection.request("GET", f"{url.path}.json", headers=headers)
         response = connection.getresponse()
         body = response.read()
     except (OSError, http.client.HTTPException) as error:
@@ -58,6 +61,8 @@ def fetch(url: SplitResult) -> Snapshot:
     if response.status == http.HTTPStatus.FORBIDDEN:
         told = f"observer_routes(hosts=[{url.hostname!r}])"
         raise Unreachable(f"the observer at {url.geturl()} does not answer to this host (403): mount {told} there")
+    if response.status == http.HTTPStatus.UNAUTHORIZED:
+        raise Unreachable(f"the observer at {url.geturl()} asks for its token (401): give --token")
     if response.status != http.HTTPStatus.OK:
         raise Unreachable(f"no observer at {url.geturl()} ({response.status}): mount observer_routes() there")
     try:
@@ -75,7 +80,7 @@ def screen(url: SplitResult, picture: Snapshot, width: int, height: int | None) 
     return f"{summary[:width]}\n\n{table(picture, width, None if height is None else height - 3)}"
 
 
-def watch(target: str, *, interval: float, once: bool) -> None:
+def watch(target: str, *, interval: float, once: bool, token: str | None = None) -> None:
     """Show the processes until Ctrl-C, or once; `interval` is in seconds.
 
     If the program ends meanwhile, its last picture stays, with a line that says so, until the program answers again.
@@ -84,7 +89,7 @@ def watch(target: str, *, interval: float, once: bool) -> None:
     """
     try:
         url = locate(target)
-        picture = fetch(url)
+        picture = fetch(url, token)
     except Unreachable as error:
         raise SystemExit(str(error)) from None
     if once:
@@ -100,7 +105,7 @@ def watch(target: str, *, interval: float, once: bool) -> None:
             sys.stdout.flush()
             time.sleep(interval)
             try:
-                picture, lost = fetch(url), ""
+                picture, lost = fetch(url, token), ""
             except Unreachable as error:
                 lost = str(error)
     except KeyboardInterrupt:

@@ -152,3 +152,42 @@ def test_hosts_that_are_none(host: str) -> None:
 def test_something_else_is_no_picture(data: bytes) -> None:
     with pytest.raises(ValueError, match="not a snapshot"):
         read(data)
+
+
+async def test_a_token_is_asked_for_except_for_the_page() -> None:
+    token = "a token of some length"
+    endpoint = Endpoint(routes=observer_routes(token=token))
+
+    async def asked(target: str, given: str | None, accept: str = "*/*") -> int:
+        headers = [(b"host", b"localhost"), (b"accept", accept.encode())]
+        headers += [] if given is None else [(b"authorization", f"Bearer {given}".encode())]
+        request = Request("GET", target, tuple(headers), peer=PeerData("127.0.0.1", 1))
+        return (await endpoint.answer(request)).status
+
+    async with open_runtime():
+        for target in ("/observer", "/observer.txt", "/observer.json"):
+            assert [await asked(target, given) for given in (None, "", "wrong", token)] == [401, 401, 401, 200]
+        assert await asked("/observer", None, "text/html") == 200
+        assert await asked("/observer/assets/x/none.js", None) == 404
+
+
+async def test_the_page_allows_no_script_but_its_own() -> None:
+    endpoint = Endpoint(routes=observer_routes())
+    headers = ((b"host", b"localhost"), (b"accept", b"text/html"))
+    async with open_runtime():
+        answer = await endpoint.answer(Request("GET", "/observer", headers, peer=PeerData("127.0.0.1", 1)))
+    policy = dict(answer.headers)[b"content-security-policy"]
+    assert b"default-src 'none'; script-src 'self'" in policy
+    assert b"unsafe" not in policy
+
+
+@pytest.mark.parametrize("options", [{"token": "short"}, {"token": 5}])
+def test_a_token_is_long(options: dict[str, str]) -> None:
+    with pytest.raises(ValueError, match="at least 16 characters"):
+        observer_routes(**options)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("options", [{"authorize": lambda _: True}, {"actions": 1}, {"redact": "x"}])
+def test_options_of_a_wrong_type(options: dict[str, object]) -> None:
+    with pytest.raises(TypeError):
+        observer_routes(**options)  # type: ignore[arg-type]
