@@ -77,8 +77,8 @@ def test_contributors_see_every_room() -> None:
 
 
 def is_module(room: Path, name: str) -> bool:
-    """Tell whether a name of a room's README is a module of the room; `*` stands for any characters."""
-    return any(room.glob(f"{name.removesuffix('.py')}.py"))
+    """Tell whether a name of a room's README is a module or a room of it; `*` stands for any characters."""
+    return any(room.glob(f"{name.removesuffix('.py')}.py")) or (room / name / "__init__.py").exists()
 
 
 @pytest.mark.parametrize("page", sorted((ROOT / "phxactor").glob("*/README.md")), ids=lambda page: page.parent.name)
