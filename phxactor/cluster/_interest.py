@@ -37,12 +37,10 @@ class Interest:
             self.unconfirmed[lane] = carriers
         return True
 
-    def unwatch(self, lane: str, now: float) -> bool:
-        """Begin the grace of a lane. Returns whether no other lane is in its grace."""
-        if lane not in self.lanes or lane in self._ending:
-            return False
-        self._ending[lane] = now + GRACE
-        return len(self._ending) == 1
+    def unwatch(self, lane: str, now: float) -> None:
+        """Begin the grace of a lane that is watched, unless it has begun."""
+        if lane in self.lanes:
+            self._ending.setdefault(lane, now + GRACE)
 
     def next_end(self) -> float | None:
         """Return when the next grace is over; None if there is none."""

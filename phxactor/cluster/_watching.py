@@ -80,9 +80,11 @@ class Watching:
 
     def unwatch(self, lane: str) -> None:
         """End that after a grace."""
-        now = self._runtime.now()
-        if self._carried and self._interest.unwatch(lane, now):  # else the node has ended
-            self._after_grace(now)
+        if self._carried:  # else the node has ended
+            now = self._runtime.now()
+            self._interest.unwatch(lane, now)
+            if self._ending is None:  # else the timer of a lane, even if it is watched again, looks for this one too
+                self._after_grace(now)
 
     def is_confirmed(self, lane: str) -> bool:
         """Say whether `confirmed` would return at once."""

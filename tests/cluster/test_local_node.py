@@ -119,6 +119,24 @@ async def test_carriers_are_told_of_a_topic_at_once_and_it_is_given_up_after_a_g
         assert node.lanes() == ["pubsub:b"]
 
 
+async def test_one_timer_gives_up_all_topics_however_often_they_are_watched_again(autojump_clock: MockClock) -> None:
+    carrier = InMemory([])
+    async with started(carrier) as node:
+        timers = len(node.runtime.timers)
+        for _ in range(3):
+            for topic in ("a", "b"):
+                node.watch("pubsub", topic)
+                node.unwatch("pubsub", topic)
+                node.watch("pubsub", topic)
+            await trio.sleep(3)
+        node.unwatch("pubsub", "a")
+        assert len(node.runtime.timers) == timers + 1
+        carrier.calls.clear()
+        await trio.sleep(5.5)
+        assert carrier.calls == [("unwatch", ["pubsub:a"])]
+        assert len(node.runtime.timers) == timers
+
+
 @pytest.mark.parametrize(
     "junk", [b"", b"\x01", b"\x02" + bytes(20), bytes(300), b"\x01\x02\xff" + bytes(20), b"\x01\x63" + bytes(5)]
 )
