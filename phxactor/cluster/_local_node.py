@@ -7,11 +7,12 @@ hand it messages and handlers; carriers hand it what comes (see `_carrier`). All
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
-from typing import TYPE_CHECKING, Final, TypeAlias, final
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING, Final, final
 
 from phxactor.cluster import events
 from phxactor.cluster._carriers import Carriers
+from phxactor.cluster._handlers import Handler, Handlers
 from phxactor.cluster._monitoring import Monitors
 from phxactor.cluster._node import Node
 from phxactor.cluster._statistics import Health, NodeStatistics
@@ -22,10 +23,6 @@ from phxactor.envelope import MAX_MESSAGE_BYTES, EnvelopeError, Message, decode,
 if TYPE_CHECKING:
     from phxactor.cluster._carrier import Carrier, DownReason
     from phxactor.runtime import Pid, Runtime
-
-Handler: TypeAlias = "Callable[[Node | None, Message], object]"
-"""Takes a message of one kind: its sender, None if that is no node that is up (such as an emitter), and the message.
-Raises EnvelopeError for a message that is wrong, which is counted as such."""
 
 NAME: Final = "cluster"
 """The registered name of the cluster's supervisor."""
@@ -56,7 +53,7 @@ class LocalNode:
         self._view = View(self._monitors)
         self._carriers = Carriers(runtime, carriers, self._view)
         self._watching = Watching(runtime, self._carriers.by_name)
-        self._handlers: dict[int, Handler] = {}
+        self._handlers = Handlers()
 
     @staticmethod
     def found(runtime: Runtime) -> LocalNode | None:
@@ -113,14 +110,11 @@ class LocalNode:
 
         Raises ValueError if another function has the kind.
         """
-        known = self._handlers.setdefault(kind, handler)
-        if known != handler:
-            raise ValueError(f"messages of kind {kind} are handled by {known!r}")
+        self._handlers.add(kind, handler)
 
     def unhandle(self, kind: int, handler: Handler) -> None:
         """Undo `handle`; for one who ends before the cluster does."""
-        if self._handlers.get(kind) == handler:
-            del self._handlers[kind]
+        self._handlers.remove(kind, handler)
 
     def encode(self, message: Message) -> bytes:
         """Return the bytes of a message, for `publish_encoded`. Raises ValueError if it is too large, or not text."""

@@ -65,10 +65,11 @@ from phxactor.runtime._reasons import (
 )
 from phxactor.runtime._reported import child_has_reported, has_reported, note_report
 from phxactor.runtime._run import abandon, check_care, kill, run, run_hosted, stop
-from phxactor.runtime._runtime import Runtime, RuntimeStatistics, disown, own
+from phxactor.runtime._runtime import Runtime, disown, own
 from phxactor.runtime._signals import add_link, add_monitor, drop_link, drop_monitor, exit_signal, fatal, link_signal
 from phxactor.runtime._sink import Sink
 from phxactor.runtime._state import DEAD, State
+from phxactor.runtime._statistics import RuntimeStatistics
 from phxactor.runtime._system_signals import SystemSignals
 from phxactor.runtime._taking import taking
 from phxactor.runtime._tasks import task_of

@@ -17,7 +17,6 @@ from operator import attrgetter
 from threading import get_ident
 from typing import Final, cast
 
-import attrs
 import trio
 
 from phxactor.runtime import _signals as signals
@@ -34,28 +33,13 @@ from phxactor.runtime._pid import Pid, current, of_this_thread, silenced
 from phxactor.runtime._process import report_failure, run_process
 from phxactor.runtime._reasons import KILL, NORMAL, Reason
 from phxactor.runtime._state import ALIVE, DEAD, EXITING
+from phxactor.runtime._statistics import RuntimeStatistics
 from phxactor.runtime._timers import Timer, Timers
 from phxactor.runtime._trio_internals import private
 from phxactor.runtime._zombies import Zombies
 
 _mailbox_of: Final = attrgetter("mailbox")
 _context: Final = private("_run", "GLOBAL_RUN_CONTEXT", "Runner.is_guest").GLOBAL_RUN_CONTEXT
-
-
-@attrs.frozen
-class RuntimeStatistics:
-    """A snapshot of a runtime."""
-
-    processes: int
-    """Number of processes that have not wholly ended, including `main`."""
-    zombies: int
-    """Number of killed processes that count as dead while their tasks still run."""
-    names: int
-    """Number of registered names."""
-    timers: int
-    """Number of pending timers."""
-    messages: int
-    """Number of waiting messages in all mailboxes."""
 
 
 class Runtime:
