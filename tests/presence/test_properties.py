@@ -39,7 +39,7 @@ def stories() -> st.SearchStrategy[list[Step]]:
 
 
 @settings(max_examples=15)
-@given(steps=stories(), schedule=strategies.schedule(), uneven=st.booleans())
+@given(steps=stories(), schedule=strategies.schedule(timeouts=0), uneven=st.booleans())
 def test_PR101_PR104_PR108a_PR123_PR124_PR125_PR126_PR127_PR131_PR133_PR134_PR135_any_story_ends_well(
     steps: list[Step], schedule: Schedule, uneven: bool
 ) -> None:

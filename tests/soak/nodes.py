@@ -68,7 +68,6 @@ def play(number: int) -> None:
 
 def main(rounds: int, first: int) -> int:
     """Play rounds; return the exit code."""
-    logging.disable()
     failed = 0
     for number in range(first, first + rounds):
         try:
@@ -81,5 +80,6 @@ def main(rounds: int, first: int) -> int:
 
 
 if __name__ == "__main__":
+    logging.disable()  # that processes crash is what the rounds are for
     given = [int(one) for one in sys.argv[1:]]
     sys.exit(main(*(given + [500, 0][len(given) :])))

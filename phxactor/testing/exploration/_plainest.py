@@ -11,12 +11,16 @@ not those that it was asked for (EX50 to EX52).
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import suppress
+from time import monotonic
 from typing import Final
 
-from phxactor.testing.exploration._bounded import Bounded, Deviations, Play, Played
+from phxactor.testing.exploration._bounded import Bounded, ChangedError, Deviations, Play, Played
 
 PLAYS: Final = 300
 """Plays that the search for fewer deviations may take."""
+SECONDS: Final = 10.0
+"""Seconds that it may take, since a play may be long."""
 
 
 def failure_of(error: BaseException | None) -> object:
@@ -48,13 +52,18 @@ class _Search:
         self.best = found
         self._play = play
         self._failure = failure_of(found.error)
-        self._left = most
+        self._plays = most
+        self._until = monotonic() + SECONDS
         self._tried: set[tuple[tuple[int, int], ...]] = set()
+
+    def _left(self) -> bool:
+        """Say whether there may be one more play."""
+        return self._plays > 0 and monotonic() < self._until
 
     def drop(self) -> None:
         """Drop deviations while the failure stays."""
         size = max(1, len(self.best.deviations) // 2)
-        while self._left and self.best.deviations:
+        while self._left() and self.best.deviations:
             numbers = sorted(self.best.deviations, reverse=True)
             for first in range(0, len(numbers), size):
                 gone = numbers[first : first + size]
@@ -74,22 +83,23 @@ class _Search:
                     break
 
     def enumerate(self) -> None:
-        """Try all orders with fewer deviations."""
-        for played in Bounded(lambda orders: map(self._once, orders), len(self.best.deviations) - 1).plays():
-            if failure_of(played.error) == self._failure:
-                self.best = played
-                return
-            if not self._left:
-                return
+        """Try all orders with fewer deviations. A program that is not the same twice keeps the failure it has."""
+        with suppress(ChangedError):
+            for played in Bounded(lambda orders: map(self._once, orders), len(self.best.deviations) - 1).plays():
+                if failure_of(played.error) == self._failure:
+                    self.best = played
+                    return
+                if not self._left():
+                    return
 
     def _once(self, order: Mapping[int, int]) -> Played:
-        self._left -= 1
+        self._plays -= 1
         return self._play(order)
 
     def _fails(self, order: Deviations) -> bool:
         """Play a candidate, and keep it if it fails in the same way with fewer or smaller deviations."""
         key = tuple(sorted(order.items()))
-        if not self._left or key in self._tried:
+        if not self._left() or key in self._tried:
             return False
         self._tried.add(key)
         played = self._once(order)
