@@ -6,6 +6,7 @@ A test whose marker names what is missing is skipped, all of them with one line;
 from __future__ import annotations
 
 import gc
+import logging
 import os
 import shutil
 import signal
@@ -100,9 +101,13 @@ def pytest_runtest_call() -> Generator[None]:
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_teardown() -> Generator[None]:
-    """Fail the end of a test that hangs."""
+    """Fail the end of a test that hangs, or that leaves logging disabled for all others."""
     with watched(Watch()):
-        return (yield)
+        yield
+    disabled = logging.root.manager.disable
+    logging.disable(logging.NOTSET)
+    if disabled:
+        pytest.fail(f"logging stays disabled up to level {disabled}")
 
 
 @pytest.fixture

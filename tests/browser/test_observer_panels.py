@@ -22,9 +22,6 @@ from tests.demos.program import Program
 
 pytestmark = [pytest.mark.browser, pytest.mark.socket, pytest.mark.slow]
 
-LONG_TASK = 200
-"""Milliseconds for which nothing may hold the page while one scrolls."""
-
 
 @pytest.fixture(scope="module")
 def program() -> Iterator[Program]:
