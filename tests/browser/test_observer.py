@@ -29,7 +29,7 @@ from tests.demos.program import Program
 pytestmark = [pytest.mark.browser, pytest.mark.socket, pytest.mark.slow]
 
 SCROLLS = 120
-PER_SCROLL = 0.05
+PER_SCROLL = 0.1
 """Seconds of CPU time of the page's main thread for one step of scrolling at most."""
 
 
