@@ -21,6 +21,7 @@ from phxactor.runtime import (
     NotAProcessError,
     Pid,
     Reason,
+    RemotePid,
     add_monitor,
     drop_monitor,
     forget_frames,
@@ -29,6 +30,7 @@ from phxactor.runtime import (
     ref_of,
     self_pid,
     whereis,
+    whereis_at,
     without_our_frame,
 )
 
@@ -58,8 +60,8 @@ class Via(Protocol):
 
 
 Name: TypeAlias = "str | Via"
-Server: TypeAlias = "Pid | str | Via"
-"""The address of a server: a pid, a registered name, or a `Via`."""
+Server: TypeAlias = "Pid | str | tuple[str, object] | Via"
+"""The address of a server: a pid, a registered name, a name on a node such as `("shop", node)`, or a `Via`."""
 
 
 class Call:
@@ -127,6 +129,8 @@ def locate(server: Server) -> Pid | None:
     """Find the process behind an address; None if there is none."""
     if isinstance(server, Pid):
         return server
+    if isinstance(server, tuple):
+        return whereis_at(*server)
     return whereis(server) if isinstance(server, str) else server.whereis()
 
 
@@ -155,8 +159,10 @@ async def call(server: Server, request: object, timeout: float | None = CALL_TIM
     To type checkers, the answer of a `TypedRequest[A]` is an `A`.
 
     Raises `Exit((reason, Called(...)))`, which may be caught, if the server does not exist (`"noproc"`), ends before it
-    answers (its exit reason), is the caller (`"calling_self"`), or does not answer in time (`"timeout"`). Raises
-    ValueError for a negative timeout (G26), WrongThreadError if the server lives in another thread.
+    answers (its exit reason), is the caller (`"calling_self"`), or does not answer in time (`"timeout"`); if the line
+    to the server's node is lost, or there is none, the reason is `("nodedown", node)`, and whether the server has taken
+    the request is unknown (ND80, ND82). Raises ValueError for a negative timeout (G26), WrongThreadError if the server
+    lives in another thread, TypeError if the request is for another node and cannot travel.
     """
     if call_stopped.handlers or call_started.handlers:
         return await _told_call(server, request, timeout)
@@ -204,9 +210,9 @@ async def request_reply(
         raise not_here(pid)
     seen = len(me.mailbox)
     ref = add_monitor(me, pid)  # one new monitor for each call, made before the request is sent (G32)
-    if pid.state is not DEAD:
-        pid.deliver(make(request, ref))
     try:
+        if pid.state is not DEAD:
+            pid.deliver(make(request, ref))
         answer = await me.receive_ref(ref, seen, None if timeout == math.inf else timeout)
     except TimeoutError:
         forget(me, ref)
@@ -218,6 +224,8 @@ async def request_reply(
         drop_monitor(ref, flush=True)  # the server may have ended since
         return answer.value
     reason: Reason = answer.reason if type(answer) is Down else NOPROC
+    if isinstance(pid, RemotePid):
+        reason = pid.called(ref, reason)
     raise Exit((reason, Called(function, server, request, timeout)))
 
 

@@ -20,12 +20,15 @@ from phxactor.runtime._current import (
     unlink,
     unregister,
     whereis,
+    whereis_at,
 )
+from phxactor.runtime._elsewhere import down_elsewhere, ended_elsewhere, link_ended_elsewhere
 from phxactor.runtime._errors import (
     Exit,
     NameTakenError,
     NoProcessError,
     NotAProcessError,
+    NotLocalError,
     WrongThreadError,
     not_here,
     wrong_thread,
@@ -51,6 +54,7 @@ from phxactor.runtime._reason_words import describe_reason
 from phxactor.runtime._reasons import (
     KILL,
     KILLED,
+    NOCONNECTION,
     NOPROC,
     NORMAL,
     SHUTDOWN,
@@ -63,10 +67,20 @@ from phxactor.runtime._reasons import (
     is_benign,
     same_reason,
 )
+from phxactor.runtime._remote import Remote, RemotePid
 from phxactor.runtime._reported import child_has_reported, has_reported, note_report
 from phxactor.runtime._run import abandon, check_care, kill, run, run_hosted, stop
 from phxactor.runtime._runtime import Runtime, disown, own
-from phxactor.runtime._signals import add_link, add_monitor, drop_link, drop_monitor, exit_signal, fatal, link_signal
+from phxactor.runtime._signals import (
+    add_link,
+    add_monitor,
+    drop_link,
+    drop_monitor,
+    exit_signal,
+    fatal,
+    link_signal,
+    will_arrive,
+)
 from phxactor.runtime._sink import Sink
 from phxactor.runtime._state import DEAD, State
 from phxactor.runtime._statistics import RuntimeStatistics
@@ -84,6 +98,7 @@ __all__ = [
     "DEAD",
     "KILL",
     "KILLED",
+    "NOCONNECTION",
     "NOPROC",
     "NORMAL",
     "NOTHING",
@@ -105,12 +120,15 @@ __all__ = [
     "NameTakenError",
     "NoProcessError",
     "NotAProcessError",
+    "NotLocalError",
     "Patience",
     "Pauses",
     "Pid",
     "Port",
     "Reason",
     "Ref",
+    "Remote",
+    "RemotePid",
     "Runtime",
     "RuntimeStatistics",
     "Shutdown",
@@ -136,8 +154,10 @@ __all__ = [
     "demonitor",
     "describe_reason",
     "disown",
+    "down_elsewhere",
     "drop_link",
     "drop_monitor",
+    "ended_elsewhere",
     "exception_of",
     "exit_signal",
     "explain",
@@ -153,6 +173,7 @@ __all__ = [
     "kill",
     "lift_shields",
     "link",
+    "link_ended_elsewhere",
     "link_signal",
     "monitor",
     "not_here",
@@ -189,6 +210,8 @@ __all__ = [
     "unlooked",
     "unregister",
     "whereis",
+    "whereis_at",
+    "will_arrive",
     "without_our_frame",
     "wrong_thread",
 ]

@@ -7,14 +7,14 @@ from functools import partial
 from typing import Any, TypeGuard, TypeVar, overload
 
 from phxactor.runtime import _signals as signals
-from phxactor.runtime._errors import Exit, NoProcessError, NotAProcessError, not_here, wrong_thread
+from phxactor.runtime._errors import Exit, NoProcessError, NotAProcessError, NotLocalError, not_here, wrong_thread
 from phxactor.runtime._here import hosted_runtime
 from phxactor.runtime._messages import Exited, Monitor
 from phxactor.runtime._names import Names
 from phxactor.runtime._pid import Pid, Port, of_this_thread, silenced
 from phxactor.runtime._runtime import current_process
 from phxactor.runtime._sink import NO_SINK, Sink
-from phxactor.runtime._state import ALIVE
+from phxactor.runtime._state import ALIVE, REMOTE
 from phxactor.runtime._timers import Timer
 
 M = TypeVar("M")
@@ -68,13 +68,21 @@ def receive(
     return current_process().receive_matching(match, timeout)
 
 
-def send(destination: Pid | str, message: object) -> None:
-    """Send to a process, or to the owner of a name; raises NoProcessError for an unregistered name (NM3)."""
+def send(destination: Pid | str | tuple[str, object], message: object) -> None:
+    """Send to a process, to the owner of a name, or to the owner of a name on a node: `(name, node)` (ND3).
+
+    Raises NoProcessError for an unregistered name (NM3); but to `(name, node)` nothing is raised (ND4, ND10). Raises
+    TypeError if the message is for another node and cannot travel.
+    """
     if isinstance(destination, str):
         pid = whereis(destination)
         if pid is None:
             raise NoProcessError(f"no process is registered as {destination!r}")
         pid.send(message)
+    elif isinstance(destination, tuple):
+        pid = whereis_at(*destination)
+        if pid is not None:
+            pid.send(message)
     else:
         destination.send(message)
 
@@ -96,11 +104,16 @@ def unlink(pid: Pid, *, flush: bool = False) -> None:
         owner.flush(lambda message: type(message) is Exited and message.pid is pid)
 
 
-def monitor(target: Pid | str) -> Monitor:
-    """Watch a process, or the owner of a name: one `Down` will come (M1 to M6). A dead process is no error."""
+def monitor(target: Pid | str | tuple[str, object]) -> Monitor:
+    """Watch a process, or the owner of a name, or of a name on a node: one `Down` will come (M1 to M6).
+
+    A dead process is no error; its `Down` says `NOPROC`, and `NOCONNECTION` if its node is not there (ND33, ND34).
+    """
     owner = _not_silenced()
     if isinstance(target, str):
         return signals.add_monitor(owner, owner.runtime.names.whereis(target), target)
+    if isinstance(target, tuple):
+        return signals.add_monitor(owner, whereis_at(*target), target)
     if target.thread != owner.thread:
         raise not_here(target)
     return signals.add_monitor(owner, target)
@@ -165,16 +178,30 @@ def whereis(name: str) -> Pid | None:
     return runtime.names.whereis(name)
 
 
+def whereis_at(name: str, node: object) -> Pid | None:
+    """Return what `(name, node)` addresses; None if `node` is this node and no process has the name (ND3).
+
+    Raises NoProcessError if the runtime takes part in no cluster, TypeError if `node` is no node.
+    """
+    runtime = current_process().runtime
+    if runtime.remote is None:
+        raise NoProcessError(f"({name!r}, {node!r}) cannot be reached: this runtime takes part in no cluster")
+    return runtime.remote.named(name, node)
+
+
 def send_after(destination: Pid | str, message: object, seconds: float) -> Timer:
     """Send a message after at least `seconds` (TI1, TI6). A name is resolved when the timer fires (TI7).
 
-    Raises ValueError for a negative number of seconds.
+    Raises ValueError for a negative number of seconds, NotLocalError for a process of another node: send to a local one
+    that sends on (ND6).
     """
     if not seconds >= 0:
         raise ValueError(f"seconds must be a number of at least 0, not {seconds!r}")
     runtime = _not_silenced().runtime
     timers = runtime.timers
     if isinstance(destination, Pid):
+        if destination.state is REMOTE:
+            raise NotLocalError(f"{destination!r} is a process of another node, and timers are local")
         timer = timers.add(seconds, of_this_thread(destination).deliver, message)
         timer.destination = destination
     else:

@@ -35,6 +35,10 @@ class NameTakenError(ValueError):
     """A name cannot be registered: it or the process already has an owner, or the process is gone (NM1)."""
 
 
+class NotLocalError(ValueError):
+    """A process of another node was given, or asked, where only a process of this node can be (ND5, ND6)."""
+
+
 class NotAProcessError(RuntimeError):
     """The call needs a current process and this task has none, or the runtime has ended and starts no process."""
 

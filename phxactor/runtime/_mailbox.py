@@ -24,7 +24,7 @@ from phxactor.runtime._waiting import NOTHING, Match, Refs, Waiter, Waiting
 
 if TYPE_CHECKING:
     from phxactor.runtime._messages import Monitor, Ref
-    from phxactor.runtime._pid import Port
+    from phxactor.runtime._pid import Pid, Port
     from phxactor.runtime._reasons import Reason
 
 BUDGET: Final = 100
@@ -59,8 +59,9 @@ class Mailbox(Waiting):
         "state",
     )
 
-    arriving: list[Monitor] | None
-    """Monitors made on dead processes, whose `Down` is not in the mailbox yet (M9); None if there are none."""
+    arriving: list[Monitor | Pid] | None
+    """What will be told soon: monitors made on dead processes (M9); monitors of, and links to, processes of nodes that
+    are not there (ND31, ND34). None if there is nothing."""
     budget: int
     """Number of messages that the process may take before it lets others run; 0 once the process is ending."""
     exit_reason: Reason

@@ -57,7 +57,10 @@ class Monitor(From):
         self.target = target
         self.name = name
         self.late = False
-        """Whether the process was already ending when the monitor was made: its `Down` will say `NOPROC` (TM16)."""
+        """Whether the process was already ending when the monitor was made: its `Down` will say `NOPROC` (TM16).
+
+        Of a process of another node: whether the line was lost, so that the `Down` says `NOCONNECTION` (ND38).
+        """
 
 
 class Answer:

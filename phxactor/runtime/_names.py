@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import Final
 
 from phxactor.runtime import events
-from phxactor.runtime._errors import NameTakenError
+from phxactor.runtime._errors import NameTakenError, NotLocalError
 from phxactor.runtime._pid import Pid
-from phxactor.runtime._state import ALIVE
+from phxactor.runtime._state import ALIVE, REMOTE
 
 RESERVED: Final = frozenset({"false", "nil", "true", "undefined"})
 """Atoms that Elixir refuses as names (NM1)."""
@@ -32,11 +32,14 @@ class Names:
         """Register a name for a process.
 
         Raises NameTakenError if the name has an owner (even the same process), or if the process has a name or has
-        ended; ValueError if the name is empty or reserved; TypeError if it is no `str`.
+        ended; ValueError if the name is empty or reserved; NotLocalError for a process of another node (ND6); TypeError
+        if the name is no `str`.
         """
         check_name(name)
         if name in self._pids:
             raise NameTakenError(f"the name {name!r} belongs to {self._pids[name]!r}")
+        if pid.state is REMOTE:
+            raise NotLocalError(f"{pid!r} is a process of another node: names are local, (name, node) addresses one")
         if pid.name is not None:
             raise NameTakenError(f"{pid!r} has a name already")
         if pid.state is not ALIVE:

@@ -17,7 +17,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from contextvars import ContextVar
 from threading import get_ident
-from typing import TYPE_CHECKING, Final, TypeAlias
+from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 from trio.lowlevel import enable_ki_protection, reschedule
 
@@ -46,8 +46,8 @@ ANCESTORS: Final = 16
 class Pid(Mailbox):
     """A process: its address, and the record that the runtime keeps of it.
 
-    Programs use `send`, `exit`, `alive`, `number`, `name`, `label` and `statistics`; everything else belongs to the
-    runtime. Two pids are the same process when they are the same object; a pid is never used again (P21).
+    Programs use `send`, `exit`, `alive`, `node`, `number`, `name`, `label` and `statistics`; everything else belongs to
+    the runtime. Two pids are the same process when they are the same object; a pid is never used again (P21).
     """
 
     __slots__ = (
@@ -116,6 +116,11 @@ class Pid(Mailbox):
     def __repr__(self) -> str:
         """Show `#PID<7>`, with the registered name or the initial call."""
         return f"#PID<{self.number} {self.name or self.initial_call}>"
+
+    @property
+    def node(self) -> Any:  # noqa: ANN401 - the runtime knows no nodes
+        """The `Node` on which the process lives; None if its runtime takes part in no cluster."""
+        return None if self.runtime.remote is None else self.runtime.remote.node
 
     @property
     def alive(self) -> bool:

@@ -1,6 +1,7 @@
 """Exit reasons: plain values that say why a process ended, and how they print.
 
-A reason is `NORMAL`, `SHUTDOWN`, `Shutdown(detail)`, `KILLED`, `NOPROC`, `Crash(exception)`, or any other value.
+A reason is `NORMAL`, `SHUTDOWN`, `Shutdown(detail)`, `KILLED`, `NOPROC`, `NOCONNECTION`,
+`Crash(exception)`, or any other value.
 Strings play the part of Erlang's atoms: `"boom"` prints as `:boom`. (docs/otp-semantics.md, section 1.)
 """
 
@@ -24,6 +25,8 @@ KILLED: Final = "killed"
 """The reason of a process that was sent `KILL`, and the reason that its links see, which can be trapped (X8)."""
 NOPROC: Final = "noproc"
 """There is no such process."""
+NOCONNECTION: Final = "noconnection"
+"""The node of the process, or the line to it, is lost: whether the process has ended is unknown (ND31, ND34, ND38)."""
 
 
 @attrs.frozen(repr=False)

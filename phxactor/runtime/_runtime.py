@@ -15,14 +15,14 @@ from functools import cached_property, partial
 from itertools import count
 from operator import attrgetter
 from threading import get_ident
-from typing import Final, cast
+from typing import TYPE_CHECKING, Final, cast
 
 import trio
 
 from phxactor.runtime import _signals as signals
 from phxactor.runtime import _stopping, events
 from phxactor.runtime._ended_runtime import EndedRuntime
-from phxactor.runtime._errors import Exit, NotAProcessError, not_here
+from phxactor.runtime._errors import Exit, NotAProcessError, NotLocalError, not_here
 from phxactor.runtime._hints import explain
 from phxactor.runtime._idle import IdleWatch
 from phxactor.runtime._mailbox import Mailbox
@@ -32,11 +32,14 @@ from phxactor.runtime._pauses import Pauses
 from phxactor.runtime._pid import Pid, current, of_this_thread, silenced
 from phxactor.runtime._process import report_failure, run_process
 from phxactor.runtime._reasons import KILL, NORMAL, Reason
-from phxactor.runtime._state import ALIVE, DEAD, EXITING
+from phxactor.runtime._state import ALIVE, DEAD, EXITING, REMOTE
 from phxactor.runtime._statistics import RuntimeStatistics
 from phxactor.runtime._timers import Timer, Timers
 from phxactor.runtime._trio_internals import private
 from phxactor.runtime._zombies import Zombies
+
+if TYPE_CHECKING:
+    from phxactor.runtime._remote import Remote
 
 _mailbox_of: Final = attrgetter("mailbox")
 _context: Final = private("_run", "GLOBAL_RUN_CONTEXT", "Runner.is_guest").GLOBAL_RUN_CONTEXT
@@ -57,6 +60,8 @@ class Runtime:
         self.zombies = Zombies(kill_grace)
         self.cleanups: dict[Pid, list[trio.CancelScope]] = {}
         """The shields of processes that clean up; a kill cancels them (see `cleanup`)."""
+        self.remote: Remote | None = None
+        """What knows the processes of other nodes; None if the runtime takes part in no cluster."""
         self.port_depth = 0
         self.hosted: Final[bool] = _context.runner.is_guest
         """Whether another loop, such as asyncio's, hosts the trio run: its code runs between two passes."""
@@ -249,13 +254,17 @@ def own(pid: Pid, release: Callable[[Pid], None]) -> None:
     """Call `release(pid)` when the process ends, before any other process hears of its end (P14).
 
     For tables that list processes, as those of Registry and PubSub do. `release` is synchronous. If the process has
-    already ended, `release` is called at once. Raises WrongThreadError in another thread.
+    already ended, `release` is called at once. Raises WrongThreadError in another thread, NotLocalError for a
+    process of another node.
     """
     if get_ident() != pid.thread:
         raise not_here(pid)
-    if pid.state is DEAD:
-        release(pid)
-        return
+    if pid.state is not ALIVE:
+        if pid.state is DEAD:
+            release(pid)
+            return
+        if pid.state is REMOTE:
+            raise NotLocalError(f"{pid!r} is a process of another node, and tables list local ones only")
     if pid.resources is None:
         pid.resources = {}
     pid.resources[release] = None

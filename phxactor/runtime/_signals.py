@@ -5,6 +5,9 @@ Two functions move a process through its life (`state`):
     fatal     sets the exit reason (the first one stands, P15) and cancels the task
     finish    frees the name and resources of the process, drops its monitors, tells its links and then its watchers
 
+A process of another node (`RemotePid`) has tables of links, monitors and watchers as any other; what happens to it is
+told to it besides, by the hooks of `RemotePid`, and it tells its node.
+
 Nothing here recurses through a chain of links: a signal only marks and cancels, and each process ends in its own task.
 """
 
@@ -16,7 +19,17 @@ from phxactor.runtime import events
 from phxactor.runtime._errors import NoProcessError, not_here
 from phxactor.runtime._messages import Down, Exited, Monitor
 from phxactor.runtime._pid import Pid, silenced
-from phxactor.runtime._reasons import KILL, KILLED, NOPROC, Reason, format_reason, is_atom, is_normal
+from phxactor.runtime._reasons import (
+    KILL,
+    KILLED,
+    NOCONNECTION,
+    NOPROC,
+    Reason,
+    format_reason,
+    is_atom,
+    is_normal,
+)
+from phxactor.runtime._remote import RemotePid
 from phxactor.runtime._state import ALIVE, DEAD, EXITING
 
 if TYPE_CHECKING:
@@ -43,7 +56,9 @@ def exit_signal(target: Pid, source: Pid, reason: Reason) -> None:
     """Deliver an explicit exit signal (X4 to X7, P9)."""
     if target.state is DEAD:
         return
-    if is_atom(reason, KILL):
+    if isinstance(target, RemotePid):
+        target.exited(source, reason)
+    elif is_atom(reason, KILL):
         fatal(target, KILLED)
         for shield in target.runtime.cleanups.get(target, ()):
             shield.cancel(reason=f"{target!r} is killed")
@@ -59,6 +74,8 @@ def exit_signal(target: Pid, source: Pid, reason: Reason) -> None:
 def link_signal(target: Pid, source: Pid, reason: Reason) -> None:
     """Deliver the end of a linked process (X1 to X3, X9)."""
     if target.state is not ALIVE:
+        if isinstance(target, RemotePid):
+            target.link_ended(source, reason)
         return
     if target.trapping:
         target.send(Exited(source, reason))
@@ -71,7 +88,8 @@ def add_link(owner: Pid, other: Pid) -> None:
 
     Raises NoProcessError if the other has ended and the owner does not trap exits (X13). An owner that traps exits gets
     `Exited` with `NOPROC` instead (X12). If the other is only ending, it sends a `NOPROC` signal at its end (X14).
-    Raises WrongThreadError if the other lives in another thread.
+    A link to a process of another node never raises: what is wrong comes as a signal (ND30, ND31). Raises
+    WrongThreadError if the other lives in another thread.
     """
     if owner is other:
         return
@@ -87,8 +105,11 @@ def add_link(owner: Pid, other: Pid) -> None:
         owner.links = {}
     if other.links is None:
         other.links = {}
+    is_new = other not in owner.links
     owner.links.setdefault(other, late)
     other.links.setdefault(owner, late)
+    if is_new and isinstance(other, RemotePid):
+        other.linked(owner)
     if events.linked.handlers:
         events.linked.emit(pid=owner, other=other)
 
@@ -108,6 +129,8 @@ def drop_link(owner: Pid, other: Pid) -> None:
     if owner.links is not None and owner.links.pop(other, None) is not None:
         if other.links is not None:
             other.links.pop(owner, None)
+        if isinstance(other, RemotePid):
+            other.unlinked(owner)
         if events.unlinked.handlers:
             events.unlinked.emit(pid=owner, other=other)
 
@@ -125,26 +148,63 @@ def add_monitor(owner: Pid, target: Pid | None, name: object = None) -> Monitor:
     if owner.monitors is None:
         owner.monitors = {}
     owner.monitors[watch] = None
-    if target is None or target.state is DEAD:
-        if owner.arriving is None:
-            owner.arriving = []
-            owner.runtime.run_soon(lambda: take_in(owner))
-        owner.arriving.append(watch)
-    else:
-        watch.late = target.state is EXITING
-        if target.watchers is None:
-            target.watchers = {}
-        target.watchers[watch] = None
+    if target is None or target.state is not ALIVE:
+        return _watch_what_is_not_alive(owner, target, watch)
+    if target.watchers is None:
+        target.watchers = {}
+    target.watchers[watch] = None
     return watch
 
 
+def _watch_what_is_not_alive(owner: Pid, target: Pid | None, watch: Monitor) -> Monitor:
+    if target is None or target.state is DEAD:
+        will_arrive(owner, watch)
+        return watch
+    if target.watchers is None:
+        target.watchers = {}
+    target.watchers[watch] = None
+    if isinstance(target, RemotePid):
+        target.monitored(watch)
+    else:
+        watch.late = True
+    return watch
+
+
+def will_arrive(owner: Pid, what: Monitor | Pid) -> None:
+    """Let a process learn soon that what it has just monitored or linked is not there.
+
+    It learns so in the next pass of the scheduler, or before that when it receives. `what` is a monitor, whose `Down`
+    comes, or a linked process of another node, whose exit signal comes; neither comes if it is removed before (M9).
+    """
+    if owner.arriving is None:
+        owner.arriving = []
+        owner.runtime.run_soon(lambda: take_in(owner))
+    owner.arriving.append(what)
+
+
 def take_in(owner: Mailbox) -> None:
-    """Deliver the `Down`s of monitors that were made on dead processes, except of those removed since (M9)."""
+    """Deliver what `will_arrive` has promised, except of monitors and links removed since (M9).
+
+    Of a process of another node it is `NOCONNECTION`: there is no line to its node.
+    """
     arriving, owner.arriving = owner.arriving, None
-    for watch in arriving or ():
-        if watch.active:
-            _spend(watch)
-            watch.owner.send(Down(watch, _monitored(watch), NOPROC))
+    for one in arriving or ():
+        if isinstance(one, Pid):
+            assert isinstance(owner, Pid)  # noqa: S101 - for mypy
+            if owner.links is not None and owner.links.pop(one, None) is not None:
+                if one.links is not None:
+                    one.links.pop(owner, None)
+                link_signal(owner, one, NOCONNECTION)
+        elif one.active:
+            target = one.target
+            spend(one)
+            if target is None or target.state is DEAD:
+                one.owner.send(Down(one, monitored(one), NOPROC))
+                continue
+            one.late = True
+            if target.watchers is not None:
+                target.watchers.pop(one, None)
+            one.owner.send(Down(one, monitored(one), NOCONNECTION))
 
 
 def drop_monitor(watch: Monitor, *, flush: bool = False) -> bool:
@@ -156,14 +216,16 @@ def drop_monitor(watch: Monitor, *, flush: bool = False) -> bool:
         target = watch.target
         if target is not None and target.watchers is not None:
             target.watchers.pop(watch, None)
-        _spend(watch)
+            if target.state is not ALIVE and isinstance(target, RemotePid):
+                target.demonitored(watch)
+        spend(watch)
         return True
     if flush:
         watch.owner.flush(lambda message: type(message) is Down and message.ref is watch)
     return False
 
 
-def _spend(watch: Monitor) -> None:
+def spend(watch: Monitor) -> None:
     """Make a monitor inactive on its owner's side: replies to its alias are dropped from now on (M13)."""
     watch.active = False
     monitors = watch.owner.monitors
@@ -171,7 +233,8 @@ def _spend(watch: Monitor) -> None:
         monitors.pop(watch, None)
 
 
-def _monitored(watch: Monitor) -> object:
+def monitored(watch: Monitor) -> object:
+    """Return the `object` of the monitor's `Down`."""
     return watch.target if watch.name is None else watch.name
 
 
@@ -218,6 +281,8 @@ def _forget_monitors(monitors: dict[Monitor, None]) -> None:
         watch.active = False
         if watch.target is not None and watch.target.watchers is not None:
             watch.target.watchers.pop(watch, None)
+            if isinstance(watch.target, RemotePid):
+                watch.target.demonitored(watch)
 
 
 def _tell(pid: Pid, reason: Reason) -> None:
@@ -232,5 +297,5 @@ def _tell(pid: Pid, reason: Reason) -> None:
     if watchers is not None:
         for watch in watchers:
             if watch.active:
-                _spend(watch)
-                watch.owner.deliver(Down(watch, _monitored(watch), NOPROC if watch.late else reason))
+                spend(watch)
+                watch.owner.deliver(Down(watch, monitored(watch), NOPROC if watch.late else reason))

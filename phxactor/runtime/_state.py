@@ -9,6 +9,8 @@
     exit signals     obeyed      ignored, the first one stands (P15)   ignored (P17)
     new monitors     watch       will answer `NOPROC` at the end (M4)  answer `NOPROC` (M2)
 
+A pid of another node is REMOTE for ever: its state is known on its own node only (ND5).
+
 A killed process whose task does not unwind becomes DEAD all the same, after a grace time: see `zombies`.
 """
 
@@ -25,8 +27,11 @@ class State(IntEnum):
     EXITING = 1
     """The process will end: it is not alive, but still has its name and links (P11)."""
     DEAD = 2
+    REMOTE = 3
+    """No process of this runtime: a record that stands for one of another node (see `remote`); it never changes."""
 
 
 ALIVE: Final = State.ALIVE
 EXITING: Final = State.EXITING
 DEAD: Final = State.DEAD
+REMOTE: Final = State.REMOTE
