@@ -35,6 +35,7 @@ from phxactor.token.external_term import decode as decode_term
 from phxactor.token.external_term import encode as encode_term
 from phxactor.transport import Accepted, Refused, SocketOptions, handshake
 from tests.fuzz.nodes import NODES, node
+from tests.fuzz.values import VALUES, value
 from tests.fuzz.wire import converse
 from tests.transport.frames import BINARY as BINARY_FRAME
 from tests.transport.frames import CONT, PING, RSV1, close_frame, frame
@@ -311,6 +312,7 @@ TARGETS: Final = {
     "version_2": Target(version_2, MESSAGES),
     "envelope": Target(envelope, ENVELOPES),
     "node": Target(node, NODES),
+    "value": Target(value, VALUES),
     "term": Target(term, TERMS),
     "token": Target(token, [*TERMS, sign(SECRET, SALT, "user").encode()]),
 }

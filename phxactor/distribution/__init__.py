@@ -1,0 +1,20 @@
+"""Processes over nodes: values that travel, and what becomes of them elsewhere. See README.md here."""
+
+from phxactor.distribution._codec_decode import decode
+from phxactor.distribution._codec_encode import encode, encode_reason
+from phxactor.distribution._codec_errors import CannotTravelError, DecodeError, RemoteError, RemoteValue
+from phxactor.distribution._codec_message import message
+from phxactor.distribution._codec_wire import MAX_BYTES, Pids
+
+__all__ = [
+    "MAX_BYTES",
+    "CannotTravelError",
+    "DecodeError",
+    "Pids",
+    "RemoteError",
+    "RemoteValue",
+    "decode",
+    "encode",
+    "encode_reason",
+    "message",
+]
