@@ -96,6 +96,19 @@ def cores() -> Cores:
     return Cores(server=allowed[-1], load=allowed[0], realtime=len(allowed) > 1 and _realtime_allowed())
 
 
+@contextmanager
+def realtime() -> Iterator[None]:
+    """Run before others for a while, if that is allowed."""
+    allowed = _realtime_allowed()
+    if allowed:
+        os.sched_setscheduler(0, os.SCHED_RR, os.sched_param(1))
+    try:
+        yield
+    finally:
+        if allowed:
+            os.sched_setscheduler(0, os.SCHED_OTHER, os.sched_param(0))
+
+
 def _realtime_allowed() -> bool:
     try:
         os.sched_setscheduler(0, os.SCHED_RR, os.sched_param(1))

@@ -10,13 +10,16 @@ the last message, and their ratio; both programs have turns in each round.
     .venv/bin/python -m benchmarks.presence [ROUNDS] --again 10000
 
 So many members of one topic join again at once, as after a blink of the network, while a client of another topic sends
-echoes: how often the state was encoded, and how long an echo took at most, the median of the rounds.
+echoes: how often the state was encoded, and how long an echo took at most, the median of the rounds. The members are a
+process of their own, and the client of the other topic another one, so that neither holds up the other.
 """
 
 from __future__ import annotations
 
 import argparse
 import asyncio
+import math
+import select
 import socket
 import statistics
 import subprocess
@@ -30,7 +33,9 @@ from typing import ClassVar, Final
 import orjson
 from picows import WSFrame, WSListener, WSMsgType, WSTransport, ws_connect
 
+from benchmarks import os_process
 from benchmarks.command_line import at_least_one
+from benchmarks.crowd import connected, masked
 from benchmarks.os_process import OsProcess, cores, raise_file_limit
 from phxactor import Application, Channel, Endpoint, Ok, Presence, Socket, WebSocketOptions, channel, mount, on, run
 from phxactor.presence._online import Topic
@@ -44,6 +49,8 @@ WARM_UP: Final = 100
 """Members of the storm that comes first, and does not count."""
 MEMBERS: Final = 400
 """Members of all storms of a round, each in a topic of its own: large topics have one storm, small ones many."""
+_MESSAGE: Final = 4096
+"""Bytes of an answer to an echo at most."""
 QUIET: Final = 0.2
 """Seconds without a message, after which all have come."""
 META: Final = {"online_at": "t0"}
@@ -127,7 +134,7 @@ class MemberSocket(Socket, log=False):
 def serve(port: int) -> None:
     """Run the server."""
     Counted.count()
-    websocket = WebSocketOptions(check_origin=False, compress=False)
+    websocket = WebSocketOptions(check_origin=False, compress=False, timeout=math.inf)
     endpoint = Endpoint(sockets=[mount("/socket", MemberSocket, websocket=websocket)], port=port)
     run(Application(children=[Here], endpoints=[endpoint]))
 
@@ -141,8 +148,6 @@ class Member(WSListener):
     def __init__(self, storm: Storm) -> None:
         self.storm = storm
         self.has_state: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self.answered: asyncio.Future[int] = asyncio.get_running_loop().create_future()
-        """The number of encodings, in the answer to an echo."""
         self.transport: WSTransport
 
     def on_ws_connected(self, transport: WSTransport) -> None:
@@ -158,11 +163,8 @@ class Member(WSListener):
         storm.last = time.monotonic()
         if b'"presence_diff"' in head:
             storm.diffs += 1
-        elif b'"presence_state"' in head:
-            if not self.has_state.done():
-                self.has_state.set_result(None)
-        elif b'"encodings"' in head:
-            self.answered.set_result(int(head.partition(b'"encodings":')[2].rstrip(b"}]").split(b"}")[0]))
+        elif b'"presence_state"' in head and not self.has_state.done():
+            self.has_state.set_result(None)
 
 
 class Storm:
@@ -197,29 +199,6 @@ class Storm:
         async with asyncio.TaskGroup() as group:
             for _ in range(at_once):
                 group.create_task(join_some())
-
-    async def again(self) -> tuple[float, int, float]:
-        """Have all join again at once: the longest echo of another topic in seconds, encodings, seconds."""
-        everybody = [await self.connect() for _ in range(self.members)]
-        await self.join(everybody, self.at_once)
-        aside = await self.connect()
-        aside.transport.send(WSMsgType.TEXT, orjson.dumps(["1", "1", "aside:1", "phx_join", {}]))
-        await asyncio.sleep(1)
-        longest, before = 0.0, await self._echo(aside)
-        began = time.monotonic()
-        storm = asyncio.create_task(self.join(everybody, self.members))
-        encodings = before
-        while not storm.done():
-            sent = time.monotonic()
-            encodings = await self._echo(aside)
-            longest = max(longest, time.monotonic() - sent)
-            await asyncio.sleep(0.005)
-        return longest, encodings - before, time.monotonic() - began
-
-    async def _echo(self, aside: Member) -> int:
-        aside.answered = asyncio.get_running_loop().create_future()
-        aside.transport.send(WSMsgType.TEXT, orjson.dumps(["1", "2", "aside:1", "echo", {}]))
-        return await aside.answered
 
     async def run(self, server: OsProcess) -> float:
         """Return the CPU time of the server for each join, in microseconds."""
@@ -303,14 +282,46 @@ def main(rounds: int, sizes: Sequence[int], at_once: int) -> None:
 
 def main_again(rounds: int, members: int, at_once: int) -> None:
     """Have all join again, and tell what that did to another topic."""
-    raise_file_limit()
     found = []
     for _ in range(rounds):
         with serving() as (_, port):
-            storm = Storm(f"ws://127.0.0.1:{port}/socket/websocket?vsn=2.0.0", f"{WITH}:1", members, at_once)
-            found.append(asyncio.run(storm.again()))
-            print("longest echo {:.3f} s, {} encodings in {:.1f} s".format(*found[-1]), flush=True)
+            found.append(again(port, members, at_once))
+            print(
+                "longest echo {:.3f} s, {} encodings, {} states, {} diffs, {:.0f} MB in {:.1f} s".format(*found[-1]),
+                flush=True,
+            )
     print(f"{members:,} join again: the longest echo takes {statistics.median(one[0] for one in found) * 1000:.0f} ms")
+
+
+def again(port: int, members: int, at_once: int) -> tuple[float, int, int, int, float, float]:
+    """Have all join again: longest echo of another topic, seconds; encodings, states, diffs, megabytes; seconds."""
+    command = [sys.executable, "-m", "benchmarks.crowd", str(port), f"{WITH}:1", str(members), str(at_once)]
+    crowd = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    assert crowd.stdin is not None  # noqa: S101 - a pipe
+    assert crowd.stdout is not None  # noqa: S101 - a pipe
+    try:
+        crowd.stdout.readline()
+        with connected(port) as aside, os_process.realtime():
+            aside.sendall(masked(b'["1","1","aside:1","phx_join",{}]'))
+            aside.recv(_MESSAGE)
+            time.sleep(1)
+            before = _echo(aside)
+            print("again", file=crowd.stdin, flush=True)
+            longest, encodings = 0.0, before
+            while not select.select([crowd.stdout], [], [], 0.005)[0]:
+                sent = time.monotonic()
+                encodings = _echo(aside)
+                longest = max(longest, time.monotonic() - sent)
+        seconds, states, diffs, megabytes = map(float, crowd.stdout.readline().split())
+    finally:
+        crowd.kill()
+        crowd.wait()
+    return longest, encodings - before, int(states), int(diffs), megabytes, seconds
+
+
+def _echo(aside: socket.socket) -> int:
+    aside.sendall(masked(b'["1","2","aside:1","echo",{}]'))
+    return int(aside.recv(_MESSAGE).partition(b'"encodings":')[2].split(b"}")[0])
 
 
 if __name__ == "__main__":
