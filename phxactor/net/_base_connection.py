@@ -27,9 +27,9 @@ class BaseConnection(ABC):
     def __init__(self, mark: Callable[[BaseConnection], None]) -> None:
         self.mark = mark
         """The flusher's function to call when output appears in an empty buffer."""
-        self.head = b""
+        self.head: bytes | memoryview = b""
         """The first piece of the output that waits: nearly always the only one, so it needs no list."""
-        self.tail: list[bytes] | None = None
+        self.tail: list[bytes | memoryview] | None = None
         """The pieces behind `head`; None if there are none."""
         self.limit = sys.maxsize
         """High-water mark of the output in bytes; above it the writer calls `WebSocket.judge_output`."""
@@ -61,7 +61,7 @@ class BaseConnection(ABC):
             self.tail.append(data)
         self.size += len(data)
 
-    def take_output(self) -> bytes:
+    def take_output(self) -> bytes | memoryview:
         """Empty the buffer and return its bytes; the caller sets `size` when they are written."""
         data = self.head if self.tail is None else b"".join((self.head, *self.tail))
         self.head = b""
@@ -120,7 +120,10 @@ class BaseConnection(ABC):
 
     @abstractmethod
     def flush(self) -> bool:
-        """Send as much output as possible without waiting; return False if some is left for `drain`."""
+        """Send as much output as possible without waiting.
+
+        Return False if some is left for `drain`, or if it was so much that it has taken long.
+        """
 
     @abstractmethod
     def unwritten(self) -> int:

@@ -9,6 +9,7 @@ connection whose client reads too slowly, for each connection that is closing, a
 from __future__ import annotations
 
 from collections.abc import Callable
+from time import perf_counter
 
 import trio
 from trio.lowlevel import Abort, RaiseCancelT, current_task, reschedule, wait_task_rescheduled
@@ -19,6 +20,8 @@ from phxactor.runtime import Exit, Exited, Patience, Pid, Timer, self_pid, set_p
 
 SLICE = 500
 """Connections that the flusher writes to in one pass; the others wait for the next pass."""
+TURN = 0.005
+"""Seconds in which it writes large outputs in one pass; the other connections wait, too."""
 LINGER = 5.0
 """Seconds that a client has to take the last bytes and to close its side (RFC 6455 section 7.1.1)."""
 STOP = 1.0
@@ -146,11 +149,17 @@ class Flusher(trio.abc.Instrument):
         turn += self._backlog[:room]
         del self._backlog[:room]
         left = iter(turn)
+        late: float | None = None
         try:
             for connection in left:
                 if connection.size and connection.drain_scope is None and not connection.flush():
-                    connection.drain_scope = scope = trio.CancelScope()
-                    self._slow.append((connection, scope))
+                    if connection.size:
+                        connection.drain_scope = scope = trio.CancelScope()
+                        self._slow.append((connection, scope))
+                    if late is None:
+                        late = perf_counter() + TURN
+                    elif perf_counter() > late:
+                        self._backlog[:0] = left
         except BaseException:
             self._dirty += left  # keep them for the restarted flusher: they are not marked again
             raise

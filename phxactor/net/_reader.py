@@ -21,10 +21,20 @@ from time import perf_counter
 from typing import Final, final
 
 import trio
-from trio.lowlevel import Abort, RaiseCancelT, Task, current_task, reschedule, wait_readable, wait_task_rescheduled
+from trio.lowlevel import (
+    Abort,
+    RaiseCancelT,
+    Task,
+    current_task,
+    reschedule,
+    wait_readable,
+    wait_task_rescheduled,
+    wait_writable,
+)
 
 from phxactor.net._base_connection import READ_SIZE, Take
 from phxactor.net._newcomers import Newcomers
+from phxactor.net._writables import Writables
 from phxactor.otp import ChildSpec, Ok
 from phxactor.runtime import Pid, self_pid
 
@@ -126,8 +136,9 @@ class Reader(trio.abc.Instrument):
     def __init__(self) -> None:
         self._poll: select.epoll
         self._newcomers: Newcomers
+        self._writables: Writables
         self._pid: Pid
-        self._readings: dict[int, Reading | Watched | Newcomers] = {}
+        self._readings: dict[int, Reading | Watched | Newcomers | Writables] = {}
         self._ready: list[tuple[int, int]] = []
         """Ready sockets of the last call of epoll that were not read yet; some may be closed by now."""
 
@@ -139,9 +150,11 @@ class Reader(trio.abc.Instrument):
         self._readings = {}
         self._ready = []
         self._poll = select.epoll()
-        self._newcomers = newcomers = Newcomers()
-        self._readings[newcomers.poll.fileno()] = newcomers
-        self._poll.register(newcomers.poll.fileno(), select.EPOLLIN)
+        self._newcomers = Newcomers()
+        self._writables = Writables()
+        for several in (self._newcomers, self._writables):
+            self._readings[several.poll.fileno()] = several
+            self._poll.register(several.poll.fileno(), select.EPOLLIN)
         self._pid = self_pid().runtime.spawn(self.run, link=True, initial_call="Reader")
         return Ok(self._pid)
 
@@ -181,8 +194,18 @@ class Reader(trio.abc.Instrument):
         return one.data
 
     def close(self, sock: socket.socket) -> None:
-        """Wake the task that waits in `first` or `receive` for a socket, which is about to be closed."""
+        """Wake the tasks that wait for a socket in `first`, `receive` or `writable`: it is about to be closed."""
         self._newcomers.close(sock)
+        self._writables.close(sock)
+
+    async def writable(self, sock: socket.socket) -> None:
+        """Wait until a socket takes more output, or is closed; many that do so at once have turns."""
+        try:
+            waited = await self._writables.wait(sock)
+        except OSError:  # the system's limit for epoll is reached
+            waited = False
+        if not waited:
+            await wait_writable(sock)
 
     async def feed(self, sock: socket.socket, take: Take, max_bytes: int) -> None:
         """Pass all received bytes to `take`, until the client closes; the connection's task awaits this.

@@ -9,10 +9,10 @@ from __future__ import annotations
 
 import socket
 from collections.abc import Awaitable, Callable
-from typing import TYPE_CHECKING, final
+from typing import TYPE_CHECKING, Final, final
 
 import trio
-from trio.lowlevel import wait_readable
+from trio.lowlevel import wait_readable, wait_writable
 
 from phxactor.http import LEFT_OVER
 from phxactor.net._acknowledged import (
@@ -32,6 +32,12 @@ from phxactor.runtime import fork
 if TYPE_CHECKING:
     from phxactor.net._flusher import Flusher
     from phxactor.net._reader import Reader
+
+
+MUCH: Final = 65536
+"""Bytes of output from which on its pieces are not put together."""
+PIECES: Final = 1024
+"""Pieces that one system call takes (IOV_MAX of Linux)."""
 
 
 @final
@@ -107,8 +113,17 @@ class Connection(BaseConnection):
             raise trio.BrokenResourceError("the connection is gone")
 
     def flush(self) -> bool:
-        """Send the output with one system call; return False if the kernel did not take all of it."""
-        data = self.head if self.tail is None else self.take_output()
+        """Send the output with one system call.
+
+        Return False if the kernel did not take all of it, and also if it was much in several pieces.
+        """
+        if self.tail is None:
+            data = self.head
+        elif self.size > MUCH:
+            self._flush_pieces(self.tail)
+            return False
+        else:
+            data = self.take_output()
         try:
             sent = self._send(data)
         except BlockingIOError:
@@ -120,9 +135,31 @@ class Connection(BaseConnection):
             self.head = b""
             self.size = 0
             return True
-        self.head = data[sent:]
+        self.head = memoryview(data)[sent:]
         self.size = len(data) - sent
         return False
+
+    def _flush_pieces(self, tail: list[bytes | memoryview]) -> None:
+        """Send much output piece by piece, so that what many connections share is copied for none."""
+        pieces: list[bytes | memoryview] = [self.head, *tail]
+        try:
+            sent = self._sock.sendmsg(pieces[:PIECES])
+        except BlockingIOError:
+            return
+        except OSError:
+            self.drop_output()
+            return
+        self.size -= sent
+        done = 0
+        while done < len(pieces) and sent >= len(pieces[done]):
+            sent -= len(pieces[done])
+            done += 1
+        if self.size:
+            self.head = memoryview(pieces[done])[sent:]
+            self.tail = pieces[done + 1 :] or None
+        else:
+            self.head = b""
+            self.tail = None
 
     def unwritten(self) -> int:
         """Return the output left after a flush; a child of `os.fork` does not flush, the connection is the parent's."""
@@ -134,7 +171,10 @@ class Connection(BaseConnection):
         """Write the output as the kernel takes it."""
         try:
             while self.size:
-                await trio.lowlevel.wait_writable(self._sock)
+                if self._reader is None:
+                    await wait_writable(self._sock)
+                else:
+                    await self._reader.writable(self._sock)
                 self.flush()
         except trio.ClosedResourceError:
             self.drop_output()

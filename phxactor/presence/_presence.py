@@ -33,7 +33,7 @@ from phxactor.presence._parts import parts_of, with_own
 from phxactor.presence._tracker import FIRST_AND_LAST
 from phxactor.presence._tracking import Tracking
 from phxactor.pubsub import PubSub
-from phxactor.socket import V1JSONSerializer, V2JSONSerializer
+from phxactor.socket import push_text
 
 if TYPE_CHECKING:
     from phxactor.presence._callbacks import Callbacks, Told
@@ -191,10 +191,9 @@ class Presence(Tracking):
             parts = [tables.states.state(topic)] if limit is None else tables.states.parts(topic, limit)
             if cls.options.max_listed is not None and (own := _unlisted(tables, socket)):
                 parts = with_own(parts, own)
-        plain = type(socket.serializer) in _JSON
         event = cls.options.state_event
         for part in parts:
-            socket.push(event, orjson.Fragment(part) if plain else orjson.loads(part))
+            push_text(socket, event, part)
             event = cls.options.diff_event
         count = tables.states.count(topic)
         if count is not None:
@@ -240,6 +239,3 @@ def _unlisted(tables: Tables, socket: Socket) -> Grouped:
         return {}
     keys = [element.key for element in tables.set.of(socket.channel_pid) if element.topic == name]
     return {key: {"metas": found.metas(key)} for key in keys if not tables.states.lists(name, key)}
-
-
-_JSON: Final = frozenset({V1JSONSerializer, V2JSONSerializer})

@@ -13,6 +13,7 @@ from phxactor.socket._messages import (
     OddEvent,
     Ref,
     Reply,
+    SharedPush,
     SocketClose,
     SocketPush,
 )
@@ -32,6 +33,7 @@ from phxactor.socket._serializer import (
 )
 from phxactor.socket._serializer_v1 import V1JSONSerializer
 from phxactor.socket._serializer_v2 import V2JSONSerializer
+from phxactor.socket._shared import push_text
 from phxactor.socket._socket import LEVELS, Socket
 from phxactor.socket._versions import PHOENIX, Requirement, Serializers, select, versioned
 
@@ -66,6 +68,7 @@ __all__ = [
     "Routes",
     "Serializer",
     "Serializers",
+    "SharedPush",
     "Socket",
     "SocketClose",
     "SocketPush",
@@ -76,6 +79,7 @@ __all__ = [
     "channel",
     "fastlane",
     "json_type",
+    "push_text",
     "rate_limit",
     "select",
     "versioned",

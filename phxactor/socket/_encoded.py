@@ -21,7 +21,7 @@ from phxactor.socket._serializer_v2 import V2JSONSerializer
 if TYPE_CHECKING:
     from phxactor.cluster import Node
 
-_TAKE_TEXT: Final[frozenset[type]] = frozenset({V1JSONSerializer, V2JSONSerializer})
+TAKE_TEXT: Final[frozenset[type]] = frozenset({V1JSONSerializer, V2JSONSerializer})
 """The serializers that write a payload as it is."""
 
 
@@ -46,7 +46,7 @@ class Encoded:
 
     def written_by(self, serializer: Serializer) -> Broadcast:
         """Return the broadcast as a serializer takes it."""
-        if type(serializer) not in _TAKE_TEXT:
+        if type(serializer) not in TAKE_TEXT:
             return self.decoded()
         if self._for_text is None:
             self._for_text = Broadcast(self.topic, self.event, Fragment(self.text))

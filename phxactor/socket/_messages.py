@@ -101,6 +101,26 @@ class SocketPush:
 
 
 @final
+class SharedPush:
+    """A text message to one client, most of which is the same object for many clients: it is not copied for each.
+
+    Its text is `before`, `shared` and `after`.
+    """
+
+    __slots__ = ("after", "before", "shared")
+
+    def __init__(self, before: bytes, shared: bytes, after: bytes) -> None:
+        """Store the three parts."""
+        self.before = before
+        self.shared = shared
+        self.after = after
+
+    def whole(self) -> SocketPush:
+        """Return it as one piece, for a transport that cannot share."""
+        return SocketPush(TEXT, b"".join((self.before, self.shared, self.after)))
+
+
+@final
 class Drain:
     """The type of `DRAIN`."""
 

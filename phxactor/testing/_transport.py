@@ -20,7 +20,19 @@ from phxactor.endpoint import Admission, RefusedError
 from phxactor.http import Params
 from phxactor.otp import Call, ChildSpec, Ok
 from phxactor.runtime import NORMAL, Exit, Pid, Reason, fatal, receive, self_pid, set_port
-from phxactor.socket import BINARY, TEXT, Broadcast, DecodeError, Drain, Mistyped, Multiplexer, Pool, Socket, SocketPush
+from phxactor.socket import (
+    BINARY,
+    TEXT,
+    Broadcast,
+    DecodeError,
+    Drain,
+    Mistyped,
+    Multiplexer,
+    Pool,
+    SharedPush,
+    Socket,
+    SocketPush,
+)
 from phxactor.transport import BAD_MESSAGE, DRAINING, SocketOptions, events
 
 
@@ -131,6 +143,8 @@ class MemoryTransport:
         kind = type(message)
         if kind is SocketPush:
             self.push(message)  # type: ignore[arg-type]
+        elif kind is SharedPush:
+            self.push(message.whole())  # type: ignore[attr-defined]
         elif kind is FromClient:
             self._take(message.data)  # type: ignore[attr-defined]
         elif kind is Broadcast:

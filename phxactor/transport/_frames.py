@@ -138,6 +138,15 @@ class FrameSlicer:
         return frames
 
 
+def head(opcode: int, size: int) -> bytes:
+    """Return the head of the frame that `frame` makes of so many bytes."""
+    if size < _SHORT:
+        return bytes((FIN | opcode, size))
+    if size < _MIDDLE:
+        return bytes((FIN | opcode, _TWO_BYTES, size >> 8, size & 0xFF))
+    return bytes((FIN | opcode, _EIGHT_BYTES)) + size.to_bytes(8, "big")
+
+
 def fault(data: bytes, *, compressed: bool) -> str | None:
     """Return the fault of the frame head at the beginning of `data`, as far as it has arrived; None if it has none.
 

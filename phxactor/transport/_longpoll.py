@@ -27,7 +27,7 @@ import trio
 
 from phxactor.otp import Call
 from phxactor.runtime import From, Reason, Timer, fatal, set_port
-from phxactor.socket import TEXT, DecodeError, Drain, Multiplexer, Pool, Socket, SocketPush
+from phxactor.socket import TEXT, DecodeError, Drain, Multiplexer, Pool, SharedPush, Socket, SocketPush
 from phxactor.transport import events
 from phxactor.transport._close_codes import BAD_MESSAGE, DRAINING, INACTIVE, SLOW_CONSUMER
 from phxactor.transport._delivery import Poll, Settled
@@ -60,7 +60,7 @@ class GoOn:
 WINDOW_OVER: Final = WindowOver()
 GO_ON: Final = GoOn()
 UNPOLLED: Final = Unpolled()
-OURS: Final = frozenset({SocketPush, Call, Settled, GaveUp, WindowOver, GoOn, Unpolled, Drain})
+OURS: Final = frozenset({SocketPush, SharedPush, Call, Settled, GaveUp, WindowOver, GoOn, Unpolled, Drain})
 """The types of messages that the session handles itself; all others go to its multiplexer."""
 
 
@@ -136,6 +136,8 @@ class LongPollSession:
         match message:
             case SocketPush():
                 self.push(message)
+            case SharedPush():
+                self.push(message.whole())
             case Call() if isinstance(message.request, Poll):
                 self._poll(message.request, message.from_)
             case Settled():

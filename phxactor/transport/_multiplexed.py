@@ -13,9 +13,9 @@ import trio
 
 from phxactor.net import READ_SIZE
 from phxactor.runtime import set_port
-from phxactor.socket import DRAIN, SocketPush
+from phxactor.socket import DRAIN, TEXT, SharedPush, SocketPush
 from phxactor.transport._close_codes import DRAINING
-from phxactor.transport._frames import frame
+from phxactor.transport._frames import frame, head
 from phxactor.transport._multiplexed_input import COMPRESSED_READ, MultiplexedInput
 from phxactor.transport._slow_consumer import SlowConsumer
 from phxactor.transport._websocket_output import Silence
@@ -61,6 +61,8 @@ class MultiplexedWebSocket(MultiplexedInput):
         """Handle a message to this process."""
         if type(message) is SocketPush:
             self.push(message)
+        elif type(message) is SharedPush:
+            self.push_shared(message)
         elif type(message) is Silence:
             if not self._draining:  # while draining the server does not read: the client is not silent
                 self.check_silence()
@@ -117,5 +119,16 @@ class MultiplexedWebSocket(MultiplexedInput):
             self.put(push)
         else:
             self.send(push.opcode, push.data)
+            if self._connection.size > self._connection.limit:
+                self.judge_output()
+
+    def push_shared(self, push: SharedPush) -> None:
+        """Send a message whose bytes many clients share, without a copy of them."""
+        if self.compressed:
+            self.push(push.whole())
+        elif not self.closing:
+            size = len(push.before) + len(push.shared) + len(push.after)
+            for piece in (head(TEXT, size) + push.before, push.shared, push.after):
+                self.write(piece)
             if self._connection.size > self._connection.limit:
                 self.judge_output()

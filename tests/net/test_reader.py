@@ -351,7 +351,7 @@ async def test_who_cannot_be_registered_is_not_remembered(monkeypatch: pytest.Mo
             patch.setattr(it.reader._newcomers, "poll", Full())  # noqa: SLF001
             await it.runtime.ended(spawn(run))
         assert failed == [errno.ENOSPC]
-        assert list(it.reader._readings.values()) == [it.reader._newcomers]  # noqa: SLF001 - or it wakes the dead later
+        assert list(it.reader._readings.values()) == [it.reader._newcomers, it.reader._writables]  # noqa: SLF001 - or it wakes the dead later
         assert not it.reader._newcomers.waiting  # noqa: SLF001
 
 
