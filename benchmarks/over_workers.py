@@ -6,6 +6,10 @@
 All servers run on one core, the load on the other. In each round the two servers take turns. With workers the clients
 are spread over both by the kernel, so about half of the deliveries of a broadcast are made by another process than the
 one that was asked for it. Idle, nobody is connected: the workers beat, to one another and to their parent.
+
+A pass of the scheduler takes what has come from all clients of a process, and its fixed work is shared by them. So the
+echo is measured in two ways: with the same clients in all, of which each worker has half, and with the same clients for
+each process, where workers have passes as large as one process.
 """
 
 from __future__ import annotations
@@ -48,11 +52,16 @@ class Row:
     name: str
     load: Load
     limit: float | None
+    of_workers: Load | None = None
+    """The load of the workers where it is another one."""
 
 
+ECHO: Final = Echo(connections=50, warmup=0.5, seconds=2)
 ROWS: Final = (
-    Row("echo, 50 clients", Echo(warmup=0.5, seconds=2), 1.05),
-    Row("echo, 50 clients, 8 outstanding", Echo(window=8, warmup=0.5, seconds=2), 1.05),
+    Row("echo, 50 clients in all", ECHO, 1.05),
+    Row("echo, 50 clients a process", ECHO, 1.05, attrs.evolve(ECHO, connections=100)),
+    Row("echo, 25 clients a process", attrs.evolve(ECHO, connections=25), 1.05, ECHO),
+    Row("echo, 50 clients in all, 8 outstanding", attrs.evolve(ECHO, window=8), 1.05),
     Row("fan-out to 1000, half of them elsewhere", FanOut(warmup=0.5, seconds=2), 1.1),
     Row("fan-out to 1000, 1 KB", FanOut(payload=1024, warmup=0.5, seconds=2), 1.1),
     Row("storm, connect and join", Storm(), None),
@@ -65,20 +74,21 @@ def run(rounds: int) -> dict[str, list[tuple[float, float]]]:
     where = cores()
     for progressed, row in progress(ROWS * rounds):
         alone = measure(PHXACTOR, row.load, where).cpu_us
-        together = measure(BY_WORKERS, row.load, where).cpu_us
+        together = measure(BY_WORKERS, row.of_workers or row.load, where).cpu_us
         found[row.name].append((alone, together))
         tell(f"{progressed} {row.name}: {alone:.1f} and {together:.1f} µs, {together / alone:.2f}")
     return found
 
 
 def write(found: dict[str, list[tuple[float, float]]]) -> str:
-    """Write the table."""
-    rows: list[Sequence[str]] = [("", "one process", "two workers", "ratio", "target", "")]
+    """Write the table. Others on the machine only add to CPU time, so what counts is the least of all rounds."""
+    rows: list[Sequence[str]] = [("", "one process", "two workers", "ratio", "of the least", "target", "")]
     for row in ROWS:
         alone, together = zip(*found[row.name], strict=True)
         ratio = spread([each / other for other, each in found[row.name]])
-        compared = ("", "") if row.limit is None else (f"{row.limit:g}", verdict(ratio, row.limit))
-        rows.append((row.name, _micros(spread(alone)), _micros(spread(together)), str(ratio), *compared))
+        least = spread([min(together) / min(alone)])
+        compared = ("", "") if row.limit is None else (f"{row.limit:g}", verdict(least, row.limit))
+        rows.append((row.name, _micros(spread(alone)), _micros(spread(together)), str(ratio), str(least), *compared))
     return table(rows)
 
 
