@@ -3,8 +3,9 @@
     python -m tests.packages            with each Python that is supported and is here
     python -m tests.packages 3.13       with this one
 
-No compiler is needed: only wheels of the dependencies are taken. With the oldest Python, every dependency is at its
-lower bound, and in another environment at its newest version, as with all other Pythons.
+Where pytest is installed too, the planted bugs of the test kit (tests/testing/planted) must fail by the same numbers as
+here. No compiler is needed: only wheels of the dependencies are taken. With the oldest Python, every dependency is at
+its lower bound, and in another environment at its newest version, as with all other Pythons.
 """
 
 from __future__ import annotations
@@ -29,6 +30,8 @@ from tests.packages.bounds import lowest
 
 ROOT: Final = Path(__file__).parents[2]
 SMOKE: Final = Path(__file__).with_name("smoke.py")
+PLANTED: Final = ROOT / "tests" / "testing" / "planted"
+REPLAYS: Final = "tests.testing.planted.replays"
 SECONDS: Final = 900
 """A limit for each step, long enough for a busy machine."""
 
@@ -60,7 +63,8 @@ def main(wanted: list[str]) -> int:
         wheel = build(folder)
         with ThreadPoolExecutor(os.cpu_count() or 1) as pool:
             asked = [one for one in trials if not wanted or one.python in wanted]
-            told = list(pool.map(lambda one: attempt(one, wheel, folder), asked))
+            numbers = run(sys.executable, "-m", REPLAYS, "find", folder=ROOT)
+            told = list(pool.map(lambda one: attempt(one, wheel, folder, numbers), asked))
     return 0 if told and all(told) else 1
 
 
@@ -75,7 +79,7 @@ def build(folder: Path) -> Path:
     return wheel
 
 
-def attempt(trial: Trial, wheel: Path, folder: Path) -> bool:
+def attempt(trial: Trial, wheel: Path, folder: Path, numbers: str) -> bool:
     """Install the wheel, and take the first steps; say how it went, and return whether it went well."""
     python = find(trial.python)
     if python is None:
@@ -96,6 +100,8 @@ def attempt(trial: Trial, wheel: Path, folder: Path) -> bool:
             *tests_of(trial),
             folder=place / "empty",
         )
+        if tests_of(trial):
+            play_again(inside, place / "replays", numbers)
     except (subprocess.CalledProcessError, subprocess.TimeoutExpired) as error:
         say(f"{trial}: FAILED\n{error}\n{error.stdout!s}\n{error.stderr!s}")
         return False
@@ -116,6 +122,15 @@ def install(trial: Trial, python: str, wheel: Path, place: Path) -> str:
     run(*command)
     run(*pip, "check")
     return inside
+
+
+def play_again(inside: str, place: Path, numbers: str) -> None:
+    """Play the planted bugs by number, with the installed package."""
+    copy = place / "tests" / "testing" / "planted"
+    shutil.copytree(PLANTED, copy)
+    for package in copy.parents[:2]:
+        (package / "__init__.py").touch()
+    run(inside, "-m", REPLAYS, "again", folder=place, told=numbers)
 
 
 def tests_of(trial: Trial) -> list[str]:
@@ -148,10 +163,13 @@ def _works(python: str) -> bool:
         return False
 
 
-def run(*command: str, folder: Path | None = None) -> None:
-    """Run a program, which must succeed."""
+def run(*command: str, folder: Path | None = None, told: str = "") -> str:
+    """Run a program, which must succeed, with this input; return its output."""
     environment = {name: value for name, value in os.environ.items() if not name.startswith(("PYTHON", "PHXACTOR"))}
-    subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, timeout=SECONDS, check=True)
+    done = subprocess.run(
+        command, cwd=folder, env=environment, input=told, capture_output=True, text=True, timeout=SECONDS, check=True
+    )
+    return done.stdout
 
 
 def say(line: str) -> None:

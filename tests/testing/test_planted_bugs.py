@@ -1,64 +1,70 @@
-"""Thirty planted bugs: numbers find each within 200 plays, and its plainest order is played again elsewhere."""
+"""Planted bugs: numbers, `schedule()` and `explore` find each, and it fails in another process too."""
 
 from __future__ import annotations
 
 import json
 import subprocess
 import sys
-from random import Random
 
 import pytest
+from hypothesis import HealthCheck, Phase, given, settings
 
-from phxactor.testing.exploration import Playground, portfolio
 from phxactor.testing.explore import explore
+from phxactor.testing.schedule import Schedule
+from phxactor.testing.strategies import schedule
 from tests.demos.program import ROOT
-from tests.testing.planted_bugs import PROGRAMS, Program, three_in_a_circle, two_locks
+from tests.testing.planted import BUGS, Bug
+from tests.testing.planted.replays import MOST, failure, first_find
 
 pytestmark = pytest.mark.allow_leaks("a failure leaves its servers behind")
 
-AGAIN = """
-import json, sys
-from phxactor.testing.schedule import Schedule
-from tests.testing import planted_bugs
-for name, order in json.load(sys.stdin).items():
-    try:
-        Schedule({int(number): chosen for number, chosen in order.items()}).run(getattr(planted_bugs, name))
-    except Exception as error:
-        print(name, type(error).__name__)
-"""
+DEEP = {"three_in_a_row", "two_in_a_room_for_one"}
+"""Bugs that need three deviations, or two of very many orders."""
+
+planted = pytest.mark.parametrize("bug", BUGS.values(), ids=BUGS)
 
 
-def first_find(program: Program) -> int | None:
-    """Return the number of the first play that fails, of 200."""
-    ground = Playground(program, timeouts=2.0)
-    with ground.open():
-        for number in range(200):
-            guide = portfolio(number, Random(number))  # noqa: S311
-            if ground.play(lambda _, options, guide=guide: guide.pick(options)).error is not None:  # type: ignore[misc]
-                return number
-    return None
+@planted
+def test_a_bug_is_found_within_200_numbers_and_not_by_the_first(bug: Bug) -> None:
+    found = first_find(bug)
+    assert found is not None
+    assert found[0] > 0
 
 
-def plainest(program: Program) -> tuple[dict[int, int], str]:
-    """Return the plainest order that `explore` finds, and the type of its failure."""
-    with pytest.raises(Exception) as caught:  # noqa: PT011 - each program has its own
-        explore(program, preemptions=2)
-    order = caught.value.__notes__[0].partition(", of ")[0]
-    return eval(order, {"Schedule": lambda order=None: order or {}}), type(caught.value).__name__  # noqa: S307
-
-
-@pytest.mark.parametrize("program", PROGRAMS)
-def test_a_bug_is_found_within_200_plays(program: Program) -> None:
-    assert first_find(program) is not None
-
-
-def test_the_plainest_orders_fail_in_another_process_too() -> None:
-    found = {
-        program.__name__: plainest(program) for program in PROGRAMS if program not in (three_in_a_circle, two_locks)
-    }
-    assert max(len(order) for order, _ in found.values()) <= 2
-    orders = json.dumps({name: order for name, (order, _) in found.items()})
-    again = subprocess.run(
-        [sys.executable, "-c", AGAIN], input=orders, cwd=ROOT, capture_output=True, text=True, check=True
+@planted
+def test_a_bug_is_found_by_hypothesis_within_200_examples(bug: Bug) -> None:
+    @settings(
+        max_examples=MOST,
+        database=None,
+        deadline=None,
+        derandomize=True,
+        phases=[Phase.generate],
+        suppress_health_check=list(HealthCheck),
+        report_multiple_bugs=False,
     )
-    assert dict(line.split() for line in again.stdout.splitlines()) == {name: kind for name, (_, kind) in found.items()}
+    @given(schedule(faults=bug.faults))
+    def look(order: Schedule) -> None:
+        order.run_once(bug.program)
+
+    with pytest.raises(Exception):  # noqa: B017, PT011 - each program has its own
+        look()
+
+
+@pytest.mark.parametrize(
+    "bug", [bug for name, bug in BUGS.items() if name not in DEEP], ids=[name for name in BUGS if name not in DEEP]
+)
+def test_a_bug_is_found_by_at_most_two_deviations(bug: Bug) -> None:
+    with pytest.raises(Exception) as caught:  # noqa: PT011 - each program has its own
+        explore(bug.program, preemptions=2, faults=bug.faults)
+    assert caught.value.__notes__[-1].endswith("this one has the fewest deviations of those that fail")
+
+
+def test_their_numbers_fail_in_another_process_too() -> None:
+    """`make packages` does the same with other versions of Python."""
+    run = (sys.executable, "-m", "tests.testing.planted.replays")
+    numbers = subprocess.run([*run, "find"], cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    for name in ("lost_update", "late_reply", "a_transfer_that_is_half_done"):
+        number, kind = json.loads(numbers)[name]
+        assert failure(BUGS[name], number) == kind
+    again = subprocess.run([*run, "again"], cwd=ROOT, input=numbers, capture_output=True, text=True, check=False)
+    assert again.stdout == f"{len(BUGS)} of {len(BUGS)} planted bugs fail by their number\n"
