@@ -14,6 +14,7 @@ from random import Random
 from typing import Final
 
 from hypothesis import strategies as st
+from hypothesis.control import current_build_context
 from hypothesis.internal.conjecture.data import ConjectureData
 from hypothesis.strategies import SearchStrategy
 
@@ -39,6 +40,10 @@ class DrawnOrders:
         """Whether the first play was first come, first served."""
         self._plainest: dict[object, Mapping[int, int]] = {}
         self._searches = 0
+        self._plays = 0
+        """The number of plays that Hypothesis has asked for."""
+        self._finders: dict[object, str] = {}
+        """The strategies that were the first to find a failure."""
 
     def strategy(self) -> SearchStrategy[Schedule]:
         """Draw a number and a random source for each play."""
@@ -52,6 +57,7 @@ class DrawnOrders:
 
     def horizon(self, schedule: Schedule, number: int, random: Random) -> int | None:
         """Return the number of choices that a play may have; it must be the same when a play is played again."""
+        self._plays += 1
         if self._first is None:
             self._first, self._plain = schedule.counts, number == 0
         measured = len(self._first) if self._plain else 0
@@ -60,7 +66,13 @@ class DrawnOrders:
     def plainest(self, schedule: Schedule, found: Played, run: Callable[[], object]) -> Played:
         """Return the plainest play that fails as `found` does."""
         failure = failure_of(found.error)
+        self._finders.setdefault(failure, f"({schedule.strategy} has found it, in play {self._plays})")
+        best = self._search(schedule, found, failure, run)
+        if best.error is not None:
+            best.error.add_note(self._finders[failure])
+        return best
 
+    def _search(self, schedule: Schedule, found: Played, failure: object, run: Callable[[], object]) -> Played:
         def play(order: Mapping[int, int]) -> Played:
             return schedule.play_again(order, run)
 
@@ -94,7 +106,8 @@ class OneOrder:
         self._advised: Advised | None = None
 
     def guide(self, schedule: Schedule) -> Guide:
-        """Make the guide of a play."""
+        """Make the guide of a play; only the last one of a failure is read."""
+        schedule.told = current_build_context().is_final
         random = Random(self._number)  # noqa: S311 - no secret
         guide = portfolio(self._number, random, self._orders.horizon(schedule, self._number, random))
         self._before = len(self._data.nodes)

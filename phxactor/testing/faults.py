@@ -20,7 +20,8 @@ from unittest.mock import patch
 from phxactor.channels import Channel, collect
 from phxactor.runtime import KILL, Pid, Reason, exit_signal
 from phxactor.testing._faults_receiving import anybody, dying_at
-from phxactor.testing._tracing import Happening, tracing
+from phxactor.testing._trace import Happening
+from phxactor.testing._tracing import tracing
 
 __all__ = ["Injected", "crashing", "dying_after", "dying_at"]
 

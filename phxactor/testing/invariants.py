@@ -22,7 +22,7 @@ from phxactor.pubsub import PubSub
 from phxactor.runtime import Answer, From, Pid, Runtime, format_reason, self_pid
 from phxactor.socket import Message, Ref, Reply
 from phxactor.testing._settle import settle
-from phxactor.testing._tracing import Happening, Trace
+from phxactor.testing._trace import Happening, Trace
 
 
 def belongings(runtime: Runtime, pubsubs: Iterable[PubSub] = ()) -> Counter[str]:

@@ -27,6 +27,7 @@ from typing import Any, ClassVar, Final, TypeAlias
 
 from hypothesis import stateful
 from hypothesis import strategies as st
+from hypothesis.control import current_build_context
 from hypothesis.stateful import Bundle, RuleBasedStateMachine
 from hypothesis.strategies import SearchStrategy
 
@@ -91,6 +92,7 @@ class ProcessMachine(RuleBasedStateMachine):
         super().__init__()
         self.schedule = Schedule()
         self.schedule.timeouts = self.timeouts  # not shown: the order of a machine is `in_this_order`
+        self.schedule.told = current_build_context().is_final  # only the last play of a failure is read
         self._guest: Guest | None = None
         self._failed = False
         self._within = False

@@ -17,7 +17,7 @@ deadlines of at most `timeouts` seconds; longer ones pass only when no task can 
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import asynccontextmanager, contextmanager, nullcontext
 from random import Random
 from typing import Final, Protocol, TypeVar
 
@@ -26,7 +26,10 @@ from trio.testing import MockClock, wait_all_tasks_blocked
 
 from phxactor.runtime import Exit, Runtime, open_runtime
 from phxactor.telemetry import log_as_text
-from phxactor.testing._tracing import Trace, tracing
+from phxactor.testing._exited import ExitedError
+from phxactor.testing._frames import hidden
+from phxactor.testing._trace import Trace, note_of
+from phxactor.testing._tracing import tracing
 from phxactor.testing.exploration import (
     TIMEOUTS,
     Clock,
@@ -36,32 +39,22 @@ from phxactor.testing.exploration import (
     Guide,
     OnTime,
     Option,
+    OutsideError,
     Played,
     Steps,
     portfolio,
     process_of,
+    told,
+    unlogged,
 )
 from phxactor.testing.threads import in_turn
 
-__all__ = ["DeadlockError", "ExitedError", "Schedule"]
+__all__ = ["DeadlockError", "ExitedError", "OutsideError", "Schedule"]
 
 T = TypeVar("T")
 
 CHOICES: Final = 2000
 """The number of choices that the random source makes in one play; later choices are 0."""
-
-
-class ExitedError(AssertionError):
-    """A test raised an `Exit`, with the same `reason`.
-
-    An `Exit` is not an `Exception`, so Hypothesis would stop at it instead of shrinking.
-    """
-
-    def __init__(self, error: Exit) -> None:
-        """Copy the reason and the traceback."""
-        super().__init__(str(error))
-        self.reason = error.reason
-        self.__traceback__ = error.__traceback__
 
 
 class Schedule:
@@ -102,6 +95,10 @@ class Schedule:
         """The choices that were not 0, by number."""
         self.trace = Trace()
         """The trace of the last play."""
+        self.told = True
+        """Whether the trace has text, and the program may log: not in the plays of a search, which nobody reads."""
+        self.strategy = ""
+        """The strategy of the last play that was made by a number."""
 
     @classmethod
     def of(cls, orders: Orders, timeouts: float, faults: Faults | None) -> Schedule:
@@ -186,18 +183,20 @@ class Schedule:
         not reproduced.
         """
         self.counts, self.deviations, self._interrupted, self._played = [], {}, None, True
-        if self._replayed:
-            self._guide = None
-        elif isinstance(self._order, int):
+        self._guide = None
+        if not self._replayed and isinstance(self._order, int):
             self._guide = portfolio(self._order, Random(self._order))  # noqa: S311 - no secret
-        elif self._orders is not None:
+        elif not self._replayed and self._orders is not None:
             self._guide = self._orders.guide(self)
+        if self._guide is not None:
+            self.strategy = self._guide.name
         self._steps = Steps(self._step, self._tell, timeouts=self.timeouts, faults=self._faults)
         try:
             with (
                 log_as_text(),
+                nullcontext() if self.told else unlogged(),
                 in_turn(),
-                tracing() as self.trace,
+                tracing(Trace(told=self.told)) as self.trace,
                 self._steps.ordered(),
             ):
                 yield self.trace
@@ -219,8 +218,11 @@ class Schedule:
                 steps.free = True
                 try:
                     yield runtime
-                except BaseException:
+                except BaseException as error:
                     self.trace.last = len(self.trace.happenings)
+                    if self.trace.told and not isinstance(error, DeadlockError | OutsideError):
+                        for wait in told(steps.waits([trio.lowlevel.current_task()])):
+                            self.trace.ends(wait)
                     raise
                 finally:
                     steps.free = False
@@ -236,7 +238,8 @@ class Schedule:
         """Return the exception that a test raises for an error, with the order and the trace as a note."""
         failure = ExitedError(error) if isinstance(error, Exit) else error
         if failure is not self._explained:
-            failure.add_note(f"{self!r}, of {self.choices} choices:\n{self.trace}")
+            failure.add_note(f"{self!r}, of {self.choices} choices{note_of(self.trace)}")
+            failure.phxactor_trace = self.trace  # type: ignore[attr-defined]  # for the plugin
         self._explained = failure
         return failure
 
@@ -247,14 +250,17 @@ class Schedule:
         would wait for ever or never end. If Hypothesis has drawn the schedule, `main` is played again after a failure,
         to find the plainest order that fails in the same way.
         """
+        __tracebackhide__ = True
         try:
             return self.run_once(main, *args)
-        except Exception as raised:
-            if self._orders is None:
-                raise
+        except Exception as raised:  # noqa: BLE001 - raised again
             error = raised
         # Not within the clause above: Hypothesis counts errors with different contexts as different failures.
-        raise self._orders.plainest(self, error, lambda: self.run_once(main, *args))
+        if self._orders is not None:
+            error = self._orders.plainest(self, error, lambda: self.run_once(main, *args))
+        elif self.strategy:
+            error.add_note(f"({self.strategy} has found it)")
+        raise hidden(error)
 
     def run_once(self, main: Callable[..., Awaitable[T]], *args: object) -> T:
         """Do as `run`, without further plays after a failure."""
@@ -283,7 +289,7 @@ class Orders(Protocol):
     """What the schedules of one test have in common."""
 
     def guide(self, schedule: Schedule) -> Guide:
-        """Make the guide of a play."""
+        """Make the guide of a play, and tell the schedule whether the play is read."""
 
     def plainest(self, schedule: Schedule, error: Exception, run: Callable[[], object]) -> Exception:
         """Return the error of the plainest order that fails as the last play did; that order is then played last."""

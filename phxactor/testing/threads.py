@@ -35,6 +35,21 @@ _START: Final = _trio.start_thread_soon
 _SEND: Final = _trio._send_message_to_trio  # noqa: SLF001 - checked above
 _here: Final = threading.local()
 """The `Turn` of the current thread, if it has one."""
+_before: Final[set[threading.Thread]] = set()
+"""The threads that ran when the outermost block began."""
+_callers: Final[set[str]] = set()
+"""The names of other threads that have called the loop since then."""
+
+
+def strangers() -> list[str]:
+    """Name the threads that do what they do at any time: started by the program, and not by `trio.to_thread`."""
+    running = {thread.name for thread in threading.enumerate() if thread not in _before and not _in_turn(thread)}
+    return sorted(running | _callers)
+
+
+def _in_turn(thread: threading.Thread) -> bool:
+    work = getattr(getattr(thread, "_target", None), "__self__", None)  # that of a thread of trio
+    return type(work).__module__.startswith("trio.") or thread.name.startswith("phxactor ")
 
 
 class Turn:
@@ -95,6 +110,8 @@ def in_turn() -> Iterator[None]:
         yield
         return
     late: list[str] = []
+    _before.update(threading.enumerate())
+    _callers.clear()
 
     def start(function: Callable[[], Any], deliver: Callable[[Outcome[Any]], object], name: str | None = None) -> None:
         turn = Turn(name, late)
@@ -115,12 +132,17 @@ def in_turn() -> Iterator[None]:
 
     def send(token: trio.lowlevel.TrioToken | None, message: Any) -> object:  # noqa: ANN401 - private to trio
         turn = getattr(_here, "turn", None)
-        if turn is not None:
+        if turn is None:
+            _callers.add(threading.current_thread().name)
+        else:
             object.__setattr__(message, "queue", Answers(message.queue, turn))
         return _SEND(token, message)
 
     with patch.object(_trio, "start_thread_soon", start), patch.object(_trio, "_send_message_to_trio", send):
-        yield
+        try:
+            yield
+        finally:
+            _before.clear()
     if late:
         raise AssertionError(
             "a thread of trio.to_thread has waited for something else than phxactor.from_thread, while nothing else "

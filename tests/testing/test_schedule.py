@@ -311,16 +311,15 @@ def test_the_trace_of_a_failure_says_who_did_what_to_whom() -> None:
 
     lines = failure_of(unlucky).splitlines()
     assert re.fullmatch(r"Schedule\({[0-9]+: 1}\), of [0-9]+ choices:", lines[0])
-    assert [line.replace(PREFIX, "").strip() for line in lines[1:10]] == [
-        "#PID<2 main> spawns #PID<3 first>",
-        "#PID<2 main> monitors #PID<3 first>",
-        "#PID<2 main> spawns #PID<4 second>",
-        "#PID<2 main> monitors #PID<4 second>",
+    assert [line[line.rfind("   ") :].strip() for line in lines[2:10]] == [
+        "#PID<2 main> spawns and monitors #PID<3 first>",
+        "#PID<2 main> spawns and monitors #PID<4 second>",
         "(#PID<3 first> must wait for the others)",
-        "#PID<4 second> sends #PID<2 main>: Down(#PID<4 second>, :normal)",
-        "#PID<4 second> exits: :normal",
-        "#PID<3 first> sends #PID<2 main>: Down(#PID<3 first>, :normal)",
-        "#PID<3 first> exits: :normal",
+        "#PID<4 second> exits: :normal (Down to #PID<2 main>)",
+        "#PID<3 first> exits: :normal (Down to #PID<2 main>)",
+        "#PID<2 main> takes Down(#PID<3 first>, :normal)",
+        "#PID<2 main> takes Down(#PID<4 second>, :normal)",
+        "#PID<2 main> exits: (AssertionError) assert ['second', 'first'] == ['first', 'second']",
     ]
 
 

@@ -9,12 +9,13 @@ from phxactor.testing.exploration._faults import Fault, Faults, OnTime
 from phxactor.testing.exploration._forked import forked
 from phxactor.testing.exploration._guides import FirstCome, Guide, Guided, multiple, portfolio
 from phxactor.testing.exploration._hooks import Hooks
-from phxactor.testing.exploration._options import DeadlockError, Option
+from phxactor.testing.exploration._options import DeadlockError, Option, OutsideError
 from phxactor.testing.exploration._plainest import failure_of, plainest, weight
-from phxactor.testing.exploration._playing import Playground
+from phxactor.testing.exploration._playing import Playground, unlogged
 from phxactor.testing.exploration._reduction import Reduction
 from phxactor.testing.exploration._sharing import Sharing
 from phxactor.testing.exploration._steps import Steps
+from phxactor.testing.exploration._waits import told
 
 __all__ = [
     "TIMEOUTS",
@@ -30,6 +31,7 @@ __all__ = [
     "Hooks",
     "OnTime",
     "Option",
+    "OutsideError",
     "Played",
     "Playground",
     "Reduction",
@@ -41,6 +43,8 @@ __all__ = [
     "plainest",
     "portfolio",
     "process_of",
+    "told",
+    "unlogged",
     "weight",
 ]
 

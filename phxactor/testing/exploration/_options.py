@@ -21,3 +21,7 @@ Tell: TypeAlias = Callable[[Sequence[Option], int], object]
 
 class DeadlockError(AssertionError):
     """No task can go on: every task waits, and no time-out will wake one. Also raised for a play without an end."""
+
+
+class OutsideError(AssertionError):
+    """A task waits for a socket, a thread or a program that is outside of the loop, so a schedule cannot play it."""

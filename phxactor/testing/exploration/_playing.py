@@ -46,14 +46,12 @@ class Playground:
     def open(self) -> Iterator[None]:
         """Keep the trio run while the block lasts. Nothing is logged: each play would write the same lines."""
         self._guest = Guest(self._world)
-        before = logging.root.manager.disable
-        logging.disable(logging.CRITICAL)
-        try:
-            yield
-        finally:
-            logging.disable(before)
-            guest, self._guest = self._guest, None
-            guest.finish()
+        with unlogged():
+            try:
+                yield
+            finally:
+                guest, self._guest = self._guest, None
+                guest.finish()
 
     def play(self, pick: Pick, watcher: Watcher | None = None, *, to_the_end: bool = False) -> Played:
         """Play the program once. With `to_the_end`, the others go on after the program until none can (EX37)."""
@@ -120,3 +118,14 @@ class Playground:
 
 def _first(_: Sequence[Option]) -> int:
     return 0
+
+
+@contextmanager
+def unlogged() -> Iterator[None]:
+    """Log nothing while the block lasts."""
+    before = logging.root.manager.disable
+    logging.disable(logging.CRITICAL)
+    try:
+        yield
+    finally:
+        logging.disable(before)

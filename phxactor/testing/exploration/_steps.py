@@ -23,8 +23,9 @@ from phxactor.runtime import private, unknown
 from phxactor.testing.exploration._chance import Chance
 from phxactor.testing.exploration._clock import Clock, clock_of
 from phxactor.testing.exploration._faults import Budget, Fault, Faults
-from phxactor.testing.exploration._options import Choose, DeadlockError, Option, Task, Tell
+from phxactor.testing.exploration._options import Choose, Option, Task, Tell
 from phxactor.testing.exploration._receiving import Receiving
+from phxactor.testing.exploration._waits import Wait, endless, stuck, waits
 from phxactor.testing.exploration._watcher import Watcher
 
 _run: Final = private(
@@ -33,6 +34,7 @@ _run: Final = private(
     "GLOBAL_RUN_CONTEXT",
     "Runner.runq",
     "Runner.entry_queue",
+    "Runner.init_task",
     "Runner.waiting_for_idle",
 )
 
@@ -89,8 +91,13 @@ class Steps(trio.abc.Instrument):
         self._clock: Clock | None = None
         self.receiving = Receiving()
         self._watch: trio.CancelScope | None = None
+        self._waits: list[Wait] = []  # when no task could go on
         self._idle = 0
         self._endless = inf
+
+    def waits(self, running: Sequence[Task] = ()) -> list[Wait]:
+        """List for what the processes wait, except those that run or could."""
+        return waits(self._runner.init_task, [*self._runner.runq, *running])
 
     def begin(self, choose: Choose) -> None:
         """Begin a further play in the same loop, at time 0; there are no choices until `free` is set."""
@@ -136,11 +143,7 @@ class Steps(trio.abc.Instrument):
         finally:
             self._watch = None
         if scope.cancelled_caught:
-            raise DeadlockError(
-                f"after {self.steps - first} steps there is no end in sight"
-                if self.steps > self._endless
-                else "no task can go on: every task waits, and no time-out will wake one"
-            )
+            raise stuck(self._waits) if self.steps <= self._endless else endless(self.steps - first)
 
     # ---------------------------------------------------------------------------- called by trio as an instrument
 
@@ -163,6 +166,7 @@ class Steps(trio.abc.Instrument):
         self._passes += 1
         self._idle += 1
         if self._watch is not None and self._idle > PASSES and self._runner.deadlines.next_deadline() == inf:
+            self._waits = self.waits()
             self._watch.cancel(reason="no task can go on")
 
     # ------------------------------------------------------------------------------ called by trio for each batch

@@ -1,0 +1,18 @@
+"""What a test raises in place of an `Exit`."""
+
+from __future__ import annotations
+
+from phxactor.runtime import Exit
+
+
+class ExitedError(AssertionError):
+    """A test raised an `Exit`, with the same `reason`.
+
+    An `Exit` is not an `Exception`, so Hypothesis would stop at it instead of shrinking.
+    """
+
+    def __init__(self, error: Exit) -> None:
+        """Copy the reason and the traceback."""
+        super().__init__(str(error))
+        self.reason = error.reason
+        self.__traceback__ = error.__traceback__
