@@ -5,11 +5,16 @@ from phxactor.distribution._codec_encode import encode, encode_reason
 from phxactor.distribution._codec_errors import CannotTravelError, DecodeError, RemoteError, RemoteValue
 from phxactor.distribution._codec_message import message
 from phxactor.distribution._codec_wire import MAX_BYTES, Pids
+from phxactor.distribution._group_members import Joined, Left
+from phxactor.distribution._groups import Groups
 
 __all__ = [
     "MAX_BYTES",
     "CannotTravelError",
     "DecodeError",
+    "Groups",
+    "Joined",
+    "Left",
     "Pids",
     "RemoteError",
     "RemoteValue",
