@@ -2,7 +2,7 @@
 
 from phxactor.distribution._codec_decode import decode
 from phxactor.distribution._codec_encode import encode, encode_reason
-from phxactor.distribution._codec_errors import CannotTravelError, DecodeError, RemoteError, RemoteValue
+from phxactor.distribution._codec_errors import CannotTravelError, DecodeError, RemoteError, RemoteValue, remote_value
 from phxactor.distribution._codec_message import message
 from phxactor.distribution._codec_wire import MAX_BYTES, Pids
 from phxactor.distribution._group_members import Joined, Left
@@ -22,4 +22,5 @@ __all__ = [
     "encode",
     "encode_reason",
     "message",
+    "remote_value",
 ]

@@ -1,0 +1,295 @@
+"""The keys of one name in one runtime: which run here, where what is done to a key goes, and what waits.
+
+It has no process of its own: its functions run in the step of who sends, or of the region's process (`_process`), which
+hears other nodes and decides on views. What nodes say to each other is in `_wire`.
+"""
+
+from __future__ import annotations
+
+from itertools import count
+from typing import TYPE_CHECKING, Final, final
+from weakref import WeakKeyDictionary, WeakValueDictionary
+
+from phxactor.distribution import CannotTravelError, remote_value
+from phxactor.otp import UNSET
+from phxactor.runtime import KILL, NOPROC, Monitor, NoProcessError, Pid, Reason, Runtime, own
+from phxactor.sharded import events
+from phxactor.sharded._barrier import Barrier
+from phxactor.sharded._entry import Entry, Phase
+from phxactor.sharded._instance import MOVED, Instance, TakeOver
+from phxactor.sharded._key import KeyPid
+from phxactor.sharded._ops import Far, Op, Watcher, fire
+from phxactor.sharded._places import Places
+from phxactor.sharded._token import Token
+from phxactor.sharded._waiting import Waiting
+
+if TYPE_CHECKING:
+    from phxactor.cluster import Node
+    from phxactor.sharded._options import Options
+    from phxactor.sharded._view import View
+
+MAX_HOPS: Final = 8
+"""How often something is sent on, as views differ, before it is given up."""
+
+
+@final
+class Region:
+    """The keys of one name in one runtime."""
+
+    def __init__(self, runtime: Runtime, options: Options) -> None:
+        """Start without a process, which `open` gives it."""
+        self.runtime: Final = runtime
+        self.options: Final = options
+        self.name: Final = options.name
+        self.pid: Pid | None = None
+        """Its process; None while there is none."""
+        self.me: Node
+        self.view: View | None = None
+        self.suspended = False
+        """Whether this node runs nothing, as it is on the small side of a split."""
+        self.entries: dict[str, Entry] = {}
+        self.barrier = Barrier()
+        self.waiting = Waiting(options.max_waiting)
+        self.places: Places
+        self._addresses: WeakValueDictionary[str, KeyPid] = WeakValueDictionary()
+        self._asked: dict[Monitor, None] = {}
+        self._starts = count(1)
+
+    @staticmethod
+    def found(runtime: Runtime, name: str) -> Region:
+        """Return the region of a runtime. Raises NoProcessError if it was never started."""
+        region = _regions.get(runtime, {}).get(name)
+        if region is None:
+            raise NoProcessError(f"{name!r} was not started in this runtime: make it a child of the program")
+        return region
+
+    @staticmethod
+    def made(runtime: Runtime, options: Options) -> Region:
+        """Return the region of a runtime, and make it if there is none."""
+        return _regions.setdefault(runtime, {}).setdefault(options.name, Region(runtime, options))
+
+    def open(self, pid: Pid, me: Node, places: Places) -> None:
+        """Have a process from now on, which is to decide on a view."""
+        self.pid, self.me, self.places = pid, me, places
+        self.view, self.suspended, self.barrier = None, False, Barrier()
+        own(pid, self._closed)
+
+    def _closed(self, _: Pid) -> None:
+        """Hear that the process has ended, and all servers with it: who waits is told."""
+        self.pid = self.view = None
+        for _key, op in self.waiting.clear():
+            self.refuse(op, NOPROC)
+        self.places.clear(NOPROC)
+
+    def address(self, key: str) -> KeyPid:
+        """Return the address of a key: one object while somebody holds it."""
+        address = self._addresses.get(key)
+        if address is None:
+            address = self._addresses[key] = KeyPid(self, key)
+        return address
+
+    def owner(self, key: str) -> Node | None:
+        """Return the owner of a key in the present view."""
+        return None if self.view is None else self.view.owner(key)
+
+    # -------------------------------------------------------------------------------- from processes here
+
+    def act(self, key: str, op: Op) -> None:
+        """Do something to a key. Raises CannotTravelError for a message that cannot go to its owner."""
+        if self._asked:
+            self._place_asked()
+        entry = self.entries.get(key)
+        if entry is not None and entry.phase is Phase.RUNNING:
+            entry.take(op)
+        elif self.pid is None or self.suspended:
+            self.refuse(op, NOPROC)
+        elif self.view is None:
+            self._keep(None, key, op, is_old=False)
+        else:
+            self.route(key, op, 0, is_old=False)
+
+    def ask(self, watch: Monitor) -> None:
+        """Take a monitor: at once, if a request with it follows, or soon."""
+        if not self._asked:
+            self.runtime.run_soon(self._place_asked)
+        self._asked[watch] = None
+
+    def takes_asked(self, watch: object) -> bool:
+        """Take such a monitor back; returns whether it was one."""
+        return self._asked.pop(watch, self) is None  # type: ignore[call-overload]
+
+    def _place_asked(self) -> None:
+        asked, self._asked = self._asked, {}
+        for watch in asked:
+            assert isinstance(watch.target, KeyPid)  # noqa: S101 - for mypy: only such are asked
+            self.act(watch.target.key, Op("watch", None, watch))
+
+    def unwatch(self, key: str, watcher: Watcher) -> None:
+        """Undo a watch of a process here."""
+        entry = self.entries.get(key)
+        if entry is not None and entry.watchers.pop(watcher, None) is not None:
+            return
+        if not isinstance(watcher, Far) and (far := self.places.forget(watcher)) is not None and self.view is not None:
+            self.route(key, Op("unwatch", None, far), 0, is_old=False)
+
+    # ---------------------------------------------------------------------------------------- the way
+
+    def route(self, key: str, op: Op, hops: int, *, is_old: bool) -> None:
+        """Let something go to the owner of its key, or wait. `is_old` is what was sent by an older view."""
+        assert self.view is not None  # noqa: S101 - for mypy: the callers have looked
+        owner = self.view.owner(key)
+        if owner == self.me:
+            self._take(key, op, is_old=is_old)
+        elif owner is None or hops > MAX_HOPS:
+            self.refuse(op, NOPROC)
+        elif owner in self.places.up:
+            self.places.send_on(owner, self.view.number, hops, key, op)
+        else:
+            self._keep(None, key, op, is_old=is_old)
+
+    def reroute_one(self, key: str, op: Op, hops: int, *, is_old: bool) -> None:
+        """Do the same for something whose sender has gone on: what cannot travel is refused."""
+        try:
+            self.route(key, op, hops, is_old=is_old)
+        except CannotTravelError as error:
+            self.refuse(op, remote_value(error))
+
+    def _take(self, key: str, op: Op, *, is_old: bool) -> None:
+        entry = self.entries.get(key)
+        if entry is not None:
+            entry.take(op)
+        elif op.kind == "unwatch":
+            self.waiting.unwatch(key, op)
+        elif not self.barrier.is_open or key in self.barrier.expected:
+            self._keep(key, key, op, is_old=is_old)
+        elif op.kind in {"watch", "exit", "link_ended"}:
+            self.refuse(op, NOPROC)
+        else:
+            self.start(key).take(op)
+
+    def _keep(self, place: str | None, key: str, op: Op, *, is_old: bool) -> None:
+        if not self.waiting.add(place, key, op, is_old=is_old):
+            self.refuse(op, "busy")
+
+    def refuse(self, op: Op, reason: Reason) -> None:
+        """Drop something: who watches is told, the rest is counted."""
+        if op.watcher is not None:
+            self.fire(op.watcher, reason)
+        elif op.kind in {"send", "cast"} and events.dropped.handlers:
+            events.dropped.emit(name=self.name, why=str(reason))
+
+    def fire(self, watcher: Watcher, reason: Reason) -> None:
+        """Tell a watcher, here or elsewhere, of an end."""
+        if isinstance(watcher, Far):
+            self.places.fire(watcher, reason)
+        else:
+            fire(watcher, reason)
+
+    def answer(self, watcher: Far, value: object) -> None:
+        """Send the answer of a call to the node of the caller."""
+        self.places.answer(watcher, value)
+
+    # ------------------------------------------------------------------------------------- keys that run
+
+    def start(self, key: str, state: object = UNSET) -> Entry:
+        """Start the server of a key that is this node's."""
+        assert self.pid is not None  # noqa: S101 - for mypy: nothing is routed without a process
+        assert self.view is not None  # noqa: S101 - the same
+        options = self.options
+        entry = self.entries[key] = Entry(self, key)
+        token = Token(self.view.number, self.me.id, next(self._starts))
+        process = Instance(options.server(), entry, token, options.idle, state)
+        entry.pid = self.runtime.start(self.pid, process.run, (), True, f"{options.server.__qualname__}.init")  # noqa: FBT003 - by position
+        entry.pid.label = key
+        own(entry.pid, entry.ended)
+        return entry
+
+    def ended(self, entry: Entry) -> None:
+        """Hear of the end of a server: what has waited follows it, or starts it again."""
+        if self.entries.get(entry.key) is entry:
+            del self.entries[entry.key]
+        reason = entry.pid.exit_reason
+        is_open = self.pid is not None and self.view is not None and not self.suspended
+        entry.tell(MOVED if entry.phase is Phase.MOVING and is_open else reason)
+        queue, entry.queue = entry.queue, []
+        if not is_open:
+            for op in queue:
+                self.refuse(op, NOPROC)
+            return
+        for op in queue:
+            self.reroute_one(entry.key, op, 0, is_old=True)
+        if entry.phase is Phase.MOVING:
+            self.send_state(entry.key, entry.state)
+
+    def send_state(self, key: str, state: object) -> None:
+        """Send the state of a key that has ended here to its owner; after it nothing comes that was before it."""
+        owner = self.owner(key)
+        if owner == self.me:
+            self.take_state(key, state)
+        elif owner is not None and owner in self.places.up and self.view is not None:
+            self.places.send_state(owner, self.view.number, key, state)
+
+    def take_state(self, key: str, state: object) -> None:
+        """Take the state of a key from the node that had it."""
+        self.barrier.expected.discard(key)
+        entry = self.entries.get(key)
+        if entry is not None:
+            if state is not UNSET:
+                entry.pid.deliver(TakeOver(state))
+        elif self.barrier.is_open:
+            self.open_key(key, state)
+        else:
+            self.waiting.states[key] = state
+
+    def open_key(self, key: str, state: object = UNSET) -> None:
+        """Start a key for which something has waited, or whose state has come."""
+        ops = self.waiting.take(key)
+        if state is not UNSET or any(op.kind in {"send", "cast", "call"} for op in ops):
+            self.start(key, state)
+        for op in ops:
+            self._take(key, op, is_old=False)
+
+    def kill(self, entry: Entry) -> None:
+        """End a server that does not end by itself (NO28)."""
+        entry.pid.exit(KILL)
+
+    # --------------------------------------------------------------------------------------------- views
+
+    def enter(self, view: View) -> dict[Node, list[str]]:
+        """Act on a new view, and return the keys that this node will hand over, by their new owners."""
+        self.view, self.suspended = view, False
+        moving: dict[Node, list[str]] = {}
+        for key, entry in list(self.entries.items()):
+            owner = view.owner(key)
+            if owner is None:
+                continue
+            if owner != self.me:
+                moving.setdefault(owner, []).append(key)
+                entry.move()
+        states, self.waiting.states = self.waiting.states, {}
+        for key, state in states.items():
+            self.send_state(key, state)
+        return moving
+
+    def reroute(self) -> None:
+        """Let all that waits go its way in the present view."""
+        if self.view is not None:
+            for key, op in self.waiting.clear():
+                self.reroute_one(key, op, 0, is_old=True)
+
+    def open_all(self) -> None:
+        """Start what has waited for the barrier."""
+        for key in self.waiting.keys() | self.waiting.states.keys():
+            if key not in self.barrier.expected and key not in self.entries:
+                self.open_key(key, self.waiting.states.pop(key, UNSET))
+
+    def suspend(self) -> None:
+        """Run nothing, as this node is on the small side of a split (NO24, NO25)."""
+        self.suspended = True
+        for entry in list(self.entries.values()):
+            entry.pid.exit(KILL)
+        for _key, op in self.waiting.clear():
+            self.refuse(op, NOPROC)
+
+
+_regions: Final[WeakKeyDictionary[Runtime, dict[str, Region]]] = WeakKeyDictionary()

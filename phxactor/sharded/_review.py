@@ -1,0 +1,105 @@
+"""Deciding on views: what is heard of others and the time, turned into what this node wants and agrees on."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Final, final
+
+from phxactor.cluster import Node
+from phxactor.sharded import events
+from phxactor.sharded._options import Options
+from phxactor.sharded._view import Agreed, Agreement, View, Want, is_majority
+
+
+@final
+class Review:
+    """One node's part in the agreement, with its delays.
+
+    A node that has just started waits for others before it is a view alone. Where a split is decided by majority, the
+    small side stops at once, and the large side goes on after the same delay (NO25).
+    """
+
+    def __init__(self, me: Node, options: Options, now: Callable[[], float], *, has_cluster: bool) -> None:
+        """Start alone."""
+        self.agreement: Final = Agreement(me)
+        self.left: set[Node] = set()
+        """Nodes that have said goodbye: they are not lost."""
+        self._me = me
+        self._options = options
+        self._now = now
+        self._alone_from = now() + (options.settle if has_cluster else 0)
+        self._lost_at: float | None = None
+        self._unlike_since: float | None = None
+        self.due: float | None = None
+        """When `next` is to be called again, in seconds of the runtime's clock; None if only what is heard matters."""
+
+    def next(self) -> tuple[Want | None, Agreed | None, View | None, bool]:
+        """Return what to say to all, what to say to those that are wanted, the new view, and whether to suspend."""
+        agreement, self.due = self.agreement, None
+        best = agreement.best()
+        said = None
+        if best != agreement.wants.wanted or {*agreement.wants.sees} != {*agreement.heard}:
+            said = agreement.want(best)
+        if self._is_small():
+            return said, None, None, True
+        if self._waits():
+            return said, None, None, False
+        self._exclude()
+        agreed = agreement.agree()
+        return said, agreed, agreement.settle(), False
+
+    def _lost(self) -> tuple[list[Node], list[Node]]:
+        """Return the members of the last view that have not left, and those of them that are lost."""
+        view = self.agreement.view
+        members = [] if view is None else [node for node in view.members if node not in self.left]
+        wanted = {node for node, _ in self.agreement.wants.wanted}
+        return members, [node for node in members if node not in wanted]
+
+    def _is_small(self) -> bool:
+        if self._options.on_split == "both":
+            return False
+        members, lost = self._lost()
+        if not lost:
+            self._lost_at = None
+            return False
+        if self._lost_at is None:
+            self._lost_at = self._now()
+        is_small = not is_majority([node for node, _ in self.agreement.wants.wanted], members)
+        if is_small and events.suspended.handlers:
+            events.suspended.emit(name=self._options.name, nodes=len(self.agreement.wants.wanted))
+        return is_small
+
+    def _waits(self) -> bool:
+        """Say whether it is too early for a view."""
+        until = 0.0
+        if self.agreement.view is None and len(self.agreement.wants.wanted) == 1:
+            until = self._alone_from
+        if self._lost_at is not None:
+            until = max(until, self._lost_at + self._options.settle)
+        return self._is_before(until)
+
+    def _exclude(self) -> None:
+        """Want no longer to be with nodes that have long wanted to be without this one: a pair is cut somewhere."""
+        agreement = self.agreement
+        unlike = [
+            node
+            for node in agreement.unlike()
+            if (said := agreement.heard.get(node)) is not None
+            and self._me in said.sees
+            and all(member != self._me for member, _ in said.wanted)
+        ]
+        if not unlike:
+            self._unlike_since = None
+            return
+        if self._unlike_since is None:
+            self._unlike_since = self._now()
+        if not self._is_before(self._unlike_since + self._options.settle):
+            agreement.excluding.update(unlike)
+            self._unlike_since = None
+            self.due = self._now()
+
+    def _is_before(self, when: float) -> bool:
+        if self._now() >= when:
+            return False
+        self.due = when if self.due is None else min(self.due, when)
+        return True
