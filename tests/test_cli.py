@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import pty
 import re
 import select
 import signal
 import socket
+import struct
 import subprocess
+import termios
 import threading
 from importlib.metadata import version
 from pathlib import Path
@@ -19,8 +22,8 @@ import pytest
 
 from phxactor import cli
 from phxactor.demos import DEMOS
-from phxactor.observer._routes import read
-from phxactor.observer._top import Unreachable, fetch, locate
+from phxactor.observer import Unreachable, locate, read
+from phxactor.terminal._once import fetch
 from tests.demos.program import command, environment, run, serving
 from tests.patience import PATIENCE
 
@@ -365,20 +368,19 @@ def test_top_of_nobody(folder: Path) -> None:
 
 @pytest.mark.socket
 @pytest.mark.slow
-def test_top_goes_on_until_ctrl_c(folder: Path) -> None:
+def test_top_goes_on_until_q(folder: Path) -> None:
     """In a terminal: it leaves the screen as it was, and a program that ends does not end it."""
     with serving("serve", "my_app:endpoint", "--port", "0", cwd=folder) as program:
         ours, theirs = pty.openpty()
-        top = subprocess.Popen(
-            command("top", program.port, "--interval", "0.05"), stdout=theirs, stderr=theirs, env=environment()
-        )
+        fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 30, 100, 0, 0))
+        terminal = {**environment(), "TERM": "xterm-256color", "COLUMNS": "", "LINES": ""}
+        top = subprocess.Popen(command("top", program.port), stdin=theirs, stdout=theirs, stderr=theirs, env=terminal)
         os.close(theirs)
-        seen = read_until(ours, "listener", "listener")
-        assert seen.startswith("\x1b[?1049h")
+        read_until(ours, "\x1b[?1049h", "endpoint")
         program.stop()
-        read_until(ours, "no answer from")
-        top.send_signal(signal.SIGINT)
-        assert read_until(ours, "\x1b[?1049l").endswith("\x1b[?25h\x1b[?1049l")
+        read_until(ours, "no connection")
+        os.write(ours, b"q")
+        read_until(ours, "\x1b[?1049l")
         assert top.wait(PATIENCE) == 0
         os.close(ours)
 
@@ -390,7 +392,10 @@ def read_until(terminal: int, *texts: str) -> str:
         while (found := seen.find(text.encode(), position)) < 0:
             ready, _, _ = select.select([terminal], [], [], max(0, deadline - monotonic()))
             assert ready, f"{text!r} did not come within {PATIENCE} s, but {seen!r}"
-            seen += os.read(terminal, 65536)  # which may end within a character
+            try:
+                seen += os.read(terminal, 65536)  # which may end within a character
+            except OSError:
+                raise AssertionError(f"it has ended without {text!r}: {seen!r}") from None
         position = found + len(text.encode())
     return seen.decode(errors="ignore")
 

@@ -1,12 +1,12 @@
 """The live picture of a running system: its processes, their supervisors and their states. See README.md here."""
 
+from phxactor.observer._address import Unreachable, locate
 from phxactor.observer._channel import TreeChannel
 from phxactor.observer._open_page import open_page
 from phxactor.observer._picture import Present, Process, Row, Snapshot, Supervision, Tracked
 from phxactor.observer._render import table, tree
-from phxactor.observer._routes import PATH, observer_routes
+from phxactor.observer._routes import PATH, observer_routes, read
 from phxactor.observer._snapshot import snapshot
-from phxactor.observer._top import watch
 
 __all__ = [
     "PATH",
@@ -17,10 +17,12 @@ __all__ = [
     "Supervision",
     "Tracked",
     "TreeChannel",
+    "Unreachable",
+    "locate",
     "observer_routes",
     "open_page",
+    "read",
     "snapshot",
     "table",
     "tree",
-    "watch",
 ]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import webbrowser
 from urllib.parse import quote
 
-from phxactor.observer._top import Unreachable, locate
+from phxactor.observer._address import Unreachable, locate
 
 
 def open_page(target: str, token: str | None = None) -> str:
