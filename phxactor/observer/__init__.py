@@ -1,7 +1,6 @@
 """The live picture of a running system: its processes, their supervisors and their states. See README.md here."""
 
 from phxactor.observer._address import Unreachable, locate
-from phxactor.observer._channel import TreeChannel
 from phxactor.observer._open_page import open_page
 from phxactor.observer._picture import Present, Process, Row, Snapshot, Supervision, Tracked
 from phxactor.observer._render import table, tree
@@ -16,7 +15,6 @@ __all__ = [
     "Snapshot",
     "Supervision",
     "Tracked",
-    "TreeChannel",
     "Unreachable",
     "locate",
     "observer_routes",

@@ -88,7 +88,7 @@ def test_two_tabs_chat_and_one_crashes(open_tab: Tab, demo: Program, tmp_path: P
     ada.get_by_role("button", name="Crash my channel").click()
     expect(ada.get_by_role("status")).to_contain_text(f"process <{before}>, crashed")
     expect(grace.locator("#messages")).to_contain_text("Ada's channel crashed")
-    expect(grace.locator("#tree")).not_to_contain_text("chat:lobby as Ada")
+    expect(grace.locator("#tree .crashed")).to_contain_text(f"<{before}> · chat:lobby as Ada")
     ada.screenshot(path=tmp_path / "crashed.png")
 
     after = joined(ada)

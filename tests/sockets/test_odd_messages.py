@@ -32,7 +32,6 @@ from phxactor import (
     spawn,
 )
 from phxactor.channels import Payload
-from phxactor.observer import TreeChannel
 from phxactor.otp import (
     Agent,
     DynamicSupervisor,
@@ -77,7 +76,7 @@ class Custom(GenServer):
 
 
 class UserSocket(Socket):
-    channels = (channel("room:*", Room), channel("custom:*", Custom), channel("tree", TreeChannel))
+    channels = (channel("room:*", Room), channel("custom:*", Custom))
 
     def identify(self) -> str:
         return "user"

@@ -12,7 +12,7 @@ from phxactor.demos.chat.channel import ChatChannel, ChatPresence
 from phxactor.demos.chat.history import NAME, History
 from phxactor.http import static
 from phxactor.net.events import listening
-from phxactor.observer import PATH, TreeChannel, observer_routes, open_page
+from phxactor.observer import PATH, observer_routes, open_page
 from phxactor.otp import set_label
 from phxactor.telemetry import Event
 
@@ -25,7 +25,7 @@ PHOENIX: Final = STATIC / "phoenix.mjs"
 class ChatSocket(Socket):
     """One browser tab."""
 
-    channels = (channel("chat:lobby", ChatChannel), channel("tree", TreeChannel))
+    channels = (channel("chat:lobby", ChatChannel),)
 
     async def connect(self, params: Mapping[str, Any], connect_info: Mapping[str, Any]) -> None:
         set_label("a WebSocket")

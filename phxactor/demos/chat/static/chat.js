@@ -1,5 +1,6 @@
 // The page of the chat. All that people wrote is put into it as text, never as markup.
 import { Presence, Socket } from "./phoenix.mjs";
+import { mark } from "./tree.js";
 
 const $ = (id) => document.getElementById(id);
 const element = (tag, className, ...children) => {
@@ -22,7 +23,6 @@ $("name").value = remembered("name", () => `${NAMES[random(1)[0] % NAMES.length]
 
 const socket = new Socket("/socket");
 const chat = socket.channel("chat:lobby", () => ({ name: sessionStorage.getItem("name"), user }));
-const tree = socket.channel("tree");
 let pid = null; // the process of this tab's channel
 let latest = 0; // the id of the last message that is shown
 
@@ -47,7 +47,7 @@ chat.join()
     pid = answer.pid;
     status("good", `joined; your channel is process <${pid}>`);
     answer.recent.forEach(show);
-    drawTree();
+    mark(pid);
   })
   .receive("error", ({ reason }) => status("bad", `not let in: ${reason}`))
   .receive("timeout", () => status("bad", "no answer; trying again …"));
@@ -102,30 +102,5 @@ $("name").addEventListener("change", () => {
   else ask("rename", { name }, () => sessionStorage.setItem("name", name));
 });
 $("crash").addEventListener("click", () => chat.push("crash", {}));
-
-// ------------------------------------------------------------------------------------------------------ tree
-
-let text = "";
-let known = null; // the processes of the last picture
-
-const drawTree = () => {
-  const processes = new Set();
-  const lines = text.split("\n").map((line) => {
-    const process = line.match(/ <(\d+)>/)?.[1];
-    const made = element("span", "", line);
-    processes.add(process);
-    made.classList.toggle("mine", process === String(pid));
-    made.classList.toggle("new", known !== null && !known.has(process));
-    return made;
-  });
-  $("tree").replaceChildren(...lines);
-  return processes;
-};
-const setTree = (answer) => {
-  text = answer.text;
-  known = drawTree();
-};
-tree.join().receive("ok", setTree);
-tree.on("tree", setTree);
 
 socket.connect();
