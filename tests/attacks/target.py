@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ssl
-import subprocess
 import sys
 import time
 import zlib
@@ -19,7 +18,7 @@ import trio
 
 from tests.certificates import CERTIFICATE, CLIENT
 from tests.conformance.client import Client
-from tests.conformance.server import ROOT
+from tests.forked import Started, start
 from tests.patience import PATIENCE
 
 MEGABYTE = 1_000_000
@@ -39,7 +38,7 @@ MARKS = [
 class Target:
     """A program that runs."""
 
-    process: subprocess.Popen[str]
+    process: Started
     port: int
     tls: ssl.SSLContext | None
 
@@ -93,8 +92,7 @@ class Target:
 def running(*arguments: str, tls: bool = False, stderr: int | None = None) -> Iterator[Target]:
     """Start the program; afterwards it must still be there, or have ended in order."""
     with CERTIFICATE.private_key_and_cert_chain_pem.tempfile() as certificate:
-        command = [sys.executable, "-m", "tests.attacks.server", *arguments, *([certificate] if tls else [])]
-        process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=stderr, text=True)
+        process = start("tests.attacks.server", *arguments, *([certificate] if tls else []), stderr=stderr)
         assert process.stdout is not None
         with process.stdout:
             try:

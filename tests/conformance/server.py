@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 import attrs
 
+from tests.forked import Started, start
 from tests.patience import PATIENCE
 
 ROOT = Path(__file__).parents[2]
@@ -20,7 +19,7 @@ class Zoo:
     """A zoo that runs."""
 
     url: str
-    process: subprocess.Popen[str]
+    process: Started
     log: Path
     """What it has written to its standard error."""
 
@@ -32,13 +31,7 @@ def serve_zoo(
     """Start the zoo, on a free port by default; afterwards it must end in order, and by itself."""
     log = folder / f"{name}.log"
     with log.open("w") as errors:
-        process = subprocess.Popen(
-            [sys.executable, "-m", module, "--port", port, *arguments],
-            cwd=ROOT,
-            stdout=subprocess.PIPE,
-            stderr=errors,
-            text=True,
-        )
+        process = start(module, "--port", port, *arguments, stderr=errors)
     assert process.stdout is not None
     with process.stdout:
         try:

@@ -8,12 +8,14 @@ import subprocess
 import sys
 import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
 import attrs
 
+from tests.forked import Started, start
 from tests.patience import PATIENCE
 
 ROOT: Final = Path(__file__).parents[2]
@@ -31,17 +33,25 @@ def command(*arguments: str) -> list[str]:
 
 def run(*arguments: str, cwd: Path = ROOT) -> tuple[int, str, str]:
     """Run a command to its end; returns the exit code, and what it printed."""
-    done = subprocess.run(
-        command(*arguments), capture_output=True, text=True, timeout=PATIENCE, cwd=cwd, env=environment(), check=False
-    )
-    return done.returncode, done.stdout, done.stderr
+    process = start("phxactor.cli", *arguments, cwd=cwd, environment=environment(), stderr=subprocess.PIPE)
+    assert process.stdout is not None
+    assert process.stderr is not None
+    late = threading.Timer(PATIENCE, process.kill)
+    late.start()
+    with process.stdout, process.stderr, ThreadPoolExecutor(1) as reader:
+        errors = reader.submit(process.stderr.read)
+        printed = process.stdout.read()
+        code = process.wait(PATIENCE)
+    late.cancel()
+    late.join()
+    return code, printed, errors.result()
 
 
 @attrs.define
 class Program:
     """A program that serves."""
 
-    process: subprocess.Popen[str]
+    process: Started
     url: str
     lines: list[str]
     """What it has printed so far."""
@@ -75,14 +85,20 @@ class Program:
 @contextmanager
 def serving(*arguments: str, cwd: Path = ROOT, python: str | None = None) -> Iterator[Program]:
     """Start a command that serves, or a `python` file, and wait until it listens; stop it afterwards."""
-    process = subprocess.Popen(
-        command(*arguments) if python is None else [sys.executable, python, *arguments],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        cwd=cwd,
-        env=environment(),
-    )
+    process: Started
+    if python is None:
+        process = start("phxactor.cli", *arguments, cwd=cwd, environment=environment(), stderr=subprocess.STDOUT)
+    elif python == "-m":
+        process = start(*arguments, cwd=cwd, environment=environment(), stderr=subprocess.STDOUT)
+    else:
+        process = subprocess.Popen(
+            [sys.executable, python, *arguments],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            cwd=cwd,
+            env=environment(),
+        )
     assert process.stdout is not None
     lines: list[str] = []
     for line in process.stdout:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import random
 import subprocess
-import sys
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from typing import Any, Final
@@ -14,7 +13,7 @@ import orjson
 import trio
 
 from benchmarks.os_process import OsProcess
-from tests.conformance.server import ROOT
+from tests.forked import start
 from tests.patience import PATIENCE
 from tests.soak.lives import LIVES, Visitor, listen
 
@@ -86,8 +85,7 @@ class Churn:
 
 @contextmanager
 def _serving() -> Iterator[Churn]:
-    command = [sys.executable, "-m", "tests.soak.server"]
-    process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
+    process = start("tests.soak.server", stderr=subprocess.DEVNULL)
     assert process.stdout is not None
     with process.stdout:
         try:
