@@ -24,9 +24,9 @@ ARGUMENTS = (
 )
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="package")
 def browser() -> Iterator[Browser]:
-    """A headless Chromium. For one module: while Playwright runs, so does a loop of asyncio in this thread."""
+    """A headless Chromium. For one folder: while Playwright runs, so does a loop of asyncio in this thread."""
     with sync_playwright() as playwright:
         chromium = playwright.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS)
         yield chromium
