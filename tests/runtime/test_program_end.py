@@ -17,7 +17,8 @@ SWALLOWS = """
             try:
                 await trio.sleep_forever()
             except BaseException:
-                await trio.lowlevel.cancel_shielded_checkpoint()
+                with trio.CancelScope(shield=True):
+                    await trio.sleep(0.05)
 """
 BLOCKS = """
     import time
@@ -77,9 +78,9 @@ IN_A_HURRY = """
     from functools import partial
     from phxactor.runtime import _run
 
-    _run.open_runtime = partial(_run.open_runtime, kill_grace=2.0)
+    _run.open_runtime = partial(_run.open_runtime, kill_grace=0.5)
 """
-"""What is killed has two seconds in place of five: what swallows that works without a pause meanwhile."""
+"""What is killed has half a second in place of five: what swallows that works without a pause meanwhile."""
 LOSES = {
     "the nursery is cancelled": "trio.lowlevel.current_task().parent_nursery.cancel_scope.cancel()",
     "the nursery fails": "trio.lowlevel.current_task().parent_nursery.start_soon(fails)",

@@ -10,7 +10,7 @@ from itertools import permutations
 
 import pytest
 import trio
-from hypothesis import given, settings
+from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 
 from phxactor import Channel, Endpoint, Ok, Socket, WebSocketOptions, channel, mount, on
@@ -275,7 +275,7 @@ def test_an_endpoint_and_its_client_do_the_same_again(seed: int) -> None:
 def failure_of(main: Body, error: type[BaseException] = AssertionError) -> str:
     """Let Hypothesis look for an order in which it fails; return the notes of the one that it ends with."""
 
-    @settings(max_examples=300, database=None, derandomize=True)
+    @settings(max_examples=300, database=None, derandomize=True, phases=[Phase.generate, Phase.shrink])
     @given(schedule())
     def look(order: Schedule) -> None:
         order.run(main)
