@@ -38,6 +38,8 @@ MUCH: Final = 65536
 """Bytes of output from which on its pieces are not put together."""
 PIECES: Final = 1024
 """Pieces that one system call takes (IOV_MAX of Linux)."""
+PORTION: Final = 262144
+"""Bytes of much output that a task which waits for room writes in one go: the system copies them meanwhile."""
 
 
 @final
@@ -120,7 +122,7 @@ class Connection(BaseConnection):
         if self.tail is None:
             data = self.head
         elif self.size > MUCH:
-            self._flush_pieces(self.tail)
+            self._flush_pieces(self.size)
             return False
         else:
             data = self.take_output()
@@ -139,11 +141,18 @@ class Connection(BaseConnection):
         self.size = len(data) - sent
         return False
 
-    def _flush_pieces(self, tail: list[bytes | memoryview]) -> None:
-        """Send much output piece by piece, so that what many connections share is copied for none."""
-        pieces: list[bytes | memoryview] = [self.head, *tail]
+    def _flush_pieces(self, most: int) -> None:
+        """Send at most so many bytes of much output, piece by piece: what many connections share is copied for none."""
+        pieces = [self.head] if self.tail is None else [self.head, *self.tail]
+        portion: list[bytes | memoryview] = []
+        room = most
+        for piece in pieces[:PIECES]:
+            portion.append(piece if len(piece) <= room else memoryview(piece)[:room])
+            room -= len(piece)
+            if room <= 0:
+                break
         try:
-            sent = self._sock.sendmsg(pieces[:PIECES])
+            sent = self._sock.sendmsg(portion)
         except BlockingIOError:
             return
         except OSError:
@@ -175,7 +184,10 @@ class Connection(BaseConnection):
                     await wait_writable(self._sock)
                 else:
                     await self._reader.writable(self._sock)
-                self.flush()
+                if self.size > MUCH:
+                    self._flush_pieces(PORTION)
+                else:
+                    self.flush()
         except trio.ClosedResourceError:
             self.drop_output()
 
