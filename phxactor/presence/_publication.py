@@ -17,14 +17,26 @@ if TYPE_CHECKING:
 class Publication:
     """What the clients of one topic know, and what they have yet to be told."""
 
-    __slots__ = ("encoded", "ending", "fetched", "held", "last", "listed", "parts", "pending", "timer", "waits")
+    __slots__ = (
+        "encoded",
+        "ending",
+        "fetched",
+        "held",
+        "last",
+        "listed",
+        "parts",
+        "pending",
+        "timer",
+        "waits",
+    )
 
     def __init__(self, max_listed: int | None) -> None:
         self.pending = Pending()
         self.listed = None if max_listed is None else Listed(max_listed)
         """Whom clients are shown; None for all."""
         self.waits = False
-        """Whether the next diff waits for its time: the end of a window or of a fetch, or the tracker's next step."""
+        """Whether the next diff waits: for the end of a window or of a fetch, for all clients to have the last one, or
+        for the tracker's next step."""
         self.timer: Timer | None = None
         """Ends the window."""
         self.held = Held()

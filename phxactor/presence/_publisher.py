@@ -18,7 +18,7 @@ from phxactor.presence._element import Changes, Element, Grouped, grouped
 from phxactor.presence._listed import COUNTS, Listed
 from phxactor.presence._options import Options, window_of
 from phxactor.presence._publication import Publication
-from phxactor.socket import Broadcaster
+from phxactor.socket import Broadcast, Broadcaster, InTurns
 
 if TYPE_CHECKING:
     from phxactor.presence._fetching import Fetching
@@ -37,12 +37,14 @@ class Publisher:
     """Publishes the changes of one Presence or Tracker on one node."""
 
     __slots__ = (
+        "_blocked",
         "_broadcasters",
         "_dirty",
         "_online",
         "_options",
         "_publications",
         "_runtime",
+        "_turns",
         "callbacks",
         "fetching",
         "missed",
@@ -56,8 +58,12 @@ class Publisher:
         self._runtime: Final = runtime
         self._broadcasters: dict[PubSub, Broadcaster] = {}
         """Where diffs go: the PubSub of the options, and those of the endpoints whose channels use it."""
+        self._turns: Final = InTurns(runtime, self._all_have_it)
+        """What hands the diffs of topics with very many clients to a part of them in each pass."""
         if options.pubsub is not None:
             self.publish_to(options.pubsub)
+        self._blocked: set[str] = set()
+        """Topics whose next diff is due, while clients still get the last one."""
         self._publications: dict[str, Publication] = {}
         self._dirty: dict[str, None] = {}
         """Topics whose diffs the tracker sends in its next step."""
@@ -155,8 +161,10 @@ class Publisher:
                 self._flush(name, publication)
 
     def _flush(self, name: str, publication: Publication) -> None:
-        """Send what is pending, unless a diff of this topic is still being fetched."""
-        if publication.fetched is not None:
+        """Send what is pending, unless a diff of this topic is still on its way."""
+        if publication.fetched is not None or self._turns.is_busy(name):
+            if publication.fetched is None:
+                self._blocked.add(name)
             publication.waits = True
             return
         if publication.pending:
@@ -225,9 +233,16 @@ class Publisher:
             self.missed = True
 
     def _broadcast(self, name: str, event: str, payload: object) -> None:
+        """Send an event to the clients: to some at once, if there are very many, and to the others in later passes."""
         for broadcaster in self._broadcasters.values():
             if broadcaster.pubsub.runs():
-                broadcaster.local_broadcast(name, event, payload)
+                broadcaster.pubsub.local_broadcast(name, Broadcast(name, event, payload), self._turns)
+
+    def _all_have_it(self, name: str) -> None:
+        """Send the next diff of a topic, if it was due before all had the last one."""
+        if name in self._blocked:
+            self._blocked.discard(name)
+            self._soon(name)
 
     # ------------------------------------------------------------------------------------------------ reading
 
@@ -252,6 +267,7 @@ class Publisher:
 
     def end(self) -> None:
         """Send nothing more: the tables end."""
+        self._turns.stop()
         for publication in self._publications.values():
             for timer in publication.timers():
                 self._runtime.timers.discard(timer)

@@ -35,6 +35,7 @@ class States:
             return b"{}"
         if publication.encoded is None:
             self._publisher.flush_topic(name, publication)
+            publication.pending.read()  # there may be more, while the last diff is on its way
             publication.encoded = self._encode(name, publication)
         return publication.encoded
 
@@ -45,6 +46,7 @@ class States:
             return [b"{}"]
         if publication.parts is None:
             self._publisher.flush_topic(name, publication)
+            publication.pending.read()
             publication.parts = parts_of(self._shown(name, publication), limit)
         return publication.parts
 
@@ -54,7 +56,7 @@ class States:
         if publication is None:
             return {}
         self._publisher.flush_topic(name, publication)
-        publication.pending.read()  # there may be more, while a diff of this topic is being fetched
+        publication.pending.read()
         return self._shown(name, publication)
 
     def lists(self, name: str, key: str) -> bool:

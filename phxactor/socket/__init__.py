@@ -3,6 +3,7 @@
 from phxactor.socket._assigns import Assigns
 from phxactor.socket._backlog import SMALL, Decode
 from phxactor.socket._fastlane import Broadcaster, Fastlane, fastlane
+from phxactor.socket._in_turns import InTurns
 from phxactor.socket._messages import (
     BINARY,
     DRAIN,
@@ -52,6 +53,7 @@ __all__ = [
     "Drain",
     "EncodeError",
     "Fastlane",
+    "InTurns",
     "InvalidUTF8",
     "Message",
     "Mistyped",
