@@ -4,12 +4,15 @@ pytest imports the plugin wherever phxactor is installed, even if no test uses i
 imports nothing of the package before a fixture runs.
 
 The option `phxactor_no_leaks = true` of pytest's configuration applies `no_leaks` to all tests. The marker
-`allow_leaks("why")` exempts a test.
+`allow_leaks("why")` exempts a test. A failed play of a `Schedule` has a chart in a file: `--phxactor-charts DIR`.
 """
 
 from __future__ import annotations
 
+import os
+import sys
 from collections.abc import AsyncIterator, Generator, Iterator
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -37,7 +40,12 @@ class Everywhere:
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    """Add the option `phxactor_no_leaks`."""
+    """Add the options."""
+    parser.getgroup("phxactor").addoption(
+        "--phxactor-charts",
+        metavar="DIR",
+        help="write a chart of each failed play of a Schedule into this folder; by default, into pytest's cache",
+    )
     parser.addini("phxactor_no_leaks", "fail tests that leave processes, sockets or the like behind", "bool", False)  # noqa: FBT003
 
 
@@ -66,6 +74,36 @@ def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> Generator[None, object, o
     except BaseException:
         pyfuncitem.stash[FAILED] = True
         raise
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(
+    item: pytest.Item, call: pytest.CallInfo[None]
+) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Show of a failed play what the program did, and write its chart into a file."""
+    if call.excinfo is not None and "phxactor.testing.schedule" in sys.modules:
+        from phxactor.testing import _report
+
+        error = _report.alone(call.excinfo.value)
+        trace = _report.trace_of(error)
+        if trace is not None:
+            if not item.config.getoption("fulltrace"):
+                _report.tidy(error)
+                call.excinfo = pytest.ExceptionInfo.from_exception(error)
+            folder = _charts(item.config)
+            if folder is not None:
+                path = _report.write(error, trace, folder, item.nodeid)
+                error.add_note(f"chart: {os.path.relpath(path)}")
+    return (yield)
+
+
+def _charts(config: pytest.Config) -> Path | None:
+    """Return the folder of the charts; None if there is no cache, and no other one is chosen."""
+    chosen = config.getoption("phxactor_charts")
+    if chosen is not None:
+        return Path(chosen)
+    cache = getattr(config, "cache", None)
+    return None if cache is None else Path(cache.mkdir("phxactor"))
 
 
 @pytest.fixture

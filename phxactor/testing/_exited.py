@@ -11,6 +11,8 @@ class ExitedError(AssertionError):
     An `Exit` is not an `Exception`, so Hypothesis would stop at it instead of shrinking.
     """
 
+    __module__ = "phxactor.testing.schedule"  # where programs import it from
+
     def __init__(self, error: Exit) -> None:
         """Copy the reason and the traceback."""
         super().__init__(str(error))

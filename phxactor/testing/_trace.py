@@ -60,7 +60,7 @@ class Happening:
     """One line of a trace."""
 
     time: float
-    """Seconds of trio's clock."""
+    """Seconds since the trace began; with a mock clock, those of the clock."""
     by: Pid | None
     """The acting process; None outside of any process."""
     verb: str
@@ -90,6 +90,8 @@ class Trace:
         """The names of runtimes, if there are several: a process is shown with that of its runtime."""
         self.listeners: list[Listener] = []
         """Functions called with each happening, at once after it; they must not raise."""
+        self.began = 0.0
+        """The time that counts as 0, in seconds of trio's clock."""
         self.told = told
         """Whether actions get a text."""
         self._firing: Timer | None = None
@@ -123,8 +125,10 @@ class Trace:
         line = ""
         if self.told:
             who = self.show(by) if by is not None else "outside" if self._firing is None else "a timer"
-            line = plain(f"{who} {verb}{text}")
-        self._add(Happening(trio.current_time(), by, verb, whom, what, line))
+            line = plain(f"{who} {verb}{text}").partition("\n")[0]
+        self._add(
+            Happening(round(trio.current_time() - self.began, 2 if self.began else 6), by, verb, whom, what, line)
+        )
 
     def show(self, pid: Pid) -> str:
         """Return a process as the trace shows it."""
@@ -133,7 +137,16 @@ class Trace:
 
     def remark(self, text: str) -> None:
         """Add a line that is no action of a process."""
-        self._add(Happening(trio.current_time(), None, "remark", None, text, plain(f"({text})")))
+        self._add(
+            Happening(
+                round(trio.current_time() - self.began, 2 if self.began else 6),
+                None,
+                "remark",
+                None,
+                text,
+                plain(f"({text})"),
+            )
+        )
 
     def _add(self, happening: Happening) -> None:
         self.happenings.append(happening)
@@ -196,7 +209,16 @@ class Trace:
 
     def ends(self, text: str) -> None:
         """Add a line about the end of the play: for what a process waits."""
-        self._add(Happening(trio.current_time(), None, "waits", None, text, plain(f"({text})")))
+        self._add(
+            Happening(
+                round(trio.current_time() - self.began, 2 if self.began else 6),
+                None,
+                "waits",
+                None,
+                text,
+                plain(f"({text})"),
+            )
+        )
 
     def monitored(self, owner: Pid, target: Pid | None, name: object) -> None:
         """Record a monitor."""

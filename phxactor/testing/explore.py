@@ -142,6 +142,7 @@ def explore(
         order.run(main, *args)
     except Exception as error:
         passed = "the first order that was tried fails" if not result.plays else f"{result.plays} other orders pass"
+        passed = "1 other order passes" if result.plays == 1 else passed
         error.add_note(f"explore: {passed}; this one has the fewest deviations of those that fail")
         raise
     raise ChangedError(f"{order!r} failed once, and passes when it is played again")

@@ -114,6 +114,8 @@ class Schedule:
 
     def __repr__(self) -> str:
         """Return an expression that makes the same order again; before the first play, with the given order."""
+        if self._orders is not None and not self._played:
+            return "Schedule(...)"  # as Hypothesis prints it
         order = self._order if not self._played else self.deviations or None
         parts = [] if order is None else [repr(order)]
         if self._shown_timeouts != TIMEOUTS:
@@ -199,6 +201,8 @@ class Schedule:
                 tracing(Trace(told=self.told)) as self.trace,
                 self._steps.ordered(),
             ):
+                if not isinstance(trio.lowlevel.current_clock(), MockClock):
+                    self.trace.began = trio.current_time()
                 yield self.trace
         except (Exception, Exit) as error:  # noqa: BLE001 - raised again
             raise self.explain(error) from error.__cause__

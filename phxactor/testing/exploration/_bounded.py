@@ -33,6 +33,8 @@ PlayAll: TypeAlias = Callable[[Iterable[Deviations]], Iterable[Played]]
 class ChangedError(AssertionError):
     """The program is not the same when it is played again, so its orders cannot be explored (EX38)."""
 
+    __module__ = "phxactor.testing.explore"  # where programs import it from
+
 
 class Bounded:
     """The search. It goes on from where it was, if `load` has been given what `save` returned."""

@@ -22,6 +22,10 @@ Tell: TypeAlias = Callable[[Sequence[Option], int], object]
 class DeadlockError(AssertionError):
     """No task can go on: every task waits, and no time-out will wake one. Also raised for a play without an end."""
 
+    __module__ = "phxactor.testing.schedule"  # where programs import it from
+
 
 class OutsideError(AssertionError):
     """A task waits for a socket, a thread or a program that is outside of the loop, so a schedule cannot play it."""
+
+    __module__ = "phxactor.testing.schedule"  # where programs import it from
