@@ -155,8 +155,12 @@ class Admission:
                 )
             return None
 
-    def tell_connected(self, pid: Pid, began: float, level: int | None) -> None:
-        """Emit `events.connected`; `began` is the time of the runtime's clock at which the request came, in seconds."""
+    def tell_connected(self, pid: Pid, began: float, level: int | None, by: Pid | None = None) -> None:
+        """Emit `events.connected`.
+
+        `began` is the time of the runtime's clock at which the request came, in seconds; `by` the process of that
+        request, if it is another than the transport's.
+        """
         if events.connected.handlers:
             events.connected.emit(
                 socket=self.handler.__name__,
@@ -164,6 +168,7 @@ class Admission:
                 peer=self.peer,
                 seconds=pid.runtime.now() - began,
                 level=level,
+                by=by or pid,
             )
 
     def tell_refused(self, why: str) -> None:

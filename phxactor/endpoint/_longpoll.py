@@ -140,8 +140,8 @@ async def _run(admission: Admission, options: LongPollOptions, handler: type[Soc
     except RefusedError as refused:
         opening.from_.reply(refused)
         raise Exit(NORMAL) from None
-    admission.tell_connected(pid, began, socket.log_level)
-    session = LongPollSession(socket, options, admission.serving.pool_of, admission.peer)
+    admission.tell_connected(pid, began, socket.log_level, opening.from_.owner)
+    session = LongPollSession(socket, options, admission.serving.pool_of, admission.peer, began)
     opening.from_.reply(None)
     await session.run()
 

@@ -46,7 +46,12 @@ class ApplicationWebSocket(ReadAheadWebSocket):
         if events.connected.handlers:
             upgraded = self.upgraded
             events.connected.emit(
-                socket=upgraded.socket, transport="websocket", peer=upgraded.peer, seconds=0.0, level=upgraded.level
+                socket=upgraded.socket,
+                transport="websocket",
+                peer=upgraded.peer,
+                seconds=0.0,
+                level=upgraded.level,
+                by=self.pid,
             )
         reason: Reason = NORMAL
         try:

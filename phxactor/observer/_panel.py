@@ -86,6 +86,8 @@ class Panel(Channel):
             self.viewer.view = View.parse(payload, self.sorts)
         except WrongViewError as wrong:
             return Error({"reason": str(wrong)})
+        if not self.viewer.view.frozen:
+            self.viewer.arranged = None
         self.viewer.sent = None  # rows come even if they are the same
         self.heard_of()
         self.ask_soon()

@@ -42,9 +42,10 @@ class Sockets:
         if view.search or view.sort not in (None, "age"):
             await self.look(pids)
             pids = [pid for pid in pids if pid in self.known and view.search in self.searched(pid)]
-        order = viewer.kept(pids) if view.frozen else None
-        if order is not None:
-            pids = order
+        held = 0
+        if view.frozen:
+            now, pids = pids, viewer.kept(pids)
+            held = sum(pid.number > viewer.newest for pid in now)
         elif view.sort not in (None, "age"):
             pids = nlargest(view.first + view.count, pids, key=lambda pid: value(self.known[pid], view.sort))
         seen = pids[view.first : view.first + view.count]
@@ -52,6 +53,7 @@ class Sockets:
             "total": len(pids) if view.sort in (None, "age") or view.frozen else len(self.known),
             "from": view.first,
             "view": view.number,
+            "held": held,
             "rows": [row for pid in seen if (row := self.row(pid)) is not None],
         }
 

@@ -63,8 +63,10 @@ class Topics:
         view, pubsub = viewer.view, self.pubsub()
         sizes = dict(pubsub.sizes()) if pubsub is not None else {}
         topics = [topic for topic in sizes if view.search in topic.lower()] if view.search else [*sizes]
+        held = 0
         if view.frozen:
             names = viewer.kept(topics)
+            held = len({*topics}.difference(names))
         elif view.sort == "name":
             names = sorted(topics)
         else:
@@ -76,6 +78,7 @@ class Topics:
             "total": len(names) if view.frozen else len(topics),
             "from": view.first,
             "view": view.number,
+            "held": held,
             "rows": [(text(one, NAME), sizes.get(one, 0), round(self.rates.get(one, 0.0), 1)) for one in seen],
         }
 

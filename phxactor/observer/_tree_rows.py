@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import takewhile
 from typing import Final, final
 
 import attrs
@@ -45,15 +46,16 @@ class TreeRows:
         found = await self._search(viewer) if view.search else None
         if view.frozen:
             places = self._arranged(viewer, found)
-            total, rows = len(places), places[view.first : view.first + view.count]
+            total, rows, held = len(places), places[view.first : view.first + view.count], self._held(viewer, found)
         else:
-            viewer.arranged = None
+            held = 0
             total, rows = self._places(view, found)
         return {
             "total": total,
             "from": view.first,
             "view": view.number,
             "matches": None if found is None else len(found),
+            "held": held,
             "rows": [self._row(*place) for place in rows],
         }
 
@@ -76,9 +78,14 @@ class TreeRows:
         """Return all rows in the order that they had when the view was frozen."""
         view = attrs.evolve(viewer.view, first=0, count=0, number=0)
         if viewer.arranged is None or viewer.arranged_for != view:
-            viewer.arranged = self._places(attrs.evolve(view, count=ALL), found)[1]
-            viewer.arranged_for = view
-        return viewer.arranged
+            viewer.freeze(self._places(attrs.evolve(view, count=ALL), found)[1], view)
+        return viewer.arranged or []
+
+    def _held(self, viewer: Viewer, found: list[Node] | None) -> int:
+        """Return how many processes have started since the view was frozen, and have no row: the newest are last."""
+        nodes = reversed(self.forest.nodes.values()) if found is None else reversed(found)
+        after = takewhile(lambda node: node.pid is None or node.pid.number > viewer.newest, nodes)
+        return sum(node.pid is not None and not node.ended for node in after)
 
     async def _texts(self) -> None:
         """Make the texts of all processes that have none yet, in slices."""

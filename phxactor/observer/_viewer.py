@@ -48,6 +48,7 @@ class Viewer:
         "found_for",
         "kind",
         "looked",
+        "newest",
         "panel",
         "pid",
         "process",
@@ -77,6 +78,8 @@ class Viewer:
         self.arranged: list[Any] | None = None
         """All rows in the order that a frozen view keeps; None while it is not frozen."""
         self.arranged_for: object = None
+        self.newest = 0
+        """The number of the newest process when that was frozen: those after it wait."""
         self.found: object = None
         """What its search has found."""
         self.process: Pid | None = None
@@ -92,8 +95,13 @@ class Viewer:
         """Return the rows of a frozen view as they were when it was frozen; those of now if it has just been."""
         frozen = (self.view.search, self.view.sort)
         if self.arranged is None or self.arranged_for != frozen:
-            self.arranged, self.arranged_for = [*rows], frozen
-        return self.arranged
+            self.freeze(rows, frozen)
+        return rows if self.arranged is None else self.arranged
+
+    def freeze(self, rows: list[Row], asked: object) -> None:
+        """Keep the rows as they are, for as long as the viewer asks for the same."""
+        self.arranged, self.arranged_for = [*rows], asked
+        self.newest = next(reversed(self.pid.runtime.processes), 0)
 
     def is_slow(self) -> bool:
         """Say whether the last frame has not been written yet: then this one is dropped."""

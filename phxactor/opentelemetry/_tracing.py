@@ -48,6 +48,7 @@ class Tracing:
         handlers: dict[str, Callable[[Event, Fields], object]] = {
             "http.request.start": self._request,
             "http.request": self._answered,
+            "socket.connected": self._connected,
             "channel.join.start": self._join,
             "channel.join.stop": self._joined,
             "server.call.start": self._call,
@@ -93,7 +94,7 @@ class Tracing:
         request: Request = fields["request"]
         given = _of_request(request)
         parent = self._parent(given)
-        upgrades = request.header("upgrade") is not None
+        opens = request.header("upgrade") is not None or request.path.endswith("/longpoll")
         if parent is not None:
             attributes = {
                 "http.request.method": fields["method"],
@@ -106,8 +107,15 @@ class Tracing:
             given = self._spans.open(
                 "request", name, parent, kind=SpanKind.SERVER, attributes=attributes
             ).span.get_span_context()
-        if upgrades and given is not None:
-            me = self_pid()
+        me = self_pid()
+        if opens and (given is not None or CONNECTION in (me.dictionary or {})):
+            me.dictionary = {**(me.dictionary or {}), CONNECTION: given}
+
+    def _connected(self, _: Event, fields: Fields) -> None:
+        """Give a session of long polls, a process of its own, the span of the request that has opened it."""
+        me = self_pid()
+        given = (fields["by"].dictionary or {}).get(CONNECTION)
+        if given is not None and fields["by"] is not me:
             me.dictionary = {**(me.dictionary or {}), CONNECTION: given}
 
     def _answered(self, _: Event, fields: Fields) -> None:

@@ -68,11 +68,15 @@ OURS: Final = frozenset({SocketPush, SharedPush, Call, Settled, GaveUp, WindowOv
 class LongPollSession:
     """One client's session; it is also the output of its multiplexer."""
 
-    def __init__(self, socket: Socket, options: LongPollOptions, pool: Pool, peer: str) -> None:
+    def __init__(self, socket: Socket, options: LongPollOptions, pool: Pool, peer: str, since: float) -> None:
         self.pid = socket.transport_pid
         self.socket = socket
         self.options = options
         self.peer = peer
+        self.since = since
+        """When the request came that opened it, on the runtime's clock."""
+        self.traffic = (0, 0)
+        """Bytes of the bodies that came, and of the messages that have arrived; without those of HTTP."""
         self._multiplexer = Multiplexer(socket, self, pool, options)
         self._slow = None if options.slow_consumer == "close" else SlowConsumer(peer, options.max_output_bytes)
         self._publications = Publications(socket.serializer.decode, self._multiplexer, options.max_message_size)
@@ -143,6 +147,7 @@ class LongPollSession:
             case Settled():
                 self._settle(message.poll)
             case Call() if type(message.request) is Publish:
+                self.traffic = self.traffic[0] + len(message.request.body), self.traffic[1]
                 self._publications.add(message.request, message.from_)
                 if not self._going_on:
                     self._hand_out()
@@ -219,7 +224,9 @@ class LongPollSession:
             return
         messages, self._on_its_way = self._on_its_way[1], None
         if poll.arrived:
-            self._size -= sum(map(len, messages)) + OVERHEAD * len(messages)
+            size = sum(map(len, messages))
+            self.traffic = self.traffic[0], self.traffic[1] + size
+            self._size -= size + OVERHEAD * len(messages)
         else:
             self._messages = messages + self._messages
         self._answer_now()

@@ -30,7 +30,10 @@ class TransportStatistics:
     waiting: int
     """Bytes of output that the client has not taken."""
     traffic: tuple[int, int] | None
-    """Bytes that came, and that the client has acknowledged, with those of HTTP and TLS; None where nobody counts."""
+    """Bytes that came, and that the client has acknowledged; None where nobody counts.
+
+    Those of a WebSocket include HTTP and TLS, as the system counts them; those of a long poll are of its messages.
+    """
 
 
 def waiting_output(pid: Pid) -> int:
@@ -48,7 +51,9 @@ def transport_of(pid: Pid) -> TransportStatistics | None:
         socket = transport.socket
         waits, channels = transport.waiting(), len(transport.multiplexer)
         name = socket.handler.__name__
-        return TransportStatistics(name, socket.id, "longpoll", transport.peer, None, channels, waits, None)
+        return TransportStatistics(
+            name, socket.id, "longpoll", transport.peer, transport.since, channels, waits, transport.traffic
+        )
     if not isinstance(transport, WebSocketOutput):
         return None
     upgraded = transport.upgraded

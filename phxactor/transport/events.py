@@ -11,7 +11,8 @@ from phxactor.telemetry import Event, log, write
 
 connected: Final = Event(
     "phxactor.socket.connected",
-    "A client has connected: socket (the class's name), transport, peer, seconds, level (None: not logged).",
+    "A client has connected: socket (the class's name), transport, peer, seconds, level (None: not logged), by (the "
+    "process of its request: that of the connection; for a long poll, that of the request which opened the session).",
 )
 refused: Final = Event("phxactor.socket.refused", "A client was refused: socket, transport, peer, why.")
 connect_failed: Final = Event(

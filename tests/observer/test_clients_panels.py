@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
+import orjson
 import pytest
 import trio
 from trio.testing import MockClock
 
-from phxactor import Channel, Endpoint, Socket, channel, mount, open_runtime
+from phxactor import Channel, Endpoint, LongPollOptions, Socket, channel, mount, open_runtime
 from phxactor.client import connect as connect_for_real
 from phxactor.observer import events, observer_routes
 from phxactor.presence import Presence
 from phxactor.testing import ClientChannel, connect
+from tests.longpoll.polling import TAKEN
+from tests.longpoll.polling import Client as Polling
 from tests.observer.pages import WITHIN
 
 
@@ -39,7 +43,10 @@ class UserSocket(Socket):
 class Program:
     def __init__(self, *, actions: bool = False) -> None:
         self.endpoint = Endpoint(
-            sockets=[mount("/socket", UserSocket)], routes=observer_routes(actions=actions), name="endpoint", port=0
+            sockets=[mount("/socket", UserSocket, longpoll=LongPollOptions())],
+            routes=observer_routes(actions=actions),
+            name="endpoint",
+            port=0,
         )
         self.page = self.endpoint.sockets[1].handler
 
@@ -143,3 +150,41 @@ async def test_nodes_of_a_program_without_a_cluster(autojump_clock: MockClock) -
         assert seen == {"self": None, "carriers": [], "nodes": [], "workers": None, "sharded": []}
         answer = await nodes.ask("restart_worker", {"index": 1}, within=WITHIN)
         assert answer.payload == {"reason": "this program has no workers"}
+
+
+async def test_a_long_poll_is_a_connection_with_its_bytes(autojump_clock: MockClock) -> None:
+    async with open_runtime():
+        program = Program()
+        (await RoomPresence.start_link()).unwrap()
+        (await program.endpoint.start_link(server=False)).unwrap()
+        client = Polling(program.endpoint)
+        await client.open()
+        await trio.sleep(10)
+        message = ["1", "1", "room:42", "phx_join", {}]
+        assert await client.publish(message) == TAKEN
+        sockets = await program.open("sockets")
+        (row,) = [one for one in (await rows(sockets))["rows"] if one[4] == "longpoll"]
+        assert (row[7], row[8]) == (len(orjson.dumps(message)), 0)
+        assert time.time() - row[6] == pytest.approx(11, abs=5)
+        assert row[9] > 0  # the answer waits
+        answers = await client.messages()
+        (row,) = [one for one in (await rows(sockets))["rows"] if one[4] == "longpoll"]
+        assert (row[8], row[9]) == (sum(len(orjson.dumps(one)) for one in answers), 0)
+
+
+async def test_what_a_held_list_does_not_show_is_counted(autojump_clock: MockClock) -> None:
+    """Of connections and of topics; a list that is let go and held again has the order of now."""
+    async with open_runtime():
+        program = Program()
+        (await RoomPresence.start_link()).unwrap()
+        (await program.endpoint.start_link(server=False)).unwrap()
+        for panel in ("sockets", "topics"):
+            one = await program.open(panel)
+            held = await rows(one, frozen=True, sort="age" if panel == "sockets" else "name")
+            assert held["held"] == 0
+            await (await connect(UserSocket, endpoint=program.endpoint)).join(f"room:{panel}")
+            after = await one.assert_push("rows", dict, within=WITHIN)
+            assert (after["held"], after["total"]) == (1, held["total"]), panel
+            assert (await rows(one, sort=None))["held"] == 0
+            again = await rows(one, frozen=True, sort="age" if panel == "sockets" else "name")
+            assert (again["held"], again["total"]) == (0, held["total"] + 1), panel

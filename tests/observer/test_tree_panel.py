@@ -101,6 +101,7 @@ async def test_rows_of_a_frozen_view_keep_their_places(autojump_clock: MockClock
         b = whereis("top")
         assert b is not None
         kept = await rows(tree, frozen=True, count=199)
+        assert (seen["held"], kept["held"]) == (0, 1)
         assert [row[0] for row in kept["rows"]] == [row[0] for row in seen["rows"]]
         assert "    c" in drawn(await rows(tree))
 

@@ -9,6 +9,7 @@ from phxactor import (
     Channel,
     Endpoint,
     GenServer,
+    LongPollOptions,
     Ok,
     PubSub,
     Reply,
@@ -98,7 +99,14 @@ async def item(request: Request) -> Response:
 
 
 endpoint = Endpoint(
-    sockets=[mount("/socket", UserSocket, websocket=WebSocketOptions(check_origin=False))],
+    sockets=[
+        mount(
+            "/socket",
+            UserSocket,
+            websocket=WebSocketOptions(check_origin=False),
+            longpoll=LongPollOptions(check_origin=False),
+        )
+    ],
     routes=[get("/items/{id}", item)],
 )
 CHILDREN = [NEWS, Store.child_spec(name="store"), Shop.child_spec(name="shop"), Reader.child_spec(name="reader")]

@@ -5,8 +5,12 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from typing import Any
+from urllib.request import Request, urlopen
 
+import orjson
 import pytest
+import trio
 
 from phxactor import open_runtime
 from tests.conformance.client import Client
@@ -115,3 +119,30 @@ def test_without_an_sdk_it_costs_a_little_and_does_nothing() -> None:
         check=True,
     )
     assert done.stdout == done.stderr == ""
+
+
+async def test_messages_of_long_polls_link_to_the_request_that_opened_their_session() -> None:
+    """The session is a process of its own, and no request of it is the handshake of another."""
+    with recording() as found:
+        async with open_runtime():
+            (await endpoint.start_link(port=0)).unwrap()
+            assert endpoint.address is not None
+            url = f"http://127.0.0.1:{endpoint.address.port}/socket/longpoll?vsn=2.0.0"
+
+            def ask(query: str, *message: object) -> dict[str, Any]:
+                body = orjson.dumps(message) if message else None
+                headers = {"content-type": "application/json"}
+                request = Request(url + query, body, headers)  # noqa: S310 - our own server
+                with urlopen(request, timeout=PATIENCE) as answer:  # noqa: S310 - our own server
+                    told: dict[str, Any] = orjson.loads(answer.read())
+                    return told
+
+            opened = await trio.to_thread.run_sync(ask, "")
+            query = f"&token={opened['token']}"
+            for ref, event in (("1", "phx_join"), ("2", "echo")):
+                await trio.to_thread.run_sync(ask, query, "1", ref, "room:1", event, {})
+            told = await trio.to_thread.run_sync(ask, query)
+            assert len(told["messages"]) == 2
+    first, *_ = [span for span in found.all() if span.name == "GET /socket/longpoll"]
+    for name in ("join room:*", "process room:*"):
+        assert [link.context.span_id for link in found.one(name).links] == [id_of(first)]

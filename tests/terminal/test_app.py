@@ -158,7 +158,7 @@ def test_the_cursor_stays_on_its_process() -> None:
     play(program, scenario)
 
 
-def test_V21_nothing_is_killed_where_actions_are_off() -> None:
+def test_nothing_is_killed_where_actions_are_off() -> None:
     program = Program(actions=False)
 
     async def scenario(app: Top, pilot: Pilot[str]) -> None:

@@ -86,7 +86,7 @@ def test_it_reads_acts_and_comes_back(tmp_path: Path) -> None:
             Link(locate(port), TOKEN).start()
 
 
-def test_V1_who_is_not_let_in_is_told_why(tmp_path: Path) -> None:
+def test_who_is_not_let_in_is_told_why(tmp_path: Path) -> None:
     (tmp_path / "shop.py").write_text(SHOP)
     with serving("serve", "shop:application", "--port", "0", cwd=tmp_path) as program:
         with pytest.raises(SystemExit, match=r"asks for its token \(401\): give --token"):
