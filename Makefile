@@ -88,6 +88,8 @@ coverage: $(TEST) $(CLIENTS) $(JAVASCRIPT) $(PAGE) chromium proxies wstest serve
 # Its last line says by how many megabytes the server grew a minute; it fails where that is not flat.
 soak: $(TEST) ## clients of every kind come and go for MINUTES=10, and the server must not grow; faults of nodes, workers, Redis
 	@$(BIN)/python -m tests.soak $(MINUTES)
+	@$(BIN)/python -m tests.protocol --steps 20000
+	@$(BIN)/python -m tests.protocol --steps 20000 --sockets
 	@$(BIN)/python -m tests.soak.nodes
 	@$(BIN)/python -m tests.presence.invariants
 	@$(BIN)/python -m tests.soak.presence

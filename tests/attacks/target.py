@@ -25,6 +25,8 @@ MEGABYTE = 1_000_000
 SLACK = 24 * MEGABYTE
 """What a program grows by in any case: buffers that come and go, arenas that are not given back."""
 CLIENTS = 8
+FLOOD = 0.7
+"""Seconds in which a client sends as much as it can: what is kept of that is many times what may be."""
 PROCESS_CLOCK = 2
 """What Linux adds to a process's id in the number of its clock (CPUCLOCK_SCHED)."""
 MARKS = [

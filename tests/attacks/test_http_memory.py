@@ -10,7 +10,7 @@ import trio
 
 from phxactor.http import MAX_BODY
 from tests.attacks.server import MOST
-from tests.attacks.target import CLIENTS, MARKS, SLACK, Target, attacked, first_line, pour
+from tests.attacks.target import CLIENTS, FLOOD, MARKS, SLACK, Target, attacked, first_line, pour
 from tests.patience import PATIENCE
 
 pytestmark = MARKS
@@ -63,7 +63,7 @@ async def test_more_connections_than_there_may_be(
 
 async def test_connections_that_come_and_go() -> None:
     async with attacked() as target:
-        before, end = target.peak(), trio.current_time() + 2
+        before, end = target.peak(), trio.current_time() + FLOOD
 
         async def come_and_go() -> None:
             while trio.current_time() < end:
@@ -143,7 +143,7 @@ async def test_requests_whose_answers_nobody_reads(request_of_many: bytes) -> No
         before = target.peak()
         async with trio.open_nursery() as nursery:
             for stream in streams:
-                nursery.start_soon(pour, stream, request_of_many, 2.0)
+                nursery.start_soon(pour, stream, request_of_many, FLOOD)
         assert target.peak() - before < CROWD * 4 * 64 * 1024 + SLACK
         await leave(streams)
 
@@ -176,7 +176,7 @@ async def test_bodies_that_never_end(kind: bytes, piece: bytes) -> None:
 async def pour_at_most(stream: trio.abc.Stream, piece: bytes, most: int | None) -> None:
     """Pour for a while, and no more than so many bytes; then drip."""
     if most is None:
-        await pour(stream, piece, 3.0)
+        await pour(stream, piece, 2 * FLOOD)
         return
     for start in range(0, most, len(piece)):
         await stream.send_all(piece[: most - start])
@@ -204,7 +204,7 @@ async def test_bodies_that_nobody_wants_are_not_read(head: bytes, answer: bytes)
             await stream.send_all(head)
         async with trio.open_nursery() as nursery:
             for stream in streams:
-                nursery.start_soon(pour, stream, b"x" * 50_000, 1.0)
+                nursery.start_soon(pour, stream, b"x" * 50_000, FLOOD)
         assert await answers_of(streams) == {b"HTTP/1.1 " + answer + b" "}
         assert target.peak() - before < CROWD * 2 * 64 * 1024 + SLACK
 

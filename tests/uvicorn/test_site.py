@@ -7,7 +7,6 @@ import signal
 import socket
 import ssl
 import subprocess
-import sys
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -23,6 +22,7 @@ from tests.certificates import AUTHORITY, CERTIFICATE
 from tests.conformance.client import Client, Closed, Rejected
 from tests.conformance.server import ROOT, Zoo, serve_zoo
 from tests.conftest import MODULES
+from tests.forked import start
 from tests.longpoll.proxy import proxying
 from tests.patience import PATIENCE
 from tests.sockets.serving import eventually, in_time
@@ -45,17 +45,15 @@ def site(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactor
 def running(folder: Path, *arguments: str) -> Iterator[Zoo]:
     """Start a site that may end by itself, or not start."""
     log = folder / "site.log"
-    with (
-        log.open("w") as errors,
-        subprocess.Popen(
-            [sys.executable, "-m", SITE, *arguments], cwd=ROOT, stdout=subprocess.PIPE, stderr=errors, text=True
-        ) as process,
-    ):
-        assert process.stdout is not None
+    with log.open("w") as errors:
+        process = start(SITE, *arguments, stderr=errors)
+    assert process.stdout is not None
+    with process.stdout:
         try:
             yield Zoo(process.stdout.readline().strip(), process, log)
         finally:
             process.kill()
+            process.wait()
 
 
 def url_of(site: Zoo, path: str = WEBSOCKET) -> str:
