@@ -134,8 +134,8 @@ async def test_bodies_pass_both_ways(site: Zoo) -> None:
     body = orjson.dumps({"topic": topic, "event": "e", "payload": {}})
 
     async def chunks() -> Any:  # noqa: ANN401
-        for start in range(0, len(body), 10_000):
-            yield body[start : start + 10_000]
+        for first in range(0, len(body), 10_000):
+            yield body[first : first + 10_000]
 
     async with http(site) as client:
         for content in (body, chunks()):
