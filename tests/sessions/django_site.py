@@ -37,9 +37,7 @@ def configure(engine: str, folder: Path) -> None:
         DATABASES={"default": {"ENGINE": "django.db.backends.sqlite3", "NAME": str(folder / "site.sqlite3")}},
         SESSION_ENGINE=f"django.contrib.sessions.backends.{engine}",
         SESSION_FILE_PATH=str(folder),
-        PASSWORD_HASHERS=[
-            "django.contrib.auth.hashers.MD5PasswordHasher"
-        ],  # a good one takes its time
+        PASSWORD_HASHERS=["django.contrib.auth.hashers.MD5PasswordHasher"],  # a good one takes its time
         USE_TZ=True,
     )
     django.setup()
