@@ -27,9 +27,11 @@ LANES: Final = 200_000
 
 @final
 class _Sender:
-    __slots__ = ("at", "covered", "highest")
+    __slots__ = ("at", "covered", "first", "highest")
 
     def __init__(self, number: int, at: int) -> None:
+        self.first: int | None = None
+        """The first number that came since the start, or since `restart`."""
         self.highest = number
         self.covered = 0
         """All that was lost up to this number has been told."""
@@ -41,15 +43,17 @@ class _Sender:
 class Numbers:
     """What a receiver has seen of each sender."""
 
-    __slots__ = ("_from_start", "_lanes", "_pairs", "_senders")
+    __slots__ = ("_always", "_from_start", "_lanes", "_pairs", "_senders")
 
-    def __init__(self, *, from_start: bool = False) -> None:
+    def __init__(self, *, from_start: bool = False, always: Lane | None = None) -> None:
         """Start without senders.
 
         With `from_start` a lane whose first message comes after another one has a gap: that is so of a lane that only
-        this receiver reads. Without it, what was said on a lane before its first message here is nobody's loss.
+        this receiver reads. Without it, what was said on a lane before its first message here is nobody's loss. But the
+        lane `always` is read whenever any is: once a sender was heard on another lane, all that it says there counts.
         """
         self._from_start = from_start
+        self._always = always
         self._senders: dict[bytes, _Sender] = {}
         self._lanes: OrderedDict[Lane, dict[bytes, int]] = OrderedDict()
         """The last number of each sender on each lane; the lane that was last heard is the last."""
@@ -85,9 +89,14 @@ class Numbers:
             self._pairs += 1
             while self._pairs > LANES:
                 self._pairs -= len(self._lanes.popitem(last=False)[1])
-            if not self._from_start:
+            if known.first is None:
+                known.first = number
+            if self._from_start:
+                last = 0
+            elif lane == self._always:
+                last = known.first
+            else:
                 return "new"
-            last = 0
         if previous <= last or previous <= known.covered:
             return "new"
         known.covered = number
@@ -103,6 +112,8 @@ class Numbers:
         """Forget what came last on each lane: what was missed until now is told otherwise. Replays stay known."""
         self._lanes.clear()
         self._pairs = 0
+        for one in self._senders.values():
+            one.first = None
 
     def forget(self, lanes: Iterable[Lane]) -> None:
         """Forget lanes that are no longer watched."""

@@ -56,6 +56,19 @@ def test_a_lane_that_only_this_receiver_reads_has_a_gap_at_its_start() -> None:
     assert check(Numbers(from_start=True), 4, 0) == "new"
 
 
+def test_CL25_a_lane_that_is_always_read_has_a_gap_once_its_sender_was_heard_elsewhere() -> None:
+    numbers = Numbers(always="all")
+    assert check(numbers, 3, 2, lane="x") == "new", "its first word"
+    assert check(numbers, 5, 3, lane="all") == "new", "said before that"
+    other = Numbers(always="all")
+    check(other, 3, 2, lane="x")
+    assert check(other, 5, 4, lane="all") == "gap"
+    assert check(other, 8, 7, lane="y") == "new", "another lane may not have been read when 7 was said"
+    other.restart()
+    assert check(other, 11, 10, lane="x") == "new"
+    assert check(other, 12, 9, lane="all") == "new", "said while nothing was read, which is told otherwise"
+
+
 def test_lanes_are_forgotten_and_replays_are_not() -> None:
     numbers = Numbers()
     check(numbers, 1)

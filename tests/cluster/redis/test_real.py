@@ -15,6 +15,7 @@ from tests.certificates import AUTHORITY, CLIENT
 from tests.cluster.redis import faults
 from tests.cluster.redis.faults import FAULTS, TOPIC, Talk
 from tests.cluster.redis.nodes import SECRET, all_see_all, nodes, until
+from tests.cluster.redis.proxy import Proxy
 from tests.cluster.redis.server import RedisServer, server
 from tests.cluster.redis.test_page import rights
 from tests.libraries.servers import REDIS
@@ -63,6 +64,36 @@ async def test_redis_stands_still_for_longer_than_nodes_wait(redis: RedisServer)
         nursery.start_soon(talk.run)
         result = await talk.survive(partial(faults.stopped, seconds=6.5), redis)
         assert result.gaps == 2
+        nursery.cancel_scope.cancel()
+
+
+async def test_a_pair_that_cannot_hear_each_other_is_told_and_heals(redis: RedisServer) -> None:
+    """The third node hears both all the time, and both hear it."""
+    to_a, to_b = Proxy(redis.port), Proxy(redis.port)
+    async with trio.open_nursery() as nursery:
+        await nursery.start(to_a.run)
+        await nursery.start(to_b.run)
+        urls = iter([to_a.url, to_b.url, redis.url])
+        async with nodes(lambda: Redis(next(urls), secret=SECRET), "a", "b", "c") as members:
+            a, b, c = members
+            await all_see_all(members)
+            for one in members:
+                await one.watch("news")
+                one.told.clear()
+            to_a.keeps_back, to_b.keeps_back = b.node.id, a.node.id
+            for one in members:
+                one.say("news", one.node.identity.name.encode())
+            await until(lambda: a.told == ["down b silent"] and b.told == ["down a silent"])
+            assert (a.came, b.came, sorted(c.came), c.told) == ([b"c"], [b"c"], [b"a", b"b"], [])
+            assert (a.is_ready, b.is_ready) == (True, True)
+            to_a.keeps_back = to_b.keeps_back = None
+            await all_see_all(members)
+            for one in members:
+                one.say("news", b"again")
+            await until(lambda: all(one.came[-2:] == [b"again"] * 2 for one in members))
+            await until(lambda: a.gaps() and b.gaps())  # with the next beat of the other
+            await trio.sleep(1.5)  # and not with the one after that
+            assert (a.told[1:], b.told[1:], c.told) == (["up b", "gap b"], ["up a", "gap a"], [])
         nursery.cancel_scope.cancel()
 
 

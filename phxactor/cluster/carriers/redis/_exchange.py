@@ -71,7 +71,7 @@ class Exchange:
         self._seal: Final = seal
         self._max_waiting: Final = max_waiting
         self._sent: Final = Sent()
-        self._numbers: Final = Numbers()
+        self._numbers: Final = Numbers(always=self.all)
 
     # -------------------------------------------------------------------------------------------- to say
 
