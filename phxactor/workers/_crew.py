@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from typing import Final, final
+from weakref import WeakKeyDictionary
 
 from phxactor.cluster.carriers.workers import Beat, Hello, Wanted
 from phxactor.workers._keeper import Worker
@@ -17,7 +18,7 @@ BEAT: Final = 1.0
 class Member:
     """A worker and what the parent knows of it."""
 
-    __slots__ = ("asked_at", "beat", "heard", "hello", "ready_at", "wanted", "worker")
+    __slots__ = ("__weakref__", "asked_at", "beat", "heard", "hello", "lines", "ready_at", "wanted", "worker")
 
     def __init__(self, worker: Worker) -> None:
         self.worker = worker
@@ -32,6 +33,8 @@ class Member:
         """When it began to serve; None before that."""
         self.asked_at: float | None = None
         """When it was asked where it hangs; None if it was not."""
+        self.lines: WeakKeyDictionary[Member, float] = WeakKeyDictionary()
+        """When it was given its last line to another worker."""
 
     @property
     def number(self) -> int:

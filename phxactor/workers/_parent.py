@@ -21,7 +21,7 @@ from phxactor.runtime import From, Pid, self_pid, send_after, trap_exit
 from phxactor.workers import events
 from phxactor.workers._crew import Crew, Member
 from phxactor.workers._hung import HUNG, LATE, collect_orphans, excuse, kill_hung
-from phxactor.workers._introduction import connect, introduce
+from phxactor.workers._introduction import connect_again, introduce
 from phxactor.workers._keeper import Ended, Said, keeper_spec, worker_of
 from phxactor.workers._phases import Again, GiveUp, Phases
 from phxactor.workers._plan import End, Failure, Plan, Reload, Start, tell_ended
@@ -118,7 +118,7 @@ class Workers(GenServer):
     async def _said(self, member: Member, message: object) -> None:
         match message:
             case Hello():
-                introduce(member, message, self.crew, self.sockets)
+                introduce(member, message, self.crew, self.sockets, self_pid().runtime.now())
             case Ready():
                 await self._ready(member)
             case Beat():
@@ -126,7 +126,7 @@ class Workers(GenServer):
             case LineLost(node=node):
                 other = self.crew.by_node(node)
                 if other is not None:
-                    connect(member, other)
+                    connect_again(member, other, self_pid().runtime.now())
 
     async def _ready(self, member: Member) -> None:
         now = self_pid().runtime.now()

@@ -24,6 +24,9 @@ CHAT = Path(__file__).with_name("chat.py").read_text()
 
 READY = re.compile(r"\(pid (\d+)\) is ready")
 """What the log of a parent says of a worker that serves."""
+NUMBERED = re.compile(r"worker (\d+) \(pid (\d+)\) is ready")
+GAP = re.compile(r"^.*\[worker (\d+)\] messages of \S+/(\d+) by workers were lost, within .*$", re.MULTILINE)
+"""What the log of a worker says of another one whose messages it has missed."""
 
 
 def children(pid: int) -> set[int]:
@@ -141,6 +144,25 @@ async def stop_one(it: Fair, seconds: int = 20) -> frozenset[int]:
         os.kill(victim, signal.SIGCONT)
     assert [len(one.sessions) for one in it.crowd.members] == sessions
     return frozenset({victim})
+
+
+async def cut_a_line(it: Fair) -> frozenset[int]:
+    """Break the line between two workers that both live, and wait until their parent has made a new one.
+
+    What each of the two said meanwhile, members on the other may miss: that is told as a gap.
+    """
+    printed = "".join(it.program.lines)
+    pids = {number: int(pid) for number, pid in NUMBERED.findall(printed)}
+    os.kill(min(it.crowd.workers()), signal.SIGUSR1)
+
+    def gaps() -> list[tuple[str, str]]:
+        return GAP.findall("".join(it.program.lines)[len(printed) :])
+
+    await until(lambda: len(gaps()) >= 2, "both are told of a gap")
+    await trio.sleep(1.5)  # a second line would have come by then
+    (one, other), second = gaps()
+    assert second == (other, one)
+    return frozenset({pids[one], pids[other]})
 
 
 async def starve_one(it: Fair) -> frozenset[int]:

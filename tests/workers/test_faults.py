@@ -9,7 +9,7 @@ import pytest
 
 from tests.patience import PATIENCE
 from tests.workers.crowd import longest_away
-from tests.workers.faults import fair, kill_all, kill_in_a_row, kill_one, starve_one, stop_one
+from tests.workers.faults import cut_a_line, fair, kill_all, kill_in_a_row, kill_one, starve_one, stop_one
 
 pytestmark = [pytest.mark.socket, pytest.mark.slow]
 
@@ -50,3 +50,14 @@ async def test_workers_that_starve_or_stop_hold_up_nobody(tmp_path: Path) -> Non
         it.check(but_on=stopped)
         printed = "".join(it.program.lines)
         assert printed.count("is down: silent") == 2, printed  # by each of the other two
+
+
+async def test_a_pair_of_workers_whose_line_breaks_is_told_and_heals(tmp_path: Path) -> None:
+    """Members on the third worker, and those that say something there, notice nothing."""
+    async with fair(tmp_path, workers=3, members=30, interval=0.3) as it:
+        sessions = [len(member.sessions) for member in it.crowd.members]
+        pair = await cut_a_line(it)
+        assert len(pair) == 2
+        await it.settle(but_on=pair)
+        it.check(but_on=pair)
+        assert [len(member.sessions) for member in it.crowd.members] == sessions

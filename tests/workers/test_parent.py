@@ -9,7 +9,7 @@ import pytest
 import trio
 from trio.testing import MockClock
 
-from phxactor.cluster.carriers.workers import Beat, Gone
+from phxactor.cluster.carriers.workers import Beat, Gone, LineLost, Peer
 from phxactor.runtime import send
 from phxactor.testing import settle
 from phxactor.workers import events
@@ -138,6 +138,30 @@ async def test_the_others_are_told_of_an_end_and_of_the_successor(
         await settle()
         for number in (1, 3):
             assert type(it.last(1, number).came[-1]).__name__ == "Peer"
+
+
+async def test_a_line_that_broke_is_made_anew_once_though_both_ends_ask(
+    monkeypatch: pytest.MonkeyPatch, virtual_time: MockClock
+) -> None:
+    """A second new line would replace the first one, on which something may have been said."""
+    async with parent(monkeypatch) as it:
+        await it.all_ready(1, 2)
+        one, two = it.last(1, 1), it.last(1, 2)
+
+        async def ask() -> tuple[int, int]:
+            for member, other in ((one, two), (two, one)):
+                member.came.clear()
+                member.say(LineLost(node=other.pid.to_bytes(16, "big")))
+            await settle()
+            first, second = ([type(message) for message in member.came].count(Peer) for member in (one, two))
+            return first, second
+
+        await trio.sleep(1)
+        assert await ask() == (1, 1)
+        await trio.sleep(0.9)
+        assert await ask() == (0, 0), "they ask about the line before"
+        await trio.sleep(0.1)
+        assert await ask() == (1, 1), "the new one broke at once"
 
 
 async def test_one_that_cannot_start_again_is_tried_less_and_less_often_until_none_serves(

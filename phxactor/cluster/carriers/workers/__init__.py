@@ -17,12 +17,13 @@ from phxactor.cluster.carriers.workers._control import (
     Stopped,
 )
 from phxactor.cluster.carriers.workers._control_line import ControlLine, control_pair
-from phxactor.cluster.carriers.workers._peering import Peering
+from phxactor.cluster.carriers.workers._peering import AGAIN, Peering
 from phxactor.cluster.carriers.workers._this_worker import VARIABLE, ThisWorker, is_started_by_a_parent, this_worker
 from phxactor.cluster.carriers.workers._wanted import Wanted
 from phxactor.cluster.carriers.workers._workers import Workers
 
 __all__ = [
+    "AGAIN",
     "VARIABLE",
     "Beat",
     "Configure",
