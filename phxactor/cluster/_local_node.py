@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING, Final, final
 from phxactor.cluster import events
 from phxactor.cluster._carriers import Carriers
 from phxactor.cluster._handlers import Handler, Handlers
-from phxactor.cluster._monitoring import Monitors
 from phxactor.cluster._node import Node
 from phxactor.cluster._statistics import Health, NodeStatistics
 from phxactor.cluster._view import View
@@ -49,9 +48,10 @@ class LocalNode:
         """Bytes of an encoded message at most, in both directions."""
         self.secret: Final = secret
         """What the nodes of the cluster share; None if the program has given nothing."""
-        self._monitors = Monitors()
-        self._view = View(self._monitors)
-        self._carriers = Carriers(runtime, carriers, self._view)
+        self.dropped_so_far = 0
+        """How many messages carriers could not send."""
+        self.view = View()
+        self._carriers = Carriers(runtime, carriers, self.view)
         self._watching = Watching(runtime, self._carriers.by_name)
         self._handlers = Handlers()
 
@@ -72,15 +72,15 @@ class LocalNode:
 
     def nodes(self) -> list[Node]:
         """List the other nodes that are up, the longest known first."""
-        return list(self._view.nodes.values())
+        return list(self.view.nodes.values())
 
     def node(self, node_id: bytes) -> Node | None:
         """Return the other node with this id; None if it is not up."""
-        return self._view.nodes.get(node_id)
+        return self.view.nodes.get(node_id)
 
     def reached(self, carrier: str) -> list[Node]:
         """List the other nodes that a carrier reaches."""
-        return [self._view.nodes[node_id] for node_id in self._view.reached(carrier)]
+        return [self.view.nodes[node_id] for node_id in self.view.reached(carrier)]
 
     def health(self) -> Health:
         """Return whether all carriers can carry."""
@@ -89,7 +89,7 @@ class LocalNode:
     def statistics(self) -> NodeStatistics:
         """Return the current counts."""
         return NodeStatistics(
-            nodes=len(self._view.nodes),
+            nodes=len(self.view.nodes),
             lanes=len(self._watching.lanes),
             unconfirmed=self._watching.unconfirmed,
             carriers=self._carriers.statistics(),
@@ -97,11 +97,11 @@ class LocalNode:
 
     def monitor(self, pid: Pid, *, gaps: bool = True) -> None:
         """Put NodeUp, NodeDown and, with `gaps`, Gap into the mailbox of a process, until it ends."""
-        self._monitors.add(pid, gaps=gaps)
+        self.view.monitors.add(pid, gaps=gaps)
 
     def demonitor(self, pid: Pid) -> None:
         """Undo `monitor`."""
-        self._monitors.remove(pid)
+        self.view.monitors.remove(pid)
 
     # ------------------------------------------------------------------------------------------- messages
 
@@ -194,11 +194,11 @@ class LocalNode:
     def up(self, carrier: Carrier, node: Node) -> None:
         """Note that a carrier reaches a node; again changes nothing."""
         if node.id != self.id:
-            self._view.up(carrier.name, node)
+            self.view.up(carrier.name, node)
 
     def down(self, carrier: Carrier, node_id: bytes, reason: DownReason) -> None:
         """Note that a carrier reaches a node no longer; one that it did not reach changes nothing."""
-        self._view.down(carrier.name, node_id, reason)
+        self.view.down(carrier.name, node_id, reason)
 
     def received(self, carrier: Carrier, sender_id: bytes, message: bytes) -> None:
         """Take a message that has come, in the order in which its sender published it. Raises nothing.
@@ -223,7 +223,7 @@ class LocalNode:
             one.refuse("kind")
             return
         try:
-            handler(self._view.nodes.get(sender_id), decoded)
+            handler(self.view.nodes.get(sender_id), decoded)
         except EnvelopeError as error:
             one.refuse(error.fault)
         except Exception as error:  # noqa: BLE001 - the carrier's process must go on
@@ -246,7 +246,7 @@ class LocalNode:
             return False
         if (one := self._carriers.found(carrier)) is not None:
             one.gaps += 1
-            self._view.gap(carrier.name, sender_id, since, self.runtime.now())
+            self.view.gap(carrier.name, sender_id, since, self.runtime.now())
         return True
 
     def away(self, carrier: Carrier, why: str) -> None:
@@ -268,6 +268,7 @@ class LocalNode:
 
     def dropped(self, carrier: Carrier, why: str, messages: int, size: int) -> None:
         """Count messages that could not go, of `size` bytes together; `why` is one of few words."""
+        self.dropped_so_far += messages
         if (one := self._carriers.found(carrier)) is not None:
             one.drop(why, messages, size)
 
@@ -282,7 +283,7 @@ class LocalNode:
         With None it was told to end, as this node stops: nobody is told.
         """
         if why is not None:
-            for node_id in self._view.reached(carrier.name):
+            for node_id in self.view.reached(carrier.name):
                 self.down(carrier, node_id, "lost")
             self.away(carrier, why)
 
@@ -293,6 +294,7 @@ class LocalNode:
     def end(self) -> None:
         """End the node with its supervisor: it says and hears nothing more, and nobody waits for it."""
         self._carriers.end()
+        self.view.end()
         self._handlers.clear()
-        self._monitors.end()
+        self.view.monitors.end()
         self._watching.end()

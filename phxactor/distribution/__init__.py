@@ -5,6 +5,7 @@ from phxactor.distribution._codec_encode import encode, encode_reason
 from phxactor.distribution._codec_errors import CannotTravelError, DecodeError, RemoteError, RemoteValue, remote_value
 from phxactor.distribution._codec_message import message
 from phxactor.distribution._codec_wire import MAX_BYTES, Pids
+from phxactor.distribution._distribution import Distribution, child_spec
 from phxactor.distribution._group_members import Joined, Left
 from phxactor.distribution._groups import Groups
 
@@ -12,12 +13,14 @@ __all__ = [
     "MAX_BYTES",
     "CannotTravelError",
     "DecodeError",
+    "Distribution",
     "Groups",
     "Joined",
     "Left",
     "Pids",
     "RemoteError",
     "RemoteValue",
+    "child_spec",
     "decode",
     "encode",
     "encode_reason",

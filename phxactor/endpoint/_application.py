@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Final
 import attrs
 
 from phxactor import _checks as check
+from phxactor import distribution
 from phxactor.cluster import Carrier, Cluster
 from phxactor.endpoint._endpoint import Endpoint
 from phxactor.net import Path, Place
@@ -170,7 +171,7 @@ class Application:
         if self.cluster is None:
             return []
         given = (one.secret_key_base for one in self.endpoints if one.secret_is_given)
-        return [self.cluster.with_secret(next(given, None)).child_spec()]
+        return [self.cluster.with_secret(next(given, None)).child_spec(), distribution.child_spec()]
 
     def _flags(self, children: Sequence[Child]) -> Supervise:
         return Supervise(children, strategy=self.strategy, max_restarts=self.max_restarts, max_seconds=self.max_seconds)

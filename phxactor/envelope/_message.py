@@ -32,7 +32,7 @@ _MAX_TEXT: Final = 0xFFFF
 
 
 class Kind(IntEnum):
-    """What a message is. 8 and above are free."""
+    """What a message is. 9 and above are free."""
 
     BEAT = 0
     """A node lives. The payload is JSON: its name, and how many messages it could not send so far."""
@@ -50,6 +50,8 @@ class Kind(IntEnum):
     """Of the tracker of a Presence to those of other nodes, as JSON."""
     TRACE = 7
     """The trace that the next broadcast of this sender to the topic belongs to. The payload is a W3C `traceparent`."""
+    SIGNALS = 8
+    """Signals between processes: messages, exits, links, monitors and calls (phxactor.distribution)."""
 
 
 class Message(NamedTuple):

@@ -10,10 +10,11 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from threading import get_ident
-from typing import TYPE_CHECKING, Any, NoReturn, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from phxactor.runtime._errors import NotLocalError, not_here
 from phxactor.runtime._pid import Pid, current, silenced
+from phxactor.runtime._reasons import NOCONNECTION
 from phxactor.runtime._state import REMOTE
 
 if TYPE_CHECKING:
@@ -61,7 +62,7 @@ class RemotePid(Pid, ABC):
         return self._node
 
     @property
-    def alive(self) -> NoReturn:
+    def alive(self) -> bool:
         """Raise NotLocalError: whether it lives is known on its node only (ND5)."""
         raise NotLocalError(f"whether {self!r} is alive is known on its node only: call it, or monitor it")
 
@@ -80,6 +81,10 @@ class RemotePid(Pid, ABC):
     def exit(self, reason: Reason) -> None:
         """Send it an exit signal, as `Pid.exit`."""
         self.runtime.exit(self, reason)
+
+    def absence(self) -> Reason:
+        """Return what links and monitors are told that are made while there is no line to its node."""
+        return NOCONNECTION
 
     def called(self, watch: Monitor, reason: Reason) -> Reason:
         """Return why a call fails whose monitor `watch` has fired: `("nodedown", node)` for a lost line (ND82)."""

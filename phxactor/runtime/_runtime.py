@@ -19,8 +19,8 @@ from typing import TYPE_CHECKING, Final, cast
 
 import trio
 
+from phxactor.runtime import _arriving, _stopping, events
 from phxactor.runtime import _signals as signals
-from phxactor.runtime import _stopping, events
 from phxactor.runtime._ended_runtime import EndedRuntime
 from phxactor.runtime._errors import Exit, NotAProcessError, NotLocalError, not_here
 from phxactor.runtime._hints import explain
@@ -190,7 +190,7 @@ class Runtime:
 
     def take_in(self, pid: Mailbox) -> None:
         """Deliver the `Down`s of monitors on dead processes to a process that is about to receive (M9)."""
-        signals.take_in(pid)
+        _arriving.take_in(pid)
 
     def port_failed(self, pid: Pid, error: BaseException) -> None:
         """End a process whose port raised; the sender of the message does not see the exception."""

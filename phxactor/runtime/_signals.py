@@ -22,7 +22,6 @@ from phxactor.runtime._pid import Pid, silenced
 from phxactor.runtime._reasons import (
     KILL,
     KILLED,
-    NOCONNECTION,
     NOPROC,
     Reason,
     format_reason,
@@ -35,7 +34,6 @@ from phxactor.runtime._state import ALIVE, DEAD, EXITING
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from phxactor.runtime._mailbox import Mailbox
     from phxactor.runtime._runtime import Runtime
 
 
@@ -178,33 +176,8 @@ def will_arrive(owner: Pid, what: Monitor | Pid) -> None:
     """
     if owner.arriving is None:
         owner.arriving = []
-        owner.runtime.run_soon(lambda: take_in(owner))
+        owner.runtime.run_soon(lambda: owner.runtime.take_in(owner))
     owner.arriving.append(what)
-
-
-def take_in(owner: Mailbox) -> None:
-    """Deliver what `will_arrive` has promised, except of monitors and links removed since (M9).
-
-    Of a process of another node it is `NOCONNECTION`: there is no line to its node.
-    """
-    arriving, owner.arriving = owner.arriving, None
-    for one in arriving or ():
-        if isinstance(one, Pid):
-            assert isinstance(owner, Pid)  # noqa: S101 - for mypy
-            if owner.links is not None and owner.links.pop(one, None) is not None:
-                if one.links is not None:
-                    one.links.pop(owner, None)
-                link_signal(owner, one, NOCONNECTION)
-        elif one.active:
-            target = one.target
-            spend(one)
-            if target is None or target.state is DEAD:
-                one.owner.send(Down(one, monitored(one), NOPROC))
-                continue
-            one.late = True
-            if target.watchers is not None:
-                target.watchers.pop(one, None)
-            one.owner.send(Down(one, monitored(one), NOCONNECTION))
 
 
 def drop_monitor(watch: Monitor, *, flush: bool = False) -> bool:
@@ -286,16 +259,37 @@ def _forget_monitors(monitors: dict[Monitor, None]) -> None:
 
 
 def _tell(pid: Pid, reason: Reason) -> None:
-    """Tell the links, then the watchers (X21), each in the order in which they were made."""
+    """Tell the links, then the watchers (X21), each in the order in which they were made; last those that came late."""
     links, watchers = pid.links, pid.watchers
     pid.links = pid.watchers = None
+    late_links = late_watchers = None
     if links is not None:
         for other, late in links.items():
+            if late:
+                late_links = links
+                continue
             if other.links is not None:
                 other.links.pop(pid, None)
-            link_signal(other, pid, NOPROC if late else reason)
+            link_signal(other, pid, reason)
     if watchers is not None:
         for watch in watchers:
-            if watch.active:
+            if watch.late:
+                late_watchers = watchers
+            elif watch.active:
                 spend(watch)
-                watch.owner.deliver(Down(watch, monitored(watch), NOPROC if watch.late else reason))
+                watch.owner.deliver(Down(watch, monitored(watch), reason))
+    if late_links is not None or late_watchers is not None:
+        _tell_late(pid, late_links or {}, late_watchers or {})
+
+
+def _tell_late(pid: Pid, links: dict[Pid, bool], watchers: dict[Monitor, None]) -> None:
+    """Tell those who have linked or monitored the process when it was ending: to them there is none (X14, TM16)."""
+    for other, late in links.items():
+        if late:
+            if other.links is not None:
+                other.links.pop(pid, None)
+            link_signal(other, pid, NOPROC)
+    for watch in watchers:
+        if watch.late and watch.active:
+            spend(watch)
+            watch.owner.deliver(Down(watch, monitored(watch), NOPROC))

@@ -125,6 +125,11 @@ class Network:
             if other.node.identity.name != one:
                 self.cut(one, other.node.identity.name)
 
+    def mend(self, one: str, other: str) -> None:
+        """Let two nodes hear each other again, by their names."""
+        self._cut -= {(one, other), (other, one)}
+        self.tell(f"{one} and {other} can hear each other")
+
     def heal(self) -> None:
         """Let all nodes hear one another again."""
         self._cut.clear()

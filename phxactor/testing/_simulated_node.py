@@ -10,6 +10,7 @@ import attrs
 import outcome  # a dependency of trio
 import trio
 
+from phxactor import distribution
 from phxactor.cluster import Carrier, Cluster, LocalNode, Node
 from phxactor.otp import Child, Error, Ok, Supervisor
 from phxactor.runtime import Exit, Pid, Runtime, current, open_runtime, trap_exit
@@ -160,7 +161,7 @@ class SimulatedNode:
         if cluster.name is None:
             cluster = attrs.evolve(cluster, name=self.name)
         self.carriers = list(cluster.carriers)
-        children: list[Child] = [cluster.child_spec(), *self._children()]
+        children: list[Child] = [cluster.child_spec(), distribution.child_spec(), *self._children()]
         started = await Supervisor.start_link(children, strategy="rest_for_one")
         if not isinstance(started, Ok):
             raise Exit(started.reason if isinstance(started, Error) else "ignored")

@@ -45,7 +45,7 @@ async def test_the_cluster_starts_first_and_stops_last(autojump_clock: MockClock
         root = (await application.start_link(server=False)).unwrap()
         await wait_all_tasks_blocked()
         children = await Supervisor.which_children(root)
-        assert [one.id for one in reversed(children)] == ["cluster", "child", "endpoint"]
+        assert [one.id for one in reversed(children)] == ["cluster", "distribution", "child", "endpoint"]
         assert carrier.node is LocalNode.found(self_pid().runtime)
     assert log == ["child starts, node True", "child ends, node True"]
 
