@@ -85,6 +85,7 @@ async def cluster(
     seed: int | None = None,
     schedule: Schedule | None = None,
     network: Network | None = None,
+    processes: bool = True,
 ) -> AsyncIterator[Nodes]:
     """Run several nodes, each with a runtime of its own, in the loop of a test. Use virtual time.
 
@@ -104,6 +105,8 @@ async def cluster(
         seed: another number makes other faults.
         schedule: the schedule that plays the test.
         network: the network, made before, for carriers that need it.
+        processes: whether processes of one node can reach those of others (phxactor.distribution); without it the
+            carriers carry what the test says, and their beats.
 
     """
     chance = Random(0 if seed is None else seed)  # noqa: S311 - no secret
@@ -122,7 +125,7 @@ async def cluster(
 
     make = simulated if carriers is None else carriers
     names = [ascii_lowercase[n] if count <= len(ascii_lowercase) else f"n{n}" for n in range(count)]
-    nodes = [SimulatedNode(name, make, children, stopped) for name in names]
+    nodes = [SimulatedNode(name, make, children, stopped, processes=processes) for name in names]
     failure: Exception | Exit | None = None
     if schedule is not None:
         for node in nodes:

@@ -28,7 +28,13 @@ class SimulatedNode:
     """A node that a test starts, stops, kills and restarts. `name` stays the same; `id` is another after each start."""
 
     def __init__(
-        self, name: str, carriers: Carriers, children: Callable[[], Sequence[Child]], stopped: Stopped
+        self,
+        name: str,
+        carriers: Carriers,
+        children: Callable[[], Sequence[Child]],
+        stopped: Stopped,
+        *,
+        processes: bool = True,
     ) -> None:
         """Store what the node consists of."""
         self.name = name
@@ -43,6 +49,7 @@ class SimulatedNode:
         self._make_carriers = carriers
         self._children = children
         self._stopped = stopped
+        self._first = [distribution.child_spec()] if processes else []
         self._task: trio.lowlevel.Task | None = None
         self._end = trio.Event()
         self._ended = trio.Event()
@@ -161,7 +168,7 @@ class SimulatedNode:
         if cluster.name is None:
             cluster = attrs.evolve(cluster, name=self.name)
         self.carriers = list(cluster.carriers)
-        children: list[Child] = [cluster.child_spec(), distribution.child_spec(), *self._children()]
+        children: list[Child] = [cluster.child_spec(), *self._first, *self._children()]
         started = await Supervisor.start_link(children, strategy="rest_for_one")
         if not isinstance(started, Ok):
             raise Exit(started.reason if isinstance(started, Error) else "ignored")

@@ -15,7 +15,8 @@ from trio.testing import MockClock
 
 from phxactor.cluster import Cluster, Redis
 from phxactor.cluster.carriers.workers import Workers
-from phxactor.testing import SimulatedNode, cluster
+from phxactor.testing import SimulatedNode
+from tests.cluster.bare import bare
 from tests.cluster.contract import CarrierContract, StoppedNodesContract
 from tests.cluster.redis.fake_redis import FakeRedis
 from tests.libraries import servers
@@ -28,7 +29,7 @@ class TestSimulated(StoppedNodesContract):
 
     @asynccontextmanager
     async def nodes(self, count: int, max_message_bytes: int) -> AsyncIterator[Sequence[SimulatedNode]]:
-        async with cluster(count, max_message_bytes=max_message_bytes, delay=0.005, secret=SECRET) as nodes:
+        async with bare(count, max_message_bytes=max_message_bytes, delay=0.005, secret=SECRET) as nodes:
             yield nodes
 
 
@@ -44,7 +45,7 @@ class TestWorkers(StoppedNodesContract):
             return Cluster(carriers[-1], name=name, group=b"one host", max_message_bytes=max_message_bytes)
 
         try:
-            async with cluster(count, carriers=make) as nodes:
+            async with bare(count, carriers=make) as nodes:
                 yield nodes
         finally:
             for one in carriers:
@@ -70,7 +71,7 @@ class TestRedis(StoppedNodesContract):
             carrier = Redis("redis://h", open_stream=redis.open_stream, secret=SECRET)
             return Cluster(carrier, name=name, max_message_bytes=max_message_bytes)
 
-        async with cluster(count, carriers=make) as nodes:
+        async with bare(count, carriers=make) as nodes:
             yield nodes
 
 
@@ -91,7 +92,7 @@ class TestRealRedis(CarrierContract):
             carrier = Redis(f"redis://127.0.0.1:{_port()}", prefix=prefix, secret=SECRET)
             return Cluster(carrier, name=name, max_message_bytes=max_message_bytes)
 
-        async with cluster(count, carriers=make) as nodes:
+        async with bare(count, carriers=make) as nodes:
             yield nodes
 
 

@@ -12,10 +12,11 @@ from trio.testing import MockClock
 from phxactor.cluster import Gap, Node, NodeDown, NodeUp
 from phxactor.envelope import Frame, Kind, Message, Seal, channel_of_lane
 from phxactor.runtime import receive
-from phxactor.testing import Nodes, Simulated, SimulatedNode, cluster, strategies
+from phxactor.testing import Nodes, Simulated, SimulatedNode, strategies
 from phxactor.testing._network import Wire
 from phxactor.testing.outages import Outage, Pass, calm
 from phxactor.testing.schedule import Schedule
+from tests.cluster.bare import bare
 from tests.cycles import leaves_no_cycles
 
 NAMES = ("a", "b", "c")
@@ -137,9 +138,7 @@ def test_order_holds_and_each_loss_is_told_once(
     uneven: bool,
 ) -> None:
     async def main() -> None:
-        async with cluster(
-            len(NAMES), delay=0.01, uneven=uneven, inbox=3_000, secret=SECRET, schedule=schedule
-        ) as nodes:
+        async with bare(len(NAMES), delay=0.01, uneven=uneven, inbox=3_000, secret=SECRET, schedule=schedule) as nodes:
             await trio.sleep(2)
             nodes.network.loss = loss
             talk = Talk(nodes)
@@ -158,7 +157,7 @@ def test_CL31_CL32_CL33_junk_forged_and_replayed_messages_are_counted_and_nothin
     junk = st.binary(max_size=200).map(lambda junk: (channel_of_lane("simulated", "s:x"), junk))
 
     async def main() -> None:
-        async with cluster(2, secret=SECRET, seed=seed) as nodes:
+        async with bare(2, secret=SECRET, seed=seed) as nodes:
             b = nodes[1]
             talk = Talk(nodes)
             await trio.sleep(1)
@@ -205,7 +204,7 @@ def _flipped(frame: bytes, at: int) -> bytes:
 
 async def test_a_cluster_leaves_no_cycles(autojump_clock: MockClock) -> None:
     async def life() -> None:
-        async with cluster(2, delay=0.01) as nodes:
+        async with bare(2, delay=0.01) as nodes:
             talk = Talk(nodes)
             await talk.play([Pass(1.0)])
             await nodes[1].kill()

@@ -9,8 +9,9 @@ from trio.testing import MockClock
 from phxactor.cluster import Gap, Node, NodeDown, NodeUp
 from phxactor.envelope import Kind, Message, encode
 from phxactor.runtime import Exit, receive
-from phxactor.testing import Network, Nodes, Simulated, SimulatedNode, cluster
+from phxactor.testing import Network, Nodes, Simulated, SimulatedNode
 from phxactor.testing.schedule import Schedule
+from tests.cluster.bare import bare
 
 
 class Ear:
@@ -49,7 +50,7 @@ async def listening(nodes: Nodes) -> list[Ear]:
 
 
 async def test_nodes_see_each_other_and_hear_what_they_watch(autojump_clock: MockClock) -> None:
-    async with cluster(3) as nodes:
+    async with bare(3) as nodes:
         a, b, _ = nodes
         ears = await listening(nodes)
         seen = [sorted(one.name for one in node.local.nodes()) for node in nodes]
@@ -68,7 +69,7 @@ async def test_nodes_see_each_other_and_hear_what_they_watch(autojump_clock: Moc
 
 
 async def test_a_pair_that_cannot_hear_each_other(autojump_clock: MockClock) -> None:
-    async with cluster(3) as nodes:
+    async with bare(3) as nodes:
         ears = await listening(nodes)
         nodes.network.cut("a", "b")
         say(nodes[0], "lost on b")
@@ -85,7 +86,7 @@ async def test_a_pair_that_cannot_hear_each_other(autojump_clock: MockClock) -> 
 
 
 async def test_a_node_stopped_for_20_s_goes_on_and_judges_nobody(autojump_clock: MockClock) -> None:
-    async with cluster(3) as nodes:
+    async with bare(3) as nodes:
         ears = await listening(nodes)
         await nodes[1].stop()
         say(nodes[0], "waits")
@@ -99,7 +100,7 @@ async def test_a_node_stopped_for_20_s_goes_on_and_judges_nobody(autojump_clock:
 
 
 async def test_a_killed_node_is_down_at_once_and_comes_back_as_another(autojump_clock: MockClock) -> None:
-    async with cluster(2) as nodes:
+    async with bare(2) as nodes:
         ears = await listening(nodes)
         before = nodes[1].identity
         start = trio.current_time()
@@ -115,7 +116,7 @@ async def test_a_killed_node_is_down_at_once_and_comes_back_as_another(autojump_
 
 
 async def test_a_node_that_loses_its_power_is_silent(autojump_clock: MockClock) -> None:
-    async with cluster(2) as nodes:
+    async with bare(2) as nodes:
         ears = await listening(nodes)
         await nodes[1].kill(silent=True)
         await trio.sleep(4)
@@ -125,7 +126,7 @@ async def test_a_node_that_loses_its_power_is_silent(autojump_clock: MockClock) 
 
 
 async def test_a_node_that_leaves_says_goodbye(autojump_clock: MockClock) -> None:
-    async with cluster(2) as nodes:
+    async with bare(2) as nodes:
         ears = await listening(nodes)
         left = nodes[1].identity
         await nodes[1].leave()
@@ -134,7 +135,7 @@ async def test_a_node_that_leaves_says_goodbye(autojump_clock: MockClock) -> Non
 
 
 async def test_what_runs_in_a_killed_node_ends(autojump_clock: MockClock) -> None:
-    async with cluster(1) as nodes, trio.open_nursery() as nursery:
+    async with bare(1) as nodes, trio.open_nursery() as nursery:
 
         async def waits() -> None:
             with pytest.raises(Exit, match="killed"):
@@ -146,7 +147,7 @@ async def test_what_runs_in_a_killed_node_ends(autojump_clock: MockClock) -> Non
 
 
 async def test_what_does_not_fit_into_the_inbox_of_a_stopped_node_is_one_gap(autojump_clock: MockClock) -> None:
-    async with cluster(2, inbox=20_000) as nodes:
+    async with bare(2, inbox=20_000) as nodes:
         ears = await listening(nodes)
         await nodes[1].stop()
         for number in range(500):
@@ -166,7 +167,7 @@ async def test_a_node_with_another_secret_is_not_heard_and_hears_nobody(autojump
         return Simulated(network, "a secret of twenty bytes" if name != "c" else "another one of twenty bytes")
 
     network = Network()
-    async with cluster(3, carriers=make, network=network) as nodes:
+    async with bare(3, carriers=make, network=network) as nodes:
         ears = await listening(nodes)
         for node in nodes:
             say(node, node.name)
@@ -177,7 +178,7 @@ async def test_a_node_with_another_secret_is_not_heard_and_hears_nobody(autojump
 
 
 async def test_CL64_a_node_of_another_version_is_counted_and_no_more(autojump_clock: MockClock) -> None:
-    async with cluster(2) as nodes:
+    async with bare(2) as nodes:
         ears = await listening(nodes)
         (carrier,) = nodes[0].carriers
         assert isinstance(carrier, Simulated)
@@ -193,7 +194,7 @@ async def test_CL64_a_node_of_another_version_is_counted_and_no_more(autojump_cl
 
 
 async def test_all_nodes_are_killed_at_once_and_come_back(autojump_clock: MockClock) -> None:
-    async with cluster(4) as nodes:
+    async with bare(4) as nodes:
         for silent in (False, True):
             for node in nodes:
                 await node.kill(silent=silent)
@@ -214,7 +215,7 @@ async def test_a_node_that_is_stopped_in_the_middle_of_its_work_goes_on_where_it
             await trio.sleep(1)
 
     done: list[tuple[int, float]] = []
-    async with cluster(2) as nodes:
+    async with bare(2) as nodes:
         start = trio.current_time()
         nodes[0].spawn(work)
         await trio.sleep(2.5)
@@ -230,7 +231,7 @@ async def test_a_node_that_is_stopped_in_the_middle_of_its_work_goes_on_where_it
 
 async def test_the_same_seed_loses_the_same_messages(autojump_clock: MockClock) -> None:
     async def heard(seed: int) -> list[str]:
-        async with cluster(2, seed=seed) as nodes:
+        async with bare(2, seed=seed) as nodes:
             ears = await listening(nodes)
             nodes.network.loss = 0.5
             for number in range(40):
@@ -244,7 +245,7 @@ async def test_the_same_seed_loses_the_same_messages(autojump_clock: MockClock) 
 
 def test_a_lost_message_and_a_cut_are_lines_of_the_trace() -> None:
     async def main(schedule: Schedule) -> None:
-        async with cluster(2, loss=0.3, schedule=schedule) as nodes:
+        async with bare(2, loss=0.3, schedule=schedule) as nodes:
             nodes.network.cut("a", "b")
             await trio.sleep(1)
             nodes.network.heal()
@@ -264,5 +265,5 @@ def test_a_lost_message_and_a_cut_are_lines_of_the_trace() -> None:
 
 async def test_a_failure_in_the_block_is_raised_as_it_is(autojump_clock: MockClock) -> None:
     with pytest.raises(ValueError, match="boom"):
-        async with cluster(2):
+        async with bare(2):
             raise ValueError("boom")

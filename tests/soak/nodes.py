@@ -13,9 +13,9 @@ from random import Random
 
 import trio
 
-from phxactor.testing import cluster
 from phxactor.testing.outages import Cut, Freeze, Heal, Isolate, Kill, Leave, Outage, Pass, Restart, Thaw
 from phxactor.testing.schedule import Schedule
+from tests.cluster.bare import bare
 from tests.cluster.test_properties import NAMES, SECRET, Talk
 
 MOST = 15
@@ -50,9 +50,7 @@ def play(number: int) -> None:
     loss, uneven = chance.choice([0.0, 0.1, 0.5]), chance.random() < 0.5
 
     async def main() -> None:
-        async with cluster(
-            len(NAMES), delay=0.01, uneven=uneven, inbox=3_000, secret=SECRET, schedule=schedule
-        ) as nodes:
+        async with bare(len(NAMES), delay=0.01, uneven=uneven, inbox=3_000, secret=SECRET, schedule=schedule) as nodes:
             await trio.sleep(2)
             nodes.network.loss = loss
             talk = Talk(nodes)
