@@ -51,7 +51,7 @@ def forced(program: Program, timeouts: float = 0.0, most: int = 30_000) -> Seen:
     seen = Seen(program, timeouts)
 
     def play(order: Mapping[int, int]) -> Played:
-        recorder = seen.hooks.recorder = Recorder()
+        recorder = seen.hooks.recorder = Recorder(outside=seen.hooks.outside)
 
         def pick(number: int, options: Sequence[Option]) -> int:
             chosen = order.get(number, 0)

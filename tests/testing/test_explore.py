@@ -12,7 +12,9 @@ from trio.lowlevel import checkpoint
 from phxactor.runtime import Exit, monitor, receive, self_pid, spawn
 from phxactor.testing.explore import ChangedError, Explored, explore
 from phxactor.testing.schedule import DeadlockError, Schedule
+from tests.testing import table_programs
 from tests.testing.brute_force import forced, reduced
+from tests.testing.planted import BUGS
 from tests.testing.small_programs import PROGRAMS, cancelling_a_timer, two_senders
 
 Program = Callable[[], Awaitable[object]]
@@ -21,7 +23,9 @@ Program = Callable[[], Awaitable[object]]
 # ------------------------------------------------------------------------- the dependency table (EX26 to EX29)
 
 
-@pytest.mark.parametrize("program", [one for one in PROGRAMS if one is not cancelling_a_timer])
+@pytest.mark.parametrize(
+    "program", [one for one in (*PROGRAMS, *table_programs.PROGRAMS) if one is not cancelling_a_timer]
+)
 def test_the_reduction_sees_what_brute_force_sees(program: Program) -> None:
     few, all_of_them = reduced(program), forced(program)
     assert few.outcomes == all_of_them.outcomes
@@ -134,6 +138,15 @@ def test_a_lost_update_is_found_once_the_sharing_is_declared() -> None:
         explore(check_then_act, shared="dependent")
     with pytest.raises(AssertionError):
         explore(check_then_act, preemptions=1)
+
+
+@pytest.mark.parametrize("name", ["three_in_a_row", "a_finally_that_awaits", "somebody_is_never_absent"])
+def test_bugs_of_shared_python_state_are_found_once_it_is_declared(name: str) -> None:
+    result = explore(BUGS[name].program)
+    assert result.shared
+    assert not result.complete
+    with pytest.raises(AssertionError):
+        explore(BUGS[name].program, shared="dependent")
 
 
 def test_a_deadlock_is_a_failure_and_so_is_an_exit() -> None:

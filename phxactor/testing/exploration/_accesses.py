@@ -3,15 +3,17 @@
 Two steps depend on one another if the same task takes them, or if both touch an object and one of them changes it.
 Objects have names that are the same in each order: a process is named by who spawned it, and as which of its children.
 
-    mail       changed by each message that arrives; read by a receive that has a time-out
-    life       changed by a fatal signal and by the end; read by each step of the process, and by who looks at it
+    mail       changed by each message that arrives, and by a new port; read by a receive that has a time-out
+    life       changed by a fatal signal, by the end, and by `trap_exit`; read by each step of the process, and by who
+               looks at it
     links      changed by link, unlink, and the end
     name       changed by register, unregister, and the end of an owner; read by whereis
     key        the same for a registry; topic: the same for PubSub
     timer      changed when it is made, when it is cancelled, and when it fires
     time       changed when the clock jumps; read by who asks for the time or makes a deadline
-    event      a trio.Event
-    memory     of a process with several tasks; of what programs have declared as shared
+    event      a trio.Event; lock, condition, semaphore, limiter, channel: the same for trio's other primitives
+    processes  changed by who counts the processes; read by each start and end, which do not depend on one another
+    memory     of a process, changed by each of its steps; read by who looks at its children; what is declared as shared
 
 A step has causes too: the step that made its task ready, and the one that sent the message that it takes.
 """
@@ -33,6 +35,8 @@ from phxactor.testing.exploration._faults import Fault
 Task: TypeAlias = trio.lowlevel.Task
 Thing: TypeAlias = tuple[object, ...]
 """The name of an object."""
+Things: TypeAlias = dict[int, tuple[object, Thing]]
+"""Objects and their names, by address."""
 Accesses: TypeAlias = dict[Thing, bool]
 """The objects that a step has touched; True for those that it has changed."""
 
@@ -61,8 +65,12 @@ def dependent(one: Accesses, other: Accesses) -> bool:
 class Recorder:
     """Records the steps of one play: a `Watcher`."""
 
-    def __init__(self, shared: Callable[[str], Sequence[Thing]] = lambda _: ()) -> None:
-        """Start with none; `shared` returns the declared objects that a process of this name shares."""
+    def __init__(self, shared: Callable[[str], Sequence[Thing]] = lambda _: (), outside: Things | None = None) -> None:
+        """Start with none.
+
+        `shared` returns the declared objects that a process of this name shares; `outside` has the objects that are
+        older than the plays, which are the same in all of them.
+        """
         self.events: list[Event] = []
         self._current: Event | None = None
         self._shared = shared
@@ -72,7 +80,8 @@ class Recorder:
         self._made: Counter[str] = Counter()
         self._causes: dict[Task, int] = {}
         self._sent: dict[Mailbox, list[tuple[object, int]]] = {}
-        self._things: dict[int, tuple[object, Thing]] = {}
+        self._things: Things = {}
+        self._outside: Things = {} if outside is None else outside
         self._looks = False
         self._time = 0.0
         self.between: Callable[[Event], object] = lambda _: None
@@ -170,19 +179,21 @@ class Recorder:
             event.accesses[thing] = event.accesses.get(thing, False) or changed
 
     def made(self, kind: str, thing: object) -> None:
-        """Name an object by its maker, and note the change."""
+        """Name an object by its maker, and note the change; what no step has made is made while the runtime opens."""
+        actor = "" if self._current is None else self._current.actor
+        self._made[actor] += 1
+        name = (kind, actor, self._made[actor])
+        self._things[id(thing)] = thing, name
         if self._current is not None:
-            actor = self._current.actor
-            self._made[actor] += 1
-            name = (kind, actor, self._made[actor])
-            self._things[id(thing)] = thing, name
             self._current.accesses[name] = True
 
     def touch_made(self, thing: object, *, changed: bool) -> None:
-        """Note that the current step touches an object that was named by its maker."""
-        found = self._things.get(id(thing))
-        if found is not None and self._current is not None:
-            self._current.accesses[found[1]] = self._current.accesses.get(found[1], False) or changed
+        """Note that the current step touches an object that was named by its maker, or is older than the play."""
+        if self._current is not None:
+            found = self._things.get(id(thing)) or self._outside.setdefault(
+                id(thing), (thing, ("outside", len(self._outside)))
+            )
+            self.touch(*found[1], changed=changed)  # type: ignore[arg-type]
 
     def sent(self, to: Mailbox, message: object) -> None:
         """Note a message: its step is a cause of the step that takes it."""

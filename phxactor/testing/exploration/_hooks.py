@@ -9,12 +9,12 @@ from importlib import import_module
 from typing import Any
 from unittest.mock import patch
 
-import trio
 from trio.testing import MockClock
 
 from phxactor.runtime import Mailbox, Monitor, Pid, Runtime, Timer, Timers, private
-from phxactor.testing.exploration._accesses import Recorder
-from phxactor.testing.exploration._tables import touching_tables
+from phxactor.testing.exploration._accesses import Recorder, Things
+from phxactor.testing.exploration._primitives import touching_primitives
+from phxactor.testing.exploration._tables import reading_counts, touching_tables
 
 
 class Hooks:
@@ -23,6 +23,22 @@ class Hooks:
     def __init__(self) -> None:
         """Start without a recorder."""
         self.recorder: Recorder | None = None
+        self.outside: Things = {}
+        """What is older than the plays; for each recorder."""
+
+    def made(self, kind: str, thing: object) -> None:
+        """Tell the recorder of a primitive of trio."""
+        if self.recorder is not None:
+            self.recorder.made(kind, thing)
+
+    def touched(self, thing: object, *, changed: bool) -> None:
+        """Tell the recorder of the use of a primitive of trio."""
+        if self.recorder is not None:
+            self.recorder.touch_made(thing, changed=changed)
+
+    def name(self, pid: Pid) -> str:
+        """Return the name of a process in the current play."""
+        return "" if self.recorder is None else self.recorder.pid(pid)
 
     def took(self, mailbox: Mailbox, message: object, timeout: float | None) -> None:
         """Tell the recorder of a message that was taken."""
@@ -44,7 +60,8 @@ class Hooks:
         current_time = MockClock.current_time
         deadlines = private("_run", "Deadlines.add", "Deadlines.remove").Deadlines
         add_deadline, remove_deadline = deadlines.add, deadlines.remove
-        made, event_set, is_set = trio.Event.__init__, trio.Event.set, trio.Event.is_set
+        trapping: Any = vars(Pid)["trapping"]
+        port: Any = vars(Mailbox)["port"]
 
         def life(pid: Pid, *, changed: bool = False) -> None:
             if self.recorder is not None:
@@ -122,6 +139,9 @@ class Hooks:
         def finished(runtime: Runtime, pid: Pid, reason: object) -> None:
             if self.recorder is not None:
                 life(pid, changed=True)
+                touch("processes", changed=False)
+                if pid.port is not None:
+                    touch("mail", self.recorder.pid(pid), changed=True)
                 if pid.name is not None:
                     touch("name", pid.name, changed=True)
                 links(pid, *pid.links or ())  # also without a link: it may have been removed just before
@@ -186,20 +206,14 @@ class Hooks:
         def soon(runtime: Runtime, function: Callable[[], object]) -> None:
             run_soon(runtime, function if self.recorder is None else self.recorder.in_pass(function))
 
-        def event_made(event: trio.Event) -> None:
-            made(event)
-            if self.recorder is not None:
-                self.recorder.made("event", event)
+        def traps(pid: Pid, *, flag: bool) -> None:
+            life(pid, changed=True)
+            trapping.__set__(pid, flag)
 
-        def event_is_set(event: trio.Event) -> bool:
-            if self.recorder is not None:
-                self.recorder.touch_made(event, changed=False)
-            return is_set(event)
-
-        def set_event(event: trio.Event) -> None:
-            if self.recorder is not None:
-                self.recorder.touch_made(event, changed=True)
-            event_set(event)
+        def ported(pid: Pid, taken_by: object) -> None:
+            if self.recorder is not None and taken_by is not None:
+                touch("mail", self.recorder.pid(pid), changed=True)
+            port.__set__(pid, taken_by)
 
         replaced: list[tuple[Any, str, Any]] = [
             (Pid, "send", send),
@@ -227,9 +241,8 @@ class Hooks:
             (deadlines, "add", deadline_made),
             (deadlines, "remove", deadline_gone),
             (MockClock, "current_time", read_time),
-            (trio.Event, "__init__", event_made),
-            (trio.Event, "is_set", event_is_set),
-            (trio.Event, "set", set_event),
+            (Pid, "trapping", property(trapping.__get__, lambda pid, flag: traps(pid, flag=flag))),
+            (Pid, "port", property(port.__get__, ported)),
         ]
         with ExitStack() as stack:
             for owner, name, function in replaced:
@@ -237,6 +250,8 @@ class Hooks:
                 for place in [owner, *_importers(name, before)] if owner is signals else [owner]:
                     stack.enter_context(patch.object(place, name, function))
             stack.enter_context(touching_tables(touch))
+            stack.enter_context(touching_primitives(self))
+            stack.enter_context(reading_counts(touch, self.name))
             yield
 
 

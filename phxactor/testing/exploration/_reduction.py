@@ -85,7 +85,7 @@ class Reduction:
         """Play until nothing is left to be tried."""
         nodes = self.nodes
         while True:
-            play = _Play(nodes, Recorder(self.shared))
+            play = _Play(nodes, Recorder(self.shared, self.hooks.outside))
             self.hooks.recorder = play.recorder
             try:
                 played = self.ground.play(play.pick, play.recorder, to_the_end=True)

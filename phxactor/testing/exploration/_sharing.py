@@ -21,7 +21,7 @@ Body: TypeAlias = Callable[..., Any]
 DEPTH: Final = 6
 """How many objects deep it looks."""
 _CONTAINERS: Final = (list, dict, set, bytearray)
-_ROOMS: Final = ("phxactor.", "trio.", "builtins", "hypothesis.", "contextvars")
+_ROOMS: Final = ("phxactor.", "trio.", "builtins.", "hypothesis.", "contextvars.")
 """Instances of classes from here are left out: the runtime's own objects are in the dependency table."""
 
 
@@ -123,4 +123,4 @@ def _parts(thing: object) -> Iterator[tuple[object, str]]:
 
 def _is_instance(thing: object) -> bool:
     kind = type(thing)
-    return not isinstance(thing, type) and hasattr(thing, "__dict__") and not kind.__module__.startswith(_ROOMS)
+    return not isinstance(thing, type) and hasattr(thing, "__dict__") and not f"{kind.__module__}.".startswith(_ROOMS)
