@@ -53,7 +53,7 @@ class Hooks:
         deliver, alive, runtime_exit, run_soon = Pid.deliver, Pid.alive, Runtime.exit, Runtime.run_soon
         fatal, add_link, link_child = signals.fatal, signals.add_link, signals.link_child
         drop_link, add_monitor, drop_monitor = signals.drop_link, signals.add_monitor, signals.drop_monitor
-        finish, link_signal, take_in = signals.finish, signals.link_signal, signals.take_in
+        finish, link_signal, take_in = signals.finish, signals.link_signal, Runtime.take_in
         flush, statistics = Mailbox.flush, Mailbox.statistics
         register, unregister, whereis = names.register, names.unregister, names.whereis
         add_at, discard, fire = Timers.add_at, Timers.discard, Timers._fire  # noqa: SLF001
@@ -123,10 +123,10 @@ class Hooks:
             watch: Monitor = add_monitor(owner, target, name)
             return watch
 
-        def taken_in(owner: Mailbox) -> None:
+        def taken_in(runtime: Runtime, owner: Mailbox) -> None:
             if self.recorder is not None:
                 touch("mail", self.recorder.pid(owner), changed=True)
-            take_in(owner)
+            take_in(runtime, owner)
 
         def demonitored(watch: Monitor, *, flush: bool = False) -> bool:
             if watch.target is not None:
@@ -228,7 +228,7 @@ class Hooks:
             (signals, "link_signal", told),
             (signals, "add_monitor", monitored),
             (signals, "drop_monitor", demonitored),
-            (signals, "take_in", taken_in),
+            (Runtime, "take_in", taken_in),
             (signals, "finish", finished),
             (Mailbox, "flush", flushed),
             (Mailbox, "statistics", counted),
