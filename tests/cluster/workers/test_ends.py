@@ -8,8 +8,8 @@ from trio.testing import MockClock
 
 from phxactor.cluster import Gap
 from phxactor.cluster.carriers.workers import _lines_process
-from phxactor.cluster.carriers.workers._frames import FrameKind
-from phxactor.envelope import Kind, Message
+from phxactor.cluster.carriers.workers._frames import FrameKind, encode_lanes
+from phxactor.envelope import Kind, Message, lane_of
 from phxactor.runtime import KILL
 from tests.cluster.workers.mesh import Member, members, until
 from tests.cluster.workers.puppet import Puppet, seen
@@ -49,8 +49,10 @@ async def test_a_node_that_has_left_is_told_nothing_and_holds_up_no_confirmation
     async with members(1) as (one,):
         puppet = Puppet(one)
         await seen(one, puppet)
+        puppet.frame(FrameKind.WATCH, 0, encode_lanes([lane_of("pubsub", "news")]))
         await left(one, puppet)
         await puppet.take_for(0.1)
+        one.node.publish(MESSAGE)
         one.node.publish_to_all(MESSAGE)
         assert not one.node.send(puppet.node.id, MESSAGE)
         one.node.watch("pubsub", "news")
