@@ -8,6 +8,8 @@ from phxactor.distribution._codec_wire import MAX_BYTES, Pids
 from phxactor.distribution._distribution import Distribution, child_spec
 from phxactor.distribution._group_members import Joined, Left
 from phxactor.distribution._groups import Groups
+from phxactor.distribution._start import start_monitor_on, start_on
+from phxactor.distribution._startable import Startable
 
 __all__ = [
     "MAX_BYTES",
@@ -20,10 +22,13 @@ __all__ = [
     "Pids",
     "RemoteError",
     "RemoteValue",
+    "Startable",
     "child_spec",
     "decode",
     "encode",
     "encode_reason",
     "message",
     "remote_value",
+    "start_monitor_on",
+    "start_on",
 ]

@@ -23,7 +23,7 @@ from phxactor.distribution._peer import Peer
 from phxactor.distribution._tables import Tables
 from phxactor.envelope import EnvelopeError, Kind, Message
 from phxactor.otp import ChildSpec, Ok
-from phxactor.runtime import Exit, Exited, Pid, receive, self_pid, trap_exit
+from phxactor.runtime import Exit, Exited, Pid, current_runtime, receive, self_pid, trap_exit
 
 if TYPE_CHECKING:
     from phxactor.cluster import DownReason
@@ -77,6 +77,12 @@ class Distribution:
     def peer(self, node: Node) -> Peer:
         """Return what is known of another node."""
         return self._tables.peer(node)
+
+    @staticmethod
+    def peer_of(node: Node) -> Peer | None:
+        """Return what the caller's node knows of another one; None for itself, or without a cluster."""
+        remote = current_runtime().remote
+        return remote.peer(node) if isinstance(remote, Distribution) and node != remote.node else None
 
     # ---------------------------------------------------------------------------- called by the LocalNode
 

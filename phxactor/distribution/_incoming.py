@@ -149,6 +149,8 @@ def _down(peer: Peer, signal: Signal, _target: Pid | None, rest: bytes) -> None:
     reason = _value(peer, rest)
     watch = peer.tables.ref(signal.ref)
     if watch is not None and (monitor := peer.watched(watch)) is not None:
+        if monitor.target is None:  # of a process whose start is not answered yet
+            monitor.target = peer.pid(signal.source)
         down_elsewhere(monitor, reason)
 
 

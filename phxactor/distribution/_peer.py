@@ -195,7 +195,7 @@ class Peer:
 
     def _down(self, watch: Monitor, reason: Reason) -> None:
         if isinstance(watch, RemoteMonitor) and self.held.pop(watch.number, None) is not None:
-            self.put(Op.DOWN, ref=watch.number, rest=self._reason(reason))
+            self.put(Op.DOWN, source=watch.target, ref=watch.number, rest=self._reason(reason))
 
     def _reason(self, reason: Reason) -> bytes:
         return encode_reason(reason, self._written, self.max_bytes)
@@ -227,6 +227,11 @@ class Peer:
         signal = self._packed(Op.MONITOR, watch.owner, target, number, b"")
         self._asked = watch, signal
         self.connection.put(signal)
+
+    def expect(self, watch: Monitor) -> None:
+        """Take a monitor of a process that is yet to be started there; its number goes with the request."""
+        if not self.is_absent():
+            self.watching[watch] = self.tables.number_of(watch)
 
     def demonitor(self, watch: Monitor) -> None:
         """End that."""

@@ -129,7 +129,7 @@ class RemoteMonitor(Monitor):
     def __init__(self, owner: NodePid, target: Pid, number: int, *, of_call: bool) -> None:
         """Make the value; `number` is what the owner's node calls it."""
         super().__init__(owner, target)
-        self.number = number
+        self.number: int = number
         self.of_call = of_call
         """Whether the first answer ends it."""
 

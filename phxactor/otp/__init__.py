@@ -6,7 +6,16 @@ from phxactor.otp._async_stream import TaskStream, async_stream
 from phxactor.otp._call import CALL_TIMEOUT, Call, Cast, Name, Server, TypedRequest, Via, call, cast, reply
 from phxactor.otp._callbacks import ANY, check_async, check_sync, is_async
 from phxactor.otp._called import Called
-from phxactor.otp._child_spec import BRUTAL_KILL, Child, ChildSpec, Restart, Started, StartFunction, child_spec
+from phxactor.otp._child_spec import (
+    BRUTAL_KILL,
+    Child,
+    ChildSpec,
+    HasChildSpec,
+    Restart,
+    Started,
+    StartFunction,
+    child_spec,
+)
 from phxactor.otp._debug import DONE, Continued, DebugEvent, DebugFunction, In, NoAnswer, Out, ServerStatistics
 from phxactor.otp._dynamic_supervisor import DynamicSupervisor
 from phxactor.otp._gen_server import GenServer
@@ -75,6 +84,7 @@ __all__ = [
     "Error",
     "GenServer",
     "Handler",
+    "HasChildSpec",
     "Hibernate",
     "Ignore",
     "In",

@@ -22,7 +22,14 @@ from phxactor.runtime._current import (
     whereis,
     whereis_at,
 )
-from phxactor.runtime._elsewhere import down_elsewhere, ended_elsewhere, link_ended_elsewhere
+from phxactor.runtime._elsewhere import (
+    down_elsewhere,
+    ended_elsewhere,
+    link_ended_elsewhere,
+    link_started,
+    new_monitor,
+    watch_started,
+)
 from phxactor.runtime._errors import (
     Exit,
     NameTakenError,
@@ -175,7 +182,9 @@ __all__ = [
     "link",
     "link_ended_elsewhere",
     "link_signal",
+    "link_started",
     "monitor",
+    "new_monitor",
     "not_here",
     "note_report",
     "of_this_thread",
@@ -209,6 +218,7 @@ __all__ = [
     "unlink",
     "unlooked",
     "unregister",
+    "watch_started",
     "whereis",
     "whereis_at",
     "will_arrive",

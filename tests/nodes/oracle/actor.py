@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Final
 
 import attrs
 
 from phxactor import call
 from phxactor.cluster import monitor_nodes
+from phxactor.distribution import start_monitor_on, start_on
 from phxactor.otp import Call
 from phxactor.runtime import (
     NOCONNECTION,
@@ -20,8 +23,11 @@ from phxactor.runtime import (
     NotLocalError,
     Pid,
     demonitor,
+    down_elsewhere,
     link,
+    link_signal,
     monitor,
+    new_monitor,
     receive,
     register,
     self_pid,
@@ -264,3 +270,69 @@ class Actor:
             return "none"
         from_.reply(("held", k))
         return "ok"
+
+    # ---------------------------------------------------------------------------------------------- groups
+
+    def do_pg_join(self, group: str) -> str:
+        self.player.group.join(group)
+        return "ok"
+
+    def do_pg_leave(self, group: str) -> str:
+        return "ok" if self.player.group.leave(group) else "not_joined"
+
+    def do_pg_members(self, group: str) -> list[int]:
+        return sorted(map(self.player.actor, self.player.group.members(group)))
+
+    def do_pg_monitor(self, group: str, w: int) -> list[int]:
+        ref, members = self.player.group.monitor(group)
+        self.player.group_monitors[w] = ref
+        self.player.group_refs[ref] = w
+        return sorted(map(self.player.actor, members))
+
+    def do_pg_demonitor(self, w: int) -> object:
+        if w not in self.player.group_monitors:
+            raise UnbornError
+        return "ok" if self.player.group.demonitor(self.player.group_monitors[w]) else False
+
+    # ---------------------------------------------------------------------------------------------- starts
+
+    async def do_spawn(self, n: int, node: int) -> str:
+        with noting_nodedown() as failed:
+            await start_on(self.player.identity(node), "actor", n, node)
+        if failed:
+            self.player.never_lived(n, self)
+        return "ok"
+
+    async def do_spawn_link(self, n: int, node: int) -> str:
+        with noting_nodedown() as failed:
+            await start_on(self.player.identity(node), "actor", n, node, link=True)
+        if failed:
+            link_signal(self.pid, self.player.never_lived(n, self), NOCONNECTION)
+        return "ok"
+
+    async def do_spawn_monitor(self, n: int, node: int, r: int) -> str:
+        ref = new_monitor(self.pid)
+        with noting_nodedown() as failed:
+            demonitor(ref)
+            _, ref = await start_monitor_on(self.player.identity(node), "actor", n, node)
+        if failed:
+            ref = new_monitor(self.pid)
+            ref.target = self.player.never_lived(n, self)
+        self.watch(r, ref)
+        if failed:
+            down_elsewhere(ref, NOCONNECTION)
+        return "ok"
+
+
+@contextmanager
+def noting_nodedown() -> Iterator[list[Exit]]:
+    """Note that a node was not there; any other exit goes on."""
+    failed: list[Exit] = []
+    try:
+        yield failed
+    except Exit as end:
+        match end.reason:
+            case (("nodedown", _), _):
+                failed.append(end)
+            case _:
+                raise

@@ -11,14 +11,19 @@ import trio
 from trio.testing import wait_all_tasks_blocked
 
 from phxactor.cluster import DownReason, Node, NodeDown, NodeUp, demonitor_nodes
-from phxactor.distribution import Distribution
-from phxactor.runtime import Down, Monitor, Pid, own
+from phxactor.distribution import Distribution, Groups, Joined, Left, Startable
+from phxactor.distribution._group_scope import Scope
+from phxactor.otp import Child
+from phxactor.runtime import DEAD, Down, Monitor, Pid, Ref, own, self_pid
 from phxactor.testing import Nodes, Simulated, SimulatedNode, cluster
 from tests.nodes.oracle.actor import Actor, Collect, Order, UnbornError
-from tests.nodes.oracle.letters import Gone, Letters, from_reason, sort
+from tests.nodes.oracle.letters import Gone, Letters, Moved, from_reason, sort
 
+GROUPS: Final = Groups("groups")
 DIRECTOR: Final = -1
 NODES: Final = 3
+NEVER_LIVED: Final = 1_000_000
+"""Added to the number of an actor whose start has failed: the number of no process."""
 SOON: Final = 0.1
 """Seconds in which calls that wait a little have given up."""
 BEATS: Final = 1.5
@@ -29,8 +34,17 @@ async def play(program: Mapping[str, object]) -> list[dict[str, object]]:
     """Run one program on a mock clock that jumps."""
     match program:
         case {"steps": list(steps)}:
-            async with cluster(NODES) as nodes:
+            players: list[Player] = []
+
+            async def actor(number: int, node: int) -> None:
+                await players[0].be(number, node)
+
+            def children() -> list[Child]:
+                return [GROUPS.child_spec(), Startable({"actor": actor}).child_spec()]
+
+            async with cluster(NODES, children=children) as nodes:
                 player = Player(nodes)
+                players.append(player)
                 return [await player.step(by, commands, collect=collect) for by, commands, collect in steps]
     raise ValueError(f"not a program: {program!r:.200}")
 
@@ -81,6 +95,9 @@ class Player:
         self.ended: dict[str, object] = {}
         self.seen: dict[str, dict[str, object]] = {"nodes": {}, "names": {}, "groups": {}}
         self.watchers: list[Watcher] = []
+        self.group = GROUPS
+        self.group_monitors: dict[int, Ref] = {}
+        self.group_refs: dict[Ref, int] = {}
         for number in range(NODES):
             self.lives[nodes[number].identity.id] = number
             self.watchers.append(self.watching(number))
@@ -165,6 +182,7 @@ class Player:
                 now["nodes"][str(number)] = self.connected(number)
                 names = node.runtime.names.all().items()
                 now["names"][str(number)] = {name: self.actor(pid) for name, pid in names if name in {"x", "y"}}
+                now["groups"][str(number)] = self.groups(node)
         for part, before in self.seen.items():
             default: object = [] if part == "nodes" else {}
             changed = {key: value for key, value in now[part].items() if before.get(key, default) != value}
@@ -172,6 +190,13 @@ class Player:
                 found[part] = changed
         self.seen = now
         return found
+
+    def groups(self, node: SimulatedNode) -> object:
+        """Return the groups that have members, as a node sees them."""
+        scope = Scope.found(node.runtime, GROUPS.name)
+        assert scope is not None
+        members = scope.members
+        return {str(group): sorted(map(self.actor, members.of(group))) for group in members.groups()}
 
     async def collect(self) -> dict[str, dict[str, Letters]]:
         """Empty all mailboxes: actor, sender, letters in order."""
@@ -181,11 +206,19 @@ class Player:
                 boxes[number] = []
                 actor.pid.send(Collect(boxes[number]))
         await wait_all_tasks_blocked()
-        named = {
-            number: [(one, self.refs[one.ref]) if type(one) is Down else one for one in messages]
-            for number, messages in boxes.items()
-        }
+        named = {number: [one for each in messages for one in self.named(each)] for number, messages in boxes.items()}
         return {str(number): sort(messages, self.actor, self.index) for number, messages in named.items() if messages}
+
+    def named(self, message: object) -> list[object]:
+        """Put the number of its monitor to a message that has one; of several members make several messages."""
+        match message:
+            case Down(ref=ref):
+                return [(message, self.refs[ref])]
+            case Joined(ref=ref, pids=pids):
+                return [Moved(self.group_refs[ref], "join", pid) for pid in pids]
+            case Left(ref=ref, pids=pids):
+                return [Moved(self.group_refs[ref], "leave", pid) for pid in pids]
+        return [message]
 
     # --------------------------------------------------------------------------------------- the director
 
@@ -218,6 +251,27 @@ class Player:
         actor.pid = runtime.start(runtime.outside, partial(actor.act, trap=trap), (), initial_call="actor")
         self.note(actor)
         return actor
+
+    async def be(self, number: int, node: int) -> None:
+        """Be an actor that another one has started: neither trapping nor known before the burst is over."""
+        actor = Actor(self, number, node)
+        actor.pid = self_pid()
+        self.note(actor)
+        self.unborn[number] = actor
+        await actor.act()
+
+    def never_lived(self, number: int, actor: Actor) -> Pid:
+        """Make the pid of a process that could not be started: one of the caller's own node (ND70)."""
+        runtime = self.nodes[actor.node].runtime
+        pid = Pid(runtime, NEVER_LIVED + number, "never lived", None)
+        pid.state = DEAD
+        made = Actor(self, number, actor.node)
+        made.pid = pid
+        self.actors[number] = self.unborn[number] = made
+        identity = self.identity(actor.node)
+        self.homes[number] = identity, pid.number
+        self.numbers[identity.id, pid.number] = number
+        return pid
 
     def note(self, actor: Actor) -> None:
         """Note a new actor, whose process runs."""

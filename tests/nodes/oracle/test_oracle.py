@@ -11,8 +11,7 @@ from tests.nodes.oracle.programs import SAMPLE, Program, load
 
 pytestmark = pytest.mark.allow_leaks("programs that nobody wrote leave processes behind")
 
-PLAYED = {"signals", "calls", "restarts"}
-PROGRAMS = [program for program in load(SAMPLE) if program.source["kind"] in PLAYED]
+PROGRAMS = load(SAMPLE)
 
 
 @pytest.mark.parametrize("number", range(8))
