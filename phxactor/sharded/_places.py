@@ -29,6 +29,17 @@ class _Place:
     """Where it is kept, as far as is known here."""
 
 
+@attrs.frozen(eq=False)
+class Parcel:
+    """The state of a key that has ended, which another node is to have; UNSET for none."""
+
+    home: Node
+    """The node that has made it."""
+    number: int
+    key: str
+    state: object
+
+
 @final
 class Places:
     """The watches of processes of this node that other nodes keep, by number."""
@@ -43,6 +54,8 @@ class Places:
         self._numbers = count(1)
         self._places: dict[int, _Place] = {}
         self._by_watcher: dict[Monitor | Link, int] = {}
+        self._sent: dict[tuple[Node, int], tuple[Node, Parcel]] = {}
+        """States that are on their way, and to whom."""
 
     def post(self, node: Node, *message: object) -> None:
         """Send to the region of a node. Raises CannotTravelError."""
@@ -77,14 +90,37 @@ class Places:
         elif watcher.node in self.up:
             self.post(watcher.node, "placed", watcher.number, owner)
 
-    def send_state(self, owner: Node, view: int, key: str, state: object) -> None:
-        """Send the state of a key to its owner; one that is no data is lost, which is told."""
+    def send_state(self, owner: Node, view: int, parcel: Parcel) -> None:
+        """Send the state of a key to its owner, and keep it until that one has it.
+
+        One that is no data is lost, which is told.
+        """
+        state, key = parcel.state, parcel.key
+        what = _NO_STATE if state is UNSET else (True, state)
+        head = ("state", self.me, view, parcel.home, parcel.number, key)
         try:
-            self.post(owner, "state", view, key, state is not UNSET, None if state is UNSET else state)
+            self.post(owner, *head, *what)
         except CannotTravelError as error:
             if events.lost.handlers:
                 events.lost.emit(name=self._name, key=key, why=str(error))
-            self.post(owner, "state", view, key, *_NO_STATE)
+            self.post(owner, *head, *_NO_STATE)
+        self._sent[parcel.home, parcel.number] = owner, parcel
+
+    def has_arrived(self, home: Node, number: int) -> None:
+        """Note that the owner has a state."""
+        self._sent.pop((home, number), None)
+
+    @property
+    def is_sending(self) -> bool:
+        """Whether states are on their way."""
+        return bool(self._sent)
+
+    def lost_parcels(self, node: Node) -> list[Parcel]:
+        """Take back the states that were on their way to a node that is gone."""
+        lost = {mark: parcel for mark, (owner, parcel) in self._sent.items() if owner == node}
+        for mark in lost:
+            del self._sent[mark]
+        return [*lost.values()]
 
     def send_flushed(self, node: Node, view: int, moving: list[str]) -> None:
         """Say that all older messages have gone, and which keys follow."""

@@ -2,13 +2,14 @@
 
 What regions say to each other, as messages to `(name, node)`:
 
-    ("want", function, node, number, wanted, sees, leaves)      what a node wants (`_view`)
+    ("want", function, node, number, wanted, sees, leaves, acts)      what a node wants (`_view`)
     ("agreed", node, number, wanted)
     ("flushed", node, number, keys, is_last)  ("ended", node, number)     the marks of a view (`_barrier`)
     ("to", number, hops, key, kind, body, home, watcher)        something for a key, sent by the view with that number
-    ("state", number, key, has_state, state)                    the state of a key that has ended at the sender
+    ("state", sender, number, home, mark, key, has_state, state)  ("has", home, mark)     the state of a key that has
+                                                                ended at `home`, and the answer to it
     ("answer", watcher, value)  ("down", watcher, reason)  ("placed", watcher, node)      of watches that were sent
-    ("bye", node)
+    ("bye", node)  ("goodbye", node)                            a node has left; that this was heard
 """
 
 from __future__ import annotations
@@ -37,13 +38,15 @@ from phxactor.sharded._entry import Phase
 from phxactor.sharded._ops import Far, Op
 from phxactor.sharded._options import Options
 from phxactor.sharded._owner import FUNCTION
-from phxactor.sharded._places import Places
+from phxactor.sharded._places import Parcel, Places
 from phxactor.sharded._region import Region
 from phxactor.sharded._review import Review
 from phxactor.sharded._view import Agreed, View, Want
 
 ALONE: Final = Node(bytes(16), "this node")
 """What stands for this node in a runtime without a cluster."""
+GOODBYE: Final = 2.0
+"""Seconds that it waits for others to hear that it has left."""
 LEAVING: Final = 30.0
 """Seconds that a node which leaves takes at most until it has handed over everything."""
 
@@ -79,7 +82,10 @@ class RegionServer(GenServer):
         self._monitors: dict[object, Node] = {}
         self._stash: list[tuple[Any, ...]] = []
         self._timer: Timer | None = None
-        self._is_done = False
+        self._has_ended = False
+        """Whether it has left, and only waits for others to hear that."""
+        self._owes: set[Node] = set()
+        """The nodes that have not answered to the goodbye."""
         monitor_nodes(gaps=False)
         self._decide()
 
@@ -104,20 +110,35 @@ class RegionServer(GenServer):
 
     async def terminate(self, reason: Reason) -> None:
         """Leave: hand everything over, with a limit."""
-        region = self._region
-        if region.view is None or len(region.view.owners) < 2:  # noqa: PLR2004 - nobody to hand over to
-            return
         self._review.agreement.leaves = True
-        until = self_pid().runtime.now() + LEAVING
+        began = self_pid().runtime.now()
+        until = began + LEAVING
         self._decide()
         while not self._has_left():
+            if not self._places.up:  # one that has just come may not have been heard yet
+                until = min(until, began + self._options.settle)
+                if not nodes():
+                    break
             try:
                 message = await receive(timeout=max(0.0, until - self_pid().runtime.now()))
             except TimeoutError:
                 break
             await self.handle_info(message)
-        for node in nodes():
+        await self._say_goodbye()
+
+    async def _say_goodbye(self) -> None:
+        """Tell all, and wait until they have heard: what was on its way to them has come by then."""
+        self._has_ended = True
+        self._owes = set(self._places.up)
+        for node in self._owes:
             self._places.post(node, "bye", self._me)
+        until = self_pid().runtime.now() + GOODBYE
+        while self._owes:
+            try:
+                message = await receive(timeout=max(0.0, until - self_pid().runtime.now()))
+            except TimeoutError:
+                return
+            await self.handle_info(message)
 
     def _has_left(self) -> bool:
         region = self._region
@@ -126,6 +147,7 @@ class RegionServer(GenServer):
             view is not None
             and (not view.owners or (self._me not in view.owners and region.barrier.is_open))
             and not region.entries
+            and not self._places.is_sending
         )
 
     # ------------------------------------------------------------------------------------------ messages
@@ -141,9 +163,12 @@ class RegionServer(GenServer):
                 self._places.fired(number, reason)
             case ("placed", int(number), Node() as node):
                 self._places.moved(number, node)
-            case ("state", int(number), str(key), bool(has_state), state):
+            case ("state", Node() as sender, int(number), Node() as home, int(mark), str(key), bool(has_state), state):
                 if not self._is_early(message, number):
-                    self._region.send_state(key, state if has_state else UNSET)
+                    self._region.send_state(Parcel(home, mark, key, state if has_state else UNSET))
+                    self._places.post(sender, "has", home, mark)
+            case ("has", Node() as home, int(mark)):
+                self._places.has_arrived(home, mark)
             case _:
                 return self._take_of_views(message)
         return True
@@ -156,15 +181,27 @@ class RegionServer(GenServer):
             case ("ended", Node() as node, int(number)):
                 self._region.barrier.ended(node, number)
                 self._pass_barrier()
-            case ("want", str(function), Node() as node, int(number), list(wanted), list(sees), bool(leaves)):
-                if function == FUNCTION and node in nodes():
-                    self._hear(node, Want(number, tuple(wanted), tuple(sees), leaves=leaves))
+            case (
+                "want",
+                str(function),
+                Node() as node,
+                int(number),
+                list(wanted),
+                list(sees),
+                bool(leaves),
+                bool(acts),
+            ):
+                if function == FUNCTION and node in nodes() and not (leaves and node in self._review.left):
+                    self._hear(node, Want(number, tuple(wanted), tuple(sees), leaves=leaves, acts=acts))
             case ("agreed", Node() as node, int(number), list(wanted)):
                 if node in self._places.up:
                     self._hear(node, Agreed(number, tuple(wanted)))
             case ("bye", Node() as node):
                 self._review.left.add(node)
                 self._gone(node)
+                self._places.post(node, "goodbye", self._me)
+            case ("goodbye", Node() as node):
+                self._owes.discard(node)
             case _:
                 return False
         return True
@@ -200,23 +237,32 @@ class RegionServer(GenServer):
 
     def _gone(self, node: Node) -> None:
         """Note that a node, or its region, has ended or cannot be heard."""
+        self._owes.discard(node)
         if node not in self._places.up:
             return
         self._review.agreement.forget(node)
-        self._places.lose(node)
-        for entry in self._region.entries.values():
-            entry.forget(node)
+        self._region.lose(node)
         self._decide()
 
     def _say_want(self, node: Node) -> None:
         wants = self._review.agreement.wants
         if wants.number:
             self._places.post(
-                node, "want", FUNCTION, self._me, wants.number, list(wants.wanted), list(wants.sees), wants.leaves
+                node,
+                "want",
+                FUNCTION,
+                self._me,
+                wants.number,
+                list(wants.wanted),
+                list(wants.sees),
+                wants.leaves,
+                wants.acts,
             )
 
     def _decide(self) -> None:
         """Say what this node wants, agree, and act on a view that is there."""
+        if self._has_ended:
+            return
         while True:
             said, agreed, view, is_small = self._review.next()
             if said is not None:

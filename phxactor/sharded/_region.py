@@ -19,7 +19,7 @@ from phxactor.sharded._entry import Entry, Phase
 from phxactor.sharded._instance import MOVED, Instance, TakeOver
 from phxactor.sharded._key import KeyPid
 from phxactor.sharded._ops import Far, Op, Watcher, fire
-from phxactor.sharded._places import Places
+from phxactor.sharded._places import Parcel, Places
 from phxactor.sharded._token import Token
 from phxactor.sharded._waiting import Waiting
 
@@ -28,6 +28,8 @@ if TYPE_CHECKING:
     from phxactor.sharded._options import Options
     from phxactor.sharded._view import View
 
+MAX_TAKEN: Final = 100_000
+"""How many states that have come are remembered, so that none is taken twice."""
 MAX_HOPS: Final = 8
 """How often something is sent on, as views differ, before it is given up."""
 
@@ -54,6 +56,8 @@ class Region:
         self._addresses: WeakValueDictionary[str, KeyPid] = WeakValueDictionary()
         self._asked: dict[Monitor, None] = {}
         self._starts = count(1)
+        self._parcels = count(1)
+        self._taken: dict[tuple[Node, int], None] = {}
 
     @staticmethod
     def found(runtime: Runtime, name: str) -> Region:
@@ -219,27 +223,35 @@ class Region:
         for op in queue:
             self.reroute_one(entry.key, op, 0, is_old=True)
         if entry.phase is Phase.MOVING:
-            self.send_state(entry.key, entry.state)
+            self.send_state(Parcel(self.me, next(self._parcels), entry.key, entry.state))
 
-    def send_state(self, key: str, state: object) -> None:
-        """Send the state of a key that has ended here to its owner; after it nothing comes that was before it."""
-        owner = self.owner(key)
-        if owner == self.me:
-            self.take_state(key, state)
-        elif owner is not None and owner in self.places.up and self.view is not None:
-            self.places.send_state(owner, self.view.number, key, state)
-
-    def take_state(self, key: str, state: object) -> None:
-        """Take the state of a key from the node that had it."""
-        self.barrier.expected.discard(key)
-        entry = self.entries.get(key)
-        if entry is not None:
-            if state is not UNSET:
-                entry.pid.deliver(TakeOver(state))
-        elif self.barrier.is_open:
-            self.open_key(key, state)
+    def send_state(self, parcel: Parcel) -> None:
+        """Send the state of a key to its owner; after it nothing comes that was before it."""
+        owner = self.owner(parcel.key)
+        if owner == self.me and not self.suspended:
+            self.take_state(parcel)
+        elif owner is not None and owner in self.places.up and self.view is not None and not self.suspended:
+            self.places.send_state(owner, self.view.number, parcel)
         else:
-            self.waiting.states[key] = state
+            self.waiting.states.append(parcel)
+
+    def take_state(self, parcel: Parcel) -> None:
+        """Take the state of a key, unless it has come before: then the sender has not heard of it."""
+        mark = parcel.home, parcel.number
+        if mark in self._taken:
+            return
+        if not self.barrier.is_open and parcel.key not in self.entries:
+            self.waiting.states.append(parcel)
+            return
+        self._taken[mark] = None
+        if len(self._taken) > MAX_TAKEN:
+            del self._taken[next(iter(self._taken))]
+        self.barrier.expected.discard(parcel.key)
+        entry = self.entries.get(parcel.key)
+        if entry is None:
+            self.open_key(parcel.key, parcel.state)
+        elif parcel.state is not UNSET:
+            entry.pid.deliver(TakeOver(parcel.state))
 
     def open_key(self, key: str, state: object = UNSET) -> None:
         """Start a key for which something has waited, or whose state has come."""
@@ -266,9 +278,9 @@ class Region:
             if owner != self.me:
                 moving.setdefault(owner, []).append(key)
                 entry.move()
-        states, self.waiting.states = self.waiting.states, {}
-        for key, state in states.items():
-            self.send_state(key, state)
+        states, self.waiting.states = self.waiting.states, []
+        for parcel in states:
+            self.send_state(parcel)
         return moving
 
     def reroute(self) -> None:
@@ -279,9 +291,19 @@ class Region:
 
     def open_all(self) -> None:
         """Start what has waited for the barrier."""
-        for key in self.waiting.keys() | self.waiting.states.keys():
+        states, self.waiting.states = self.waiting.states, []
+        for parcel in states:
+            self.send_state(parcel)
+        for key in self.waiting.places():
             if key not in self.barrier.expected and key not in self.entries:
-                self.open_key(key, self.waiting.states.pop(key, UNSET))
+                self.open_key(key)
+
+    def lose(self, node: Node) -> None:
+        """Note that a node is gone: who waits for it is told, and states that were on their way to it come back."""
+        self.places.lose(node)
+        self.waiting.states.extend(self.places.lost_parcels(node))
+        for entry in self.entries.values():
+            entry.forget(node)
 
     def suspend(self) -> None:
         """Run nothing, as this node is on the small side of a split (NO24, NO25)."""

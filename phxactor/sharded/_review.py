@@ -15,8 +15,9 @@ from phxactor.sharded._view import Agreed, Agreement, View, Want, is_majority
 class Review:
     """One node's part in the agreement, with its delays.
 
-    A node that has just started waits for others before it is a view alone. Where a split is decided by majority, the
-    small side stops at once, and the large side goes on after the same delay (NO25).
+    A node that has just started waits until it hears one that runs keys, or that there is none. Where a split is
+    decided by majority, the small side stops at once, or when it has been left out for so long, and the large side goes
+    on after twice that delay (NO25).
     """
 
     def __init__(self, me: Node, options: Options, now: Callable[[], float], *, has_cluster: bool) -> None:
@@ -27,7 +28,7 @@ class Review:
         self._me = me
         self._options = options
         self._now = now
-        self._alone_from = now() + (options.settle if has_cluster else 0)
+        self._new_until = now() + (options.settle if has_cluster else 0)
         self._lost_at: float | None = None
         self._unlike_since: float | None = None
         self.due: float | None = None
@@ -40,18 +41,25 @@ class Review:
         said = None
         if best != agreement.wants.wanted or {*agreement.wants.sees} != {*agreement.heard}:
             said = agreement.want(best)
-        if self._is_small():
-            return said, None, None, True
-        if self._waits():
-            return said, None, None, False
+        is_small = self._is_small()
+        if is_small or self._waits():
+            return self._acting(said, acts=agreement.acts and not is_small), None, None, is_small
         self._exclude()
         agreed = agreement.agree()
-        return said, agreed, agreement.settle(), False
+        view = agreement.settle()
+        return self._acting(said, acts=agreement.acts or view is not None), agreed, view, False
+
+    def _acting(self, said: Want | None, *, acts: bool) -> Want | None:
+        """Note whether this node runs keys, which is told too."""
+        if acts == self.agreement.acts:
+            return said
+        self.agreement.acts = acts
+        return self.agreement.say_again()
 
     def _lost(self) -> tuple[list[Node], list[Node]]:
-        """Return the members of the last view that have not left, and those of them that are lost."""
+        """Return the owners of the last view that have not left, and those of them that are lost."""
         view = self.agreement.view
-        members = [] if view is None else [node for node in view.members if node not in self.left]
+        members = [] if view is None else [node for node in view.owners if node not in self.left]
         wanted = {node for node, _ in self.agreement.wants.wanted}
         return members, [node for node in members if node not in wanted]
 
@@ -64,18 +72,26 @@ class Review:
             return False
         if self._lost_at is None:
             self._lost_at = self._now()
-        is_small = not is_majority([node for node, _ in self.agreement.wants.wanted], members)
-        if is_small and events.suspended.handlers:
+        wanted = [node for node, _ in self.agreement.wants.wanted]
+        if not self.agreement.acts and self._comes_to_one_that_acts():
+            self._lost_at = None
+            return False  # it runs nothing, so it may come to those that do, as a new node would
+        is_small = not is_majority(wanted, members)
+        if is_small and self.agreement.acts and events.suspended.handlers:
             events.suspended.emit(name=self._options.name, nodes=len(self.agreement.wants.wanted))
         return is_small
+
+    def _comes_to_one_that_acts(self) -> bool:
+        heard = self.agreement.heard
+        return any(node in heard and heard[node].acts for node, _ in self.agreement.wants.wanted)
 
     def _waits(self) -> bool:
         """Say whether it is too early for a view."""
         until = 0.0
-        if self.agreement.view is None and len(self.agreement.wants.wanted) == 1:
-            until = self._alone_from
+        if self.agreement.view is None and not self._comes_to_one_that_acts():
+            until = self._new_until
         if self._lost_at is not None:
-            until = max(until, self._lost_at + self._options.settle)
+            until = max(until, self._lost_at + 2 * self._options.settle)
         return self._is_before(until)
 
     def _exclude(self) -> None:

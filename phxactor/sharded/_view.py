@@ -57,6 +57,8 @@ class Want:
     sees: tuple[Node, ...]
     """The nodes that it hears."""
     leaves: bool
+    acts: bool
+    """Whether it has a view and runs keys: not so if it has just come, or is on the small side of a split."""
 
 
 @attrs.frozen
@@ -72,14 +74,15 @@ def by_id(nodes: Iterable[Node]) -> list[Node]:
     return sorted(nodes, key=lambda node: node.id)
 
 
-def together(me: Node, sees: Mapping[Node, Collection[Node]]) -> list[Node]:
+def together(me: Node, sees: Mapping[Node, Collection[Node]], last: Collection[Node] = ()) -> list[Node]:
     """Return the nodes, this one among them, of which each sees each.
 
     Where a pair of nodes is cut, others see both (ND63). All nodes make the same groups: in the order of ids, each node
-    joins the first group in which it sees all, and all see it.
+    joins the first group in which it sees all, and all see it. Members of the last view go first: so a newcomer, which
+    one of them sees sooner than another, parts nobody.
     """
     groups: list[list[Node]] = []
-    for node in by_id(sees):
+    for node in sorted(sees, key=lambda node: (node not in last, node.id)):
         for group in groups:
             if all(other in sees[node] and node in sees[other] for other in group):
                 group.append(node)
@@ -104,7 +107,9 @@ class Agreement:
         """Start alone, and want nothing yet."""
         self.me = me
         self.leaves = False
-        self.wants = Want(0, (), (), leaves=False)
+        self.acts = False
+        """Whether this node has a view and runs keys."""
+        self.wants = Want(0, (), (), leaves=False, acts=False)
         self.agrees: Agreed | None = None
         """What this node has agreed on last; None since it wants something else."""
         self.view: View | None = None
@@ -137,14 +142,20 @@ class Agreement:
             node: {*said.sees, node} for node, said in self.heard.items() if node not in self.excluding
         }
         sees[self.me] = {self.me, *sees}
+        last = [] if self.view is None else self.view.members
         leaving = {node for node, said in self.heard.items() if said.leaves} | ({self.me} if self.leaves else set())
-        return tuple((node, node not in leaving) for node in by_id(together(self.me, sees)))
+        return tuple((node, node not in leaving) for node in by_id(together(self.me, sees, last)))
 
     def want(self, wanted: Wanted) -> Want:
         """Want this from now on, and return what to say to all that are seen."""
         self._largest += 1
         self.agrees = None
-        self.wants = Want(self._largest, wanted, tuple(by_id(self.heard)), leaves=self.leaves)
+        self.wants = Want(self._largest, wanted, tuple(by_id(self.heard)), leaves=self.leaves, acts=self.acts)
+        return self.wants
+
+    def say_again(self) -> Want:
+        """Say the same, as this node acts now or acts no more."""
+        self.wants = attrs.evolve(self.wants, acts=self.acts)
         return self.wants
 
     def others(self) -> list[Node]:

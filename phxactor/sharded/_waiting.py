@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import attrs
 
 from phxactor.sharded._ops import Op
+
+if TYPE_CHECKING:
+    from phxactor.sharded._places import Parcel
 
 
 @attrs.define
@@ -21,8 +26,8 @@ class Waiting:
         """Start empty; at most so much waits."""
         self.most = most
         self.count = 0
-        self.states: dict[str, object] = {}
-        """States of keys that have come, but may not start yet."""
+        self.states: list[Parcel] = []
+        """States of keys for which no owner is there yet, or that may not start yet."""
         self._places: dict[str | None, _Place] = {}
 
     def add(self, place: str | None, key: str, op: Op, *, is_old: bool) -> bool:
@@ -34,9 +39,9 @@ class Waiting:
         (found.old if is_old else found.new).append((key, op))
         return True
 
-    def keys(self) -> set[str]:
-        """Return the keys for which something waits."""
-        return {place for place in self._places if place is not None}
+    def places(self) -> list[str]:
+        """List the keys for which something waits."""
+        return [place for place in self._places if place is not None]
 
     def take(self, key: str) -> list[Op]:
         """Take out all that waits for a key, in order."""

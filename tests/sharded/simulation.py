@@ -1,0 +1,291 @@
+"""Programs of a simulated cluster by number, and what must hold: python -m tests.sharded.simulation [COUNT] [FIRST].
+
+In each program processes of all nodes add numbers to keys, by calls and casts, while nodes and lines fail.
+
+- No two servers of one key run by one view; none is left where the key is not owned.
+- Each call ends within its time-out, and at the end no monitor is left.
+- After healing all nodes see one owner of each key. Where no node was killed, each answered addition is there once;
+  where nothing was cut either, all that was sent is there, in the order of each sender.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping
+from contextlib import suppress
+from random import Random
+from typing import Any, Final
+from unittest.mock import patch
+
+import attrs
+import trio
+from trio._core import _run as trio_run
+from trio.testing import MockClock
+
+from phxactor import From, GenServer, Reply, call, cast, self_pid
+from phxactor.cluster import Node
+from phxactor.distribution import CannotTravelError
+from phxactor.distribution.events import cut
+from phxactor.runtime import Exit
+from phxactor.sharded import Sharded, Token
+from phxactor.sharded._region import Region
+from phxactor.sharded._view import View
+from phxactor.sharded.events import lost, suspended
+from phxactor.sharded.events import view as view_event
+from phxactor.telemetry import Event
+from phxactor.testing import Nodes, cluster
+
+KEYS: Final = [f"key:{number}" for number in range(6)]
+TIMEOUT: Final = 20.0
+STEPS: Final = 12
+
+
+@attrs.define
+class Ledger:
+    """What has happened in one program."""
+
+    running: dict[int, tuple[str, View | None, str]] = attrs.field(factory=dict)
+    added: dict[str, list[tuple[str, int]]] = attrs.field(factory=lambda: {key: [] for key in KEYS})
+    """What was answered."""
+    sent: dict[tuple[str, str], list[int]] = attrs.field(factory=dict)
+    """What each sender has sent to each key."""
+    open_calls: int = 0
+    failed: list[str] = attrs.field(factory=list)
+    leaving: set[Node] = attrs.field(factory=set)
+    """Nodes whose own processes are told to end."""
+    ending: set[str] = attrs.field(factory=set)
+    """Senders that were still there as their node was told to end."""
+    killed: bool = False
+    cut: bool = False
+
+
+class Sum(GenServer):
+    """Keeps what was added."""
+
+    ledger: Ledger
+
+    async def init(self, key: str, token: Token) -> None:
+        self.items: list[tuple[str, int]] = []
+        ledger, pid = self.ledger, self_pid()
+        view = Region.found(pid.runtime, "sums").view
+        assert view is not None
+        if view.number != token.view:  # it has changed since the start
+            view = None
+        for number, (other, its_view, where) in list(ledger.running.items()):
+            if other == key and its_view == view is not None and number != id(pid):
+                ledger.failed.append(f"two of {key} by view {view}: on {where} and {pid.node}")
+        ledger.running[id(pid)] = key, view, str(pid.node)
+        pid.runtime.start_task(self._until_end, pid, name="ledger")
+
+    async def _until_end(self, pid: Any) -> None:  # noqa: ANN401 - a pid
+        await pid.runtime.ended(pid)
+        self.ledger.running.pop(id(pid), None)
+
+    async def handle_call(self, request: Any, from_: From) -> Reply:  # noqa: ANN401 - any request
+        if request == "items":
+            return Reply([*self.items])
+        self.items.append(request)
+        return Reply(len(self.items))
+
+    async def handle_cast(self, request: Any) -> None:  # noqa: ANN401 - any request
+        self.items.append(request)
+
+    async def hand_over(self) -> list[tuple[str, int]]:
+        return self.items
+
+    async def take_over(self, state: list[tuple[str, int]]) -> None:
+        self.items = [*state, *(item for item in self.items if item not in state)]
+
+
+async def _sends(ledger: Ledger, sums: Sharded, name: str, chance: Random, until: float) -> None:
+    number = 0
+    while trio.current_time() < until:
+        if self_pid().node in ledger.leaving:
+            ledger.ending.add(name)
+        key = chance.choice(KEYS)
+        number += 1
+        item = (name, number)
+        ledger.sent.setdefault((name, key), []).append(number)
+        if chance.random() < 0.5:
+            cast(sums[key], item)
+        else:
+            began = trio.current_time()
+            ledger.open_calls += 1
+            try:
+                await call(sums[key], item, TIMEOUT)
+                ledger.added[key].append(item)
+            except Exit as end:
+                if not (ledger.killed or ledger.cut or self_pid().node in ledger.leaving):
+                    ledger.failed.append(f"a call of {name} to {key} failed: {end}")
+            finally:
+                ledger.open_calls -= 1
+                if self_pid().node in ledger.leaving:
+                    ledger.ending.add(name)
+            if trio.current_time() - began > TIMEOUT + 0.1:
+                ledger.failed.append("a call took longer than its time-out")
+        await trio.sleep(chance.choice([0, 0.01, 0.05, 0.3]))
+
+
+async def _step(nodes: Nodes, chance: Random, ledger: Ledger, way: str) -> str:
+    """Let something happen."""
+    network = nodes.network
+    one, other = chance.sample([node.name for node in nodes], 2)
+    node = nodes.named(one)
+    what = chance.choice({"calm": CALM, "cuts": CALM + CUTS, "all": CALM + CUTS + DEATHS}[way])
+    up = [each for each in nodes if each.runs]
+    match what:
+        case "leave" if node.runs and len(up) > 1:
+            await trio.sleep(5)  # a node that has just come may not be seen yet
+            ledger.leaving.add(node.identity)
+            ledger.killed |= ledger.cut  # it may have nobody to hand over to
+            await node.leave()
+        case "start" if not node.runs:
+            await nodes.restart(node)
+        case "cut":
+            ledger.cut = True
+            network.cut(one, other)
+        case "isolate":
+            ledger.cut = True
+            network.isolate(one)
+        case "heal":
+            network.heal()
+        case "kill" if node.runs and len(up) > 1:
+            ledger.killed = True
+            await node.kill(silent=chance.random() < 0.3)
+        case "region" if node.runs:
+            ledger.killed = True
+            pid = node.runtime.names.whereis("sums")
+            if pid is not None:
+                pid.exit("boom")
+        case _:
+            return "nothing"
+    return f"{what} {one} {other}"
+
+
+CALM: Final = ["leave", "start", "start"]
+CUTS: Final = ["cut", "isolate", "heal", "heal"]
+DEATHS: Final = ["kill", "region", "start"]
+
+
+async def play(seed: int, on_split: str = "both") -> list[str]:
+    """Play a program; returns what was wrong. Ids of nodes and trio's order of tasks are drawn by the seed too.
+
+    With the same PYTHONHASHSEED it is the same each time.
+    """
+    trio_run._r.seed(seed)  # noqa: SLF001 - trio has no other way
+    with patch("phxactor.cluster._node.secrets.token_bytes", Random(seed).randbytes):  # noqa: S311 - no secret
+        return await _play(seed, on_split)
+
+
+async def _play(seed: int, on_split: str) -> list[str]:
+    chance = Random(seed)  # noqa: S311 - no secret
+    ledger = Ledger()
+    server = type("Sum", (Sum,), {"ledger": ledger})
+    sums = Sharded("sums", server, on_split=on_split, settle=3)  # type: ignore[arg-type]
+    way = chance.choice(["calm", "cuts", "all"])
+    told = [way]
+
+    def note(event: Event, fields: Mapping[str, object]) -> None:
+        told.append(f"{trio.current_time():.3f} {event.name.removeprefix('phxactor.')} {dict(fields)}")
+
+    for event in (view_event, suspended, lost, cut):
+        event.attach(note)
+    uneven = chance.random() < 0.3
+    delay = 0.001 if uneven else chance.choice([0, 0.01, 0.1])
+    async with cluster(3, children=lambda: [sums], delay=delay, uneven=uneven, seed=seed) as nodes:
+        end = trio.current_time() + 60
+        senders: set[str] = set()
+        for _ in range(STEPS):
+            for node in nodes:
+                if node.runs and len(senders) < 12:
+                    name = f"{node.name}{len(senders)}"
+                    senders.add(name)
+                    stays = trio.current_time() + chance.choice([1, 5, 20])
+                    with suppress(Exit):
+                        node.spawn(_guarded, ledger, sums, name, _chance(chance), min(stays, end))
+            told.append(f"{trio.current_time():.1f} {await _step(nodes, chance, ledger, way)}")
+            await trio.sleep(chance.choice([0, 0.05, 0.5, 3, 12]))
+        nodes.network.heal()
+        for node in nodes:
+            if not node.runs:
+                await nodes.restart(node)
+        await trio.sleep(60)
+        try:
+            await _check(nodes, ledger, sums, on_split)
+        except Exit as end:
+            states = [(node.name, Region.found(node.runtime, "sums").view) for node in nodes]
+            ledger.failed.append(f"the check failed: {end}; views are {states}")
+    for event in (view_event, suspended, lost, cut):
+        event.detach(note)
+    return [*ledger.failed, *told] if ledger.failed else []
+
+
+async def _guarded(ledger: Ledger, sums: Sharded, name: str, chance: Random, until: float) -> None:
+    try:
+        await _sends(ledger, sums, name, chance, until)
+    except CannotTravelError as error:
+        ledger.failed.append(str(error))
+
+
+async def _check(nodes: Nodes, ledger: Ledger, sums: Sharded, on_split: str) -> None:
+    if ledger.open_calls:
+        ledger.failed.append(f"{ledger.open_calls} calls hang")
+    if ledger.killed and any(Region.found(node.runtime, "sums").suspended for node in nodes):
+        return  # most of its last view was killed, and nobody can say so
+    _check_owners(nodes, ledger, [await node.run(_owners, sums) for node in nodes])
+    if ledger.killed:
+        return
+    for key in KEYS:
+        have = await nodes[0].run(_items, sums, key)
+        twice = [item for item in dict.fromkeys(have) if have.count(item) > 1]
+        missing = [item for item in ledger.added[key] if item not in have]
+        if twice or (missing and not (ledger.cut and on_split == "majority")):
+            ledger.failed.append(f"{key}: twice {twice}, missing {missing}")
+        if not ledger.cut:
+            _check_order(ledger, key, have)
+
+
+async def _owners(sums: Sharded) -> list[str]:
+    return [str(sums[key].node) for key in KEYS]
+
+
+async def _items(sums: Sharded, key: str) -> list[tuple[str, int]]:
+    return await call(sums[key], "items")  # type: ignore[no-any-return]
+
+
+def _check_owners(nodes: Nodes, ledger: Ledger, found: list[list[str]]) -> None:
+    if any(one != found[0] for one in found):
+        ledger.failed.append(f"nodes see different owners: {found}")
+    for key, owner in zip(KEYS, found[0], strict=True):
+        here = [where for other, _, where in ledger.running.values() if other == key]
+        if here not in ([], [owner]):
+            ledger.failed.append(f"{key} is of {owner} and runs on {here}")
+
+
+def _check_order(ledger: Ledger, key: str, have: list[tuple[str, int]]) -> None:
+    """Check that all came in order; of a sender whose node was told to end the last may be missing."""
+    for (name, its_key), numbers in ledger.sent.items():
+        if its_key == key:
+            got = [number for sender, number in have if sender == name]
+            if got != numbers and not (name in ledger.ending and got == numbers[: len(got)]):
+                ledger.failed.append(f"{key} of {name}: sent {numbers}, got {got}")
+
+
+def _chance(chance: Random) -> Random:
+    return Random(chance.random())  # noqa: S311 - no secret
+
+
+def main(count: int, first: int) -> int:
+    """Return 1 if something was wrong."""
+    for seed in range(first, first + count):
+        for on_split in ("both", "majority"):
+            wrong = trio.run(play, seed, on_split, clock=MockClock(autojump_threshold=0))
+            if wrong:
+                print(f"program {seed} ({on_split}):", *wrong, sep="\n  ", flush=True)  # noqa: T201 - a program for people
+                return 1
+    print(f"{count} programs hold")  # noqa: T201 - the same
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(int(sys.argv[1]) if len(sys.argv) > 1 else 100, int(sys.argv[2]) if len(sys.argv) > 2 else 0))
