@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, NoReturn
 
 import pytest
 import trio
@@ -14,6 +14,7 @@ from phxactor.runtime import Down, Exit, Exited, Reason, receive
 from phxactor.sharded import MOVED, Sharded
 from phxactor.testing import Nodes, SimulatedNode, cluster, settle
 from tests.sharded.rooms import ROOMS, STARTED, Room
+from tests.sharded.simulation import play
 
 KEYS = [f"room:{number}" for number in range(20)]
 
@@ -234,9 +235,8 @@ async def test_ND63_where_a_pair_is_cut_each_node_is_of_one_view(autojump_clock:
 
 async def test_NO27_a_server_that_does_not_hand_over_in_time_is_killed(autojump_clock: MockClock) -> None:
     class StuckRoom(Room):
-        async def hand_over(self) -> list[object]:
-            await trio.sleep(1_000_000)
-            return []
+        async def hand_over(self) -> NoReturn:
+            await trio.sleep_forever()
 
     stuck = Sharded("rooms", StuckRoom, hand_over=3)
     async with cluster(2, children=lambda: [stuck]) as nodes:
@@ -287,3 +287,10 @@ async def test_the_end_of_one_region_moves_its_keys_and_back(autojump_clock: Moc
         assert {*await owners(nodes[0])} == {"a", "b"}
         assert await owners(nodes[0]) == await owners(nodes[1])
         assert all(len(where) == 1 for where in running(nodes).values())
+
+
+@pytest.mark.parametrize("on_split", ["both", "majority"])
+@pytest.mark.parametrize("seed", range(6))
+async def test_a_program_of_the_simulation_holds(seed: int, on_split: str, autojump_clock: MockClock) -> None:
+    """More of them: `python -m tests.sharded.simulation`."""
+    assert await play(seed, on_split) == []
