@@ -84,14 +84,13 @@ def pytest_runtest_makereport(
     if call.excinfo is not None and "phxactor.testing.schedule" in sys.modules:
         from phxactor.testing import _report
 
-        error = _report.alone(call.excinfo.value)
-        trace = _report.trace_of(error)
-        if trace is not None:
+        error = _report.alone(_report.changed(call.excinfo.value))
+        if _report.is_ours(error):
             if not item.config.getoption("fulltrace"):
                 _report.tidy(error)
                 call.excinfo = pytest.ExceptionInfo.from_exception(error)
-            folder = _charts(item.config)
-            if folder is not None:
+            trace, folder = _report.trace_of(error), _charts(item.config)
+            if trace is not None and folder is not None:
                 path = _report.write(error, trace, folder, item.nodeid)
                 error.add_note(f"chart: {os.path.relpath(path)}")
     return (yield)

@@ -18,6 +18,7 @@ from hypothesis.control import current_build_context
 from hypothesis.internal.conjecture.data import ConjectureData
 from hypothesis.strategies import SearchStrategy
 
+from phxactor.testing import _report
 from phxactor.testing.exploration import Faults, Guide, Played, failure_of, multiple, plainest, portfolio, weight
 from phxactor.testing.schedule import Schedule
 
@@ -113,6 +114,7 @@ class OneOrder:
 
     def guide(self, schedule: Schedule) -> Guide:
         """Make the guide of a play; only the last one of a failure is read."""
+        _report.drawn()
         schedule.told = current_build_context().is_final
         random = Random(self._number)  # noqa: S311 - no secret
         guide = portfolio(self._number, random, self._orders.horizon(schedule, self._number, random))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from pathlib import Path
 from typing import Final
@@ -9,6 +10,8 @@ from typing import Final
 from phxactor.testing._chart import LEGEND
 from phxactor.testing._frames import hidden
 from phxactor.testing._trace import WHOLE, Trace
+from phxactor.testing.exploration import ADVICE, CAUSES, ChangedError, OutsideError
+from phxactor.testing.threads import callers
 
 _OTHER: Final = re.compile(r"[^\w.-]+")
 """What the name of a test may have, and that of a file may not."""
@@ -18,8 +21,15 @@ _DRAWN: Final = re.compile(r"\n +\w+=Schedule\(\.\.\.\),.*")
 """A drawn schedule, which Hypothesis prints before it is played; the note of the play has it."""
 _NOTHING_DRAWN: Final = re.compile(r"\n\w+ \w+ \w+: \w+\(\n\)")
 """The arguments of a test, when no other one is left."""
+_drawn_in: Final[set[str]] = set()
+"""The tests in which Hypothesis has chosen steps, as pytest names them while they run."""
 NAME: Final = 120
 """Maximum characters of a file's name."""
+
+
+def is_ours(error: BaseException) -> bool:
+    """Return whether a play has failed, or could not be played again."""
+    return isinstance(error, ChangedError) or trace_of(error) is not None
 
 
 def trace_of(error: BaseException | None) -> Trace | None:
@@ -35,6 +45,29 @@ def alone(error: BaseException) -> BaseException:
     while isinstance(error, BaseExceptionGroup) and len(error.exceptions) == 1:
         error = error.exceptions[0]
     return error
+
+
+def drawn() -> None:
+    """Note that Hypothesis chooses the steps of a play in the current test."""
+    _drawn_in.add(os.environ.get("PYTEST_CURRENT_TEST", ""))
+
+
+def changed(error: BaseException) -> BaseException:
+    """Return what Hypothesis's words for a test that is not the same twice mean for a test of schedules."""
+    if not type(error).__name__.startswith("Flaky") or os.environ.get("PYTEST_CURRENT_TEST", "") not in _drawn_in:
+        return error
+    parts = error.exceptions if isinstance(error, BaseExceptionGroup) else ()
+    outside = next((part for part in parts if isinstance(part, OutsideError)), None)
+    if outside is not None:
+        return outside
+    first = str(parts[0]).partition("\n")[0] if parts else ""
+    once = f" ({type(parts[0]).__name__}: {first})" if parts else ""
+    threads = callers()
+    who = f" The thread {', '.join(threads)} has called the loop at times of its own.{ADVICE}" if threads else ""
+    return ChangedError(
+        f"the program is not the same when the same order is played again{once}. {CAUSES} "
+        f"`explore(main, preemptions=1)` says where two plays part. (Hypothesis: {type(error).__name__}){who}"
+    ).with_traceback(error.__traceback__)
 
 
 def tidy(error: BaseException) -> None:

@@ -32,6 +32,7 @@ from hypothesis.stateful import Bundle, RuleBasedStateMachine
 from hypothesis.strategies import SearchStrategy
 
 from phxactor.runtime import Exit, Runtime
+from phxactor.testing import _report
 from phxactor.testing._machine_guest import Guest
 from phxactor.testing.schedule import Schedule
 
@@ -92,6 +93,7 @@ class ProcessMachine(RuleBasedStateMachine):
         super().__init__()
         self.schedule = Schedule()
         self.schedule.timeouts = self.timeouts  # not shown: the order of a machine is `in_this_order`
+        _report.drawn()
         self.schedule.told = current_build_context().is_final  # only the last play of a failure is read
         self._guest: Guest | None = None
         self._failed = False

@@ -19,7 +19,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager, contextmanager, nullcontext
 from random import Random
-from typing import Final, Protocol, TypeVar
+from typing import Final, TypeVar
 
 import trio
 from trio.testing import MockClock, wait_all_tasks_blocked
@@ -28,10 +28,12 @@ from phxactor.runtime import Exit, Runtime, open_runtime
 from phxactor.telemetry import log_as_text
 from phxactor.testing._exited import ExitedError
 from phxactor.testing._frames import hidden
+from phxactor.testing._orders import Orders, check_order
 from phxactor.testing._trace import Trace, note_of
 from phxactor.testing._tracing import tracing
 from phxactor.testing.exploration import (
     TIMEOUTS,
+    ChangedError,
     Clock,
     DeadlockError,
     Fault,
@@ -42,6 +44,7 @@ from phxactor.testing.exploration import (
     OutsideError,
     Played,
     Steps,
+    parted,
     portfolio,
     process_of,
     told,
@@ -115,7 +118,7 @@ class Schedule:
     def __repr__(self) -> str:
         """Return an expression that makes the same order again; before the first play, with the given order."""
         if self._orders is not None and not self._played:
-            return "Schedule(...)"  # as Hypothesis prints it
+            return "Schedule(...)"  # as Hypothesis prints a drawn one
         order = self._order if not self._played else self.deviations or None
         parts = [] if order is None else [repr(order)]
         if self._shown_timeouts != TIMEOUTS:
@@ -159,6 +162,11 @@ class Schedule:
         if chosen:
             self.deviations[number] = chosen
         return chosen
+
+    def _parted(self) -> str:
+        """Say where the play was not the order that was given by hand (EX38); empty if it was."""
+        given = isinstance(self._order, Mapping) and not self._replayed
+        return parted(self._fixed, self.counts) if given else ""
 
     def _tell(self, options: Sequence[Option], chosen: int) -> None:
         """Add a line to the trace for a choice that is not 0."""
@@ -204,6 +212,7 @@ class Schedule:
                 if not isinstance(trio.lowlevel.current_clock(), MockClock):
                     self.trace.began = trio.current_time()
                 yield self.trace
+            check_order(self._order, self._parted())
         except (Exception, Exit) as error:  # noqa: BLE001 - raised again
             raise self.explain(error) from error.__cause__
         finally:
@@ -243,6 +252,8 @@ class Schedule:
         failure = ExitedError(error) if isinstance(error, Exit) else error
         if failure is not self._explained:
             failure.add_note(f"{self!r}, of {self.choices} choices{note_of(self.trace)}")
+            if (where := self._parted()) and not isinstance(error, ChangedError):
+                failure.add_note(f"(this is not the order that was asked for: {where})")
             failure.phxactor_trace = self.trace  # type: ignore[attr-defined]  # for the plugin
         self._explained = failure
         return failure
@@ -287,13 +298,3 @@ class Schedule:
             with self.steps.watched():
                 return await main(*args)
         raise AssertionError("an exit signal has ended the first process before it returned a result")
-
-
-class Orders(Protocol):
-    """What the schedules of one test have in common."""
-
-    def guide(self, schedule: Schedule) -> Guide:
-        """Make the guide of a play, and tell the schedule whether the play is read."""
-
-    def plainest(self, schedule: Schedule, error: Exception, run: Callable[[], object]) -> Exception:
-        """Return the error of the plainest order that fails as the last play did; that order is then played last."""

@@ -47,6 +47,11 @@ def strangers() -> list[str]:
     return sorted(running | _callers)
 
 
+def callers() -> list[str]:
+    """Name the threads that have called the loop of the last play at times of their own."""
+    return sorted(_callers)
+
+
 def _in_turn(thread: threading.Thread) -> bool:
     work = getattr(getattr(thread, "_target", None), "__self__", None)  # that of a thread of trio
     return type(work).__module__.startswith("trio.") or thread.name.startswith("phxactor ")

@@ -3,7 +3,7 @@
 from typing import Final
 
 from phxactor.testing.exploration._actors import process_of
-from phxactor.testing.exploration._bounded import Bounded, ChangedError, Played
+from phxactor.testing.exploration._bounded import CAUSES, Bounded, ChangedError, Played, parted
 from phxactor.testing.exploration._clock import Clock
 from phxactor.testing.exploration._faults import Fault, Faults, OnTime
 from phxactor.testing.exploration._forked import forked
@@ -15,9 +15,11 @@ from phxactor.testing.exploration._playing import Playground, unlogged
 from phxactor.testing.exploration._reduction import Reduction
 from phxactor.testing.exploration._sharing import Sharing
 from phxactor.testing.exploration._steps import Steps
-from phxactor.testing.exploration._waits import told
+from phxactor.testing.exploration._waits import ADVICE, told
 
 __all__ = [
+    "ADVICE",
+    "CAUSES",
     "TIMEOUTS",
     "Bounded",
     "ChangedError",
@@ -40,6 +42,7 @@ __all__ = [
     "failure_of",
     "forked",
     "multiple",
+    "parted",
     "plainest",
     "portfolio",
     "process_of",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import islice
 from math import inf
-from typing import Any, TypeAlias
+from typing import Any, Final, TypeAlias
 
 import attrs
 
@@ -36,6 +36,32 @@ class ChangedError(AssertionError):
     __module__ = "phxactor.testing.explore"  # where programs import it from
 
 
+CAUSES: Final = (
+    "Does it use random numbers, the wall clock, the order of a set, a thread of its own, or what an earlier play has "
+    "left behind?"
+)
+
+
+def parted(order: Mapping[int, int], counts: Sequence[int], before: Sequence[int] = ()) -> str:
+    """Say where a play is not the one that was asked for; empty if it is.
+
+    `counts` are the numbers of options of its choices, `before` those of the same choices in another play.
+    """
+    for number, count in enumerate(before):
+        if number >= len(counts):
+            return f"there were {len(counts)} choices, where another play had more"
+        if counts[number] != count:
+            return f"choice {number} had {counts[number]} possibilities, and in another play {count}"
+    for number, chosen in sorted(order.items()):
+        if number >= len(counts):
+            return (
+                f"there was no choice {number}, which was to be {chosen}: there were {len(counts)} choices, from 0 on"
+            )
+        if chosen >= counts[number]:
+            return f"choice {number} was to be {chosen}, and had the possibilities 0 to {counts[number] - 1} only"
+    return ""
+
+
 class Bounded:
     """The search. It goes on from where it was, if `load` has been given what `save` returned."""
 
@@ -62,14 +88,11 @@ class Bounded:
         """Play until nothing is left."""
         while self._deviations <= self._most:
             done = len(self._level)
-            plays = self._play_all(islice(self._orders(), done, None))
-            for order, played in zip(islice(self._orders(), done, None), plays, strict=False):
-                if played.deviations != order:
-                    raise ChangedError(
-                        f"the program is not the same twice: it was to play {order}, and made the choices "
-                        f"{played.deviations}. Does it use random numbers, the wall clock, the order of a set, or what "
-                        "an earlier play has left behind?"
-                    )
+            plays = self._play_all(order for order, _ in islice(self._orders(), done, None))
+            for (order, before), played in zip(islice(self._orders(), done, None), plays, strict=False):
+                where = parted(order, played.counts, before)
+                if where:
+                    raise ChangedError(f"the program is not the same twice: {where}. {CAUSES}")
                 self._level.append(played)
                 yield played
             if not self._level:
@@ -87,17 +110,18 @@ class Bounded:
         self._before = [Played(deviations, counts, None) for deviations, counts in before]
         self._level = [Played(deviations, counts, None) for deviations, counts in level]
 
-    def _orders(self) -> Iterator[Deviations]:
-        """Return the orders with one deviation more than those before, after the last one of each."""
+    def _orders(self) -> Iterator[tuple[Deviations, Sequence[int]]]:
+        """Return the orders with one deviation more than those before, and the counts up to that deviation."""
         if not self._deviations:
-            yield {}
+            yield {}, ()
         for played in self._before:
             if played.error is not None:
                 continue
             first = max(played.deviations, default=-1) + 1
             for number in range(first, len(played.counts)):
+                counts = played.counts[: number + 1]
                 for chosen in range(1, played.counts[number]):
-                    yield {**played.deviations, number: chosen}
+                    yield {**played.deviations, number: chosen}, counts
 
 
 def _plain(plays: list[Played]) -> list[tuple[Deviations, list[int]]]:

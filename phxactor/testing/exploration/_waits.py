@@ -20,11 +20,11 @@ from phxactor.testing.threads import strangers
 
 NAMED: Final = 3
 """Processes that are named of those that wait for their next message."""
-ADVICE: Final = (
-    "A schedule plays one loop, and nothing outside of it. Give the program a peer in the same loop (`FaultyLine` and "
-    "`phxactor.testing.connect` are connections in memory), or replace the function that asks the peer by one that "
-    "returns an answer. Work in threads belongs in `trio.to_thread.run_sync`: those threads run in turn with the loop."
-)
+ADVICE: Final = """
+  A schedule plays one loop, and nothing outside of it:
+  - a connection: give the program its peer in the same loop, in memory (`FaultyLine`, `phxactor.testing.connect`)
+  - a thread of its own: use `trio.to_thread.run_sync`, whose threads run in turn with the loop
+  - another program or service: replace the function that asks it by one that returns an answer"""
 _RECEIVE: Final = {"receive", "receive_matching", "receive_ref", "receive_refs"}
 _OUTSIDE: Final = {
     "wait_readable": "a socket or a pipe",
@@ -73,7 +73,7 @@ def stuck(found: Sequence[Wait]) -> AssertionError:
     if outside is not None or others:
         who = "the program" if outside is None else repr(outside.pid)
         what = f"the thread {', '.join(others)}" if outside is None else outside.outside
-        return OutsideError(f"{who} waits for {what}, which is outside of the schedule. {ADVICE}{''.join(lines)}")
+        return OutsideError(f"{who} waits for {what}, which is outside of the schedule{''.join(lines)}{ADVICE}")
     return DeadlockError(f"no task can go on: every task waits, and no time-out will wake one{''.join(lines)}")
 
 
