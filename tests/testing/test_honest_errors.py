@@ -9,6 +9,7 @@ import sys
 import threading
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from importlib import import_module
 from itertools import count
 
@@ -17,10 +18,10 @@ import trio
 from trio.lowlevel import checkpoint
 
 from phxactor.otp import GenServer, Reply, call
-from phxactor.runtime import Down, monitor, receive, spawn
+from phxactor.runtime import monitor, receive, spawn
 from phxactor.testing.explore import ChangedError, explore
 from phxactor.testing.schedule import DeadlockError, OutsideError, Schedule
-from tests.testing.test_schedule import race
+from tests.testing.test_schedule import is_down, race
 
 pytest_plugins = ["pytester"]
 
@@ -119,7 +120,7 @@ def test_a_lost_update_of_a_database_in_threads_is_found() -> None:
 
         late: list[int] = []
         for watch in [monitor(spawn(add)) for _ in range(2)]:
-            await receive(lambda message, watch=watch: isinstance(message, Down) and message.ref is watch)
+            await receive(partial(is_down, watch))
         assert await call(rows, "read") == 2
 
     with pytest.raises(AssertionError, match="1 == 2") as caught:
@@ -175,10 +176,11 @@ def test_a_failure_in_another_order_than_the_one_that_was_asked_for_says_so() ->
 def test_hypothesis_s_words_are_replaced(pytester: pytest.Pytester) -> None:
     pytester.makepyfile(
         """
+from functools import partial
 from itertools import count
 from hypothesis import given, settings
 from phxactor.testing.strategies import schedule
-from tests.testing.test_schedule import race
+from tests.testing.test_schedule import is_down, race
 
 numbers = count(2)
 
