@@ -71,15 +71,16 @@ def test_a_program_of_its_own() -> None:
 
 def test_a_thread_of_its_own() -> None:
     over = threading.Event()
+    worker = threading.Thread(target=over.wait, name="worker")
 
     async def main() -> None:
-        worker = threading.Thread(target=over.wait, name="worker")
         worker.start()
         await receive()
 
     with pytest.raises(OutsideError, match="the program waits for the thread worker") as caught:
         Schedule().run(main)
     over.set()
+    worker.join()
     assert "use `trio.to_thread.run_sync`" in str(caught.value)
 
 
