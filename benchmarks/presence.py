@@ -49,6 +49,10 @@ WARM_UP: Final = 100
 """Members of the storm that comes first, and does not count."""
 MEMBERS: Final = 400
 """Members of all storms of a round, each in a topic of its own: large topics have one storm, small ones many."""
+_BEFORE: Final = 30.0
+"""Seconds in which all members are quiet, before they join again."""
+_TALK: Final = 100
+"""Echoes of the client of another topic before."""
 _MESSAGE: Final = 4096
 """Bytes of an answer to an echo at most."""
 QUIET: Final = 0.2
@@ -304,8 +308,8 @@ def again(port: int, members: int, at_once: int) -> tuple[float, int, int, int, 
         with connected(port) as aside, os_process.realtime():
             aside.sendall(masked(b'["1","1","aside:1","phx_join",{}]'))
             aside.recv(_MESSAGE)
-            time.sleep(1)
-            before = _echo(aside)
+            time.sleep(_BEFORE)
+            before = max(_echo(aside) for _ in range(_TALK))
             print("again", file=crowd.stdin, flush=True)
             longest, encodings = 0.0, before
             while not select.select([crowd.stdout], [], [], 0.005)[0]:

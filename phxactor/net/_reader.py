@@ -15,18 +15,13 @@ from __future__ import annotations
 
 import select
 import socket
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Callable
 from contextlib import suppress
 from time import perf_counter
 from typing import Final, final
 
 import trio
 from trio.lowlevel import (
-    Abort,
-    RaiseCancelT,
-    Task,
-    current_task,
-    reschedule,
     wait_readable,
     wait_task_rescheduled,
     wait_writable,
@@ -34,9 +29,11 @@ from trio.lowlevel import (
 
 from phxactor.net._base_connection import READ_SIZE, Take
 from phxactor.net._newcomers import Newcomers
+from phxactor.net._quiet import LOOK, Quiet
+from phxactor.net._reading import QUIET, Reading
 from phxactor.net._writables import Writables
 from phxactor.otp import ChildSpec, Ok
-from phxactor.runtime import Pid, self_pid
+from phxactor.runtime import Pid, Timer, self_pid
 
 AT_ONCE: Final = 64
 """Most ready connections that one call of epoll returns."""
@@ -45,65 +42,6 @@ TURN: Final = 0.005
 AVAILABLE: Final = hasattr(select, "epoll")
 """Whether the system has epoll, as Linux does."""
 GONE: Final = "there is no reader any more"
-
-
-@final
-class Reading:
-    """A connection that the reader feeds: its socket, its `take`, and its sleeping task."""
-
-    __slots__ = ("context", "error", "held", "max_bytes", "receive", "take", "task")
-
-    def __init__(self, sock: socket.socket, take: Take, max_bytes: int) -> None:
-        self.receive = sock.recv
-        self.max_bytes = max_bytes
-        self.take = take
-        task = current_task()
-        self.context = task.context
-        """The context of the connection's process, for `take`."""
-        self.task: Task | None = task
-        """The connection's task while it sleeps; None once it is woken."""
-        self.held: Awaitable[None] | None = None
-        """The awaitable that `take` returned: the task awaits it before more is read."""
-        self.error: BaseException | None = None
-        """The exception for the task to raise: of `take`, or for a broken connection."""
-
-    def read(self) -> None:
-        """Read once and call `take`; wake the task at the end of input, or if `take` returned an awaitable."""
-        if self.task is None:
-            return
-        try:
-            data = self.receive(self.max_bytes)
-        except BlockingIOError:
-            return
-        except OSError as error:
-            self.wake(trio.BrokenResourceError(str(error)))
-            return
-        if data:
-            try:
-                held = self.held = self.context.run(self.take, data)
-            except BaseException as error:  # noqa: BLE001 - the connection's task raises it again
-                self.wake(error)
-                return
-            if held is None:
-                return
-            if not self._is_awaited() and isinstance(held, Coroutine):  # the process was ended meanwhile
-                held.close()
-        self.wake(None)
-
-    def _is_awaited(self) -> bool:
-        return self.task is not None
-
-    def wake(self, error: BaseException | None) -> None:
-        """Wake the task, to raise `error` if it is not None."""
-        if self.task is not None:
-            self.error = error
-            reschedule(self.task)
-            self.task = None
-
-    def stop_waiting(self, _: RaiseCancelT) -> Abort:
-        """Let the task be cancelled."""
-        self.task = None
-        return Abort.SUCCEEDED
 
 
 @final
@@ -136,9 +74,12 @@ class Reader(trio.abc.Instrument):
     def __init__(self) -> None:
         self._poll: select.epoll
         self._newcomers: Newcomers
+        self._quiet: Quiet
+        self._looking: Timer | None = None
+        """The time of the next look for connections that are quiet; None if no other ones are there."""
         self._writables: Writables
         self._pid: Pid
-        self._readings: dict[int, Reading | Watched | Newcomers | Writables] = {}
+        self._readings: dict[int, Reading | Watched | Newcomers | Writables | Quiet] = {}
         self._ready: list[tuple[int, int]] = []
         """Ready sockets of the last call of epoll that were not read yet; some may be closed by now."""
 
@@ -152,7 +93,9 @@ class Reader(trio.abc.Instrument):
         self._poll = select.epoll()
         self._newcomers = Newcomers()
         self._writables = Writables()
-        for several in (self._newcomers, self._writables):
+        self._quiet = Quiet(self._poll, self._readings)
+        self._looking = None
+        for several in (self._newcomers, self._writables, self._quiet):
             self._readings[several.poll.fileno()] = several
             self._poll.register(several.poll.fileno(), select.EPOLLIN)
         self._pid = self_pid().runtime.spawn(self.run, link=True, initial_call="Reader")
@@ -216,6 +159,8 @@ class Reader(trio.abc.Instrument):
         while not poll.closed:
             poll.register(fileno, select.EPOLLIN)  # may raise OSError: the system's limit for epoll is reached
             self._readings[fileno] = reading = Reading(sock, take, max_bytes)
+            if self._looking is None:
+                self._looking = self._pid.runtime.patience.add(LOOK, self._look, None)
             try:
                 await wait_task_rescheduled(reading.stop_waiting)
                 if reading.error is not None:
@@ -224,11 +169,15 @@ class Reader(trio.abc.Instrument):
                 reading.error = None
                 if not poll.closed:
                     del self._readings[fileno]
-                    poll.unregister(fileno)
+                    (poll if reading.age < QUIET else self._quiet.poll).unregister(fileno)
             if reading.held is None:
                 return
             await reading.held
         raise trio.BrokenResourceError(GONE)
+
+    def _look(self, _: None) -> None:
+        more = not self._poll.closed and self._quiet.look()
+        self._looking = self._pid.runtime.patience.add(LOOK, self._look, None) if more else None
 
     def watch(self, sock: socket.socket, left: Callable[[], None]) -> Callable[[], None]:
         """Call `left` when the client closes its side or resets; return a function that ends the watch.
@@ -276,6 +225,8 @@ class Reader(trio.abc.Instrument):
                 await wait_readable(self._poll.fileno())
         finally:
             trio.lowlevel.remove_instrument(self)
+            if self._looking is not None:
+                self._pid.runtime.patience.discard(self._looking)
             self._poll.close()
             for reading in self._readings.values():
                 reading.wake(trio.BrokenResourceError(GONE))

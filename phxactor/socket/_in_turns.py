@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from phxactor.pubsub import Subscriber
     from phxactor.runtime import Pid, Runtime
 
-TURN: Final = 500
+TURN: Final = 200
 """Subscribers who get a broadcast in one pass."""
 
 
