@@ -10,6 +10,7 @@ from typing import Final
 
 from phxactor import Down, Exited, Pid, link, monitor, receive, self_pid, spawn, trap_exit
 from phxactor.demos.story import Page, Story, perform
+from phxactor.otp import set_label
 from phxactor.runtime import format_reason
 
 NAMES: Final = "abcde"
@@ -17,9 +18,10 @@ PAUSE: Final = 1.0
 """Seconds without an event after which a round is over."""
 
 
-async def member(owner: Pid, traps: str) -> None:
+async def member(owner: Pid, name: str, trapping: str) -> None:
     """Run one of the five processes. If it traps exits, it reports the exit signals that it gets to its owner."""
-    trap_exit(bool(traps))
+    set_label(name)
+    trap_exit(name in trapping)
     while True:
         match await receive():
             case ("link", Pid() as other):
@@ -33,7 +35,7 @@ async def member(owner: Pid, traps: str) -> None:
 
 async def ring(trapping: str = "") -> dict[str, Pid]:
     """Spawn a ring, and return its processes by name. Those named in `trapping` trap exits."""
-    circuit = {name: spawn(member, self_pid(), name if name in trapping else "") for name in NAMES}
+    circuit = {name: spawn(member, self_pid(), name, trapping) for name in NAMES}
     for name, before in zip(NAMES, NAMES[-1] + NAMES, strict=False):
         circuit[name].send(("link", circuit[before]))
         await receive(lambda message: message == "linked")

@@ -148,12 +148,12 @@ class Node:
         return "waiting" if pid.statistics().receiving else _BUSY
 
     def searched(self) -> str:
-        """Return the text that a search looks in, in lower case."""
+        """Return the text that a search looks in, in lower case; the number is compared apart, and whole."""
         if self.text is None:
             pid, id_ = self.pid, self.id()
             parts = ["" if id_ is None else text(id_), self.name or ""]
             if pid is not None:
-                parts += ["" if pid.label is None else text(pid.label), text(pid.initial_call), f"<{pid.number}>"]
+                parts += ["" if pid.label is None else text(pid.label), text(pid.initial_call)]
             found = " ".join(parts).lower()
             if self.mark == "new":
                 return found  # its label may come

@@ -50,6 +50,8 @@ class Story:
         """The processes that it has ended, or is about to."""
         self.names: dict[Pid, str] = {}
         """The names of processes that it may reach: one that has ended has none any more."""
+        self.above: dict[str, str] = {}
+        """The names of what the processes are below, by number."""
         self.supervisors: set[Pid] = set()
         """The supervisors that it has reached."""
         self.stopping: set[Pid] = set()
@@ -61,13 +63,16 @@ class Story:
         """Add a step."""
         self.last = now
         if len(self.steps) < STEPS:
-            above = None if pid.parent is None or pid.parent.number == 1 else pid.parent.number
+            above = None
+            if pid.parent is not None and pid.parent.number != 1:
+                above = pid.parent.number
+                self.above.setdefault(str(above), named(pid.parent))
             self.steps.append((time.time(), kind, pid.number, name or self.names.get(pid) or named(pid), above, reason))
             self.changed = True
 
     def payload(self) -> dict[str, object]:
         """Return it for the page."""
-        return {"id": self.id, "at": self.at, "root": self.root, "steps": self.steps}
+        return {"id": self.id, "at": self.at, "root": self.root, "steps": self.steps, "above": self.above}
 
 
 @final

@@ -100,9 +100,9 @@ class TreeRows:
         search = viewer.view.search
         asked = (search, self.forest.version)
         if viewer.found_for != asked:
-            found = []
+            found, number = [], number_in(search)
             for place, node in enumerate([*self.forest.nodes.values()], 1):
-                if search in node.searched():
+                if search in node.searched() or (node.pid is not None and node.pid.number == number):
                     found.append(node)
                 if node.downs:
                     found += [down for down in node.downs.values() if search in down.searched()]
@@ -133,6 +133,12 @@ class TreeRows:
             supervision(node),
             node.mark or ("down" if pid is None else None),
         )
+
+
+def number_in(search: str) -> int | None:
+    """Return the number of a process that a search names, as `42` or `<42>`: 142 is another."""
+    digits = search.removeprefix("<").removesuffix(">")
+    return int(digits) if digits.isdecimal() and len(digits) < 20 else None  # noqa: PLR2004
 
 
 def named(id_: object, name: str | None) -> str | None:

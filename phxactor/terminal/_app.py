@@ -81,7 +81,7 @@ class Top(App[str]):
         """Make the screen."""
         yield Static(id="figures", markup=False)
         yield Static(id="problem", markup=False)
-        yield Input(id="search", placeholder="name, label, pid, state", max_length=100)
+        yield Input(id="search", placeholder="name, label, function or pid", max_length=100)
         yield Static(id="heads", markup=False)
         yield self.list
         yield Footer(show_command_palette=False)

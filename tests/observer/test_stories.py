@@ -37,6 +37,8 @@ async def crash(name: str, program: Page) -> list[tuple[str, str]]:
     again = await program.open("tree")
     assert [one["id"] for one in again.response["crashes"]] == [story["id"]]
     assert story["root"] == story["steps"][0][2]
+    assert set(story["above"]) == {str(step[4]) for step in story["steps"] if step[4] is not None}
+    assert all(story["above"].values())
     return [(step[1], step[3]) for step in story["steps"]]
 
 

@@ -62,6 +62,8 @@ async def test_a_search_shows_what_it_finds_and_what_is_above_that(autojump_cloc
         assert drawn(seen) == ["main", "  top", "    team", "      b"]
         assert seen["matches"] == 1
         assert (await rows(tree, search="no such thing"))["total"] == 0
+        for search in ("2", "<2>"):  # of the first process, and in no name; 12 and 20 are others
+            assert [row[3] for row in (await rows(tree, search=search))["rows"]] == [2]
 
 
 async def test_a_sorted_tree_is_a_flat_list(autojump_clock: MockClock) -> None:

@@ -56,7 +56,7 @@ export const CrashStory = ({ story, nameOf, onStep, onFind, onClose }) => {
   const [at, setAt] = useState(steps.length - 1);
   const [playing, setPlaying] = useState(false);
   const box = useRef(null);
-  const lines = useMemo(() => branches(steps, nameOf), [story]);
+  const lines = useMemo(() => branches(steps, (number) => nameOf(number) ?? story.above?.[number]), [story]);
   const pauses = useMemo(() => durations(steps), [story]);
   useEffect(() => onStep(at), [at]);
   useEffect(() => box.current.focus({ preventScroll: false }), []);

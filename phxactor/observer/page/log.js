@@ -20,7 +20,8 @@ const Group = ({ group, opened, onToggle, onMore }) => html`
   <li class=${`group ${group.kind}`}>
     <h2><button type="button" aria-expanded=${opened ? "true" : "false"} onClick=${onToggle}>
       <span class="shape" aria-hidden="true">${SHAPES[group.kind] ?? "·"}</span>
-      <span class="title"><b>${group.title}</b>${group.reason && group.reason !== group.title && html`<span class="reason">${group.reason}</span>`}</span>
+      <span class="title"><b>${group.title}</b>${group.reason && group.reason !== group.title && html`<span class="reason">${group.reason}</span>`}
+        ${group.name && html`<span class="last">${group.count > 1 ? "last: " : ""}${group.name}</span>`}</span>
       ${group.count > 1 && html`<span class="times">${count(group.count)}×</span>`}
       <time datetime=${new Date(group.last * 1000).toISOString()} title=${fullTime(group.last)}>${time(group.last)}</time>
     </button></h2>
