@@ -64,7 +64,7 @@ class KeyPid(RemotePid):
 
     def sent(self, message: object) -> None:
         """Send a message to the server, and start it if it does not run."""
-        if type(message) is Call and isinstance(watch := message.from_, Monitor) and self.region.takes_asked(watch):
+        if type(message) is Call and isinstance(watch := message.from_, Monitor) and self.region.asked.take(watch):
             self.region.act(self.key, Op("call", message.request, watch))
         elif type(message) is Cast:
             self.region.act(self.key, Op("cast", message.request))
@@ -73,11 +73,11 @@ class KeyPid(RemotePid):
 
     def monitored(self, watch: Monitor) -> None:
         """Let a process here watch the server. A request that follows at once starts the server first."""
-        self.region.ask(watch)
+        self.region.asked.add(watch)
 
     def demonitored(self, watch: Monitor) -> None:
         """Watch it no more."""
-        if not self.region.takes_asked(watch):
+        if not self.region.asked.take(watch):
             self.region.unwatch(self.key, watch)
 
     def linked(self, owner: Pid) -> None:

@@ -127,6 +127,11 @@ class Places:
         for start in range(0, max(1, len(moving)), PART):
             self.post(node, "flushed", self.me, view, moving[start : start + PART], start + PART >= len(moving))
 
+    def post_keys(self, node: Node, keys: list[str], *, is_added: bool) -> None:
+        """Say which keys have started or ended here."""
+        for start in range(0, len(keys), PART):
+            self.post(node, "runs", self.me, keys[start : start + PART], is_added)
+
     def answer(self, watcher: Far, value: object) -> None:
         """Send the answer of a call. Raises CannotTravelError."""
         if watcher.node == self.me:

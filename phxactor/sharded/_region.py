@@ -6,14 +6,16 @@ hears other nodes and decides on views. What nodes say to each other is in `_wir
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from itertools import count
 from typing import TYPE_CHECKING, Final, final
-from weakref import WeakKeyDictionary, WeakValueDictionary
+from weakref import WeakValueDictionary
 
 from phxactor.distribution import CannotTravelError, remote_value
 from phxactor.otp import UNSET
-from phxactor.runtime import KILL, NOPROC, Monitor, NoProcessError, Pid, Reason, Runtime, own
+from phxactor.runtime import KILL, NOPROC, Pid, Reason, Runtime, own
 from phxactor.sharded import events
+from phxactor.sharded._asked import Asked
 from phxactor.sharded._barrier import Barrier
 from phxactor.sharded._entry import Entry, Phase
 from phxactor.sharded._instance import MOVED, Instance, TakeOver
@@ -54,23 +56,13 @@ class Region:
         self.waiting = Waiting(options.max_waiting)
         self.places: Places
         self._addresses: WeakValueDictionary[str, KeyPid] = WeakValueDictionary()
-        self._asked: dict[Monitor, None] = {}
+        self.asked = Asked(runtime, self.act)
+        self.changes: dict[str, bool] = {}
+        """Keys that have started (true) or ended, of which others have not been told."""
+        self.on_change: Callable[[], object] | None = None
         self._starts = count(1)
         self._parcels = count(1)
         self._taken: dict[tuple[Node, int], None] = {}
-
-    @staticmethod
-    def found(runtime: Runtime, name: str) -> Region:
-        """Return the region of a runtime. Raises NoProcessError if it was never started."""
-        region = _regions.get(runtime, {}).get(name)
-        if region is None:
-            raise NoProcessError(f"{name!r} was not started in this runtime: make it a child of the program")
-        return region
-
-    @staticmethod
-    def made(runtime: Runtime, options: Options) -> Region:
-        """Return the region of a runtime, and make it if there is none."""
-        return _regions.setdefault(runtime, {}).setdefault(options.name, Region(runtime, options))
 
     def open(self, pid: Pid, me: Node, places: Places) -> None:
         """Have a process from now on, which is to decide on a view."""
@@ -100,8 +92,8 @@ class Region:
 
     def act(self, key: str, op: Op) -> None:
         """Do something to a key. Raises CannotTravelError for a message that cannot go to its owner."""
-        if self._asked:
-            self._place_asked()
+        if self.asked:
+            self.asked.place()
         entry = self.entries.get(key)
         if entry is not None and entry.phase is Phase.RUNNING:
             entry.take(op)
@@ -111,22 +103,6 @@ class Region:
             self._keep(None, key, op, is_old=False)
         else:
             self.route(key, op, 0, is_old=False)
-
-    def ask(self, watch: Monitor) -> None:
-        """Take a monitor: at once, if a request with it follows, or soon."""
-        if not self._asked:
-            self.runtime.run_soon(self._place_asked)
-        self._asked[watch] = None
-
-    def takes_asked(self, watch: object) -> bool:
-        """Take such a monitor back; returns whether it was one."""
-        return self._asked.pop(watch, self) is None  # type: ignore[call-overload]
-
-    def _place_asked(self) -> None:
-        asked, self._asked = self._asked, {}
-        for watch in asked:
-            assert isinstance(watch.target, KeyPid)  # noqa: S101 - for mypy: only such are asked
-            self.act(watch.target.key, Op("watch", None, watch))
 
     def unwatch(self, key: str, watcher: Watcher) -> None:
         """Undo a watch of a process here."""
@@ -206,12 +182,29 @@ class Region:
         entry.pid = self.runtime.start(self.pid, process.run, (), True, f"{options.server.__qualname__}.init")  # noqa: FBT003 - by position
         entry.pid.label = key
         own(entry.pid, entry.ended)
+        self._changed(key, added=True)
         return entry
+
+    def start_own(self, key: str) -> None:
+        """Start a key that is to run always, if it is this node's and may start."""
+        if self.owner(key) == self.me and key not in self.entries and key not in self.barrier.expected:
+            self.start(key)
+
+    def _changed(self, key: str, *, added: bool) -> None:
+        if self.on_change is not None:
+            self.changes[key] = added
+            self.on_change()
+
+    def tell(self, message: object) -> None:
+        """Put a message into the mailbox of the region's process."""
+        if self.pid is not None:
+            self.pid.deliver(message)
 
     def ended(self, entry: Entry) -> None:
         """Hear of the end of a server: what has waited follows it, or starts it again."""
         if self.entries.get(entry.key) is entry:
             del self.entries[entry.key]
+            self._changed(entry.key, added=False)
         reason = entry.pid.exit_reason
         is_open = self.pid is not None and self.view is not None and not self.suspended
         entry.tell(MOVED if entry.phase is Phase.MOVING and is_open else reason)
@@ -261,10 +254,6 @@ class Region:
         for op in ops:
             self._take(key, op, is_old=False)
 
-    def kill(self, entry: Entry) -> None:
-        """End a server that does not end by itself (NO28)."""
-        entry.pid.exit(KILL)
-
     # --------------------------------------------------------------------------------------------- views
 
     def enter(self, view: View) -> dict[Node, list[str]]:
@@ -312,6 +301,3 @@ class Region:
             entry.pid.exit(KILL)
         for _key, op in self.waiting.clear():
             self.refuse(op, NOPROC)
-
-
-_regions: Final[WeakKeyDictionary[Runtime, dict[str, Region]]] = WeakKeyDictionary()

@@ -56,30 +56,29 @@ class Review:
         self.agreement.acts = acts
         return self.agreement.say_again()
 
-    def _lost(self) -> tuple[list[Node], list[Node]]:
-        """Return the owners of the last view that have not left, and those of them that are lost."""
-        view = self.agreement.view
-        members = [] if view is None else [node for node in view.owners if node not in self.left]
-        wanted = {node for node, _ in self.agreement.wants.wanted}
-        return members, [node for node in members if node not in wanted]
-
     def _is_small(self) -> bool:
-        if self._options.on_split == "both":
+        """Say whether this node is on the small side of a split.
+
+        It is so at once where it does not hear the others. Where it hears some that it cannot be together with, as a
+        pair is cut somewhere, or as one of them has noticed an end sooner, it is so only after a delay.
+        """
+        agreement, view = self.agreement, self.agreement.view
+        if self._options.on_split == "both" or view is None:
             return False
-        members, lost = self._lost()
-        if not lost:
-            self._lost_at = None
+        members = [node for node in view.owners if node not in self.left]
+        wanted = [node for node, _ in agreement.wants.wanted]
+        if all(node in wanted for node in members) or (not agreement.acts and self._comes_to_one_that_acts()):
+            self._lost_at = None  # one that runs nothing may come to those that do, as a new node would
             return False
         if self._lost_at is None:
             self._lost_at = self._now()
-        wanted = [node for node, _ in self.agreement.wants.wanted]
-        if not self.agreement.acts and self._comes_to_one_that_acts():
-            self._lost_at = None
-            return False  # it runs nothing, so it may come to those that do, as a new node would
-        is_small = not is_majority(wanted, members)
-        if is_small and self.agreement.acts and events.suspended.handlers:
-            events.suspended.emit(name=self._options.name, nodes=len(self.agreement.wants.wanted))
-        return is_small
+        if is_majority([self._me, *agreement.heard], members) and (
+            is_majority(wanted, members) or self._is_before(self._lost_at + self._options.settle)
+        ):
+            return False
+        if agreement.acts and events.suspended.handlers:
+            events.suspended.emit(name=self._options.name, nodes=len(wanted))
+        return True
 
     def _comes_to_one_that_acts(self) -> bool:
         heard = self.agreement.heard

@@ -20,7 +20,7 @@ from phxactor.runtime import Pid, current_runtime
 from phxactor.sharded._key import KeyPid
 from phxactor.sharded._options import MAX_WAITING, OnSplit, Options
 from phxactor.sharded._process import LEAVING, RegionServer
-from phxactor.sharded._region import Region
+from phxactor.sharded._regions import found
 
 MAX_KEY: Final = 1000
 """Characters of a key at most."""
@@ -49,6 +49,7 @@ class Sharded:
         *,
         on_split: OnSplit = "both",
         idle: float | None = None,
+        eager: bool = False,
         settle: float = 1.0,
         hand_over: float = 5.0,
         max_waiting: int = MAX_WAITING,
@@ -61,6 +62,8 @@ class Sharded:
             on_split: "both": each side of a split runs the keys, and the states are merged when it heals. "majority":
                 the small side stops its servers, whose state is lost, and answers `NOPROC`.
             idle: seconds without a message after which a server ends; None for never.
+            eager: whether keys of a node that is lost start elsewhere at once, without their state, and not with the
+                next message. Each node then knows which keys the others run.
             settle: seconds that a node which has just started waits for others; and that the large side of a split
                 waits for the small one to stop.
             hand_over: seconds that a server may take to give its state away; then it is killed, and the state lost.
@@ -75,6 +78,7 @@ class Sharded:
             server,
             on_split=on_split,
             idle=idle,
+            eager=eager,
             settle=settle,
             hand_over=hand_over,
             max_waiting=max_waiting,
@@ -105,13 +109,13 @@ class Sharded:
         """
         if type(key) is not str or not 0 < len(key) <= MAX_KEY or not key.isprintable():
             raise TypeError(f"a key is a text of 1 to {MAX_KEY} printable characters, not {key!r:.100}")
-        return Region.found(current_runtime(), self.name).address(key)
+        return found(current_runtime(), self.name).address(key)
 
     def local_keys(self) -> list[str]:
         """List the keys whose servers run on this node."""
-        return list(Region.found(current_runtime(), self.name).entries)
+        return list(found(current_runtime(), self.name).entries)
 
     def nodes(self) -> list[Node]:
         """List the nodes that own keys in the present view; none if there is no view yet."""
-        view = Region.found(current_runtime(), self.name).view
+        view = found(current_runtime(), self.name).view
         return [] if view is None else view.owners

@@ -26,9 +26,9 @@ from phxactor import From, GenServer, Reply, call, cast, self_pid
 from phxactor.cluster import Node
 from phxactor.distribution import CannotTravelError
 from phxactor.distribution.events import cut
-from phxactor.runtime import Exit
+from phxactor.runtime import KILL, Exit
 from phxactor.sharded import Sharded, Token
-from phxactor.sharded._region import Region
+from phxactor.sharded._regions import found
 from phxactor.sharded._view import View
 from phxactor.sharded.events import lost, suspended
 from phxactor.sharded.events import view as view_event
@@ -67,7 +67,7 @@ class Sum(GenServer):
     async def init(self, key: str, token: Token) -> None:
         self.items: list[tuple[str, int]] = []
         ledger, pid = self.ledger, self_pid()
-        view = Region.found(pid.runtime, "sums").view
+        view = found(pid.runtime, "sums").view
         assert view is not None
         if view.number != token.view:  # it has changed since the start
             view = None
@@ -156,7 +156,7 @@ async def _step(nodes: Nodes, chance: Random, ledger: Ledger, way: str) -> str:
             ledger.killed = True
             pid = node.runtime.names.whereis("sums")
             if pid is not None:
-                pid.exit("boom")
+                pid.exit(KILL)
         case _:
             return "nothing"
     return f"{what} {one} {other}"
@@ -213,7 +213,7 @@ async def _play(seed: int, on_split: str) -> list[str]:
         try:
             await _check(nodes, ledger, sums, on_split)
         except Exit as end:
-            states = [(node.name, Region.found(node.runtime, "sums").view) for node in nodes]
+            states = [(node.name, found(node.runtime, "sums").view) for node in nodes]
             ledger.failed.append(f"the check failed: {end}; views are {states}")
     for event in (view_event, suspended, lost, cut):
         event.detach(note)
@@ -230,7 +230,7 @@ async def _guarded(ledger: Ledger, sums: Sharded, name: str, chance: Random, unt
 async def _check(nodes: Nodes, ledger: Ledger, sums: Sharded, on_split: str) -> None:
     if ledger.open_calls:
         ledger.failed.append(f"{ledger.open_calls} calls hang")
-    if ledger.killed and any(Region.found(node.runtime, "sums").suspended for node in nodes):
+    if ledger.killed and any(found(node.runtime, "sums").suspended for node in nodes):
         return  # most of its last view was killed, and nobody can say so
     _check_owners(nodes, ledger, [await node.run(_owners, sums) for node in nodes])
     if ledger.killed:

@@ -10,7 +10,7 @@ import trio
 from trio.testing import MockClock
 
 from phxactor import call, cast, link, monitor, self_pid, trap_exit
-from phxactor.runtime import Down, Exit, Exited, Reason, receive
+from phxactor.runtime import KILL, Down, Exit, Exited, Reason, receive
 from phxactor.sharded import MOVED, Sharded
 from phxactor.testing import Nodes, SimulatedNode, cluster, settle
 from tests.sharded.rooms import ROOMS, STARTED, Room
@@ -282,7 +282,7 @@ async def test_the_end_of_one_region_moves_its_keys_and_back(autojump_clock: Moc
         await owners(nodes[0])
         pid = nodes[1].runtime.names.whereis("rooms")
         assert pid is not None
-        pid.exit("boom")
+        pid.exit(KILL)
         await trio.sleep(5)
         assert {*await owners(nodes[0])} == {"a", "b"}
         assert await owners(nodes[0]) == await owners(nodes[1])

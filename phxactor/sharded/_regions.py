@@ -1,0 +1,28 @@
+"""The regions of each runtime, by name."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+from weakref import WeakKeyDictionary
+
+from phxactor.runtime import NoProcessError, Runtime
+from phxactor.sharded._region import Region
+
+if TYPE_CHECKING:
+    from phxactor.sharded._options import Options
+
+
+def found(runtime: Runtime, name: str) -> Region:
+    """Return the region of a runtime. Raises NoProcessError if it was never started."""
+    region = _regions.get(runtime, {}).get(name)
+    if region is None:
+        raise NoProcessError(f"{name!r} was not started in this runtime: make it a child of the program")
+    return region
+
+
+def made(runtime: Runtime, options: Options) -> Region:
+    """Return the region of a runtime, and make it if there is none."""
+    return _regions.setdefault(runtime, {}).setdefault(options.name, Region(runtime, options))
+
+
+_regions: Final[WeakKeyDictionary[Runtime, dict[str, Region]]] = WeakKeyDictionary()
