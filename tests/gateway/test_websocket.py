@@ -395,6 +395,7 @@ async def test_websockets_do_not_count_as_requests() -> None:
 
 async def test_nothing_is_left_of_a_websocket_that_has_ended() -> None:
     app = App(echo)
+    gc.collect()  # those of other tests
     async with hosting(asgi("/", app, lifespan="off")) as house:
         client = await Client.open(house)
         await client.accepted()

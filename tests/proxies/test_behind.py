@@ -36,8 +36,9 @@ FORGED = {
 
 @pytest.fixture(params=[nginx, haproxy], ids=["nginx", "haproxy"])
 def front(request: pytest.FixtureRequest, tmp_path: Path) -> Front:
-    """A proxy in front of a port."""
-    changes = [("inter 2s", "inter 50ms")] if request.param is haproxy else []
+    """A proxy in front of a port, which has patience with what it asks for its health."""
+    patient = ("timeout connect 5s", "timeout connect 5s\n    timeout check 60s")
+    changes = [patient] if request.param is haproxy else []
     return lambda port: request.param(tmp_path, port, *changes)
 
 
