@@ -51,6 +51,16 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: object) -> object:
     return Spreading(config, log)
 
 
+@pytest.hookimpl(wrapper=True)
+def pytest_collection() -> Generator[None, object, object]:
+    """Let the garbage collector rest: it would look at all tests that there are already, again and again."""
+    gc.disable()
+    try:
+        return (yield)
+    finally:
+        gc.enable()
+
+
 def pytest_collection_finish() -> None:
     """Take what all tests are made of out of sight of the garbage collector, for good.
 

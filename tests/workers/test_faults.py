@@ -35,7 +35,7 @@ async def test_a_worker_killed_under_300_chatting_clients_is_felt_by_its_own_onl
 async def test_kills_in_a_row_and_all_at_once_are_survived(tmp_path: Path) -> None:
     """In the soak test there are twenty in a row."""
     async with fair(tmp_path, workers=3, members=24, interval=0.3) as it:
-        await kill_in_a_row(it, 6)
+        await kill_in_a_row(it, 3)
         await kill_all(it)
         await it.settle()
         it.check()

@@ -35,7 +35,7 @@ def test_certificates_of_the_command_line(tmp_path: Path) -> None:
     chain, key = tmp_path / "chain.pem", tmp_path / "key.pem"
     CERTIFICATE.cert_chain_pems[0].write_to_path(chain)
     CERTIFICATE.private_key_pem.write_to_path(key)
-    with served(tmp_path, "--tls", str(chain), str(key)) as program:
+    with served(tmp_path, "--tls", str(chain), str(key), workers=1) as program:
         assert program.program.url.startswith("https://")
         for generation in (1, 2):
             plain = socket.create_connection(("127.0.0.1", int(program.program.port)), PATIENCE)
@@ -43,7 +43,7 @@ def test_certificates_of_the_command_line(tmp_path: Path) -> None:
             assert found.startswith("HTTP/1.1 200 ")
             if generation == 1:
                 program.reload()
-                program.says("new workers serve")
+                program.says("new worker serves")
         chain.write_text("no certificate")
         program.reload()
         program.says("the reload failed")
@@ -56,15 +56,15 @@ def test_certificates_of_the_command_line(tmp_path: Path) -> None:
 def test_a_unix_socket_of_the_command_line(tmp_path: Path) -> None:
     """Its file is there as long as the parent, also through a reload."""
     file = tmp_path / "s.sock"
-    with served(tmp_path, "--unix", str(file)) as program:
+    with served(tmp_path, "--unix", str(file), workers=1) as program:
         for generation in (1, 2):
             sock = socket.socket(socket.AF_UNIX)
             sock.connect(str(file))
             assert answer(sock).startswith("HTTP/1.1 200 ")
             if generation == 1:
                 program.reload()
-                program.says("new workers serve")
-                program.says("has left", 2)
+                program.says("new worker serves")
+                program.says("has left", 1)
         assert program.program.stop(signal.SIGTERM)[0] == 0
         assert not file.exists()
 

@@ -120,7 +120,7 @@ async def test_a_reload_that_fails_leaves_the_old_workers_and_shows_one_tracebac
 )
 def test_a_start_that_fails_is_told_once(text: str, target: str, words: str, times: int, tmp_path: Path) -> None:
     (tmp_path / "served.py").write_text(text)
-    code, out, err = run("serve", target, "--workers", "3", cwd=tmp_path)
+    code, out, err = run("serve", target, "--workers", "2", cwd=tmp_path)
     assert code == 1
     assert out == ""
     assert err.count(words) == times, err
