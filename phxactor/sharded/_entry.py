@@ -43,7 +43,7 @@ class FarCall(From):
     def reply(self, value: object) -> None:
         """Send the answer to the caller's node. Raises TypeError if it cannot travel."""
         if self.active:
-            self.entry.region.answer(self.watcher, value)
+            self.entry.region.places.answer(self.watcher, value)
             self.active = False
             self.entry.watchers.pop(self.watcher, None)
 

@@ -73,7 +73,7 @@ class RegionServer(Incoming):
     async def init(self, options: Options) -> None:
         """Look who is there."""
         trap_exit()
-        me = self_pid()
+        me = self._pid = self_pid()
         remote = me.runtime.remote
         self.me: Node = ALONE if remote is None else remote.node  # type: ignore[assignment]
         self._options = options
@@ -277,7 +277,7 @@ class RegionServer(Incoming):
     def _note_change(self) -> None:
         if not self._is_told:
             self._is_told = True
-            self.region.tell(_Tell())
+            self._pid.deliver(_Tell())
 
     def _tell_changes(self) -> None:
         changes, self.region.changes = self.region.changes, {}

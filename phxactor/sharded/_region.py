@@ -71,8 +71,11 @@ class Region:
         own(pid, self._closed)
 
     def _closed(self, _: Pid) -> None:
-        """Hear that the process has ended, and all servers with it: who waits is told."""
+        """Hear that the process has ended, and end all servers with it: who waits is told."""
         self.pid = self.view = None
+        entries, self.entries = self.entries, {}
+        for entry in entries.values():
+            entry.pid.exit(KILL)
         for _key, op in self.waiting.clear():
             self.refuse(op, NOPROC)
         self.places.clear(NOPROC)
@@ -97,7 +100,7 @@ class Region:
         entry = self.entries.get(key)
         if entry is not None and entry.phase is Phase.RUNNING:
             entry.take(op)
-        elif self.pid is None or self.suspended:
+        elif self.pid is None or not self.pid.alive or self.suspended:
             self.refuse(op, NOPROC)
         elif self.view is None:
             self._keep(None, key, op, is_old=False)
@@ -165,10 +168,6 @@ class Region:
         else:
             fire(watcher, reason)
 
-    def answer(self, watcher: Far, value: object) -> None:
-        """Send the answer of a call to the node of the caller."""
-        self.places.answer(watcher, value)
-
     # ------------------------------------------------------------------------------------- keys that run
 
     def start(self, key: str, state: object = UNSET) -> Entry:
@@ -176,10 +175,11 @@ class Region:
         assert self.pid is not None  # noqa: S101 - for mypy: nothing is routed without a process
         assert self.view is not None  # noqa: S101 - the same
         options = self.options
-        entry = self.entries[key] = Entry(self, key)
+        entry = Entry(self, key)
         token = Token(self.view.number, self.me.id, next(self._starts))
         process = Instance(options.server(), entry, token, options.idle, state)
         entry.pid = self.runtime.start(self.pid, process.run, (), True, f"{options.server.__qualname__}.init")  # noqa: FBT003 - by position
+        self.entries[key] = entry
         entry.pid.label = key
         own(entry.pid, entry.ended)
         self._changed(key, added=True)
@@ -194,11 +194,6 @@ class Region:
         if self.on_change is not None:
             self.changes[key] = added
             self.on_change()
-
-    def tell(self, message: object) -> None:
-        """Put a message into the mailbox of the region's process."""
-        if self.pid is not None:
-            self.pid.deliver(message)
 
     def ended(self, entry: Entry) -> None:
         """Hear of the end of a server: what has waited follows it, or starts it again."""

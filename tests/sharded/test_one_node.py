@@ -245,10 +245,12 @@ async def test_the_end_of_the_region_ends_all_and_its_restart_begins_anew(autoju
         pid = self_pid().runtime.names.whereis("rooms")
         assert pid is not None
         pid.exit(KILL)
-        with pytest.raises(Exit):
+        cast(ROOMS["b"], ("add", 1))
+        with pytest.raises(Exit, match=r"noproc|killed"):
             await call(ROOMS["a"], "hold")
         await settle()
         assert await call(ROOMS["a"], "items") == []
+        assert ROOMS.local_keys() == ["a"]
 
 
 @pytest.mark.parametrize(
