@@ -31,9 +31,18 @@ from tests.patience import PATIENCE
 
 README: Final = ROOT / "README.md"
 DOCS: Final = sorted((ROOT / "docs").glob("*.md"))
-ELSEWHERE: Final = ("cluster.md", "emitter.md", "libraries.md", "presence.md", "redis.md", "testing.md", "tutorial.md")
+ELSEWHERE: Final = (
+    "cluster.md",
+    "emitter.md",
+    "libraries.md",
+    "presence.md",
+    "redis.md",
+    "sharded.md",
+    "testing.md",
+    "tutorial.md",
+)
 """Those about nodes, the emitter, libraries and Redis need servers: tests/{emitter,libraries,cluster/redis} run them.
-That about testing is a module of tests.
+Those about testing and sharded servers hold modules of tests (tests/sharded/test_page.py).
 The tutorial is a project: tests/test_tutorial.py plays it."""
 
 

@@ -45,6 +45,7 @@ CONTENTS: Final = {
         "docs/cluster",
         "docs/workers",
         "docs/redis",
+        "docs/sharded",
         "docs/emitter",
         "docs/envelope",
         "docs/deploying",
