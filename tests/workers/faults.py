@@ -18,6 +18,7 @@ import attrs
 import trio
 
 from tests.demos.program import Program, serving
+from tests.patience import PATIENCE
 from tests.workers.crowd import Crowd, crowd, until
 
 CHAT = Path(__file__).with_name("chat.py").read_text()
@@ -27,6 +28,12 @@ READY = re.compile(r"\(pid (\d+)\) is ready")
 NUMBERED = re.compile(r"worker (\d+) \(pid (\d+)\) is ready")
 GAP = re.compile(r"^.*\[worker (\d+)\] messages of \S+/(\d+) by workers were lost, within .*$", re.MULTILINE)
 """What the log of a worker says of another one whose messages it has missed."""
+
+
+def in_time(seconds: float) -> float:
+    """Return a limit of time: `PATIENCE` on a machine that has other things to do."""
+    load = os.getloadavg()[0] / (os.cpu_count() or 1)
+    return seconds if load < 1.2 else PATIENCE
 
 
 def children(pid: int) -> set[int]:

@@ -2,22 +2,23 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 import pytest
 
-from tests.patience import PATIENCE
 from tests.workers.crowd import longest_away
-from tests.workers.faults import cut_a_line, fair, kill_all, kill_in_a_row, kill_one, starve_one, stop_one
+from tests.workers.faults import (
+    cut_a_line,
+    fair,
+    in_time,
+    kill_all,
+    kill_in_a_row,
+    kill_one,
+    starve_one,
+    stop_one,
+)
 
 pytestmark = [pytest.mark.socket, pytest.mark.slow]
-
-
-def in_time(seconds: float) -> float:
-    """Return a limit of time: `PATIENCE` on a machine that has other things to do."""
-    load = os.getloadavg()[0] / (os.cpu_count() or 1)
-    return seconds if load < 1.2 else PATIENCE
 
 
 async def test_a_worker_killed_under_300_chatting_clients_is_felt_by_its_own_only(tmp_path: Path) -> None:

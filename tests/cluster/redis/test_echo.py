@@ -59,3 +59,15 @@ async def test_in_an_open_cluster_no_number_from_afar_stands_for_those_that_are_
         assert a.is_ready
         assert redis.tries == 1
         assert a.counts() == {"replayed": 1}
+
+
+async def test_CL25_a_node_that_was_stopped_itself_keeps_its_connection(autojump_clock: MockClock) -> None:
+    """It could not read its echoes, and judges neither Redis nor others by that time."""
+    redis = FakeRedis()
+    async with nodes(lambda: Redis("redis://h", open_stream=redis.open_stream, secret=SECRET), "a") as (a,):
+        await until(lambda: a.is_ready)
+        await trio.sleep(2.5)
+        tries = redis.tries
+        autojump_clock.jump(7)
+        await trio.sleep(3)
+        assert (redis.tries, a.is_ready) == (tries, True)

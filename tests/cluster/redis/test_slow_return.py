@@ -6,10 +6,11 @@ import pytest
 import trio
 from trio.testing import MockClock
 
-from phxactor.cluster import Redis
+from phxactor.cluster import Redis, events
 from phxactor.cluster.carriers.redis import _subscriptions
 from tests.cluster.redis.fake_redis import FakeRedis
 from tests.cluster.redis.nodes import SECRET, Member, all_see_all, nodes, until
+from tests.runtime.actors import emitted
 
 LANES = 8
 
@@ -53,6 +54,29 @@ async def test_nobody_is_silent_and_each_gap_is_told_once(
         nursery.cancel_scope.cancel()
         assert (a.told, b.told) == (["gap b"], ["gap a"])
         assert a.came
+
+
+async def test_what_is_missed_counts_from_the_first_of_two_ends(
+    autojump_clock: MockClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(_subscriptions, "PIECE", 1)
+    redis = FakeRedis()
+    async with nodes(lambda: carrier(redis), "a", "b") as (a, b):
+        await a.watch(*(f"room:{lane}" for lane in range(LANES)))
+        await all_see_all([a, b])
+        own = b"phxactor:n:%b" % a.node.id.hex().encode()
+        redis.seconds = 0.9
+        for _ in range(2):
+            next(one for one in redis.clients if own in one.channels).close()
+            await trio.sleep(3)
+            assert not a.is_ready, "it is about to subscribe its lanes"
+        redis.seconds = 0.0
+        with emitted(events.gap) as told:
+            await until(lambda: a.is_ready)
+            await trio.sleep(2)
+        (at_a,) = (one["seconds"] for one in told if str(one["node"]) == "b")
+        assert isinstance(at_a, float)
+        assert at_a > 6
 
 
 async def test_a_message_above_the_bytes_that_may_wait_is_dropped(autojump_clock: MockClock) -> None:
