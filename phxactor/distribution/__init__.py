@@ -1,5 +1,6 @@
 """Processes over nodes: values that travel, and what becomes of them elsewhere. See README.md here."""
 
+from phxactor.distribution._codec_address import AddressKind, register_address
 from phxactor.distribution._codec_decode import decode
 from phxactor.distribution._codec_encode import encode, encode_reason
 from phxactor.distribution._codec_errors import CannotTravelError, DecodeError, RemoteError, RemoteValue, remote_value
@@ -13,6 +14,7 @@ from phxactor.distribution._startable import Startable
 
 __all__ = [
     "MAX_BYTES",
+    "AddressKind",
     "CannotTravelError",
     "DecodeError",
     "Distribution",
@@ -28,6 +30,7 @@ __all__ = [
     "encode",
     "encode_reason",
     "message",
+    "register_address",
     "remote_value",
     "start_monitor_on",
     "start_on",

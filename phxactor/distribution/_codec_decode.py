@@ -15,6 +15,7 @@ from msgpack import ExtType, Unpacker, unpackb
 
 from phxactor.cluster import Node
 from phxactor.distribution import _codec_wire as wire
+from phxactor.distribution._codec_address import found
 from phxactor.distribution._codec_depth import MAX_DEPTH, is_too_deep
 from phxactor.distribution._codec_errors import DecodeError, RemoteError, RemoteValue
 from phxactor.distribution._codec_message import by_name
@@ -209,6 +210,7 @@ _MARKS: Final = {
     _key(wire.ERROR): _Mark("an Error", 1, _typed(Error, object)),
     _key(wire.CALLED): _Mark("a Called", 4, _typed(Called, str, object, object, object)),
     _key(wire.NODE): _Mark("a Node", 2, _typed(Node, bytes, str)),
+    _key(wire.ADDRESS): _Mark("an address", 3, _typed(found, str, str, str)),
     _key(wire.REMOTE_VALUE): _Mark("a RemoteValue", 2, _typed(RemoteValue, str, str)),
 }
 _READERS: Final[dict[int, Callable[[bytes], object]]] = {

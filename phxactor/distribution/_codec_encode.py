@@ -11,6 +11,7 @@ from msgpack import ExtType, Packer
 
 from phxactor.cluster import Node
 from phxactor.distribution import _codec_wire as wire
+from phxactor.distribution._codec_address import by_class as addresses
 from phxactor.distribution._codec_depth import is_too_deep
 from phxactor.distribution._codec_errors import CannotTravelError, RemoteValue, parts_of, remote_value
 from phxactor.distribution._codec_message import by_class
@@ -79,6 +80,9 @@ class _Encoder:
         write = _WRITERS.get(kind)
         if write is not None:
             return write(value)
+        address = addresses.get(kind)
+        if address is not None:
+            return [wire.ADDRESS, address.what, *address.take_apart(value)]
         if isinstance(value, Pid):
             return ExtType(wire.PID, self.pids.to_wire(value))
         if isinstance(value, Ref):

@@ -11,6 +11,7 @@ import attrs
 
 from phxactor.cluster import Node
 from phxactor.distribution import _codec_wire as wire
+from phxactor.distribution._codec_address import by_class as addresses
 from phxactor.distribution._codec_depth import MAX_DEPTH
 from phxactor.distribution._codec_errors import RemoteValue
 from phxactor.distribution._codec_message import by_class
@@ -51,6 +52,8 @@ def _parts(value: Any, path: str, pids: Pids) -> Iterator[tuple[str, object]]:  
         wire.write_int(value)
     elif kind is datetime:
         wire.write_datetime(value)
+    elif kind in addresses:
+        return iter(())
     elif isinstance(value, Pid):
         pids.to_wire(value)
     elif isinstance(value, Ref):

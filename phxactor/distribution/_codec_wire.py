@@ -55,6 +55,8 @@ ERROR: Final = _mark(9)
 CALLED: Final = _mark(10)
 NODE: Final = _mark(11)
 REMOTE_VALUE: Final = _mark(12)
+ADDRESS: Final = _mark(13)
+"""What it is, a name and a key, as texts."""
 
 
 class Pids(Protocol):

@@ -1,11 +1,13 @@
-"""The regions of each runtime, by name."""
+"""The regions of each runtime, by name; so the address of a key travels as a name and a key."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 from weakref import WeakKeyDictionary
 
-from phxactor.runtime import NoProcessError, Runtime
+from phxactor.distribution import AddressKind, register_address
+from phxactor.runtime import NoProcessError, Runtime, current_runtime
+from phxactor.sharded._key import KeyPid
 from phxactor.sharded._region import Region
 
 if TYPE_CHECKING:
@@ -26,3 +28,14 @@ def made(runtime: Runtime, options: Options) -> Region:
 
 
 _regions: Final[WeakKeyDictionary[Runtime, dict[str, Region]]] = WeakKeyDictionary()
+
+
+def _take_apart(address: KeyPid) -> tuple[str, str]:
+    return address.region.name, address.key
+
+
+def _find(name: str, key: str) -> KeyPid:
+    return found(current_runtime(), name).address(key)
+
+
+register_address(KeyPid, AddressKind("key", _take_apart, _find))

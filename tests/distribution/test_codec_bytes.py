@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from msgpack import ExtType, packb
 
 from phxactor.distribution import DecodeError, decode, encode
-from phxactor.distribution._codec_wire import BIG_INT, DOWN, FROZENSET, MESSAGE, NODE, SET, SHUTDOWN, TUPLE
+from phxactor.distribution._codec_wire import ADDRESS, BIG_INT, DOWN, FROZENSET, MESSAGE, NODE, SET, SHUTDOWN, TUPLE
 from tests.distribution.values import values
 from tests.distribution.written_pids import WrittenPids
 
@@ -75,6 +75,8 @@ def _read(data: bytes) -> None:
         (packb([NODE, b"short", "name"]), "the id of a node is 16 bytes"),
         (packb([DOWN, 1, 2, 3]), "a part is an int, not Ref"),
         (packb([MESSAGE, "os.system", {}]), "no message is declared as 'os.system' here"),
+        (packb([ADDRESS, "nothing", "a", "b"]), "no address is called 'nothing' here"),
+        (packb([ADDRESS, "key", "a"]), "an address has 3 parts, and this one 2"),
         (packb([MESSAGE, ["a"], {}]), "no message is declared as"),
         (packb([MESSAGE, "test.point", []]), "its fields are a list, not a dict"),
     ],

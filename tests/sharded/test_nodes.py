@@ -294,3 +294,20 @@ async def test_the_end_of_one_region_moves_its_keys_and_back(autojump_clock: Moc
 async def test_a_program_of_the_simulation_holds(seed: int, on_split: str, autojump_clock: MockClock) -> None:
     """More of them: `python -m tests.sharded.simulation`."""
     assert await play(seed, on_split) == []
+
+
+async def test_the_address_of_a_key_travels_by_its_name(autojump_clock: MockClock) -> None:
+    async with cluster(2, children=rooms) as nodes:
+        await trio.sleep(5)
+        where = await owners(nodes[0])
+        there = next(key for key, name in zip(KEYS, where, strict=True) if name == "b")
+        here = next(key for key, name in zip(KEYS, where, strict=True) if name == "a")
+
+        async def asks() -> object:
+            cast(ROOMS[here], ("add", 7))
+            assert await call(ROOMS[there], ("call", ROOMS[here], "items")) == [7]
+            cast(ROOMS[there], ("add", {"of": [ROOMS[here]]}))
+            (item,) = await call(ROOMS[there], "items")
+            return item["of"][0] is ROOMS[here]
+
+        assert await nodes[0].run(asks)
