@@ -217,7 +217,56 @@ async def being_present() -> object:
     return sorted(Here.list("room"))
 
 
+async def killed_while_it_waits() -> object:
+    """A process that waits for a message is killed before or after one comes."""
+    main = self_pid()
+
+    async def waits() -> None:
+        await receive()
+        main.send("taken")
+        await receive()
+
+    async def sender() -> None:
+        pid.send("message")
+
+    async def kills() -> None:
+        pid.exit("kill")
+
+    pid = spawn(waits)
+    watch = monitor(pid)
+    await checkpoint()
+    spawn(kills)
+    spawn(sender)
+    await receive(lambda message: getattr(message, "ref", None) is watch)
+    return main.statistics().length
+
+
+async def killed_while_it_waits_for_an_event() -> object:
+    """A process that waits for an event is killed before or after it is set."""
+    event, main = trio.Event(), self_pid()
+
+    async def waits() -> None:
+        await event.wait()
+        main.send("seen")
+
+    async def sets() -> None:
+        event.set()
+
+    async def kills() -> None:
+        pid.exit("kill")
+
+    pid = spawn(waits)
+    watch = monitor(pid)
+    await checkpoint()
+    spawn(kills)
+    spawn(sets)
+    await receive(lambda message: getattr(message, "ref", None) is watch)
+    return main.statistics().length
+
+
 PROGRAMS = [
+    killed_while_it_waits,
+    killed_while_it_waits_for_an_event,
     a_lock,
     an_older_semaphore,
     a_limit,

@@ -3,7 +3,8 @@
 Two steps depend on one another if the same task takes them, or if both touch an object and one of them changes it.
 Objects have names that are the same in each order: a process is named by who spawned it, and as which of its children.
 
-    mail       changed by each message that arrives, and by a new port; read by a receive that has a time-out
+    mail       changed by each message that arrives, by a fatal signal, which ends the wait for one, and by a new port;
+               read by a receive that has a time-out
     life       changed by a fatal signal, by the end, and by `trap_exit`; read by each step of the process, and by who
                looks at it
     links      changed by link, unlink, and the end
@@ -41,6 +42,10 @@ Accesses: TypeAlias = dict[Thing, bool]
 """The objects that a step has touched; True for those that it has changed."""
 
 CLOCK: Final = "clock"
+WAITED_FOR: Final = frozenset(
+    {"event", "_lockimpl", "condition", "semaphore", "capacitylimiter", "memorychannelstate", "outside"}
+)
+"""The kinds of primitives that a task may wait for."""
 
 
 @attrs.define
@@ -82,6 +87,8 @@ class Recorder:
         self._sent: dict[Mailbox, list[tuple[object, int]]] = {}
         self._things: Things = {}
         self._outside: Things = {} if outside is None else outside
+        self._last: dict[str, dict[str, Accesses]] = {}
+        """What the last step of each task has touched, by process and task."""
         self._looks = False
         self._time = 0.0
         self.between: Callable[[Event], object] = lambda _: None
@@ -114,6 +121,7 @@ class Recorder:
             owner = self.pid(pid)
             event.accesses["life", owner] = False
             event.accesses["memory", owner] = True
+            self._last.setdefault(owner, {})[name] = event.accesses
         for thing in self._shared(event.actor):
             event.accesses[thing] = True
 
@@ -194,6 +202,18 @@ class Recorder:
                 id(thing), (thing, ("outside", len(self._outside)))
             )
             self.touch(*found[1], changed=changed)  # type: ignore[arg-type]
+
+    def ends_wait(self, pid: Pid) -> None:
+        """Note that a fatal signal ends what a process waits for, so that what else would have ended it depends on this.
+
+        That is messages, and the primitives that the last step of each of its tasks has touched.
+        """
+        owner = self.pid(pid)
+        self.touch("mail", owner, changed=True)
+        for accesses in self._last.get(owner, {}).values():
+            for thing in [*accesses]:
+                if thing[0] in WAITED_FOR:
+                    self.touch(*thing, changed=True)  # type: ignore[arg-type]
 
     def sent(self, to: Mailbox, message: object) -> None:
         """Note a message: its step is a cause of the step that takes it."""

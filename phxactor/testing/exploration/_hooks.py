@@ -50,7 +50,9 @@ class Hooks:
         """Tell the recorder of what is touched while the block lasts."""
         signals: Any = import_module("phxactor.runtime._signals")
         names: Any = import_module("phxactor.runtime._names").Names
-        deliver, alive, runtime_exit, run_soon = Pid.deliver, Pid.alive, Runtime.exit, Runtime.run_soon
+        deliver, alive, pid_exit = Pid.deliver, Pid.alive, Pid.exit
+        runtime_exit, run_soon = Runtime.exit, Runtime.run_soon
+        exit_signal = signals.exit_signal
         fatal, add_link, link_child = signals.fatal, signals.add_link, signals.link_child
         drop_link, add_monitor, drop_monitor = signals.drop_link, signals.add_monitor, signals.drop_monitor
         finish, link_signal, take_in = signals.finish, signals.link_signal, Runtime.take_in
@@ -92,12 +94,22 @@ class Hooks:
             living: bool = alive.fget(pid)  # type: ignore[attr-defined]
             return living
 
+        def exit_sent(target: Pid, reason: object) -> None:
+            life(target)  # also of one that has ended, which gets no signal
+            pid_exit(target, reason)
+
+        def signalled(target: Pid, source: Pid, reason: object) -> None:
+            life(target)
+            exit_signal(target, source, reason)
+
         def exited(runtime: Runtime, target: Pid, reason: object) -> None:
             life(target)
             runtime_exit(runtime, target, reason)
 
         def fatal_to(pid: Pid, reason: object) -> None:
             life(pid, changed=True)
+            if self.recorder is not None:
+                self.recorder.ends_wait(pid)
             fatal(pid, reason)
 
         def linked(owner: Pid, other: Pid) -> None:
@@ -219,8 +231,10 @@ class Hooks:
             (Pid, "send", send),
             (Pid, "deliver", delivered),
             (Pid, "alive", property(is_alive)),
+            (Pid, "exit", exit_sent),
             (Runtime, "exit", exited),
             (Runtime, "run_soon", soon),
+            (signals, "exit_signal", signalled),
             (signals, "fatal", fatal_to),
             (signals, "add_link", linked),
             (signals, "link_child", child_linked),
