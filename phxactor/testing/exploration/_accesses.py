@@ -204,7 +204,7 @@ class Recorder:
             self.touch(*found[1], changed=changed)  # type: ignore[arg-type]
 
     def ends_wait(self, pid: Pid) -> None:
-        """Note that a fatal signal ends what a process waits for, so that what else would have ended it depends on this.
+        """Note that a fatal signal ends what a process waits for, so that whatever else ends it depends on this.
 
         That is messages, and the primitives that the last step of each of its tasks has touched.
         """
