@@ -67,6 +67,11 @@ class Entry:
         self.state: object = UNSET
         """What `hand_over` has returned."""
 
+    @property
+    def is_running(self) -> bool:
+        """Whether it takes what comes."""
+        return self.phase is Phase.RUNNING
+
     def take(self, op: Op) -> None:
         """Do something to the server, or let it wait."""
         if op.kind == "unwatch":

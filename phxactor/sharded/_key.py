@@ -64,7 +64,7 @@ class KeyPid(RemotePid):
 
     def sent(self, message: object) -> None:
         """Send a message to the server, and start it if it does not run."""
-        if type(message) is Call and isinstance(watch := message.from_, Monitor) and self.region.asked.take(watch):
+        if type(message) is Call and isinstance(watch := message.from_, Monitor) and self._awaits(watch):
             self.region.act(self.key, Op("call", message.request, watch))
         elif type(message) is Cast:
             self.region.act(self.key, Op("cast", message.request))
@@ -72,8 +72,17 @@ class KeyPid(RemotePid):
             self.region.act(self.key, Op("send", message))
 
     def monitored(self, watch: Monitor) -> None:
-        """Let a process here watch the server. A request that follows at once starts the server first."""
-        self.region.asked.add(watch)
+        """Let a process here watch the server: at once if it runs here, else soon, or with the request that follows."""
+        entry = self.region.entries.get(self.key)
+        if entry is not None and entry.is_running:
+            entry.watchers[watch] = False
+        else:
+            self.region.asked.add(watch)
+
+    def _awaits(self, watch: Monitor) -> bool:
+        """Say whether a monitor was just made, so that it is that of a call; it is not asked for any more then."""
+        entry = self.region.entries.get(self.key)
+        return self.region.asked.take(watch) or (entry is not None and watch in entry.watchers)
 
     def demonitored(self, watch: Monitor) -> None:
         """Watch it no more."""
