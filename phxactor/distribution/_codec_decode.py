@@ -66,8 +66,9 @@ def _first_pass(data: bytes) -> None:
         raise DecodeError(f"{len(data) - reader.tell()} bytes stand after the value")
 
 
-def _dict(pairs: list[tuple[object, object]]) -> dict[object, object]:
+def _dict(given: Iterable[tuple[object, object]]) -> dict[object, object]:
     """Make a dict. Raises DecodeError for a key that comes twice, or cannot be one."""
+    pairs = given if type(given) is list else [*given]  # without its extension, msgpack gives a generator
     if len(pairs) > FEW:
         _check_hashes([key for key, _ in pairs])
     try:
