@@ -311,3 +311,28 @@ async def test_the_address_of_a_key_travels_by_its_name(autojump_clock: MockCloc
             return item["of"][0] is ROOMS[here]
 
         assert await nodes[0].run(asks)
+
+
+async def test_NO22_a_key_starts_only_when_its_state_has_come(autojump_clock: MockClock) -> None:
+    class SlowRoom(Room):
+        async def hand_over(self) -> list[object]:
+            await trio.sleep(1)
+            return self.items
+
+    slow = Sharded("rooms", SlowRoom)
+    async with cluster(2, children=lambda: [slow]) as nodes:
+        await trio.sleep(5)
+        for key in KEYS:
+            await ask(nodes[0], key, ("add", 1))
+
+        async def adds() -> None:
+            for key in KEYS:
+                cast(slow[key], ("add", 2))
+
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(nodes[1].leave)
+            await trio.sleep(0.5)
+            await nodes[0].run(adds)
+            await trio.sleep(0.1)
+            assert all(len(where) == 1 for where in running(nodes).values())
+        assert [await ask(nodes[0], key, "items") for key in KEYS] == [[1, 2]] * len(KEYS)
