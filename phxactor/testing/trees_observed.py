@@ -2,7 +2,8 @@
 
     await assert_restarts_as_otp(supervisor, ("app", "db"), ("app", "web", "cache"))
 
-kills these nodes one after the other, and checks after each which nodes have been restarted and which have not.
+kills these nodes one after the other, and checks after each which nodes have been restarted and which have not. It
+reads the strategy from the tree: with `strategy="rest_for_one"` it knows which one was meant.
 """
 
 from __future__ import annotations
@@ -11,27 +12,45 @@ from collections.abc import Iterator
 
 import trio
 
-from phxactor.otp import ChildSpec, Ok, SupervisingProcess, Supervisor, SupervisorProcess
+from phxactor.otp import ChildSpec, Ok, Strategy, SupervisingProcess, Supervisor, SupervisorProcess
 from phxactor.runtime import KILL, KILLED, Pid
 from phxactor.testing._settle import settle
 from phxactor.testing._trees_model import TreeModel
 from phxactor.testing.trees import Branch, Leaf, Path
 
 
-async def assert_restarts_as_otp(supervisor: Pid, *killed: Path, root: object = "root") -> None:
+async def assert_restarts_as_otp(
+    supervisor: Pid,
+    *killed: Path,
+    root: object = "root",
+    strategy: Strategy | None = None,
+    max_restarts: int | None = None,
+    max_seconds: float | None = None,
+) -> None:
     """Kill nodes of a tree one after the other, and assert that its supervisors restart the nodes that OTP's would.
+
+    What is not given here is read from the tree under test. So without `strategy`, a tree that says `one_for_one` by
+    mistake passes: its supervisor does what OTP's would do for `one_for_one`. Give what you mean: `strategy`,
+    `max_restarts` and `max_seconds` are those of `supervisor` itself; the restart types of its children, and all of the
+    supervisors below it, are always read from the tree.
 
     A path is the ids from the root down; `root` is the id of the root itself. The children of dynamic supervisors have
     no ids and are ignored. The tree must not have restarted children recently, and the process above it must trap
     exits.
 
     Raises:
-        AssertionError: the wrong nodes run, or the wrong nodes were restarted, after a kill.
+        AssertionError: the supervisor is not what was meant; the wrong nodes run, or the wrong nodes were restarted,
+            after a kill.
         LookupError: no process runs at a path.
 
     """
     await settle()
-    model = TreeModel(await observe(supervisor, root))
+    tree = await observe(supervisor, root)
+    meant = {"strategy": strategy, "max_restarts": max_restarts, "max_seconds": max_seconds}
+    for name, value in meant.items():
+        if value is not None and getattr(tree, name) != value:
+            raise AssertionError(f"{name} of {supervisor!r} is {getattr(tree, name)!r}, and should be {value!r}")
+    model = TreeModel(tree)
     before = dict(pids(supervisor, (root,)))
     model.take_log()
     for path in killed:

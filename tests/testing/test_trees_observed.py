@@ -79,3 +79,19 @@ async def test_a_sibling_that_is_restarted_is_named(monkeypatch: pytest.MonkeyPa
             await assert_restarts_as_otp(app, ("root", "web"))
         with pytest.raises(LookupError, match="nothing runs at "):
             await assert_restarts_as_otp(app, ("root", "mail"))
+
+
+async def test_a_strategy_that_was_not_meant_is_found_if_it_is_given() -> None:
+    """F20: without it, the tree is compared with itself."""
+    async with open_runtime():
+        trap_exit()
+        app = (await Supervisor.start_link([part("db"), part("web")], max_restarts=5)).unwrap()
+        await assert_restarts_as_otp(app, ("root", "db"))
+        with pytest.raises(AssertionError, match=r"strategy of .* is 'one_for_one', and should be 'rest_for_one'"):
+            await assert_restarts_as_otp(app, ("root", "db"), strategy="rest_for_one")
+        with pytest.raises(AssertionError, match=r"max_restarts of .* is 5, and should be 3"):
+            await assert_restarts_as_otp(app, ("root", "db"), max_restarts=3)
+        with pytest.raises(AssertionError, match=r"max_seconds of .* is 5.*, and should be 60"):
+            await assert_restarts_as_otp(app, max_seconds=60)
+        meant = (await Supervisor.start_link([part("db"), part("web")], strategy="rest_for_one")).unwrap()
+        await assert_restarts_as_otp(meant, ("root", "db"), strategy="rest_for_one", max_restarts=3, max_seconds=5)
