@@ -43,6 +43,7 @@ CONTENTS: Final = {
         "docs/command-line",
         "docs/asgi",
         "docs/cluster",
+        "docs/distribution",
         "docs/workers",
         "docs/redis",
         "docs/sharded",

@@ -32,6 +32,7 @@ from phxactor.runtime import (
     Exited,
     Pid,
     Reason,
+    RemotePid,
     State,
     add_monitor,
     child_has_reported,
@@ -168,6 +169,8 @@ class SupervisingProcess(ServerProcess, Generic[F]):
             if self.pid.state is not State.ALIVE:
                 raise
             started = Error(reason_of_failure(without_our_frame(error))[0])
+        if type(started) is Ok and issubclass(type(started.value), RemotePid):
+            started = Error(("remote_child", repr(started.value)))  # its end would not be ours to wait for (NO15)
         if type(started) is Ok and issubclass(type(started.value), Pid):
             if events.child_started.handlers:
                 events.child_started.emit(supervisor=self.pid, spec=spec, pid=started.value)

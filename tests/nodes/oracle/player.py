@@ -43,6 +43,7 @@ async def play(program: Mapping[str, object]) -> list[dict[str, object]]:
                 return [GROUPS.child_spec(), Startable({"actor": actor}).child_spec()]
 
             async with cluster(NODES, children=children) as nodes:
+                await trio.sleep(BEATS)
                 player = Player(nodes)
                 players.append(player)
                 return [await player.step(by, commands, collect=collect) for by, commands, collect in steps]
