@@ -45,11 +45,11 @@ class TreeRows:
             await self._texts()
         found = await self._search(viewer) if view.search else None
         if view.frozen:
-            places = self._arranged(viewer, found)
+            places = await self._arranged(viewer, found)
             total, rows, held = len(places), places[view.first : view.first + view.count], self._held(viewer, found)
         else:
             held = 0
-            total, rows = self._places(view, found)
+            total, rows = await self._places(view, found)
         return {
             "total": total,
             "from": view.first,
@@ -59,26 +59,28 @@ class TreeRows:
             "rows": [self._row(*place) for place in rows],
         }
 
-    def _places(self, view: View, found: list[Node] | None) -> tuple[int, list[Place]]:
+    async def _places(self, view: View, found: list[Node] | None) -> tuple[int, list[Place]]:
         if view.sort is None:
             return rows_of(self.forest.root, view, None if found is None else with_those_above(found))
         nodes = self.forest.nodes.values() if found is None else found
         if view.sort == "name":
-            return len(nodes), by_name(nodes, view)
+            return len(nodes), await by_name(nodes, view)
         if view.sort == "mailbox":
-            return len(nodes), largest(nodes, lambda node: len(node.pid.mailbox) if node.pid is not None else -1, view)
+            return len(nodes), await largest(
+                nodes, lambda node: len(node.pid.mailbox) if node.pid is not None else -1, view
+            )
         if view.sort == "restarts":
-            return len(nodes), largest(
+            return len(nodes), await largest(
                 nodes, lambda node: 0 if (record := node.record()) is None else record.restarts, view
             )
         values = self.rates if view.sort == "rate" else self.cpu or {}
-        return len(nodes), largest(nodes, lambda node: values.get(node.pid, 0.0), view)  # type: ignore[arg-type]
+        return len(nodes), await largest(nodes, lambda node: values.get(node.pid, 0.0), view)  # type: ignore[arg-type]
 
-    def _arranged(self, viewer: Viewer, found: list[Node] | None) -> list[Place]:
+    async def _arranged(self, viewer: Viewer, found: list[Node] | None) -> list[Place]:
         """Return all rows in the order that they had when the view was frozen."""
         view = attrs.evolve(viewer.view, first=0, count=0, number=0)
         if viewer.arranged is None or viewer.arranged_for != view:
-            viewer.freeze(self._places(attrs.evolve(view, count=ALL), found)[1], view)
+            viewer.freeze((await self._places(attrs.evolve(view, count=ALL), found))[1], view)
         return viewer.arranged or []
 
     def _held(self, viewer: Viewer, found: list[Node] | None) -> int:
@@ -102,7 +104,9 @@ class TreeRows:
         if viewer.found_for != asked:
             found, number = [], number_in(search)
             for place, node in enumerate([*self.forest.nodes.values()], 1):
-                if search in node.searched() or (node.pid is not None and node.pid.number == number):
+                if search in node.searched() or (
+                    number is not None and node.pid is not None and node.pid.number == number
+                ):
                     found.append(node)
                 if node.downs:
                     found += [down for down in node.downs.values() if search in down.searched()]

@@ -1,14 +1,20 @@
-"""The rows of a view: pure functions over the nodes of the tree, which pass over what is not seen."""
+"""The rows of a view: functions over the nodes of the tree, which pass over what is not seen, and change nothing."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 from heapq import nlargest, nsmallest
 from itertools import islice
-from typing import TypeAlias
+from typing import Final, TypeAlias, TypeVar
+
+from trio.lowlevel import checkpoint
 
 from phxactor.observer._node import Node
 from phxactor.observer._view import View
+
+Value = TypeVar("Value")
+SLICE: Final = 2000
+"""Processes whose values are read without a pause."""
 
 Place: TypeAlias = tuple[Node, int, int, int, bool]
 """A node, its depth, its position among its siblings from 1, their number, and whether it shows what is below it."""
@@ -112,19 +118,31 @@ def with_those_above(found: Iterable[Node]) -> set[Node]:
     return shown
 
 
-def largest(nodes: Iterable[Node], value: Callable[[Node], float], view: View) -> list[Place]:
-    """Return the window of a flat list, the largest value first; the older process first where values are equal."""
-    best = nlargest(view.first + view.count, nodes, key=value)  # as stable as sorting
-    return _flat(best, view)
+async def largest(nodes: Iterable[Node], value: Callable[[Node], float], view: View) -> list[Place]:
+    """Return the window of a flat list, the largest value first; the older process first where values are equal.
+
+    Values are read in slices: other processes run between them.
+    """
+    known, values = await _read(nodes, value)
+    return _flat(known, nlargest(view.first + view.count, range(len(known)), key=values.__getitem__), view)
 
 
-def by_name(nodes: Iterable[Node], view: View) -> list[Place]:
-    """Return the window of a flat list, by name."""
-    return _flat(nsmallest(view.first + view.count, nodes, key=Node.searched), view)
+async def by_name(nodes: Iterable[Node], view: View) -> list[Place]:
+    """Return the window of a flat list, by name; names are read in slices."""
+    known, names = await _read(nodes, Node.searched)
+    return _flat(known, nsmallest(view.first + view.count, range(len(known)), key=names.__getitem__), view)
 
 
-def _flat(nodes: list[Node], view: View) -> list[Place]:
-    return [(node, 0, n, 0, False) for n, node in enumerate(nodes[view.first :], view.first + 1)]
+async def _read(nodes: Iterable[Node], value: Callable[[Node], Value]) -> tuple[list[Node], list[Value]]:
+    known, values = [*nodes], list[Value]()
+    for start in range(0, len(known), SLICE):
+        values += map(value, known[start : start + SLICE])
+        await checkpoint()
+    return known, values
+
+
+def _flat(nodes: list[Node], best: list[int], view: View) -> list[Place]:
+    return [(nodes[index], 0, n, 0, False) for n, index in enumerate(best[view.first :], view.first + 1)]
 
 
 def _below(node: Node, shown: set[Node] | None) -> list[Node] | dict[Node, None]:
