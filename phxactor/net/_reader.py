@@ -41,6 +41,8 @@ TURN: Final = 0.005
 """Seconds that the reader reads in one pass; the ready connections left are read in the next pass."""
 AVAILABLE: Final = hasattr(select, "epoll")
 """Whether the system has epoll, as Linux does."""
+OF_ITS_OWN: Final = 3
+"""Entries in the reader's table that are no connections."""
 GONE: Final = "there is no reader any more"
 
 
@@ -170,6 +172,8 @@ class Reader(trio.abc.Instrument):
                 if not poll.closed:
                     del self._readings[fileno]
                     (poll if reading.age < QUIET else self._quiet.poll).unregister(fileno)
+                    if len(self._readings) == OF_ITS_OWN:
+                        self._look_no_more()
             if reading.held is None:
                 return
             await reading.held
@@ -178,6 +182,11 @@ class Reader(trio.abc.Instrument):
     def _look(self, _: None) -> None:
         more = not self._poll.closed and self._quiet.look()
         self._looking = self._pid.runtime.patience.add(LOOK, self._look, None) if more else None
+
+    def _look_no_more(self) -> None:
+        if self._looking is not None:
+            self._pid.runtime.patience.discard(self._looking)
+            self._looking = None
 
     def watch(self, sock: socket.socket, left: Callable[[], None]) -> Callable[[], None]:
         """Call `left` when the client closes its side or resets; return a function that ends the watch.
@@ -225,8 +234,8 @@ class Reader(trio.abc.Instrument):
                 await wait_readable(self._poll.fileno())
         finally:
             trio.lowlevel.remove_instrument(self)
-            if self._looking is not None:
-                self._pid.runtime.patience.discard(self._looking)
+            self._look_no_more()
             self._poll.close()
             for reading in self._readings.values():
                 reading.wake(trio.BrokenResourceError(GONE))
+            self._readings.clear()  # it holds objects that hold it

@@ -21,6 +21,8 @@ _DRAWN: Final = re.compile(r"\n +\w+=Schedule\(\.\.\.\),.*")
 """A drawn schedule, which Hypothesis prints before it is played; the note of the play has it."""
 _NOTHING_DRAWN: Final = re.compile(r"\n\w+ \w+ \w+: \w+\(\n\)")
 """The arguments of a test, when no other one is left."""
+_AGAIN: Final = re.compile(r"\nYou can reproduce this .*@reproduce_failure\(.*")
+"""How to have the drawn values again, which Hypothesis tells where CI is set; without others the order says it all."""
 _drawn_in: Final[set[str]] = set()
 """The tests in which Hypothesis has chosen steps, as pytest names them while they run."""
 NAME: Final = 120
@@ -79,7 +81,9 @@ def tidy(error: BaseException) -> None:
     if notes:
         notes = _EXPLANATION.sub("", notes)
         notes = _DRAWN.sub("", notes)
-        error.__notes__ = _NOTHING_DRAWN.sub("", notes).split("\n")
+        if _NOTHING_DRAWN.search(notes):
+            notes = _AGAIN.sub("", _NOTHING_DRAWN.sub("", notes))
+        error.__notes__ = notes.split("\n")
 
 
 def write(error: BaseException, trace: Trace, folder: Path, test: str) -> Path:

@@ -44,7 +44,7 @@ async def visit():
 TESTS = {
     "given": """
 @given(schedule())
-@settings(deadline=None, database=None, derandomize=True)
+@settings(deadline=None, database=None, derandomize=True, print_blob=True)
 def test_the_price_of_cake(order):
     order.run(visit)
 """,
