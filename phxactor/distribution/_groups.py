@@ -17,7 +17,7 @@ from typing import Any, final
 
 import attrs
 
-from phxactor.cluster import Node, NodeDown, NodeUp, monitor_nodes, nodes
+from phxactor.cluster import Gap, Node, NodeDown, NodeUp, monitor_nodes, nodes
 from phxactor.distribution._group_members import Entries, Group
 from phxactor.distribution._group_scope import MAX_COUNT, Scope
 from phxactor.otp import ChildSpec, Error, GenServer, Ignore, Ok
@@ -107,7 +107,7 @@ class _GroupsServer(GenServer):
         """Ask all nodes for their members, and tell them of those of this one."""
         self._scope = Scope.made(self_pid().runtime, name)
         self._parts: dict[Node, Entries] = {}
-        monitor_nodes(gaps=False)
+        monitor_nodes()
         up = nodes()
         for gone in {*self._scope.members.remote} - {*up}:
             self._scope.members.replace(gone, {})
@@ -121,6 +121,11 @@ class _GroupsServer(GenServer):
         match message:
             case NodeUp(node):
                 self._scope.tell_of_all(node)
+            case Gap(Node() as node, "signals"):  # the line was cut: what was on it is lost
+                self._parts.pop(node, None)
+                self._scope.tell_of_all(node)
+            case Gap():
+                pass
             case NodeDown(node):
                 self._parts.pop(node, None)
                 members.replace(node, {})

@@ -131,6 +131,20 @@ async def test_ND103_after_healing_each_has_exactly_what_the_others_have_now(aut
         assert await all_see(nodes, "late") == [["a"]] * 3
 
 
+async def test_NO2_what_a_cut_line_has_lost_is_said_anew(autojump_clock: MockClock) -> None:
+    async with cluster(2, children=groups) as nodes:
+        pids = [member(node, "room") for node in nodes]
+        await all_see(nodes, "room")
+        nodes.network.cut("a", "b")
+        await acts(pids[0], lambda: CHAT.leave("room"))
+        await acts(pids[1], lambda: CHAT.join("late"))
+        await trio.sleep(0.5)
+        nodes.network.heal()
+        await trio.sleep(5)
+        assert await all_see(nodes, "room") == [["b"]] * 2
+        assert await all_see(nodes, "late") == [["b"]] * 2
+
+
 async def test_ND103_a_node_that_starts_anew_has_new_members(autojump_clock: MockClock) -> None:
     async with cluster(2, children=groups) as nodes:
         member(nodes[0], "room")
