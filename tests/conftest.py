@@ -5,13 +5,14 @@ A test whose marker names what is missing is skipped, all of them with one line;
 
 from __future__ import annotations
 
+import asyncio
 import gc
 import logging
 import os
 import shutil
 import signal
 import sys
-from collections.abc import Generator
+from collections.abc import Generator, Iterator
 from pathlib import Path
 
 import pytest
@@ -118,6 +119,16 @@ def pytest_runtest_teardown() -> Generator[None]:
     logging.disable(logging.NOTSET)
     if disabled:
         pytest.fail(f"logging stays disabled up to level {disabled}")
+
+
+@pytest.fixture(scope="session", autouse=True)
+def loop_of_asyncio() -> Iterator[None]:
+    """What libraries get that ask asyncio for a loop where none runs: it would make one, and leave it open."""
+    loop = asyncio.new_event_loop()
+    asyncio.set_event_loop(loop)
+    yield
+    asyncio.set_event_loop(None)
+    loop.close()
 
 
 @pytest.fixture

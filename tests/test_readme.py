@@ -33,6 +33,7 @@ README: Final = ROOT / "README.md"
 DOCS: Final = sorted((ROOT / "docs").glob("*.md"))
 ELSEWHERE: Final = (
     "cluster.md",
+    "distribution.md",
     "emitter.md",
     "libraries.md",
     "presence.md",
@@ -42,7 +43,8 @@ ELSEWHERE: Final = (
     "tutorial.md",
 )
 """Those about nodes, the emitter, libraries and Redis need servers: tests/{emitter,libraries,cluster/redis} run them.
-Those about testing and sharded servers hold modules of tests (tests/sharded/test_page.py).
+Those about testing and sharded servers hold modules of tests (tests/sharded/test_page.py), that about processes over
+nodes is a program with a loop of its own (tests/distribution/test_page.py).
 The tutorial is a project: tests/test_tutorial.py plays it."""
 
 

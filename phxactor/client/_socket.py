@@ -25,6 +25,7 @@ from phxactor.client._membership import Membership
 from phxactor.client._nursery import open_nursery
 from phxactor.client._status import Status
 from phxactor.client._url import URL, Params
+from phxactor.runtime import is_cancellation
 
 _NOTHING: Final[Mapping[str, str]] = MappingProxyType({})
 
@@ -143,7 +144,7 @@ class _Connected(AbstractAsyncContextManager["Socket"]):
             failure, self._failure = self._failure, None
             if failure is None:
                 return handled
-            if error is not None and not isinstance(error, trio.Cancelled):
+            if error is not None and not is_cancellation(error):
                 raise BaseExceptionGroup("the block of connect has failed, and its connection", [error, failure])
             raise_again(failure)
         finally:

@@ -210,6 +210,20 @@ async def test_a_later_refusal_for_good_comes_out_of_the_block(autojump_clock: M
         assert len(network.calls) == 2
 
 
+async def test_a_refusal_comes_alone_out_of_a_block_with_a_nursery(autojump_clock: MockClock) -> None:
+    async def with_a_nursery(network: Network) -> None:
+        async with call(network), trio.open_nursery() as nursery:
+            peer = await network.peer()
+            network.answers.append(403)
+            nursery.start_soon(trio.sleep_forever)
+            await peer.hang_up()
+            await trio.sleep_forever()
+
+    async with open_network() as network:
+        with pytest.raises(ConnectRefused):
+            await with_a_nursery(network)
+
+
 @pytest.mark.parametrize("status", [408, 425, 429, 500, 502, 503, 302])
 async def test_any_other_refusal_is_one_more_try(autojump_clock: MockClock, status: int) -> None:
     async with connected() as (_, peer, network):

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import socket
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from queue import Queue
 from time import monotonic
@@ -47,6 +49,15 @@ class Told:
                 return one
 
 
+@contextmanager
+def held() -> Iterator[str]:
+    """Find a port that the system gives to nobody else, also while the program is away."""
+    with socket.socket() as one:
+        one.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        one.bind(("127.0.0.1", 0))
+        yield str(one.getsockname()[1])
+
+
 def named(rows: News, name: str) -> int | None:
     return next((row[3] for row in rows.payload["rows"] if row[4] == name), None)
 
@@ -54,8 +65,10 @@ def named(rows: News, name: str) -> int | None:
 def test_it_reads_acts_and_comes_back(tmp_path: Path) -> None:
     (tmp_path / "shop.py").write_text(SHOP)
     view = {"view": 1, "search": "store", "depth": 20}
-    with serving("serve", "shop:application", "--port", "0", cwd=tmp_path) as program:
-        port = program.port
+    with (
+        held() as port,
+        serving("serve", "shop:application", "--port", port, cwd=tmp_path) as program,
+    ):
         link = Link(locate(port), TOKEN)
         link.start()
         try:
