@@ -78,9 +78,10 @@ IN_A_HURRY = """
     from functools import partial
     from phxactor.runtime import _run
 
-    _run.open_runtime = partial(_run.open_runtime, kill_grace=0.5)
+    _run.open_runtime = partial(_run.open_runtime, kill_grace=2.0)
 """
-"""What is killed has half a second in place of five: what swallows that works without a pause meanwhile."""
+"""What is killed has two seconds in place of five, which is more than the stop has: what
+swallows that works without a pause meanwhile."""
 LOSES = {
     "the nursery is cancelled": "trio.lowlevel.current_task().parent_nursery.cancel_scope.cancel()",
     "the nursery fails": "trio.lowlevel.current_task().parent_nursery.start_soon(fails)",
