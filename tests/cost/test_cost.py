@@ -20,7 +20,12 @@ def test_an_operation_costs_what_is_recorded(operation: str) -> None:
     recorded = read().get(VERSION)
     if recorded is None:
         pytest.skip(f"nothing is recorded for Python {VERSION}: python -m tests.cost --record")
-    assert complaint(operation, recorded[operation], trio.run(OPERATIONS[operation])) is None
+    complaints = []
+    for _ in range(3):  # on a busy machine a message may come in two pieces, or a time-out be due, in each round
+        complaints.append(complaint(operation, recorded[operation], trio.run(OPERATIONS[operation])))
+        if complaints[-1] is None:
+            return
+    assert complaints == []
 
 
 @pytest.mark.socket

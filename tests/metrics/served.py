@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from typing import Any
+from urllib.error import HTTPError
 from urllib.parse import quote
 from urllib.request import Request, urlopen
 
@@ -42,9 +43,18 @@ async def until(client: Client, is_it: Callable[[Any], bool]) -> Any:  # noqa: A
     return found
 
 
+def _opened(request: Request) -> Any:  # noqa: ANN401 - urllib's types say as much
+    """Send a request. An error that is an answer, such as "not ready yet", is closed: it holds the connection."""
+    try:
+        return urlopen(request, timeout=PATIENCE)  # noqa: S310 - of this machine
+    except HTTPError as error:
+        error.close()
+        raise
+
+
 def get(url: str, **headers: str) -> str:
     """Fetch a page."""
-    with urlopen(Request(url, headers=headers), timeout=PATIENCE) as answer:  # noqa: S310 - of this machine
+    with _opened(Request(url, headers=headers)) as answer:  # noqa: S310
         return str(answer.read().decode())
 
 
