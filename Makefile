@@ -71,8 +71,10 @@ types: $(TEST) $(JAVASCRIPT) ## mypy --strict, and pyright on what users write
 # Tests are spread over WORKERS processes, by default twice as many as there are cores, as some tests wait (see
 # tests/spreading.py). WORKERS=0 runs all of them in one process.
 unit: $(TEST) $(CLIENTS) $(JAVASCRIPT) $(PAGE) chromium proxies wstest servers ## pytest (options: ARGS="..." WORKERS=2)
-	@export $(WITH_BIN) && PLAYWRIGHT_NODEJS_PATH="$$(command -v node)" \
-		$(BIN)/pytest --numprocesses $(WORKERS) $(ARGS)
+	@export $(WITH_BIN) && export PLAYWRIGHT_NODEJS_PATH="$$(command -v node)" && \
+		{ $(BIN)/pytest --numprocesses $(WORKERS) $(ARGS) || { test $$? = 1 && \
+		echo "what has failed is run once more, alone: what fails again has failed" && \
+		$(BIN)/pytest --last-failed --last-failed-no-failures none $(ARGS); }; }
 
 loaded: ## unit, while BUSY=8 other processes keep the machine busy
 	@tests/setup/busy.sh $(BUSY) $(MAKE) --no-print-directory unit
