@@ -4,7 +4,7 @@
     task          its process was killed, and the task does not end
     name, timer   still there when the runtime has ended; a timer that would send to a name
     socket        still open when the test has ended
-    thread        still running when the test has ended; threads that event loops and the log reuse are exempt
+    thread        still running a second after the test has ended; threads that event loops and the log reuse are exempt
 
 and when all clients of the test have disconnected, before the runtime stops (`_client_leaks`):
 
@@ -18,6 +18,7 @@ are no leaks.
 
 from __future__ import annotations
 
+import gc
 import sys
 import threading
 from collections.abc import Awaitable, Callable, Iterator, Mapping
@@ -38,6 +39,8 @@ if TYPE_CHECKING:
 
 KEPT: Final = ("Trio thread ", "asyncio_", NAME)
 """Prefixes of the names of threads that event loops and the log keep for reuse."""
+ENDING: Final = 1.0
+"""Seconds of the wall clock for a thread that is ending: that of an executor, say, which nobody refers to any more."""
 
 
 class Watch:
@@ -72,10 +75,15 @@ class Watch:
         for one, made in list(self._sockets.items()):
             if one.fileno() != -1:
                 self.found.append(f"socket: {one!r}, made at {made}")
-        for thread in threading.enumerate():
-            if thread not in self._threads and not thread.name.startswith(KEPT):
-                self.found.append(f"thread: {thread.name}")
+        self.found += [f"thread: {thread.name}" for thread in self._other_threads() if not _ends(thread)]
         return self.found
+
+    def _other_threads(self) -> list[threading.Thread]:
+        return [
+            thread
+            for thread in threading.enumerate()
+            if thread not in self._threads and not thread.name.startswith(KEPT)
+        ]
 
     def record(self, event: Event, fields: Mapping[str, object]) -> None:
         """Record an event of a runtime."""
@@ -171,3 +179,10 @@ def _record_sockets() -> None:
                 watch.record_socket(arguments[0])
 
     sys.addaudithook(record)
+
+
+def _ends(thread: threading.Thread) -> bool:
+    """Wait a moment for a thread; say whether it has ended."""
+    gc.collect()  # an executor may be garbage that nobody has collected yet
+    thread.join(ENDING)
+    return not thread.is_alive()

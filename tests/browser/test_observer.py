@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator
 
 import pytest
-from playwright.sync_api import Browser, CDPSession, Page, expect
+from playwright.sync_api import Browser, CDPSession, Page, WebSocketRoute, expect
 
 from tests.browser.observing import (
     AXE,
@@ -109,6 +109,25 @@ def test_ten_thousand_rows_scroll_without_a_stall(page: Page) -> None:
     page.keyboard.press("End")
     expect(page.locator(".row.cursor:not(.unknown)")).to_be_visible()
     assert int(page.locator(".row.cursor").get_attribute("aria-rowindex") or 0) > ROOMS
+
+
+def test_the_cursor_stays_in_a_list_that_shrinks_before_its_row_has_come(page: Page) -> None:
+    many = re.compile(r'"total":1\d,?\d{3}')
+    held: list[bool] = []
+
+    def relay(to_page: WebSocketRoute) -> None:
+        server = to_page.connect_to_server()
+        server.on_message(lambda text: None if held and many.search(str(text)) else to_page.send(text))
+
+    page.route_web_socket(re.compile("/socket/websocket"), relay)
+    show(page)
+    page.get_by_role("button", name="Open all").click()
+    expect(page.locator(".toolbar .count")).to_have_text(re.compile(r"1\d,\d{3} rows"))
+    held.append(True)
+    table(page).focus()
+    page.keyboard.press("End")
+    page.get_by_role("searchbox").fill("room:42")
+    expect(page.locator(".row.cursor:not(.unknown)")).to_be_visible()
 
 
 def test_a_process_is_shown_where_it_stands_in_the_tree(page: Page) -> None:

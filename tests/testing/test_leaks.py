@@ -196,6 +196,21 @@ def teardown_module():
     assert line == "thread: forgotten"
 
 
+def test_the_thread_of_an_executor_that_is_garbage_is_no_leak(pytester: pytest.Pytester) -> None:
+    pytester.makepyfile(
+        """
+from concurrent.futures import ThreadPoolExecutor
+
+def test_something():
+    executor = ThreadPoolExecutor(1)
+    assert executor.submit(int).result() == 0
+    executor.itself = executor
+"""
+    )
+    result = pytester.runpytest_inprocess("-o", "phxactor_no_leaks=true", "-p", "no:cacheprovider")
+    result.assert_outcomes(passed=1)
+
+
 LEAKY = """
 async def worker():
     spawn(trio.sleep_forever)

@@ -122,7 +122,7 @@ async def test_it(phx_runtime):
             "*AssertionError: no push 'echo' on 'room:1' came",
             "*what came, in order:",
             "*   1. reply to 'phx_join' of ref '1': ok {'topic': 'room:1', 'user': 'ann'} on 'room:1'    (asserted)",
-            "*   2. reply to 'echo' of ref '2': ok {'n': 1} on 'room:1'",
+            "*   2. reply to 'echo' of ref '2': ok {'n': 1} on 'room:1'*",  # how much later, on a busy machine
         ],
         consecutive=True,
     )

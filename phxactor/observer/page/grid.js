@@ -52,15 +52,15 @@ export const Grid = ({ id, label, role = "grid", columns, model, keyOf, rowProps
 
   // The cursor stays with its row when the row moves.
   useEffect(() => {
-    if (cursor.key === null) {
+    const place = cursor.key === null ? -1 : model.rows.findIndex((row) => keyOf(row) === cursor.key);
+    if (place >= 0) {
+      if (place + model.from !== cursor.index) setCursor({ ...cursor, index: place + model.from });
+    } else if (cursor.index >= total && total > 0) setCursor({ index: total - 1, key: null });
+    else if (cursor.key === null) {
       const row = model.at(cursor.index);
       if (row) setCursor({ index: cursor.index, key: keyOf(row) });
-      return;
     }
-    const place = model.rows.findIndex((row) => keyOf(row) === cursor.key);
-    if (place >= 0 && place + model.from !== cursor.index) setCursor({ ...cursor, index: place + model.from });
-    else if (place < 0 && cursor.index >= total && total > 0) setCursor({ index: total - 1, key: null });
-  }, [model.rows, model.from, cursor]);
+  }, [model.rows, model.from, total, cursor]);
 
   const reveal = (index) => {
     const place = index * height;
