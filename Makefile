@@ -11,6 +11,7 @@ COUNT ?= 2000
 WORKERS ?= $(shell expr 2 '*' $$(nproc))
 BUSY ?= 8
 PYTHONS ?=
+AGAIN ?=
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -69,10 +70,11 @@ types: $(TEST) $(JAVASCRIPT) ## mypy --strict, and pyright on what users write
 	@$(WITH_BIN) $(NPM_FOLDER)/node_modules/.bin/pyright --warnings
 
 # Tests are spread over WORKERS processes, by default twice as many as there are cores, as some tests wait (see
-# tests/spreading.py). WORKERS=0 runs all of them in one process.
+# tests/spreading.py). WORKERS=0 runs all of them in one process. With AGAIN=yes, what has failed is run once more, alone,
+# and the failures of the first run stay in the output: each is a test, or a program, that wants mending.
 unit: $(TEST) $(CLIENTS) $(JAVASCRIPT) $(PAGE) chromium proxies wstest servers ## pytest (options: ARGS="..." WORKERS=2)
 	@export $(WITH_BIN) && export PLAYWRIGHT_NODEJS_PATH="$$(command -v node)" && \
-		{ $(BIN)/pytest --numprocesses $(WORKERS) $(ARGS) || { test $$? = 1 && \
+		{ $(BIN)/pytest --numprocesses $(WORKERS) $(ARGS) || { test $$? = 1 && test -n "$(AGAIN)" && \
 		echo "what has failed is run once more, alone: what fails again has failed" && \
 		$(BIN)/pytest --last-failed --last-failed-no-failures none $(ARGS); }; }
 
