@@ -95,7 +95,7 @@ soak: $(TEST) ## clients of every kind come and go for MINUTES=10, and the serve
 	@$(BIN)/python -m tests.protocol --steps 20000
 	@$(BIN)/python -m tests.protocol --steps 20000 --sockets
 	@$(BIN)/python -m tests.soak.nodes
-	@$(BIN)/python -m tests.sharded.simulation 1000
+	@$(BIN)/python -m tests.sharded.simulation 10000
 	@$(BIN)/python -m tests.presence.invariants
 	@$(BIN)/python -m tests.soak.presence
 	@$(BIN)/python -m tests.soak.people

@@ -41,10 +41,10 @@ class Review:
         said = None
         if best != agreement.wants.wanted or {*agreement.wants.sees} != {*agreement.heard}:
             said = agreement.want(best)
+        self._exclude()  # before it waits: who is excluded by the larger side must have stopped when that one goes on
         is_small = self._is_small()
         if is_small or self._waits():
             return self._acting(said, acts=agreement.acts and not is_small), None, None, is_small
-        self._exclude()
         agreed = agreement.agree()
         view = agreement.settle()
         return self._acting(said, acts=agreement.acts or view is not None), agreed, view, False

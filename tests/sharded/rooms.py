@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
-from phxactor import From, GenServer, NoReply, Reply, Stop, self_pid
+from phxactor import From, GenServer, NoReply, Reply, Stop, call, self_pid
+from phxactor.runtime import Exit, Reason
 from phxactor.sharded import Sharded, Token
+from phxactor.testing import Nodes, SimulatedNode
 
 STARTED: list[tuple[str, str]] = []
 """Key and node of each start."""
@@ -76,3 +79,36 @@ class Room(GenServer):
 
 
 ROOMS = Sharded("rooms", Room)
+KEYS = [f"room:{number}" for number in range(20)]
+
+
+def rooms() -> list[Sharded]:
+    STARTED.clear()
+    return [ROOMS]
+
+
+async def ask(node: SimulatedNode, key: str, request: object, sharded: Sharded = ROOMS) -> Any:  # noqa: ANN401 - an answer
+    async def asks() -> object:
+        return await call(sharded[key], request)
+
+    return await node.run(asks)
+
+
+async def owners(node: SimulatedNode, keys: Sequence[str] = KEYS) -> list[str]:
+    return [await ask(node, key, "where") for key in keys]
+
+
+def running(nodes: Nodes, name: str = "rooms") -> dict[str, list[str]]:
+    """Return the nodes that run each key."""
+    found: dict[str, list[str]] = {}
+    for node in nodes:
+        if node.runs:
+            for pid in node.runtime.processes.values():
+                if isinstance(pid.label, str) and pid.initial_call.endswith("Room.init"):
+                    found.setdefault(pid.label, []).append(node.name)
+    return found
+
+
+def reason_of(end: Exit) -> Reason:
+    assert isinstance(end.reason, tuple)
+    return end.reason[0]

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any, NoReturn
+from typing import NoReturn
 
 import pytest
 import trio
@@ -12,38 +11,9 @@ from trio.testing import MockClock
 from phxactor import call, cast, link, monitor, self_pid, trap_exit
 from phxactor.runtime import KILL, Down, Exit, Exited, Reason, receive
 from phxactor.sharded import MOVED, Sharded
-from phxactor.testing import Nodes, SimulatedNode, cluster, settle
-from tests.sharded.rooms import ROOMS, STARTED, Room
+from phxactor.testing import cluster, settle
+from tests.sharded.rooms import KEYS, ROOMS, STARTED, Room, ask, owners, reason_of, rooms, running
 from tests.sharded.simulation import play
-
-KEYS = [f"room:{number}" for number in range(20)]
-
-
-def rooms() -> list[Sharded]:
-    STARTED.clear()
-    return [ROOMS]
-
-
-async def ask(node: SimulatedNode, key: str, request: object, sharded: Sharded = ROOMS) -> Any:  # noqa: ANN401 - an answer
-    async def asks() -> object:
-        return await call(sharded[key], request)
-
-    return await node.run(asks)
-
-
-async def owners(node: SimulatedNode, keys: Sequence[str] = KEYS) -> list[str]:
-    return [await ask(node, key, "where") for key in keys]
-
-
-def running(nodes: Nodes, name: str = "rooms") -> dict[str, list[str]]:
-    """Return the nodes that run each key."""
-    found: dict[str, list[str]] = {}
-    for node in nodes:
-        if node.runs:
-            for pid in node.runtime.processes.values():
-                if isinstance(pid.label, str) and pid.initial_call.endswith("Room.init"):
-                    found.setdefault(pid.label, []).append(node.name)
-    return found
 
 
 async def test_NO20_all_nodes_find_the_same_server(autojump_clock: MockClock) -> None:
@@ -109,11 +79,6 @@ async def test_a_call_ends_with_its_server_and_with_its_node(autojump_clock: Moc
         await trio.sleep(1)
         assert ended == [("nodedown", identity)]
         assert await ask(nodes[0], key, "where") == "a"
-
-
-def reason_of(end: Exit) -> Reason:
-    assert isinstance(end.reason, tuple)
-    return end.reason[0]
 
 
 async def test_NO32_a_node_that_comes_takes_over_its_keys_with_their_state(autojump_clock: MockClock) -> None:
@@ -194,43 +159,6 @@ async def test_NO33_after_a_split_the_states_are_merged(autojump_clock: MockCloc
             items = await ask(nodes[1], key, "items")
             assert sorted(items) == ["before", "in a", "in c"], key
         assert all(len(where) == 1 for where in running(nodes).values())
-
-
-MAJORITY = Sharded("rooms", Room, on_split="majority")
-
-
-async def test_NO24_the_small_side_of_a_split_runs_nothing(autojump_clock: MockClock) -> None:
-    async with cluster(3, children=lambda: [MAJORITY]) as nodes:
-        await trio.sleep(5)
-        for key in KEYS:
-            await ask(nodes[0], key, ("add", "before"))
-        nodes.network.isolate("c")
-        await trio.sleep(30)
-        with pytest.raises(Exit) as caught:
-            await ask(nodes[2], KEYS[0], "items")
-        assert reason_of(caught.value) == "noproc"
-        assert all("c" not in where for where in running(nodes).values())
-        for key in KEYS:
-            await ask(nodes[0], key, ("add", "in a"))
-        nodes.network.heal()
-        await trio.sleep(30)
-        for key in KEYS:
-            assert (await ask(nodes[2], key, "items"))[-1] == "in a"
-        assert all(len(where) == 1 for where in running(nodes).values())
-
-
-async def test_ND63_where_a_pair_is_cut_each_node_is_of_one_view(autojump_clock: MockClock) -> None:
-    async with cluster(3, children=rooms) as nodes:
-        await trio.sleep(5)
-        nodes.network.cut("a", "b")
-        await trio.sleep(30)
-        names = [{*await owners(node)} for node in nodes]
-        groups = sorted(tuple(sorted(one)) for one in names)
-        assert sum(len(group) for group in {*groups}) == 3, groups
-        nodes.network.heal()
-        await trio.sleep(30)
-        found = [await owners(node) for node in nodes]
-        assert found[0] == found[1] == found[2]
 
 
 async def test_NO27_a_server_that_does_not_hand_over_in_time_is_killed(autojump_clock: MockClock) -> None:
