@@ -27,8 +27,8 @@ def demo(
 
     Args:
         name: the demo; `--list` shows all names.
-        host: the address on which `chat` or `cluster` listens; by default 127.0.0.1.
-        port: the port on which `chat` or `cluster` listens; by default 4000; 0 for any free port.
+        host: the address on which `chat`, `cluster` or `rooms` listens; by default 127.0.0.1.
+        port: the port on which `chat`, `cluster` or `rooms` listens; by default 4000; 0 for any free port.
         page: show the processes of the demo in the observer's page, and open it. Those that end stay for it.
         show: list the demos.
     """

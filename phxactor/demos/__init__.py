@@ -7,7 +7,7 @@ from typing import Final
 
 import attrs
 
-from phxactor.demos import chat, circuit, cluster, escalation, pipeline, pool
+from phxactor.demos import chat, circuit, cluster, escalation, pipeline, pool, rooms
 
 
 @attrs.frozen
@@ -24,6 +24,7 @@ class Demo:
 DEMOS: Final[Mapping[str, Demo]] = {
     "chat": Demo("a chat in the browser beside its supervision tree; crash your channel", chat.run, serves=True),
     "cluster": Demo("four workers serve one page; kill any, and see the others go on", cluster.run, serves=True),
+    "rooms": Demo("four workers share counters; kill or drain one, and see what moves", rooms.run, serves=True),
     "pipeline": Demo("rest_for_one: a stage fails, and those that depend on it start again", pipeline.run),
     "circuit": Demo("links: what the end of one process does to those around it", circuit.run),
     "pool": Demo("workers are lost and replaced, and their jobs given to others", pool.run),

@@ -10,7 +10,7 @@ from trio.testing import MockClock
 
 from phxactor import open_runtime
 from phxactor.demos.cluster.app import VisitorSocket
-from phxactor.demos.cluster.channel import number_of
+from phxactor.demos.own_worker import number_of
 from phxactor.testing import ClientChannel, connect
 
 ALONE = {"worker": 0, "pid": os.getpid(), "workers": [0]}

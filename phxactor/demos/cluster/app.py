@@ -14,6 +14,8 @@ from phxactor.observer import PATH, observer_routes
 from phxactor.workers import run as run_with_workers
 
 STATIC: Final = Path(__file__).parent / "static"
+CSS: Final = STATIC / "cluster.css"
+"""How the page looks; that of the demo `rooms` looks the same."""
 WORKERS: Final = 4
 
 

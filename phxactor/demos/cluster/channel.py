@@ -11,7 +11,8 @@ from attrs.validators import max_len, min_len
 
 from phxactor import Channel, Ok, on
 from phxactor.channels import JoinResult, Payload
-from phxactor.cluster import NodeDown, NodeUp, monitor_nodes, nodes, this_node
+from phxactor.cluster import NodeDown, NodeUp, monitor_nodes
+from phxactor.demos.own_worker import own_number, workers_up
 
 MAX_NAME: Final = 24
 MAX_BODY: Final = 200
@@ -37,11 +38,11 @@ class VisitorChannel(Channel):
 
     async def join(self, topic: str, payload: Payload) -> JoinResult:
         monitor_nodes(gaps=False)
-        return Ok({"worker": number_of(_own_name()), "pid": os.getpid(), "workers": _workers()})
+        return Ok({"worker": own_number(), "pid": os.getpid(), "workers": workers_up()})
 
     @on("say")
     async def say(self, wanted: Say) -> Ok[None]:
-        self.broadcast("said", {**attrs.asdict(wanted), "worker": number_of(_own_name())})
+        self.broadcast("said", {**attrs.asdict(wanted), "worker": own_number()})
         return Ok()
 
     @on("kill")
@@ -51,20 +52,4 @@ class VisitorChannel(Channel):
 
     async def handle_info(self, message: object) -> None:
         if isinstance(message, NodeUp | NodeDown):
-            self.push("workers", {"workers": _workers()})
-
-
-def number_of(name: str) -> int:
-    """Return the number of a worker, which ends the name of its node; 0 for a program without workers."""
-    number = name.rpartition("/")[2]
-    return int(number) if number.isdecimal() else 0
-
-
-def _own_name() -> str:
-    node = this_node()
-    return "" if node is None else node.identity.name
-
-
-def _workers() -> list[int]:
-    """List the workers that are up, as this one sees them."""
-    return sorted({number_of(_own_name()), *(number_of(one.name) for one in nodes())})
+            self.push("workers", {"workers": workers_up()})
