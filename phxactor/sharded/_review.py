@@ -62,23 +62,32 @@ class Review:
         It is so at once where it does not hear the others. Where it hears some that it cannot be together with, as a
         pair is cut somewhere, or as one of them has noticed an end sooner, it is so only after a delay.
         """
-        agreement, view = self.agreement, self.agreement.view
-        if self._options.on_split == "both" or view is None:
+        agreement = self.agreement
+        if self._options.on_split == "both":
             return False
-        members = [node for node in view.owners if node not in self.left]
         wanted = [node for node, _ in agreement.wants.wanted]
-        if all(node in wanted for node in members) or (not agreement.acts and self._comes_to_one_that_acts()):
+        parts = [part for part in self._parted() if not all(node in wanted for node in part)]
+        if not parts or (not agreement.acts and self._comes_to_one_that_acts()):
             self._lost_at = None  # one that runs nothing may come to those that do, as a new node would
             return False
         if self._lost_at is None:
             self._lost_at = self._now()
-        if is_majority([self._me, *agreement.heard], members) and (
-            is_majority(wanted, members) or self._is_before(self._lost_at + self._options.settle)
+        if all(is_majority([self._me, *agreement.heard], part) for part in parts) and (
+            all(is_majority(wanted, part) for part in parts) or self._is_before(self._lost_at + self._options.settle)
         ):
             return False
         if agreement.acts and events.suspended.handlers:
             events.suspended.emit(name=self._options.name, nodes=len(wanted))
         return True
+
+    def _parted(self) -> list[list[Node]]:
+        """List the owners of the last view, and of all that this node has agreed on since, without those that left.
+
+        Most of each of them must be here: of a view that a node has agreed on, the others may act on it without it.
+        """
+        agreement = self.agreement
+        views = [*agreement.attempted] if agreement.view is None else [agreement.view.wanted, *agreement.attempted]
+        return [[node for node, owns in wanted if owns and node not in self.left] for wanted in views]
 
     def _comes_to_one_that_acts(self) -> bool:
         heard = self.agreement.heard

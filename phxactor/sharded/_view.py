@@ -74,15 +74,17 @@ def by_id(nodes: Iterable[Node]) -> list[Node]:
     return sorted(nodes, key=lambda node: node.id)
 
 
-def together(me: Node, sees: Mapping[Node, Collection[Node]], last: Collection[Node] = ()) -> list[Node]:
+def together(
+    me: Node, sees: Mapping[Node, Collection[Node]], last: Collection[Node] = (), acting: Collection[Node] = ()
+) -> list[Node]:
     """Return the nodes, this one among them, of which each sees each.
 
     Where a pair of nodes is cut, others see both (ND63). All nodes make the same groups: in the order of ids, each node
-    joins the first group in which it sees all, and all see it. Members of the last view go first: so a newcomer, which
-    one of them sees sooner than another, parts nobody.
+    joins the first group in which it sees all, and all see it. Those that act go first: so those that run nothing come
+    to them. Then go members of the last view: so a newcomer, which one of them sees sooner than another, parts nobody.
     """
     groups: list[list[Node]] = []
-    for node in sorted(sees, key=lambda node: (node not in last, node.id)):
+    for node in sorted(sees, key=lambda node: (node not in acting, node not in last, node.id)):
         for group in groups:
             if all(other in sees[node] and node in sees[other] for other in group):
                 group.append(node)
@@ -113,6 +115,8 @@ class Agreement:
         self.agrees: Agreed | None = None
         """What this node has agreed on last; None since it wants something else."""
         self.view: View | None = None
+        self.attempted: dict[Wanted, None] = {}
+        """What this node has agreed on since its view: others may act on one of them, and it cannot know."""
         self.heard: dict[Node, Want] = {}
         """What each other node that is up has said last."""
         self.excluding: set[Node] = set()
@@ -143,8 +147,9 @@ class Agreement:
         }
         sees[self.me] = {self.me, *sees}
         last = [] if self.view is None else self.view.members
+        acting = [node for node, said in self.heard.items() if said.acts] + ([self.me] if self.acts else [])
         leaving = {node for node, said in self.heard.items() if said.leaves} | ({self.me} if self.leaves else set())
-        return tuple((node, node not in leaving) for node in by_id(together(self.me, sees, last)))
+        return tuple((node, node not in leaving) for node in by_id(together(self.me, sees, last, acting)))
 
     def want(self, wanted: Wanted) -> Want:
         """Want this from now on, and return what to say to all that are seen."""
@@ -177,6 +182,7 @@ class Agreement:
         if agreed == self.agrees or (self.view is not None and number <= self.view.number):
             return None
         self.agrees = agreed
+        self.attempted[agreed.wanted] = None
         return agreed
 
     def settle(self) -> View | None:
@@ -187,4 +193,5 @@ class Agreement:
         if any(self._agreed.get(node) != agreed for node in self.others()):
             return None
         self.view = View(agreed.number, agreed.wanted)
+        self.attempted.clear()
         return self.view

@@ -34,6 +34,8 @@ class Ledger:
     ending: set[str] = attrs.field(factory=set)
     """Senders that were still there as their node was told to end."""
     killed: bool = False
+    regions: int = 0
+    """How many regions were killed."""
     cut: bool = False
     slowness: float = 0.0
     """Seconds that a server takes to give its state away, or to keep it."""
