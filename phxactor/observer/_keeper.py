@@ -59,9 +59,10 @@ class HistoryKeeper(GenServer):
         self.hub.log.detach()
 
     async def handle_info(self, message: object) -> None:
-        """Look how late the loop is; take a point after every fifth look."""
+        """Look how late the loop is, and which stories are over; take a point after every fifth look."""
         history, now = self.hub.history, self.pid.runtime.now()
         history.lag = max(history.lag, now - self.due)
+        self.hub.stories.close(now)
         self.looks += 1
         if self.looks % LOOKS == 0:
             history.take(total(self.pid.runtime, self.hub.endpoint), self.hub.live)

@@ -30,6 +30,12 @@ TEXT: Final = 16_384
 SENT: Final = 4_000
 """Characters of it that are sent before somebody asks for all."""
 LINE: Final = 300
+AGAIN: Final = 1.0
+"""Seconds after which the text of a group is made anew from its last event."""
+MANY: Final = 5
+"""Events since then that make it a loop."""
+AGAIN_IN_A_LOOP: Final = 10.0
+"""Seconds for which the text of a loop stays, as a text costs as much as a hundred events."""
 
 _SUPERVISORS: Final = frozenset(
     {supervisors.child_terminated, supervisors.start_error, supervisors.gave_up, supervisors.shutdown_error}
@@ -55,6 +61,8 @@ class Group:
         self.reason: str | None = None
         self.described = -inf
         """When its text was made, by the runtime's clock."""
+        self.described_count = 0
+        """The events before that."""
         self.sent = 0
         """The count that viewers were told."""
 
@@ -115,8 +123,9 @@ class LogGroups:
                 del self.groups[next(iter(self.groups))]
         self.groups[key] = group
         now = self.runtime.now()
-        if now >= group.described + 1.0:  # the text of the last, but not of each in a loop
-            group.described = now
+        is_loop = group.count - group.described_count > MANY
+        if now >= group.described + (AGAIN_IN_A_LOOP if is_loop else AGAIN):
+            group.described, group.described_count = now, group.count
             self.describe(group, fields, exception)
         group.count += 1
         group.last = time.time()

@@ -2,6 +2,7 @@
 
 They are made of events, in the order in which those come, and are kept also while nobody looks. A crash is told to
 supervisors by their child's end; while a supervisor restarts children, those that it ends belong to the story too.
+What follows a crash is listened to only while a story is open: the usual end of a process costs nothing.
 """
 
 from __future__ import annotations
@@ -25,8 +26,10 @@ STEPS: Final = 200
 """Maximum steps of a story."""
 QUIET: Final = 2.0
 """Seconds without a step after which a story is over."""
-PER_SECOND: Final = 5
-"""Maximum of new stories in a second: a crash loop does not need more to be understood."""
+BURST: Final = 10
+"""Stories that may begin at once."""
+REFILL: Final = 5.0
+"""Seconds after which another one may: a crash loop does not need more, and leaves older stories to be read."""
 REASON: Final = 300
 """Maximum characters of a reason."""
 NAMES: Final = 500
@@ -86,9 +89,10 @@ class Stories:
         self.open: list[Story] = []
         """Those that may go on, the oldest first."""
         self.count = 0
-        self._second = (0, 0)
+        self._may_begin = (0.0, float(BURST))
+        """A time, and how many stories might begin then."""
+        self._follows = False
         self.by_event: dict[Event, Callable[[Mapping[str, Any]], None]] = {
-            **dict.fromkeys(CRASHES, self.on_crashed),
             processes.exited: self.on_exited,
             supervisors.child_terminated: self.on_child_terminated,
             supervisors.restart_started: self.on_restart_started,
@@ -98,27 +102,36 @@ class Stories:
         }
 
     def attach(self) -> None:
-        """Follow the events from now on."""
-        for event in self.by_event:
-            event.attach(self.handle)
+        """Wait for crashes from now on."""
+        for event in CRASHES:
+            event.attach(self.on_crashed)
 
     def detach(self) -> None:
         """Follow no more events; the stories stay."""
-        for event in self.by_event:
-            event.detach(self.handle)
+        for event in CRASHES:
+            event.detach(self.on_crashed)
         self.open.clear()
+        self.follow()
+
+    def follow(self) -> None:
+        """Listen to what follows crashes if a story is open, else not."""
+        if self._follows != bool(self.open):
+            self._follows = bool(self.open)
+            for event in self.by_event:
+                if self._follows:
+                    event.attach(self.handle)
+                else:
+                    event.detach(self.handle)
 
     def handle(self, event: Event, fields: Mapping[str, Any]) -> None:
-        """Take an event, in the process that emits it."""
-        if event is processes.exited and not self.open:
-            return  # the usual end of a process
+        """Take an event that may follow a crash, in the process that emits it."""
         pid = fields.get("supervisor") or fields.get("pid")
         if isinstance(pid, Pid) and pid.runtime is self.runtime:
             self.by_event[event](fields)
 
     # --------------------------------------------------------------------------------------------- events
 
-    def on_crashed(self, fields: Mapping[str, Any]) -> None:
+    def on_crashed(self, _: Event, fields: Mapping[str, Any]) -> None:
         """Begin a story, or go on with that of a supervisor that has just started the process again."""
         pid = crashed(fields, self.runtime)
         if pid is None:
@@ -136,6 +149,7 @@ class Stories:
             story = Story(self.count, now, pid, reason)
             self.open.append(story)
             self.kept.append(story)
+            self.follow()
         elif pid in story.ended:
             return
         story.ended.add(pid)
@@ -164,10 +178,14 @@ class Stories:
             return
 
     def on_child_terminated(self, fields: Mapping[str, Any]) -> None:
-        """Note that a story has reached a supervisor."""
+        """Note that a story has reached a supervisor, or that the supervisor goes on to a crash without a story."""
         pid, supervisor = fields["pid"], fields["supervisor"]
         story = self.of(lambda one: pid in one.ended)
-        if story is not None:
+        if story is None:
+            for one in self.open:
+                if supervisor not in one.stopping:
+                    one.supervisors.discard(supervisor)
+        else:
             story.supervisors.add(supervisor)
             story.names[supervisor] = named(supervisor)
 
@@ -218,14 +236,17 @@ class Stories:
                     story.names[record.pid] = named(record.pid) if id_ is None else text(id_)
 
     def may_begin(self, now: float) -> bool:
-        """Say whether another story may begin in this second."""
-        second, begun = self._second
-        self._second = (int(now), begun + 1 if second == int(now) else 1)
-        return self._second[1] <= PER_SECOND
+        """Say whether another story may begin now, and count it."""
+        then, left = self._may_begin
+        left = min(BURST, left + (now - then) / REFILL)
+        self._may_begin = now, left - (left >= 1)
+        return left >= 1
 
     def close(self, now: float) -> None:
         """Close the stories that have not gone on for a while."""
-        self.open = [story for story in self.open if now - story.last < QUIET]
+        if self.open and any(now - story.last >= QUIET for story in self.open):
+            self.open = [story for story in self.open if now - story.last < QUIET]
+            self.follow()
 
     def fresh(self) -> list[Story]:
         """Return the stories with new steps that have come to rest, and count them as shown."""

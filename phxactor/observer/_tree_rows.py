@@ -24,6 +24,10 @@ ALL: Final = 50_000
 """Rows of a frozen view that keep their places, at most."""
 SLICE: Final = 500
 """Processes that a search looks at without a pause."""
+BIG: Final = 2000
+"""Processes from which on a tree is not searched and sorted each second for each viewer."""
+AGAIN: Final = 2.5
+"""Seconds after which it is; values in the rows are always those of this second."""
 
 
 @final
@@ -49,7 +53,7 @@ class TreeRows:
             total, rows, held = len(places), places[view.first : view.first + view.count], self._held(viewer, found)
         else:
             held = 0
-            total, rows = await self._places(view, found)
+            total, rows = await self._seen(viewer, found)
         return {
             "total": total,
             "from": view.first,
@@ -58,6 +62,22 @@ class TreeRows:
             "held": held,
             "rows": [self._row(*place) for place in rows],
         }
+
+    async def _seen(self, viewer: Viewer, found: list[Node] | None) -> tuple[int, list[Place]]:
+        """Return the window of a viewer, as it was sorted for it a moment ago if the tree is big."""
+        if viewer.view.sort is None:
+            if found is not None and viewer.shown is None:
+                viewer.shown = with_those_above(found)
+            return rows_of(self.forest.root, viewer.view, None if found is None else viewer.shown)  # type: ignore[arg-type]
+        view = attrs.evolve(viewer.view, number=0)
+        if viewer.ordered_for != view or self._is_due(viewer.ordered_at):
+            viewer.ordered_for, viewer.ordered_at = view, self.forest.runtime.now()
+            viewer.ordered = await self._places(view, found)
+        return viewer.ordered  # type: ignore[no-any-return]
+
+    def _is_due(self, at: float) -> bool:
+        """Say whether what was searched or sorted at that time is to be looked at again."""
+        return len(self.forest.nodes) < BIG or self.forest.runtime.now() - at >= AGAIN
 
     async def _places(self, view: View, found: list[Node] | None) -> tuple[int, list[Place]]:
         if view.sort is None:
@@ -100,8 +120,9 @@ class TreeRows:
     async def _search(self, viewer: Viewer) -> list[Node]:
         """Return the processes whose texts hold the search; looked for again only if something has changed."""
         search = viewer.view.search
-        asked = (search, self.forest.version)
-        if viewer.found_for != asked:
+        asked, known = (search, self.forest.version), viewer.found_for
+        if known != asked and (not isinstance(known, tuple) or known[0] != search or self._is_due(viewer.found_at)):
+            viewer.found_at, viewer.shown = self.forest.runtime.now(), None
             found, number = [], number_in(search)
             for place, node in enumerate([*self.forest.nodes.values()], 1):
                 if search in node.searched() or (

@@ -45,14 +45,19 @@ class Viewer:
         "arranged_for",
         "asked",
         "found",
+        "found_at",
         "found_for",
         "kind",
         "looked",
         "newest",
+        "ordered",
+        "ordered_at",
+        "ordered_for",
         "panel",
         "pid",
         "process",
         "sent",
+        "shown",
         "socket",
         "state",
         "subject",
@@ -90,6 +95,14 @@ class Viewer:
         """The task of that process, once it was found."""
         self.found_for: object = None
         """The search, and the version of the tree, for which that is."""
+        self.found_at = 0.0
+        """When it was found, in seconds of the runtime's clock."""
+        self.shown: object = None
+        """What its search has found, and what is above it in the tree; None if nobody has asked."""
+        self.ordered: Any = None
+        """The window of a sorted list, as it was found at `ordered_at` for `ordered_for`."""
+        self.ordered_for: object = None
+        self.ordered_at = 0.0
 
     def kept(self, rows: list[Row]) -> list[Row]:
         """Return the rows of a frozen view as they were when it was frozen; those of now if it has just been."""

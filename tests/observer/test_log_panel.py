@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from itertools import count
 
 import pytest
 import trio
@@ -36,6 +37,23 @@ async def test_a_crash_comes_as_a_group_and_grows(autojump_clock: MockClock) -> 
         assert isinstance(whole.payload, dict)
         assert whole.payload["text"] == more["text"]
         assert (await log.ask("more", {"id": 77})).status == "error"
+
+
+async def test_the_text_of_a_loop_is_made_seldom(autojump_clock: MockClock) -> None:
+    async with page() as program:
+        await Supervisor.start_link([Fragile.child_spec(name="b")], name="top", max_restarts=1000)
+
+        numbers = count()
+
+        async def shown_after(seconds: float) -> object:
+            for _ in range(int(seconds * 10)):
+                cast("b", next(numbers))
+                await trio.sleep(0.1)
+            groups = (await program.open("log")).response["groups"]
+            return next(group["message"] for group in groups if group["kind"] == "crash")
+
+        shown = [await shown_after(1.0) for _ in range(20)]
+        assert 2 <= len(set(shown)) <= 4
 
 
 async def test_messages_are_redacted(autojump_clock: MockClock) -> None:

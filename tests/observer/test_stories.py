@@ -8,7 +8,9 @@ import pytest
 import trio
 from trio.testing import MockClock
 
-from phxactor import GenServer, Supervisor, cast, spawn, whereis
+from phxactor import ChildSpec, GenServer, Supervisor, cast, spawn, whereis
+from phxactor.observer._stories import BURST, QUIET, REFILL, Stories
+from phxactor.runtime import events as processes
 from phxactor.runtime import link, self_pid
 from tests.observer.pages import WITHIN, Page, page
 from tests.observer.trees import supervisor, worker
@@ -110,3 +112,51 @@ async def test_a_crash_loop_makes_few_stories(autojump_clock: MockClock) -> None
         assert (group["kind"], group["count"]) == ("crash", 100)
         assert group["reason"] == "ValueError: again"
         assert "in fail" in group["text"]
+
+
+async def test_a_crash_without_a_story_is_not_told_as_another_ones(autojump_clock: MockClock) -> None:
+    async with page() as program:
+        names = [f"child {number}" for number in range(BURST + 1)]
+        children = [ChildSpec(id=name, start=(Fragile.start_link, (), {"name": name})) for name in names]
+        await Supervisor.start_link(children, name="top", max_restarts=100)
+        for name in names:
+            cast(name, "no luck")
+            await trio.sleep(0.01)
+        await trio.sleep(0.1)
+        stories = (await program.open("tree")).response["crashes"]
+        seen = [[(step[1], step[3]) for step in story["steps"]] for story in stories]
+        assert seen == [[("crashed", name), ("restarted", name)] for name in names[:BURST]]
+
+
+async def test_one_more_story_may_begin_after_a_while(autojump_clock: MockClock) -> None:
+    async def fail() -> None:
+        raise ValueError("again")
+
+    async with page() as program:
+        for _ in range(BURST + 1):
+            spawn(fail)
+        await trio.sleep(REFILL + 1)
+        for _ in range(2):
+            spawn(fail)
+        await trio.sleep(1)
+        assert len((await program.open("tree")).response["crashes"]) == BURST + 1
+
+
+async def test_the_ends_of_processes_are_listened_to_only_while_a_story_is_open(autojump_clock: MockClock) -> None:
+    def listening() -> bool:
+        return any(isinstance(getattr(one, "__self__", None), Stories) for one in processes.exited.handlers)
+
+    async def fail() -> None:
+        raise ValueError("again")
+
+    async with page():
+        assert not listening()
+        spawn(fail)
+        await trio.sleep(0.1)
+        assert listening()
+        await trio.sleep(QUIET + 1.5)
+        assert not listening()
+        spawn(fail)
+        await trio.sleep(0.1)
+        assert listening()
+    assert not listening()

@@ -10,6 +10,7 @@ from trio.testing import MockClock
 
 from phxactor import Supervisor, spawn, whereis
 from phxactor.observer._tree_panel import program
+from phxactor.observer._tree_rows import BIG
 from phxactor.testing import ClientChannel, assert_refused, connect
 from tests.observer.pages import WITHIN, drawn, page, rows
 from tests.observer.trees import supervisor, worker
@@ -74,6 +75,23 @@ async def test_a_sorted_tree_is_a_flat_list(autojump_clock: MockClock) -> None:
         assert busy is not None
         seen = await rows(tree, sort="name", search="worker")
         assert drawn(seen) == ["a (busy)", "b"]
+
+
+@pytest.mark.parametrize(("processes", "again"), [(20, 0), (BIG + 1, 2)])
+async def test_a_big_tree_is_searched_and_sorted_less_often(
+    processes: int, again: int, autojump_clock: MockClock
+) -> None:
+    async with page() as program:
+        for _ in range(processes):
+            spawn(trio.sleep_forever)
+        for view in ({"search": "sleep_forever"}, {"sort": "mailbox"}, {"search": "sleep_forever", "sort": "mailbox"}):
+            tree = await program.open("tree")
+            before = await rows(tree, count=5, **view)
+            began = trio.current_time()
+            spawn(trio.sleep_forever)
+            while (await tree.assert_push("rows", dict, within=WITHIN))["total"] == before["total"]:
+                pass
+            assert again <= trio.current_time() - began <= again + 1.1
 
 
 async def test_a_child_that_is_down_is_a_row(autojump_clock: MockClock) -> None:
