@@ -2,7 +2,7 @@
 
 from phxactor.observer._address import Unreachable, locate
 from phxactor.observer._open_page import open_page
-from phxactor.observer._picture import Present, Process, Row, Snapshot, Supervision, Tracked
+from phxactor.observer._picture import Present, Process, Row, Shared, Snapshot, Supervision, Tracked
 from phxactor.observer._render import table, tree
 from phxactor.observer._routes import PATH, observer_routes, read
 from phxactor.observer._snapshot import snapshot
@@ -12,6 +12,7 @@ __all__ = [
     "Present",
     "Process",
     "Row",
+    "Shared",
     "Snapshot",
     "Supervision",
     "Tracked",

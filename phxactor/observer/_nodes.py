@@ -13,6 +13,7 @@ import trio
 from phxactor.cluster import LocalNode
 from phxactor.cluster import events as cluster
 from phxactor.cluster.carriers.workers import this_worker
+from phxactor.observer._shards import rows
 from phxactor.observer._texts import text
 from phxactor.runtime import Runtime
 from phxactor.telemetry import Event
@@ -54,7 +55,7 @@ class Nodes:
         node = LocalNode.found(self.runtime)
         workers = None if self.workers is None else [_worker(one) for one in self.workers]
         if node is None:
-            return {"self": None, "carriers": [], "nodes": [], "workers": workers, "sharded": []}
+            return {"self": None, "carriers": [], "nodes": [], "workers": workers, "sharded": rows(self.runtime)}
         now, counts = self.runtime.now(), node.statistics().carriers
         reached = {name: {one.id for one in node.reached(name)} for name in counts}
         return {
@@ -85,7 +86,7 @@ class Nodes:
                 for other in node.nodes()
             ],
             "workers": workers,
-            "sharded": [],
+            "sharded": rows(self.runtime),
         }
 
     async def ask(self) -> None:

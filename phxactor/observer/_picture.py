@@ -108,6 +108,21 @@ class Present:
 
 
 @attrs.frozen
+class Shared:
+    """Sharded servers or a singleton, as this node sees them."""
+
+    name: str
+    view: int | None
+    """The number of the present view; None if there is none yet."""
+    owners: tuple[str, ...]
+    """The names of the nodes that own keys."""
+    keys: int
+    """Keys whose servers run on this node."""
+    state: str
+    """`runs`, `owns no keys`, `suspended`, `waits for a view`, `waits for members`, or how many keys it hands over."""
+
+
+@attrs.frozen
 class Snapshot:
     """All processes of a runtime at one moment, within the limits of `snapshot`."""
 
@@ -121,3 +136,5 @@ class Snapshot:
     """The number of messages in all mailboxes."""
     presences: tuple[Present, ...] = ()
     """Each Presence and Tracker that runs."""
+    sharded: tuple[Shared, ...] = ()
+    """All sharded servers and singletons that run."""

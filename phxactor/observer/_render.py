@@ -15,7 +15,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Final
 
-from phxactor.observer._picture import Present, Process, Row, Snapshot
+from phxactor.observer._picture import Present, Process, Row, Shared, Snapshot
 
 _USUAL: Final = ("waiting", "port", "busy")
 _HEADINGS: Final = ("PID", "STATE", "MAILBOX", "RESTARTS")
@@ -32,6 +32,7 @@ def tree(picture: Snapshot) -> str:
     lines = [branch + _describe(row) for branch, row in _branches(picture.rows)]
     lines += [f"zombie {_called(zombie)} <{zombie.number}>" for zombie in picture.zombies]
     lines += [_present(one) for one in picture.presences]
+    lines += [_shared(one) for one in picture.sharded]
     return "\n".join(lines)
 
 
@@ -44,6 +45,7 @@ def table(picture: Snapshot, width: int = 100, height: int | None = None) -> str
     rows = [(branch + _title(row), *_cells(row)) for branch, row in _branches(picture.rows)]
     rows += [(f"zombie {_called(zombie)}", str(zombie.number), "zombie", "", "") for zombie in picture.zombies]
     rows += [(_present(one), "", "", "", "") for one in picture.presences]
+    rows += [(_shared(one), "", "", "", "") for one in picture.sharded]
     widths = [max(map(len, column)) for column in zip(*((_HEADINGS, *(row[1:] for row in rows))), strict=True)]
     room = max(_NARROWEST, width - sum(widths) - 2 * len(widths))
     room = min(room, max((len(row[0]) for row in rows), default=_NARROWEST))
@@ -63,6 +65,13 @@ def _present(one: Present) -> str:
     ]
     notes += [f"{node} {state}" for node, state in one.replicas.items()]
     return " · ".join(notes)
+
+
+def _shared(one: Shared) -> str:
+    """Say who owns the keys of sharded servers, and what this node does about them."""
+    keys = f"{one.keys} key{'' if one.keys == 1 else 's'} here"
+    view = "" if one.view is None else f" · view {one.view}"
+    return f"sharded {one.name} · {one.state} · {keys} · owned by {', '.join(one.owners) or 'no node'}{view}"
 
 
 def _line(row: Sequence[str], room: int, widths: Iterable[int]) -> str:

@@ -15,6 +15,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Final, TypeAlias
 
 from phxactor.observer._picture import Present, Process, Relation, Row, Snapshot, Status, Supervision, Tracked
+from phxactor.observer._shards import shared
 from phxactor.observer._texts import optional, text
 from phxactor.otp import SupervisedChild, SupervisingProcess, SupervisorProcess
 from phxactor.presence import look
@@ -63,6 +64,7 @@ def snapshot(runtime: Runtime | None = None, *, children: int = CHILDREN, rows: 
         processes=len(processes),
         messages=sum(len(pid.mailbox) for pid in processes),
         presences=tuple(_presences(supervisors, rows)),
+        sharded=shared(seen),
     )
 
 

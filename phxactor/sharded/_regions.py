@@ -27,6 +27,11 @@ def made(runtime: Runtime, options: Options) -> Region:
     return _regions.setdefault(runtime, {}).setdefault(options.name, Region(runtime, options))
 
 
+def all_of(runtime: Runtime) -> dict[str, Region]:
+    """Return the regions of a runtime, by name."""
+    return dict(_regions.get(runtime, {}))
+
+
 _regions: Final[WeakKeyDictionary[Runtime, dict[str, Region]]] = WeakKeyDictionary()
 
 

@@ -57,7 +57,9 @@ export const Nodes = () => {
         rows=${shown.workers.map(([index, pid, word, connections, restarts, uptime]) => [html`<b>${index}</b>`, pid ?? "–", state(word),
           count(connections), html`<span class=${restarts ? "heavy" : "nil"}>${count(restarts)}</span>`, uptime === null ? "–" : age(uptime), buttons(index)])} />`}
       ${shown.sharded?.length > 0 && html`<${Table} title="Sharded servers" none=""
-        heads=${[["Server"], ["Owner"], ["Keys", "number"]]}
-        rows=${shown.sharded.map(([name, owner, keys]) => [html`<b>${name}</b>`, owner ?? "–", count(keys)])} />`}
+        heads=${[["Server"], ["Owner"], ["Id", "hide"], ["Keys", "number"], ["View", "number"], ["State"]]}
+        rows=${shown.sharded.map(([name, owner, id, here, keys, view, word]) => [html`<b>${name}</b>`, here ? `${owner} (this node)` : owner,
+          html`<code>${id}</code>`, keys === null ? html`<span title="Only that node knows.">–</span>` : count(keys), view ?? "–",
+          word === null ? "–" : state(word)])} />`}
     </section>`;
 };
