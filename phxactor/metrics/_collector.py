@@ -13,7 +13,8 @@ from prometheus_client.registry import Collector
 import phxactor
 from phxactor.endpoint import Serving
 from phxactor.metrics._counting import Counting
-from phxactor.runtime import NoProcessError, NotAProcessError, Runtime, runtime_of_thread
+from phxactor.metrics._traffic import Traffic
+from phxactor.runtime import NoProcessError, NotAProcessError, Runtime, current_runtime, runtime_of_thread
 
 
 class PhxactorCollector(Collector):
@@ -21,14 +22,24 @@ class PhxactorCollector(Collector):
 
     def __init__(self) -> None:
         self.counting: Final = Counting()
+        self.traffic: Final = Traffic()
+        self._is_read = False
+        """Whether `read` has just read the connections."""
 
     def attach(self) -> None:
         """Count from now on; more than once changes nothing."""
         self.counting.attach()
+        self.traffic.attach()
 
     def detach(self) -> None:
         """Count no more; what was counted stays."""
         self.counting.detach()
+        self.traffic.detach()
+
+    async def read(self) -> None:
+        """Read the bytes of all connections, in slices, for the collection that follows."""
+        await self.traffic.read(current_runtime())
+        self._is_read = True
 
     def describe(self) -> list[Metric]:
         """Return nothing: a registry then need not collect to know the names."""
@@ -44,6 +55,10 @@ class PhxactorCollector(Collector):
             runtime = runtime_of_thread(None)
         except NotAProcessError:
             return
+        if not self._is_read:
+            self.traffic.read_at_once(runtime)
+        self._is_read = False
+        yield from self.traffic.families()
         yield from self._gauges(runtime)
         yield from _of_endpoints(Serving.all(runtime))
 
@@ -115,3 +130,10 @@ def uninstall(registry: CollectorRegistry = REGISTRY) -> None:
     if collector is not None:
         collector.detach()
         registry.unregister(collector)
+
+
+async def prepare(registry: CollectorRegistry) -> None:
+    """Read, for a collection of this registry that follows, what takes long where there is much of it."""
+    collector = _collectors.get(registry)
+    if collector is not None:
+        await collector.read()

@@ -12,7 +12,7 @@ from prometheus_client import REGISTRY, CollectorRegistry
 from prometheus_client.exposition import choose_encoder
 
 from phxactor.http import Hosts, Request, Response, Route, get
-from phxactor.metrics._collector import install
+from phxactor.metrics._collector import install, prepare
 from phxactor.metrics._workers import announce, merged
 
 PATH: Final = "/metrics"
@@ -63,6 +63,7 @@ def metrics_routes(
         if refused is not None:
             return refused
         encode, content_type = choose_encoder(request.header("accept") or "")
+        await prepare(registry)
         body = encode(await merged(registry))
         return Response(HTTPStatus.OK, body, [("content-type", content_type), ("cache-control", "no-store")])
 

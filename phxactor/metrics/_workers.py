@@ -23,6 +23,7 @@ from prometheus_client.registry import Collector
 from prometheus_client.samples import Sample
 
 from phxactor.cluster.carriers.workers import this_worker
+from phxactor.metrics._collector import prepare
 from phxactor.net import identify, open_unix, remove_unix
 from phxactor.net.events import listening
 from phxactor.runtime import current_runtime
@@ -91,6 +92,7 @@ async def _serve(registry: CollectorRegistry) -> None:
             with trio.move_on_after(SECONDS):
                 async with stream:
                     try:
+                        await prepare(registry)
                         await stream.send_all(_encoded(registry))
                     except (trio.BrokenResourceError, trio.ClosedResourceError):
                         continue

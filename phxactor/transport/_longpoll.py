@@ -115,6 +115,7 @@ class LongPollSession:
                     transport="longpoll",
                     peer=self.peer,
                     reason=self.pid.exit_reason,
+                    traffic=self.traffic,
                     level=self.socket.log_level,
                 )
 

@@ -155,11 +155,16 @@ class WebSocketOutput:
         elif (error := sys.exception()) is not None:
             reason = reason_of_failure(error)[0]
         self.send_close(close_code(reason))
-        self.upgraded.flusher.finish(self._connection)
+        upgraded, traffic = self.upgraded, self._connection.traffic() if events.disconnected.handlers else None
+        upgraded.flusher.finish(self._connection)
         if events.disconnected.handlers:
-            upgraded = self.upgraded
             events.disconnected.emit(
-                socket=upgraded.socket, transport="websocket", peer=upgraded.peer, reason=reason, level=upgraded.level
+                socket=upgraded.socket,
+                transport="websocket",
+                peer=upgraded.peer,
+                reason=reason,
+                traffic=traffic,
+                level=upgraded.level,
             )
 
     # ------------------------------------------------------------------------------------------- silence

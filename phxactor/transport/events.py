@@ -29,7 +29,9 @@ late: Final = Event(
     "callback (which of the two), seconds (limit).",
 )
 disconnected: Final = Event(
-    "phxactor.socket.disconnected", "A connection has ended: socket, transport, peer, reason, level."
+    "phxactor.socket.disconnected",
+    "A connection has ended: socket, transport, peer, reason, traffic (bytes that came, and that the client has "
+    "acknowledged; None where nobody counts), level.",
 )
 bad_input: Final = Event(
     "phxactor.transport.bad_input",
