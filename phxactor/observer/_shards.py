@@ -54,4 +54,4 @@ def state_of(one: ShardedStatistics) -> str:
 
 
 def _end(id_: bytes) -> str:
-    return id_.hex()[-8:]
+    return id_.hex()[-8:] if any(id_) else ""  # where there is no cluster, nodes have no id

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import os
 import platform
+import re
 import sys
 import time
-from typing import ClassVar
+from typing import ClassVar, Final
 
 import phxactor
 from phxactor.channels import HandleResult, Payload, on
@@ -20,10 +21,22 @@ from phxactor.observer._viewer import Find
 from phxactor.otp import Error, NoReply, Ok
 from phxactor.runtime import self_pid
 
+SERVED: Final = re.compile(r"[a-zA-Z_][\w.]*:[a-zA-Z_][\w.]*")
+"""What `phxactor serve` is given: a module, and a name in it."""
 
-def program(path: str) -> str:
-    """Name a program by its file, or by its folder if that is what Python runs (`python -m folder`)."""
+
+def program(arguments: list[str]) -> str:
+    """Name a program by its file, or by its folder if that is what Python runs (`python -m folder`).
+
+    One that `phxactor` serves has the name by which it was asked for, such as `shop:endpoint`.
+    """
+    if not arguments:
+        return "python"
+    path, *others = arguments
     folder, name = os.path.split(path)
+    if name == "phxactor" and others:
+        asked = [one for one in others[1:] if SERVED.fullmatch(one)]
+        return next(iter(asked), " ".join((name, *others[:2])))
     return (os.path.basename(folder) if name == "__main__.py" else name) or "python"  # noqa: PTH119 - any text
 
 
@@ -35,7 +48,7 @@ class SummaryPanel(Panel):
         node = LocalNode.found(self_pid().runtime)
         history = self.hub.history
         return {
-            "program": text(program(sys.argv[0])),
+            "program": text(program(sys.argv)),
             "node": None if node is None else text(node.identity.name),
             "python": platform.python_version(),
             "version": phxactor.__version__,

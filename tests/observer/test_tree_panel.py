@@ -205,8 +205,18 @@ async def test_a_process_is_found_by_its_path_and_its_place(autojump_clock: Mock
 
 
 @pytest.mark.parametrize(
-    ("path", "name"),
-    [("/srv/shop.py", "shop.py"), ("/srv/shop/__main__.py", "shop"), ("__main__.py", "python"), ("", "python")],
+    ("arguments", "name"),
+    [
+        (["/srv/shop.py", "a:b"], "shop.py"),
+        (["/srv/shop/__main__.py"], "shop"),
+        (["__main__.py"], "python"),
+        ([""], "python"),
+        ([], "python"),
+        (["/usr/bin/phxactor", "serve", "--factory", "--port", "0", "shop.web:make"], "shop.web:make"),
+        (["phxactor", "serve", "--host", "::1", "shop:endpoint"], "shop:endpoint"),
+        (["phxactor", "demo", "chat", "--page"], "phxactor demo chat"),
+        (["phxactor"], "phxactor"),
+    ],
 )
-def test_a_program_is_named_by_its_file_or_folder(path: str, name: str) -> None:
-    assert program(path) == name
+def test_a_program_is_named_by_its_file_or_folder_or_as_it_is_served(arguments: list[str], name: str) -> None:
+    assert program(arguments) == name

@@ -40,7 +40,7 @@ const options = ({ series, format, width, onCursor, extent: reach, started }) =>
   return {
     width,
     height: HEIGHT,
-    padding: [8, 14, 0, 0],
+    padding: [8, 26, 0, 0],
     legend: { show: false },
     cursor: { sync: { key: "observer" }, y: false, drag: { x: false, y: false }, points: { size: 6 } },
     scales: { x: { range: () => reach() }, y: { range: (_, least, most) => [0, most > 0 ? most * 1.12 : 1] } },

@@ -58,8 +58,8 @@ export const Nodes = () => {
           count(connections), html`<span class=${restarts ? "heavy" : "nil"}>${count(restarts)}</span>`, uptime === null ? "–" : age(uptime), buttons(index)])} />`}
       ${shown.sharded?.length > 0 && html`<${Table} title="Sharded servers" none=""
         heads=${[["Server"], ["Owner"], ["Id", "hide"], ["Keys", "number"], ["View", "number"], ["State"]]}
-        rows=${shown.sharded.map(([name, owner, id, here, keys, view, word]) => [html`<b>${name}</b>`, here ? `${owner} (this node)` : owner,
-          html`<code>${id}</code>`, keys === null ? html`<span title="Only that node knows.">–</span>` : count(keys), view ?? "–",
+        rows=${shown.sharded.map(([name, owner, id, here, keys, view, word]) => [html`<b>${name}</b>`, here && owner !== "this node" ? `${owner} (this node)` : owner,
+          id ? html`<code>${id}</code>` : "–", keys === null ? html`<span title="Only that node knows.">–</span>` : count(keys), view ?? "–",
           word === null ? "–" : state(word)])} />`}
     </section>`;
 };

@@ -36,7 +36,7 @@ const Page = () => {
       <${Panel} />
       ${aside}
     </main>
-    <footer>Times are of ${zone()}. <kbd>/</kbd> search · <kbd>↑ ↓ ← →</kbd> move · <kbd>Enter</kbd> open · <kbd>Esc</kbd> close</footer>
+    <footer>Times are of ${zone()}. <span class="keys"><kbd>/</kbd> search · <kbd>↑ ↓ ← →</kbd> move · <kbd>Enter</kbd> open · <kbd>Esc</kbd> close</span></footer>
     <${Note} />
     <${LiveRegion} />
     <${Confirm} />`;
