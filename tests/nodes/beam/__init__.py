@@ -1,0 +1,1 @@
+"""Random programs over three nodes, played by three real Elixir nodes and by three simulated ones."""
