@@ -21,6 +21,7 @@ from urllib.request import urlopen
 import pytest
 
 from phxactor import cli
+from phxactor.cli.target import find_application
 from phxactor.demos import DEMOS
 from phxactor.observer import Unreachable, locate, read
 from phxactor.terminal._once import fetch
@@ -262,7 +263,7 @@ def test_a_target_that_is_none(target: str, words: str, folder: Path, monkeypatc
     monkeypatch.chdir(folder)
     monkeypatch.syspath_prepend(folder)
     with pytest.raises(SystemExit) as error:
-        cli.find_application(target)
+        find_application(target)
     assert str(error.value) == words.format(folder=folder)
 
 
@@ -295,7 +296,7 @@ def test_a_factory_that_is_none(target: str, words: str, folder: Path, monkeypat
     monkeypatch.chdir(folder)
     monkeypatch.syspath_prepend(folder)
     with pytest.raises(SystemExit) as error:
-        cli.find_application(target, factory=True)
+        find_application(target, factory=True)
     assert str(error.value) == words
 
 
@@ -305,7 +306,7 @@ def test_a_factory_that_is_none(target: str, words: str, folder: Path, monkeypat
 def test_what_is_served(target: str, factory: bool, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(folder)
     monkeypatch.syspath_prepend(folder)
-    assert [one.name for one in cli.find_application(target, factory=factory).endpoints] == ["endpoint"]
+    assert [one.name for one in find_application(target, factory=factory).endpoints] == ["endpoint"]
 
 
 # -------------------------------------------------------------------------------------------------------- top

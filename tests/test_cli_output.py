@@ -63,3 +63,29 @@ def test_serving_imports_no_other_command() -> None:
     assert "phxactor.cli.serve" in imported
     others = ("broadcast", "demo", "new", "tokens", "top")
     assert not imported & {"phxactor.demos", "phxactor.observer", *(f"phxactor.cli.{one}" for one in others)}
+
+
+@pytest.mark.parametrize(
+    ("arguments", "loads"),
+    [(["--version"], set()), (["new", "9"], set()), (["token", "sign", "user"], {"phxactor.otp", "phxactor.token"})],
+)
+def test_a_command_that_serves_nothing_loads_no_server(arguments: list[str], loads: set[str]) -> None:
+    """A shell waits for it: most of the time of a start is that of imports."""
+    script = (
+        f"import sys; from phxactor import cli; sys.argv[1:] = {arguments!r}\n"
+        "try:\n    cli.main()\n"
+        "finally:\n    print(*(name for name in sys.modules if name.startswith('phxactor.')), file=sys.stderr)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", script],
+        capture_output=True,
+        text=True,
+        env=environment(),
+        timeout=PATIENCE,
+        check=False,
+        stdin=subprocess.DEVNULL,
+    )
+    imported = set(done.stderr.split())
+    assert "phxactor.cli.app" in imported
+    assert loads <= imported
+    assert not imported & {"phxactor.endpoint", "phxactor.channels", "phxactor.http", "phxactor.net", "phxactor.demos"}

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from phxactor import cli
+from phxactor.cli.target import find_application
 
 FAILING = """
 def configure():
@@ -29,7 +29,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def told(target: str, *, factory: bool = False) -> list[str]:
     with pytest.raises(SystemExit) as end:
-        cli.find_application(target, factory=factory)
+        find_application(target, factory=factory)
     return str(end.value.code).splitlines()
 
 

@@ -7,7 +7,6 @@ import sys
 from cyclopts import App
 
 import phxactor
-from phxactor import Exit
 from phxactor.cli import env_file
 from phxactor.cli.output import end_output, nobody_reads
 
@@ -26,9 +25,11 @@ def main() -> None:
     env_file.load_named(sys.argv[1:])
     try:
         app(sys.argv[1:])
-    except Exit as end:  # the supervision tree has ended; its reports are in the log
-        raise SystemExit(f"the program ended: {end}") from None
     except BrokenPipeError as error:
         if not nobody_reads():
             raise
         end_output(error)
+    except SystemExit:
+        raise  # before the next line, which loads the runtime: most commands end without it
+    except phxactor.Exit as end:  # the supervision tree has ended; its reports are in the log
+        raise SystemExit(f"the program ended: {end}") from None

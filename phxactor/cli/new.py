@@ -12,8 +12,9 @@ from typing import Final
 
 import phxactor
 from phxactor.cli.output import say
-from phxactor.demos.chat import STATIC
 
+STATIC: Final = Path(phxactor.__file__).parent / "demos" / "chat" / "static"
+"""The files of the demo `chat`, found without an import of what serves them."""
 TEMPLATE: Final = Path(__file__).parent / "template"
 SUFFIX: Final = ".txt"
 """Each file of the template ends so, since it is no code before its names are filled in."""
