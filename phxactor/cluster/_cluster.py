@@ -10,9 +10,10 @@ go on.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from inspect import isawaitable
+from secrets import token_bytes
 from typing import TYPE_CHECKING
 
 import attrs
@@ -54,6 +55,8 @@ class Cluster:
         group: the first 8 bytes of the node's id, which the workers of one parent have in common.
         secret: what all nodes of the cluster share, for carriers that others can write to; an Application gives the
             `secret_key_base` of its endpoints.
+        random: makes the random bytes of the node's id, so many as its argument says; a simulated cluster draws them by
+            its seed.
 
     Raises:
         TypeError: a carrier is none.
@@ -66,6 +69,7 @@ class Cluster:
     max_message_bytes: int = attrs.field(default=MAX_MESSAGE_BYTES, kw_only=True)
     group: bytes | None = attrs.field(default=None, kw_only=True, repr=False)
     secret: str | None = attrs.field(default=None, kw_only=True, repr=False)
+    random: Callable[[int], bytes] = attrs.field(default=token_bytes, kw_only=True, repr=False)
 
     def __attrs_post_init__(self) -> None:
         """Raise ValueError for an option that is not allowed."""
@@ -118,7 +122,7 @@ class ClusterSupervisor(Supervisor):
     async def init(self, cluster: Cluster) -> Supervise:
         """Make the node, put it into the process dictionary for `LocalNode.found`, and return the carriers."""
         pid = self_pid()
-        identity = new_node(cluster.name, cluster.group)
+        identity = new_node(cluster.name, cluster.group, cluster.random)
         node = LocalNode(pid.runtime, identity, cluster.carriers, cluster.max_message_bytes, cluster.secret)
         pid.dictionary = {**(pid.dictionary or {}), LocalNode: node}
         own(pid, partial(_end, node))

@@ -7,6 +7,7 @@ import re
 import secrets
 import socket
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
@@ -52,6 +53,10 @@ class Node:
         """Return the name."""
         return self.name
 
+    def __hash__(self) -> int:
+        """Return the first bytes of the id, so that a set of nodes has the same order in each replay of a test."""
+        return int.from_bytes(self.id[:GROUP_BYTES], "big")
+
     @property
     def group(self) -> bytes:
         """The first 8 bytes of the id, which the workers of one parent have in common."""
@@ -63,19 +68,22 @@ def new_group() -> bytes:
     return secrets.token_bytes(GROUP_BYTES)
 
 
-def new_node(name: str | None = None, group: bytes | None = None) -> Node:
+def new_node(
+    name: str | None = None, group: bytes | None = None, random: Callable[[int], bytes] = secrets.token_bytes
+) -> Node:
     """Make this process a node with a new id.
 
     `name` is for people; by default program, host and process id, such as `shop@web1/4711`. `group` are the first 8
-    bytes of the id of each worker of one parent; random if there is none.
+    bytes of the id of each worker of one parent; random if there is none. `random` makes random bytes, so many as its
+    argument says.
 
     Raises ValueError if the name is empty, too long or not printable, or `group` is not 8 bytes.
     """
     if group is None:
-        group = new_group()
+        group = random(GROUP_BYTES)
     elif len(group) != GROUP_BYTES:
         raise ValueError(f"a group is {GROUP_BYTES} bytes, not {len(group)}")
-    return Node(group + secrets.token_bytes(ID_BYTES - GROUP_BYTES), _default_name() if name is None else name)
+    return Node(group + random(ID_BYTES - GROUP_BYTES), _default_name() if name is None else name)
 
 
 def _default_name() -> str:

@@ -77,7 +77,7 @@ class Entry:
         if op.kind == "unwatch":
             self.watchers.pop(op.watcher, None)  # type: ignore[arg-type]
         elif self.phase is not Phase.RUNNING:
-            self.queue.append(op)
+            self.region.wait_for_end(self, op)
         else:
             self._do(op)
 

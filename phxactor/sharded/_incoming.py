@@ -66,7 +66,7 @@ class Incoming(GenServer):
                 self.places.moved(number, node)
             case ("state", Node() as sender, int(number), Node() as home, int(mark), str(key), bool(has_state), state):
                 if not self._is_early(message, number):
-                    self.region.send_state(Parcel(home, mark, key, state if has_state else UNSET))
+                    self.region.states.send(Parcel(home, mark, key, state if has_state else UNSET))
                     self.places.post(sender, "has", home, mark)
             case ("has", Node() as home, int(mark)):
                 self.places.has_arrived(home, mark)

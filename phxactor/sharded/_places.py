@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from itertools import count
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Final, final
 
 import attrs
@@ -44,14 +44,17 @@ class Parcel:
 class Places:
     """The watches of processes of this node that other nodes keep, by number."""
 
-    def __init__(self, runtime: Runtime, name: str, me: Node) -> None:
-        """Start without watches and other nodes."""
+    def __init__(self, runtime: Runtime, name: str, me: Node, numbers: Iterator[int]) -> None:
+        """Start without watches and other nodes.
+
+        `numbers` go on after a restart of the region's process: others may still send what is for an older number.
+        """
         self.me = me
         self.up: set[Node] = set()
         """The other nodes whose regions are heard."""
         self._runtime = runtime
         self._name = name
-        self._numbers = count(1)
+        self.numbers = numbers
         self._places: dict[int, _Place] = {}
         self._by_watcher: dict[Monitor | Link, int] = {}
         self._sent: dict[tuple[Node, int], tuple[Node, Parcel]] = {}
@@ -75,7 +78,7 @@ class Places:
         if isinstance(watcher, Far):
             number, home = watcher.number, watcher.node
         elif watcher is not None:
-            number, home = next(self._numbers), self.me
+            number, home = next(self.numbers), self.me
         self.post(owner, "to", view, hops + 1, key, op.kind, op.body, home, number)
         if isinstance(watcher, Far):
             if op.kind != "unwatch":

@@ -77,8 +77,8 @@ class RegionServer(Incoming):
         remote = me.runtime.remote
         self.me: Node = ALONE if remote is None else remote.node  # type: ignore[assignment]
         self._options = options
-        self.places = Places(me.runtime, options.name, self.me)
         self.region = made(me.runtime, options)
+        self.places = Places(me.runtime, options.name, self.me, self.region.numbers)
         self.region.open(me, self.me, self.places)
         self._review = Review(self.me, options, me.runtime.now, has_cluster=remote is not None)
         self.left = self._review.left

@@ -1,7 +1,7 @@
 """The keys of one name in one runtime: which run here, where what is done to a key goes, and what waits.
 
 It has no process of its own: its functions run in the step of who sends, or of the region's process (`_process`), which
-hears other nodes and decides on views. What nodes say to each other is in `_wire`.
+hears other nodes and decides on views. What nodes say to each other is in `_incoming`.
 """
 
 from __future__ import annotations
@@ -18,10 +18,11 @@ from phxactor.sharded import events
 from phxactor.sharded._asked import Asked
 from phxactor.sharded._barrier import Barrier
 from phxactor.sharded._entry import Entry, Phase
-from phxactor.sharded._instance import MOVED, Instance, TakeOver
+from phxactor.sharded._instance import MOVED, Instance
 from phxactor.sharded._key import KeyPid
 from phxactor.sharded._ops import Far, Op, Watcher, fire
-from phxactor.sharded._places import Parcel, Places
+from phxactor.sharded._places import Places
+from phxactor.sharded._states import States
 from phxactor.sharded._token import Token
 from phxactor.sharded._waiting import Waiting
 
@@ -30,8 +31,6 @@ if TYPE_CHECKING:
     from phxactor.sharded._options import Options
     from phxactor.sharded._view import View
 
-MAX_TAKEN: Final = 100_000
-"""How many states that have come are remembered, so that none is taken twice."""
 MAX_HOPS: Final = 8
 """How often something is sent on, as views differ, before it is given up."""
 
@@ -54,15 +53,16 @@ class Region:
         self.entries: dict[str, Entry] = {}
         self.barrier = Barrier()
         self.waiting = Waiting(options.max_waiting)
+        self.states = States(self)
         self.places: Places
         self._addresses: WeakValueDictionary[str, KeyPid] = WeakValueDictionary()
         self.asked = Asked(runtime, self.act)
         self.changes: dict[str, bool] = {}
         """Keys that have started (true) or ended, of which others have not been told."""
         self.on_change: Callable[[], object] | None = None
+        self.numbers = count(1)
+        """For the watches of processes here that other nodes keep."""
         self._starts = count(1)
-        self._parcels = count(1)
-        self._taken: dict[tuple[Node, int], None] = {}
 
     def open(self, pid: Pid, me: Node, places: Places) -> None:
         """Have a process from now on, which is to decide on a view."""
@@ -125,13 +125,19 @@ class Region:
             self._take(key, op, is_old=is_old)
         elif owner is None or hops > MAX_HOPS:
             self.refuse(op, NOPROC)
+        elif (entry := self.entries.get(key)) is not None and entry.queue:
+            entry.take(op)  # after what waits there for the end of the server
         elif owner in self.places.up:
             self.places.send_on(owner, self.view.number, hops, key, op)
         else:
             self._keep(None, key, op, is_old=is_old)
 
     def reroute_one(self, key: str, op: Op, hops: int, *, is_old: bool) -> None:
-        """Do the same for something whose sender has gone on: what cannot travel is refused."""
+        """Do the same for something whose sender has gone on: what cannot travel is refused.
+
+        With `hops` of 1 or more, another node takes it as sent by an older view, so before what its sender has
+        sent since.
+        """
         try:
             self.route(key, op, hops, is_old=is_old)
         except CannotTravelError as error:
@@ -153,6 +159,14 @@ class Region:
     def _keep(self, place: str | None, key: str, op: Op, *, is_old: bool) -> None:
         if not self.waiting.add(place, key, op, is_old=is_old):
             self.refuse(op, "busy")
+
+    def wait_for_end(self, entry: Entry, op: Op) -> None:
+        """Let something wait for the end of a server."""
+        if self.waiting.count >= self.waiting.most:
+            self.refuse(op, "busy")
+        else:
+            self.waiting.count += 1
+            entry.queue.append(op)
 
     def refuse(self, op: Op, reason: Reason) -> None:
         """Drop something: who watches is told, the rest is counted."""
@@ -204,42 +218,15 @@ class Region:
         is_open = self.pid is not None and self.view is not None and not self.suspended
         entry.tell(MOVED if entry.phase is Phase.MOVING and is_open else reason)
         queue, entry.queue = entry.queue, []
+        self.waiting.count -= len(queue)
         if not is_open:
             for op in queue:
                 self.refuse(op, NOPROC)
             return
         for op in queue:
-            self.reroute_one(entry.key, op, 0, is_old=True)
+            self.reroute_one(entry.key, op, 1, is_old=True)
         if entry.phase is Phase.MOVING:
-            self.send_state(Parcel(self.me, next(self._parcels), entry.key, entry.state))
-
-    def send_state(self, parcel: Parcel) -> None:
-        """Send the state of a key to its owner; after it nothing comes that was before it."""
-        owner = self.owner(parcel.key)
-        if owner == self.me and not self.suspended:
-            self.take_state(parcel)
-        elif owner is not None and owner in self.places.up and self.view is not None and not self.suspended:
-            self.places.send_state(owner, self.view.number, parcel)
-        else:
-            self.waiting.states.append(parcel)
-
-    def take_state(self, parcel: Parcel) -> None:
-        """Take the state of a key, unless it has come before: then the sender has not heard of it."""
-        mark = parcel.home, parcel.number
-        if mark in self._taken:
-            return
-        if not self.barrier.is_open and parcel.key not in self.entries:
-            self.waiting.states.append(parcel)
-            return
-        self._taken[mark] = None
-        if len(self._taken) > MAX_TAKEN:
-            del self._taken[next(iter(self._taken))]
-        self.barrier.expected.discard(parcel.key)
-        entry = self.entries.get(parcel.key)
-        if entry is None:
-            self.open_key(parcel.key, parcel.state)
-        elif parcel.state is not UNSET:
-            entry.pid.deliver(TakeOver(parcel.state))
+            self.states.send_of(entry)
 
     def open_key(self, key: str, state: object = UNSET) -> None:
         """Start a key for which something has waited, or whose state has come."""
@@ -262,22 +249,18 @@ class Region:
             if owner != self.me:
                 moving.setdefault(owner, []).append(key)
                 entry.move()
-        states, self.waiting.states = self.waiting.states, []
-        for parcel in states:
-            self.send_state(parcel)
+        self.states.send_waiting()
         return moving
 
     def reroute(self) -> None:
         """Let all that waits go its way in the present view."""
         if self.view is not None:
             for key, op in self.waiting.clear():
-                self.reroute_one(key, op, 0, is_old=True)
+                self.reroute_one(key, op, 1, is_old=True)
 
     def open_all(self) -> None:
         """Start what has waited for the barrier."""
-        states, self.waiting.states = self.waiting.states, []
-        for parcel in states:
-            self.send_state(parcel)
+        self.states.send_waiting()
         for key in self.waiting.places():
             if key not in self.barrier.expected and key not in self.entries:
                 self.open_key(key)
@@ -285,7 +268,7 @@ class Region:
     def lose(self, node: Node) -> None:
         """Note that a node is gone: who waits for it is told, and states that were on their way to it come back."""
         self.places.lose(node)
-        self.waiting.states.extend(self.places.lost_parcels(node))
+        self.states.waiting.extend(self.places.lost_parcels(node))
         for entry in self.entries.values():
             entry.forget(node)
 

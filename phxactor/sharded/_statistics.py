@@ -49,7 +49,7 @@ def _statistics(region: Region) -> ShardedStatistics:
         view=None if view is None else view.number,
         owners=() if view is None else tuple(view.owners),
         keys=len(region.entries),
-        leaving=leaving + len(region.waiting.states),
+        leaving=leaving + len(region.states.waiting),
         coming=len(barrier.expected),
         waits=view is None or not barrier.is_open,
         suspended=region.suspended,

@@ -2,14 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import attrs
 
 from phxactor.sharded._ops import Op
-
-if TYPE_CHECKING:
-    from phxactor.sharded._places import Parcel
 
 
 @attrs.define
@@ -26,8 +21,7 @@ class Waiting:
         """Start empty; at most so much waits."""
         self.most = most
         self.count = 0
-        self.states: list[Parcel] = []
-        """States of keys for which no owner is there yet, or that may not start yet."""
+        """What waits: here, and for the end of servers (`Region.wait_for_end`)."""
         self._places: dict[str | None, _Place] = {}
 
     def add(self, place: str | None, key: str, op: Op, *, is_old: bool) -> bool:
@@ -63,5 +57,7 @@ class Waiting:
 
     def clear(self) -> list[tuple[str, Op]]:
         """Take out all that waits."""
-        places, self._places, self.count = self._places, {}, 0
-        return [pair for place in places.values() for pair in (*place.old, *place.new)]
+        places, self._places = self._places, {}
+        pairs = [pair for place in places.values() for pair in (*place.old, *place.new)]
+        self.count -= len(pairs)
+        return pairs

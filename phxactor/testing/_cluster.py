@@ -102,14 +102,15 @@ async def cluster(
         loss: the share of messages that are lost, from 0 to 1.
         uneven: whether a message may take up to a hundred times as long; those behind it on the same way wait for it.
         inbox: bytes that may wait for a node from each other node; what does not fit is lost.
-        seed: another number makes other faults.
+        seed: another number makes other faults, and other ids of nodes, so other owners of sharded servers.
         schedule: the schedule that plays the test.
         network: the network, made before, for carriers that need it.
         processes: whether processes of one node can reach those of others (phxactor.distribution); without it the
             carriers carry what the test says, and their beats.
 
     """
-    chance = Random(0 if seed is None else seed)  # noqa: S311 - no secret
+    seed = seed or 0
+    chance = Random(seed)  # noqa: S311 - no secret
     network = network or Network(
         delay=delay,
         loss=loss,
@@ -125,7 +126,7 @@ async def cluster(
 
     make = simulated if carriers is None else carriers
     names = [ascii_lowercase[n] if count <= len(ascii_lowercase) else f"n{n}" for n in range(count)]
-    nodes = [SimulatedNode(name, make, children, stopped, processes=processes) for name in names]
+    nodes = [SimulatedNode(name, make, children, stopped, seed=seed, processes=processes) for name in names]
     failure: Exception | Exit | None = None
     if schedule is not None:
         for node in nodes:

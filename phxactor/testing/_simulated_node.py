@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Sequence
 from contextvars import Context
+from random import Random
 from typing import TYPE_CHECKING, TypeVar
 
 import attrs
@@ -25,7 +26,10 @@ Carriers = Callable[[str], Cluster | Carrier | Sequence[Carrier]]
 
 
 class SimulatedNode:
-    """A node that a test starts, stops, kills and restarts. `name` stays the same; `id` is another after each start."""
+    """A node that a test starts, stops, kills and restarts.
+
+    `name` stays the same; `id` is another one after each start, drawn by the seed.
+    """
 
     def __init__(
         self,
@@ -34,9 +38,10 @@ class SimulatedNode:
         children: Callable[[], Sequence[Child]],
         stopped: Stopped,
         *,
+        seed: int,
         processes: bool = True,
     ) -> None:
-        """Store what the node consists of."""
+        """Store what the node consists of; the seed draws its ids."""
         self.name = name
         self.runtime: Runtime
         """Its runtime, of the present or the last life."""
@@ -49,6 +54,7 @@ class SimulatedNode:
         self._make_carriers = carriers
         self._children = children
         self._stopped = stopped
+        self._chance = Random(f"{seed} {name}")  # noqa: S311 - no secret
         self._first = [distribution.child_spec()] if processes else []
         self._task: trio.lowlevel.Task | None = None
         self._end = trio.Event()
@@ -165,8 +171,7 @@ class SimulatedNode:
 
     async def _start_children(self) -> None:
         cluster = Cluster.of(self._make_carriers(self.name))
-        if cluster.name is None:
-            cluster = attrs.evolve(cluster, name=self.name)
+        cluster = attrs.evolve(cluster, name=cluster.name or self.name, random=self._chance.randbytes)
         self.carriers = list(cluster.carriers)
         children: list[Child] = [cluster.child_spec(), *self._first, *self._children()]
         started = await Supervisor.start_link(children, strategy="rest_for_one")

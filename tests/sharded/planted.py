@@ -14,7 +14,7 @@ from phxactor.sharded._barrier import Barrier
 from phxactor.sharded._entry import Entry, Phase
 from phxactor.sharded._ops import Op
 from phxactor.sharded._places import Parcel, Places
-from phxactor.sharded._region import Region
+from phxactor.sharded._states import States
 from phxactor.sharded._token import Token
 from phxactor.sharded._view import Agreement, View
 from phxactor.sharded._waiting import Waiting
@@ -50,26 +50,24 @@ def a_key_starts_before_its_state_has_come() -> Iterator[None]:
 @_fault
 def a_state_is_lost_while_no_owner_is_there() -> Iterator[None]:
     """A state that cannot go at once is dropped."""
-    sent = Region.send_state
 
-    def send_state(self: Region, parcel: Parcel) -> None:
-        owner = self.owner(parcel.key)
-        if owner is not None and (owner == self.me or owner in self.places.up):
-            sent(self, parcel)
+    def send_waiting(self: States) -> None:
+        self.waiting.clear()
 
-    with patch.object(Region, "send_state", send_state), patch.object(Places, "lost_parcels", return_value=[]):
+    with patch.object(States, "send_waiting", send_waiting), patch.object(Places, "lost_parcels", return_value=[]):
         yield
 
 
 @_fault
 def two_states_are_not_merged() -> Iterator[None]:
     """A state that comes to a server which runs is dropped."""
-    took = Region.take_state
+    took = States.take
 
-    def take_state(self: Region, parcel: Parcel) -> None:
-        took(self, Parcel(parcel.home, parcel.number, parcel.key, UNSET) if parcel.key in self.entries else parcel)
+    def take(self: States, parcel: Parcel) -> None:
+        runs = parcel.key in self._region.entries
+        took(self, Parcel(parcel.home, parcel.number, parcel.key, UNSET) if runs else parcel)
 
-    with patch.object(Region, "take_state", take_state):
+    with patch.object(States, "take", take):
         yield
 
 

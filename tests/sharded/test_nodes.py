@@ -9,8 +9,10 @@ import trio
 from trio.testing import MockClock
 
 from phxactor import call, cast, link, monitor, self_pid, trap_exit
+from phxactor.cluster import Node
 from phxactor.runtime import KILL, Down, Exit, Exited, Reason, receive
 from phxactor.sharded import MOVED, Sharded
+from phxactor.sharded._regions import found
 from phxactor.testing import cluster, settle
 from tests.sharded.rooms import KEYS, ROOMS, STARTED, Room, ask, owners, reason_of, rooms, running
 from tests.sharded.simulation import play
@@ -264,3 +266,52 @@ async def test_NO22_a_key_starts_only_when_its_state_has_come(autojump_clock: Mo
             await trio.sleep(0.1)
             assert all(len(where) == 1 for where in running(nodes).values())
         assert [await ask(nodes[0], key, "items") for key in KEYS] == [[1, 2]] * len(KEYS)
+
+
+async def test_NO26_what_waits_for_the_end_of_a_server_goes_first_when_the_key_moves(autojump_clock: MockClock) -> None:
+    class SlowRoom(Room):
+        async def terminate(self, reason: object) -> None:
+            await trio.sleep(3)
+
+    slow = Sharded("rooms", SlowRoom, idle=2)
+    async with cluster(3, children=lambda: [slow]) as nodes:
+        a, b, c = nodes
+
+        async def add(key: str, item: int) -> None:
+            cast(slow[key], ("add", item))
+
+        async def owner(key: str) -> Node | None:
+            return slow[key].node
+
+        await trio.sleep(5)
+        moving = [key for key in KEYS if await b.run(owner, key) == a.identity]
+        await a.leave()
+        await trio.sleep(5)
+        moving = [key for key in moving if await b.run(owner, key) == c.identity]
+        for key in moving:
+            await b.run(add, key, 0)
+        await trio.sleep(2.5)  # the servers end, as nothing came
+        for key in moving:
+            await b.run(add, key, 1)
+        await nodes.restart(a)
+        await trio.sleep(0.1)
+        moved = [key for key in moving if await b.run(owner, key) == a.identity]
+        for key in moving:
+            await b.run(add, key, 2)
+        assert moved
+        for key in moving:
+            assert await ask(b, key, "items", slow) == [1, 2]
+
+
+async def test_watches_are_counted_on_when_a_region_starts_again(autojump_clock: MockClock) -> None:
+    """Another node may still say something of an older one."""
+    async with cluster(2, children=rooms) as nodes:
+        await trio.sleep(5)
+        region = found(nodes[0].runtime, "rooms")
+        before = region.places
+        number = next(before.numbers)
+        assert region.pid is not None
+        region.pid.exit(KILL)
+        await trio.sleep(5)
+        assert region.places is not before
+        assert next(region.places.numbers) > number
