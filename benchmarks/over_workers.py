@@ -9,7 +9,8 @@ one that was asked for it. Idle, nobody is connected: the workers beat, to one a
 
 A pass of the scheduler takes what has come from all clients of a process, and its fixed work is shared by them. So the
 echo is measured in two ways: with the same clients in all, of which each worker has half, and with the same clients for
-each process, where workers have passes as large as one process.
+each process, where workers have passes as large as one process. Beside the first, two programs that know nothing of
+each other have the same clients: what they cost more than one process is the size of the passes, and not workers.
 """
 
 from __future__ import annotations
@@ -27,12 +28,13 @@ from benchmarks.load.crowd import Storm
 from benchmarks.load.dialects import Fault
 from benchmarks.load.echo import Echo
 from benchmarks.load.fanout import FanOut
-from benchmarks.os_process import OsProcess, OsProcesses, cores, raise_file_limit
+from benchmarks.load.figures import Figures
+from benchmarks.os_process import Cores, OsProcess, OsProcesses, cores, raise_file_limit
 from benchmarks.report import verdict
 from benchmarks.servers.catalogue import PHXACTOR
 from benchmarks.serving import Kind, serving
 from benchmarks.spread import Spread, digits, spread, table
-from benchmarks.suite import measure
+from benchmarks.suite import drive_at, measure
 
 ROUNDS: Final = 5
 IDLE: Final = 60
@@ -54,11 +56,14 @@ class Row:
     limit: float | None
     of_workers: Load | None = None
     """The load of the workers where it is another one."""
+    apart: bool = False
+    """Whether two programs without workers, which know nothing of each other, take the place of the workers."""
 
 
 ECHO: Final = Echo(connections=50, warmup=0.5, seconds=2)
 ROWS: Final = (
     Row("echo, 50 clients in all", ECHO, 1.05),
+    Row("the same by two programs without workers", ECHO, None, apart=True),
     Row("echo, 50 clients a process", ECHO, 1.05, attrs.evolve(ECHO, connections=100)),
     Row("echo, 25 clients a process", attrs.evolve(ECHO, connections=25), 1.05, ECHO),
     Row("echo, 50 clients in all, 8 outstanding", attrs.evolve(ECHO, window=8), 1.05),
@@ -74,10 +79,17 @@ def run(rounds: int) -> dict[str, list[tuple[float, float]]]:
     where = cores()
     for progressed, row in progress(ROWS * rounds):
         alone = measure(PHXACTOR, row.load, where).cpu_us
-        together = measure(BY_WORKERS, row.of_workers or row.load, where).cpu_us
+        load = row.of_workers or row.load
+        together = (apart(load, where) if row.apart else measure(BY_WORKERS, load, where)).cpu_us
         found[row.name].append((alone, together))
         tell(f"{progressed} {row.name}: {alone:.1f} and {together:.1f} µs, {together / alone:.2f}")
     return found
+
+
+def apart(load: Load, where: Cores) -> Figures:
+    """Run a load against two programs without workers, whose clients take turns at them; raises `Fault`."""
+    with serving(PHXACTOR, where) as one, serving(PHXACTOR, where) as other:
+        return drive_at([one.port, other.port], [one.pid, other.pid], PHXACTOR.dialect, load, where)
 
 
 def write(found: dict[str, list[tuple[float, float]]]) -> str:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, Any, Literal, TypeAlias
+from typing import Annotated, Any, TypeAlias
 
-from cyclopts import Parameter
+from cyclopts import Parameter, Token
 from cyclopts.validators import Number
 
 import phxactor
@@ -27,6 +28,17 @@ def _option(name: str, **options: Any) -> Parameter:  # noqa: ANN401 - cyclopts'
     return Parameter(env_var=f"PHXACTOR_{name}", **options)
 
 
+def _count(_: object, tokens: Sequence[Token]) -> Count:
+    """Return a number of workers, or "auto". Raises ValueError for other words, whose text the command line shows."""
+    given = tokens[0].value
+    if given == "auto":
+        return "auto"
+    try:
+        return int(given)
+    except ValueError:
+        raise ValueError(f'a number of workers, or "auto" for one per processor, is needed, not {given!r}') from None
+
+
 def serve(
     target: Annotated[str, _option("TARGET")],
     *,
@@ -41,7 +53,7 @@ def serve(
     log_format: Annotated[LogFormat, _option("LOG_FORMAT")] = "text",
     stuck_after: Annotated[float, _option("STUCK_AFTER", validator=Number(gt=0))] = STUCK_AFTER,
     collector: Annotated[Collector, _option("COLLECTOR")] = "processes",
-    workers: Annotated[int | Literal["auto"] | None, _option("WORKERS")] = None,
+    workers: Annotated[Count | None, _option("WORKERS", converter=_count)] = None,
     reload: Annotated[bool, _option("RELOAD", negative="")] = False,
     redis: Annotated[str | None, _option("REDIS")] = None,
 ) -> None:

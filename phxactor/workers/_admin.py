@@ -161,7 +161,10 @@ def publish(parent: int, envelope: bytes) -> bool:
 def _ask(parent: int, line: bytes) -> bytes:
     with socket.socket(socket.AF_UNIX) as sock:
         sock.settimeout(SECONDS)
-        sock.connect(str(folder() / f"{parent}.sock"))
+        try:
+            sock.connect(str(folder() / f"{parent}.sock"))
+        except (FileNotFoundError, ConnectionRefusedError):
+            raise ConnectionError("no parent of this user has that process id") from None
         sock.sendall(line + b"\n")
         with sock.makefile("rb") as answers:
             return answers.readline().rstrip(b"\n")

@@ -8,6 +8,7 @@ from pathlib import Path
 import attrs
 import pytest
 
+from phxactor.cli.app import app
 from phxactor.cli.workers import workers
 from phxactor.workers import FolderError, ParentState, WorkerState, parents, publish
 from phxactor.workers._admin import MAX_ENVELOPE, folder
@@ -74,7 +75,7 @@ def test_the_folder_of_admin_sockets_is_private(tmp_path: Path, monkeypatch: pyt
     assert parents() == []
     with pytest.raises(SystemExit, match="no parent of workers runs here"):
         workers()
-    with pytest.raises(SystemExit, match="the process 1 does not answer as a parent of workers"):
+    with pytest.raises(SystemExit, match=r"parent of workers: no parent of this user has that process id$"):
         workers(1)
     with pytest.raises(ValueError, match="at most 140000 bytes"):
         publish(1, b"x" * (MAX_ENVELOPE + 1))
@@ -85,3 +86,13 @@ def test_the_folder_of_admin_sockets_is_private(tmp_path: Path, monkeypatch: pyt
     (tmp_path / "phxactor").symlink_to(tmp_path)
     with pytest.raises(FolderError):
         folder()
+
+
+@pytest.mark.parametrize("given", ["two", "1.5", ""])
+def test_a_count_of_workers_that_is_none_is_told_in_words(given: str, capfd: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        app(["serve", "shop:application", "--workers", given])
+    told = " ".join("".join(capfd.readouterr()).replace("│", " ").split())
+    assert f'a number of workers, or "auto" for one per processor, is needed, not {given!r}' in told
+    with pytest.raises(SystemExit, match=r'^workers must be a whole number of at least 1, or "auto"'):
+        app(["serve", "shop:application", "--workers", "0"])
