@@ -18,7 +18,7 @@ from tests.testing.planted.replays import MOST, failure, first_find
 
 pytestmark = pytest.mark.allow_leaks("a failure leaves its servers behind")
 
-DEEP = {"three_in_a_row", "two_in_a_room_for_one"}
+DEEP = {"three_in_a_row", "two_in_a_room_for_one", "a_task_outlives_its_channel"}
 """Bugs that need three deviations, or two of very many orders."""
 
 planted = pytest.mark.parametrize("bug", BUGS.values(), ids=BUGS)

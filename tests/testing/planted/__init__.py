@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from tests.testing.planted import channels, ends, messages, servers, tables, timing
+from tests.testing.planted import channels, crossings, ends, messages, servers, tables, timing
 from tests.testing.planted.bug import Bug, Program
 
 BUGS: dict[str, Bug] = {
-    bug.name: bug for room in (messages, timing, ends, servers, tables, channels) for bug in room.BUGS
+    bug.name: bug for room in (messages, timing, ends, servers, tables, channels, crossings) for bug in room.BUGS
 }
 
 __all__ = ["BUGS", "Bug", "Program"]
