@@ -9,7 +9,7 @@ from trio.testing import MockClock
 
 from phxactor.client import Disconnected, Status
 from phxactor.socket import TEXT, Message
-from phxactor.transport._frames import frame
+from phxactor.transport import frame
 from tests.client.network import connected
 
 

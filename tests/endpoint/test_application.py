@@ -41,8 +41,7 @@ from phxactor import (
     trap_exit,
     whereis,
 )
-from phxactor.endpoint import ROOT
-from phxactor.endpoint._serve import serve
+from phxactor.endpoint import ROOT, serve
 from phxactor.otp import Ignore, Reply, StartFunction, child_spec
 from phxactor.runtime import STOP_TIMEOUT, Pid, Runtime, exception_of
 from phxactor.testing import connect, settle

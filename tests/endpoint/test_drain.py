@@ -37,8 +37,8 @@ from phxactor import (
     trap_exit,
 )
 from phxactor.channels import Payload
+from phxactor.endpoint import serve
 from phxactor.endpoint._drainer import GRACE, SILENCE
-from phxactor.endpoint._serve import serve
 from phxactor.otp import Call
 from phxactor.runtime import STOP_TIMEOUT, register, set_port
 from phxactor.socket import Multiplexer

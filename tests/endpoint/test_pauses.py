@@ -35,8 +35,7 @@ from phxactor import (
     post,
 )
 from phxactor.endpoint import DrainOptions
-from phxactor.http import Request
-from phxactor.http._h11_stream import SEND_TIMEOUT
+from phxactor.http import SEND_TIMEOUT, Request
 from phxactor.http._http_connection import BODY_TIMEOUT, HEAD_TIMEOUT, KEEP_ALIVE
 from phxactor.net._flusher import LINGER
 from phxactor.net._stream_connection import CHUNK

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from phxactor.endpoint._service_manager import ServiceManager
+from phxactor.endpoint import ServiceManager
 from tests.demos.program import environment
 from tests.patience import PATIENCE
 

@@ -10,9 +10,7 @@ import pytest
 import trio
 from trio.testing import memory_stream_pair
 
-from phxactor.http import PeerData, Request
-from phxactor.http._h11_stream import BadRequest
-from phxactor.http._http_connection import HTTPConnection
+from phxactor.http import BadRequest, HTTPConnection, PeerData, Request
 
 MAX_BODY = 1000
 

@@ -13,16 +13,14 @@ import attrs
 import trio
 
 from phxactor import KILL, Application, Endpoint, LongPollOptions, Ok, Pid, Request, Response, Socket, mount
-from phxactor.endpoint import ROOT, DrainOptions
+from phxactor.endpoint import ROOT, DrainOptions, Serving
 from phxactor.endpoint._longpoll import SALT
 from phxactor.endpoint._relay import Relay, RelayStatistics
 from phxactor.endpoint._relay_requests import RemoteSession
-from phxactor.endpoint._serving import Serving
 from phxactor.envelope import MAX_MESSAGE_BYTES
 from phxactor.otp import Supervisor
 from phxactor.runtime import own
-from phxactor.testing import Nodes, SimulatedNode, cluster
-from phxactor.testing._simulated_carrier import Simulated
+from phxactor.testing import Nodes, Simulated, SimulatedNode, cluster
 from phxactor.token import verify
 from tests.longpoll import polling
 from tests.longpoll.polling import PATIENCE, PEER, UserSocket

@@ -20,8 +20,8 @@ import trio
 from trio.testing import memory_stream_pair
 
 from phxactor import Endpoint, LongPollOptions, mount
-from phxactor.endpoint._serving import Serving
-from phxactor.http._h11_stream import SEND_TIMEOUT
+from phxactor.endpoint import Serving
+from phxactor.http import SEND_TIMEOUT
 from phxactor.runtime import open_runtime, receive
 from phxactor.testing import SimulatedNode, cluster
 from tests.certificates import CERTIFICATE, CLIENT

@@ -15,8 +15,7 @@ import trio
 
 from phxactor import Channel, Endpoint, Socket, WebSocketOptions, channel, mount
 from phxactor.http import PeerData
-from phxactor.net import DEFAULT, Address, locate
-from phxactor.net._address import peer_of
+from phxactor.net import DEFAULT, Address, locate, peer_of
 from phxactor.otp import Error
 from phxactor.runtime import open_runtime, trap_exit
 from tests.conformance.client import Client

@@ -11,7 +11,7 @@ import trio
 from trio.testing import MockClock, memory_stream_pair
 
 from phxactor import Channel, Endpoint, LongPollOptions, Socket, channel, mount
-from phxactor.endpoint._serving import Serving
+from phxactor.endpoint import Serving
 from phxactor.http import LOCAL, PeerData
 from phxactor.net import ConnectionLimits, Flusher, StreamConnection, TooManyError
 from phxactor.net import _limits as connection_limits

@@ -8,8 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from trio.testing import MockClock
 
-from phxactor.otp import Supervisor, child_spec
-from phxactor.otp._intensity import Intensity
+from phxactor.otp import Intensity, Supervisor, child_spec
 from phxactor.runtime import NORMAL, SHUTDOWN, Exited, receive
 
 from .supervision import REFUSED, Log, crash, pids, simulate, supervised, worker

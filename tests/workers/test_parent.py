@@ -12,8 +12,7 @@ from trio.testing import MockClock
 from phxactor.cluster.carriers.workers import Beat, Gone, LineLost, Peer
 from phxactor.runtime import send
 from phxactor.testing import settle
-from phxactor.workers import events
-from phxactor.workers._parent import NAME
+from phxactor.workers import NAME, events
 from phxactor.workers._plan import Failure
 from phxactor.workers._stack import SIGNAL
 from tests.runtime.actors import emitted
