@@ -53,6 +53,8 @@ if TYPE_CHECKING:
     from phxactor.pubsub import PubSub
     from phxactor.runtime import (
         KILL,
+        NOCONNECTION,
+        NOPROC,
         NORMAL,
         SHUTDOWN,
         Answer,
@@ -91,6 +93,8 @@ __all__ = [
     "HIBERNATE",
     "IGNORE",
     "KILL",
+    "NOCONNECTION",
+    "NOPROC",
     "NORMAL",
     "SHUTDOWN",
     "UNSET",

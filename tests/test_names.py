@@ -68,6 +68,11 @@ def test_a_name_is_what_its_room_has() -> None:
         assert getattr(phxactor, name) is getattr(import_module(room), name), name
 
 
+@pytest.mark.parametrize("name", ["KILL", "NOCONNECTION", "NOPROC", "NORMAL", "SHUTDOWN"])
+def test_the_reasons_that_a_program_compares_with_are_names_of_the_package(name: str) -> None:
+    assert name in phxactor.__all__
+
+
 def test_a_star_import_leaves_out_what_would_hide_names_of_others() -> None:
     found = run("from phxactor import *; print(sorted(dir()))")
     names = ast.literal_eval(found)
