@@ -73,7 +73,7 @@ def test_what_comes_out_is_in_order_and_every_loss_shows_in_the_numbers(steps: l
     assert outbox.size == 0
 
 
-def test_a_beat_goes_ahead_of_megabytes_that_wait() -> None:
+def test_NO6_a_beat_goes_ahead_of_megabytes_that_wait() -> None:
     """NO6: beats never wait behind data."""
     outbox = Outbox()
     for _ in range(100):

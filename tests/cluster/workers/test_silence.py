@@ -40,7 +40,7 @@ async def test_a_silent_node_is_down_and_comes_back_with_one_gap(autojump_clock:
         puppet.close()
 
 
-async def test_data_is_a_sign_of_life_as_a_beat_is(autojump_clock: MockClock) -> None:
+async def test_NO6_data_is_a_sign_of_life_as_a_beat_is(autojump_clock: MockClock) -> None:
     """NO6: a large message that takes its time is no dead node."""
     async with members(1) as (one,):
         puppet = Puppet(one)
@@ -54,7 +54,7 @@ async def test_data_is_a_sign_of_life_as_a_beat_is(autojump_clock: MockClock) ->
         puppet.close()
 
 
-async def test_after_a_pause_of_its_own_a_node_judges_nobody(still_clock: MockClock) -> None:
+async def test_NO12_after_a_pause_of_its_own_a_node_judges_nobody(still_clock: MockClock) -> None:
     """NO12: SIGSTOP for 20 s. What has come meanwhile is handled, and only then is it time to judge."""
     async with members(1) as (one,):
         talks = Puppet(one, "talks@here")
