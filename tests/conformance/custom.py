@@ -20,6 +20,7 @@ from phxactor import (
 )
 from phxactor.otp import IGNORE
 from phxactor.runtime import NOPROC, NORMAL
+from tests.conformance.tallies import ask
 
 
 class CustomChannel(GenServer):
@@ -42,6 +43,10 @@ class CustomChannel(GenServer):
                 return self.close(Shutdown("left"))
             case Message(event="echo"):
                 self.socket.reply(message, "ok", message.payload)
+            case Message(event="tally"):
+                answer = await ask(str(self.socket.topic), message.payload)
+                status, response = ("ok", answer.value) if isinstance(answer, Ok) else ("error", answer.reason)
+                self.socket.reply(message, status, response)
             case Message(event="push"):
                 self.socket.push("pushed", message.payload)
             case Message(event="close"):

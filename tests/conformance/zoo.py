@@ -59,11 +59,12 @@ from phxactor.cluster import Cluster
 from phxactor.cluster.carriers.redis import Redis
 from phxactor.cluster.carriers.workers import this_worker
 from phxactor.net.events import listening
-from phxactor.otp import Supervisor
+from phxactor.otp import Child, Supervisor
 from phxactor.runtime import Crash, Reason
 from phxactor.telemetry import Event
 from tests.conformance.custom import CustomChannel
 from tests.conformance.presence import CHANNELS, PRESENCES, ROUTES
+from tests.conformance.tallies import TALLIES, TallyChannel
 
 SECRET_KEY_BASE = "phxactor-reference-secret-key-base-0123456789-0123456789-01234567"
 
@@ -359,6 +360,7 @@ class UserSocket(Socket):
         channel("exact", JoinOnly),
         channel("assigned:*", AssignedChannel, assigns={"from_socket": "yes"}),
         channel("custom:*", CustomChannel),
+        channel("tally:*", TallyChannel),
         *(channel(pattern, handler) for pattern, handler in CHANNELS.items()),
     )
 
@@ -477,7 +479,8 @@ endpoint = Endpoint(
         *ROUTES,
     ],
 )
-application = Application(children=PRESENCES, endpoints=[endpoint])
+CHILDREN: tuple[Child, ...] = (*PRESENCES, TALLIES)
+application = Application(children=CHILDREN, endpoints=[endpoint])
 
 
 def print_address(_: Event, fields: Mapping[str, object]) -> None:
@@ -488,7 +491,7 @@ def print_address(_: Event, fields: Mapping[str, object]) -> None:
 async def serve_node(url: str, sock: socket.socket) -> None:
     """Serve as one of several nodes that hear of one another by Redis."""
     cluster = Cluster(Redis(url, prefix="zoo"), secret=SECRET_KEY_BASE)
-    children = [cluster, *PRESENCES, endpoint.child_spec(listen=[sock])]
+    children = [cluster, *CHILDREN, endpoint.child_spec(listen=[sock])]
     (await Supervisor.start_link(children, strategy="rest_for_one")).unwrap()
     await phxactor.receive()
 

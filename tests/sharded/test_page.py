@@ -10,12 +10,13 @@ from types import ModuleType
 from typing import Any, Final
 
 import pytest
+import trio
 from trio.testing import MockClock
 
-from phxactor import Supervisor, call
+from phxactor import Exit, Supervisor, call
 from phxactor.distribution._codec_message import by_class, by_name
 from phxactor.runtime import open_runtime, self_pid
-from phxactor.testing import HTTPClient
+from phxactor.testing import HTTPClient, connect
 
 PAGE: Final = (Path(__file__).parents[2] / "docs" / "sharded.md").read_text()
 BLOCKS: Final = re.findall(r"^```python\n(.*?)^```$", PAGE, re.MULTILINE | re.DOTALL)
@@ -57,3 +58,40 @@ async def test_a_route_asks_a_counter(modules: dict[str, Any]) -> None:
         await call(modules["counters"]["lobby"], ("add", "ann", 3))
         answer = await HTTPClient(modules["endpoint"]).get("/lobby")
         assert answer.text == "3"
+
+
+async def test_a_channel_asks_its_room(
+    modules: dict[str, Any], autojump_clock: MockClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    page = sys.modules["lobby"].__dict__
+    async with open_runtime():
+        (await Supervisor.start_link([page["rooms"]])).unwrap()
+        client = await connect(page["UserSocket"])
+        with pytest.raises(Exception, match="no such room"):
+            await client.subscribe_and_join("room:" + "x" * 100, {})
+        room = await client.subscribe_and_join("room:lobby", {})
+        assert room.response == {"answer": []}
+        await room.assert_reply(room.push("say", {"body": "hello"}), "ok", {"answer": 1})
+        await room.assert_broadcast("said", {"body": "hello"})
+
+        async def lost(*_: object, **__: object) -> None:
+            raise Exit("nodedown")
+
+        with monkeypatch.context() as patch:
+            patch.setitem(page, "call", lost)
+            await room.assert_reply(room.push("say", {"body": "a"}), "error", {"reason": "try again"})
+
+        async def crash(*_: object) -> None:
+            raise RuntimeError("of the room")
+
+        with monkeypatch.context() as patch:
+            patch.setattr(page["Room"], "handle_call", crash)
+            await room.assert_reply(room.push("say", {"body": "b"}), "error", {"reason": "try again"})
+
+        async def hang(*_: object) -> None:
+            await trio.sleep(60)
+
+        with monkeypatch.context() as patch:
+            patch.setattr(page["Room"], "handle_call", hang)
+            await room.assert_reply(room.push("say", {"body": "c"}), "error", {"reason": "try again"}, within=5)
+        assert page["rooms"].local_keys() == ["room:lobby"]
