@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import Any, Final, final
 
-import attrs
-
 from phxactor.cluster import Node, NodeUp, monitor_nodes, nodes
 from phxactor.runtime import (
     KILL,
@@ -22,6 +20,7 @@ from phxactor.runtime import (
     send_after,
     trap_exit,
 )
+from phxactor.sharded import _timed as timed
 from phxactor.sharded import events
 from phxactor.sharded._entry import Phase
 from phxactor.sharded._incoming import Incoming
@@ -39,31 +38,12 @@ GOODBYE: Final = 2.0
 """Seconds that it waits for others to hear that it has left."""
 RESTART: Final = 1.0
 """Seconds until a server that runs always starts again after its end."""
+ASK: Final = 1.0
+"""Seconds until it says again what it wants, to nodes that it has not heard; doubled each time."""
+LONGEST: Final = 60.0
+"""The most seconds between two times."""
 LEAVING: Final = 30.0
 """Seconds that a node which leaves takes at most until it has handed over everything."""
-
-
-@attrs.frozen
-class _Late:
-    """Time is up for a server to give its state away."""
-
-    key: str
-    pid: Pid
-
-
-@final
-class _Review:
-    """It is time to decide again."""
-
-
-@final
-class _Again:
-    """It is time to start again what runs always."""
-
-
-@final
-class _Tell:
-    """Keys have started or ended: other nodes are to hear of that."""
 
 
 @final
@@ -95,27 +75,32 @@ class RegionServer(Incoming):
             self.region.on_change = self._note_change
         monitor_nodes(gaps=False)
         self._decide()
+        self._pause = ASK
+        self._asking = send_after(me, timed.Ask(), ASK)
 
     async def handle_info(self, message: Any) -> None:  # noqa: ANN401 - as the base says
         """Take a message of another node, or of this runtime."""
         match message:
-            case _Review():
+            case timed.Review():
                 self._timer = None
                 self._decide()
-            case _Late(key=key, pid=pid):
+            case timed.Late(key=key, pid=pid):
                 self._late(key, pid)
             case NodeUp(node=node):
                 self._say_want(node)
+                self._ask_after(ASK)
+            case timed.Ask():
+                self._ask()
             case Down(ref=ref) if ref in self._monitors:
                 self.gone(self._monitors.pop(ref))
             case tuple() if self.take(message):
                 pass
             case Exited(pid=pid):
                 if pid.label in self._options.always:
-                    send_after(self_pid(), _Again(), RESTART)
-            case _Again():
+                    send_after(self_pid(), timed.Again(), RESTART)
+            case timed.Again():
                 self.pass_barrier()
-            case _Tell():
+            case timed.Tell():
                 self._is_told = False
                 self._tell_changes()
             case _ if type(message).__name__ != "NodeDown":
@@ -205,6 +190,20 @@ class RegionServer(Incoming):
                 wants.acts,
             )
 
+    def _ask(self) -> None:
+        """Say again what this node wants to those that it has not heard: what was said may have come too soon."""
+        if self._has_ended:
+            return
+        for node in nodes():
+            if node not in self.places.up and node not in self.left:
+                self._say_want(node)
+        self._ask_after(min(2 * self._pause, LONGEST))
+
+    def _ask_after(self, pause: float) -> None:
+        cancel_timer(self._asking)
+        self._pause = pause
+        self._asking = send_after(self_pid(), timed.Ask(), pause)
+
     def _decide(self) -> None:
         """Say what this node wants, agree, and act on a view that is there."""
         if self._has_ended:
@@ -228,7 +227,7 @@ class RegionServer(Incoming):
         due = self._review.due
         if due is not None:
             pid = self_pid()
-            self._timer = send_after(pid, _Review(), max(0.0, due - pid.runtime.now()))
+            self._timer = send_after(pid, timed.Review(), max(0.0, due - pid.runtime.now()))
 
     # --------------------------------------------------------------------------------------------- views
 
@@ -241,7 +240,7 @@ class RegionServer(Incoming):
             self.places.send_flushed(node, view.number, moving.get(node, []))
         for entry in region.entries.values():
             if entry.phase is Phase.MOVING:
-                send_after(self_pid(), _Late(entry.key, entry.pid), self._options.hand_over)
+                send_after(self_pid(), timed.Late(entry.key, entry.pid), self._options.hand_over)
         if events.view.handlers:
             events.view.emit(name=self._options.name, number=view.number, nodes=len(view.owners))
         region.reroute()
@@ -277,7 +276,7 @@ class RegionServer(Incoming):
     def _note_change(self) -> None:
         if not self._is_told:
             self._is_told = True
-            self._pid.deliver(_Tell())
+            self._pid.deliver(timed.Tell())
 
     def _tell_changes(self) -> None:
         changes, self.region.changes = self.region.changes, {}

@@ -137,11 +137,14 @@ async def cluster(
             for node in nodes:
                 await node.start(alive)
             await settle()
+            cluster = Nodes(nodes, network, alive)
+            network.kill = lambda name: alive.start_soon(cluster.named(name).kill, name=f"kill {name}")
             try:
-                yield Nodes(nodes, network, alive)
+                yield cluster
             except (Exception, Exit) as error:  # noqa: BLE001 - raised again, where no nursery wraps it in a group
                 failure = error
             finally:
+                network.kill = lambda _: None
                 with trio.CancelScope(shield=True):
                     for node in nodes:
                         if node.runs:

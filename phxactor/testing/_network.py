@@ -21,6 +21,9 @@ from typing import TYPE_CHECKING, Final, final
 import attrs
 import trio
 
+from phxactor.testing import _network_fate
+from phxactor.testing._network_fate import Fate
+
 if TYPE_CHECKING:
     from phxactor.testing._simulated_carrier import Simulated
 
@@ -96,6 +99,8 @@ class Network:
         self.tap: Callable[[Simulated, Simulated, bytes, bytes], object] | None = None
         """Called with each frame before its fate is drawn: the carriers, the channel and the frame; for a test that
         counts them, or sends one again."""
+        self.kill: Callable[[str], object] = lambda _: None
+        """Kills a node by its name, as a schedule has chosen."""
         self._choose = choose
         self.carriers: dict[bytes, Simulated] = {}
         """The carriers of all nodes that are connected, by the id of the node."""
@@ -235,10 +240,20 @@ class Network:
     def _loses(self, one: Simulated, other: Simulated) -> bool:
         if self.is_cut(one, other):
             return True
+        fate = _network_fate.fate_of(one.node.identity.name, other.node.identity.name)
+        if fate is not Fate.ARRIVES:
+            self._fails(fate, one.node.identity.name, other.node.identity.name)
+            return True
         if self.loss and self._choose(_PERCENT) >= _PERCENT - round(self.loss * _PERCENT):
             self.tell(f"a message from {one.node.identity.name} to {other.node.identity.name} is lost")
             return True
         return False
+
+    def _fails(self, fate: Fate, one: str, other: str) -> None:
+        if fate is Fate.CUT:
+            self.cut(one, other)
+        elif fate is not Fate.LOST:
+            self.kill(one if fate is Fate.SENDER_DIES else other)
 
     def _takes(self) -> float:
         return self.delay * _SLOWER[self._choose(len(_SLOWER))] if self.uneven else self.delay

@@ -114,7 +114,7 @@ def explore(
         args: its arguments.
         preemptions: tries all orders with at most so many deviations, the fewest first; by default, all orders.
         timeouts: that of `Schedule`; 0 makes time no choice.
-        faults: that of `Schedule`; late `Down`s and dropped lines only with a bound.
+        faults: that of `Schedule`; only kills without a bound.
         seconds: stops after this time; the result says what was not tried.
         shared: `dependent` makes the steps of processes that share Python objects depend on one another.
         file: keeps a search that `seconds` has ended; the next one goes on from there, and removes it at its end.
@@ -128,8 +128,8 @@ def explore(
         ChangedError: the program is not the same when it is played again.
 
     """
-    if preemptions is None and faults is not None and (faults.late_downs or faults.drops):
-        raise ValueError("late_downs and drops can be explored with a bound only: give preemptions=2, or kills alone")
+    if preemptions is None and faults is not None and (faults.late_downs or faults.drops or faults.of_cluster):
+        raise ValueError("only kills can be explored without a bound: give preemptions=2 for other faults")
     if preemptions is None and workers > 1:
         raise ValueError("several workers can explore with a bound only: give preemptions=2")
     result = Explored(preemptions, timeouts, dependent=shared == "dependent")

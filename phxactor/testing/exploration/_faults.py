@@ -1,4 +1,6 @@
-"""Failures as choices: a kill, a late `Down`, a connection that drops, each as one more possibility at a choice.
+"""Failures as choices: a kill, a late `Down`, a line that breaks, and what fails in a simulated cluster.
+
+Each is one more possibility at a choice. Ids of nodes, and the order of sets of nodes, are the same in each such play.
 
 A budget says how many of each there may be in one play. 0 is always that nothing fails (EX46).
 """
@@ -7,14 +9,17 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from random import Random
 from typing import Final, TypeAlias
 from unittest.mock import patch
 
 import attrs
 import trio
 
+from phxactor.cluster import Node
 from phxactor.runtime import KILL, Down, Pid, Runtime, State, exit_signal
-from phxactor.testing import _faults_line
+from phxactor.testing import _faults_line, _network_fate
+from phxactor.testing._network_fate import Fate
 
 
 def anybody(_: Pid) -> bool:
@@ -32,8 +37,19 @@ class Faults:
     """Messages `Down` that arrive when no other task can go on, instead of at once."""
     drops: int = 0
     """Lines (`FaultyLine`) that break, each when one of its ends sends or receives."""
+    losses: int = 0
+    """Frames between two nodes of a simulated cluster (`cluster`) that are lost."""
+    cuts: int = 0
+    """Pairs of nodes that cannot hear each other from a frame on, which is lost, until the program heals them."""
+    deaths: int = 0
+    """Nodes that are killed as they send a frame, or as one is sent to them; it is lost."""
     who: Callable[[Pid], bool] = anybody
     """Chooses the processes that may be killed."""
+
+    @property
+    def of_cluster(self) -> bool:
+        """Whether anything may fail between nodes."""
+        return bool(self.losses or self.cuts or self.deaths)
 
     def __repr__(self) -> str:
         """Return an expression that makes the same, if the processes are not chosen."""
@@ -76,7 +92,10 @@ class Budget:
 
     def begin(self) -> None:
         """Begin a further play."""
-        self._kills, self._late_downs, self._drops = self._faults.kills, self._faults.late_downs, self._faults.drops
+        faults = self._faults
+        self._kills, self._late_downs, self._drops = faults.kills, faults.late_downs, faults.drops
+        self._losses, self._cuts, self._deaths = faults.losses, faults.cuts, faults.deaths
+        self._chance = Random(0)  # noqa: S311 - no secret: what a play draws must be the same in the next one
         self.runtime = None
 
     def kills(self) -> list[Fault]:
@@ -113,6 +132,22 @@ class Budget:
         self._drops -= 1
         return True
 
+    def fate(self, one: str, other: str, ask: Ask) -> Fate:
+        """Ask what becomes of a frame from one node to another."""
+        fates = [Fate.ARRIVES]
+        fates += [Fate.LOST] * bool(self._losses) + [Fate.CUT] * bool(self._cuts)
+        fates += [Fate.SENDER_DIES, Fate.RECEIVER_DIES] * bool(self._deaths)
+        if len(fates) == 1:
+            return Fate.ARRIVES
+        fate = fates[ask([ON_TIME, *(Fault(f"a frame from {one} to {other} {fate.value}") for fate in fates[1:])])]
+        self._losses -= fate is Fate.LOST
+        self._cuts -= fate is Fate.CUT
+        self._deaths -= fate in {Fate.SENDER_DIES, Fate.RECEIVER_DIES}
+        return fate
+
+    def _chance_bytes(self, count: int) -> bytes:
+        return self._chance.randbytes(count)  # of the present play: each begins a new one
+
     @contextmanager
     def in_force(self, ask: Ask, postpone: Callable[[trio.lowlevel.Task], object]) -> Iterator[None]:
         """Let messages arrive late, and lines break, while the block lasts."""
@@ -127,6 +162,9 @@ class Budget:
         with (
             patch.object(Pid, "deliver", delivered),
             patch.object(_faults_line, "drops_now", lambda: self.drops_now(ask)),
+            patch.object(_network_fate, "fate_of", lambda one, other: self.fate(one, other, ask)),
+            patch("secrets.token_bytes", self._chance_bytes),
+            patch.object(Node, "__hash__", lambda node: int.from_bytes(node.id[:8], "big")),
         ):
             yield
 

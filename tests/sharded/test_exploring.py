@@ -1,0 +1,32 @@
+"""A small cluster whose steps and faults are played by number, and are explored."""
+
+from __future__ import annotations
+
+from functools import partial
+
+import pytest
+
+from phxactor.testing.explore import Faults, explore
+from phxactor.testing.schedule import Schedule
+from tests.sharded.exploring import small
+from tests.sharded.planted import FAULTS
+
+OF_CLUSTER = Faults(losses=1, cuts=1, deaths=1)
+
+
+def test_nodes_that_start_beside_each_other_find_each_other() -> None:
+    """What a region says first may come before the other one is there: it says it again."""
+    Schedule({31: 1}, timeouts=0, faults=Faults(deaths=1)).run(small)
+
+
+def test_one_deviation_finds_that_states_are_not_merged() -> None:
+    order = Schedule({12: 1}, timeouts=0, faults=OF_CLUSTER)
+    with FAULTS["two_states_are_not_merged"](), pytest.raises(AssertionError, match="answered, and not there"):
+        order.run(small)
+    order.run(small)
+
+
+def test_faults_of_a_cluster_need_a_bound() -> None:
+    for faults in (Faults(losses=1), Faults(cuts=1), Faults(deaths=1)):
+        with pytest.raises(ValueError, match="without a bound"):
+            explore(partial(small), faults=faults)
