@@ -100,8 +100,20 @@ class Generators:
         try:
             yield
         finally:
-            if sys.get_asyncgen_hooks().firstiter == self._first_step:
-                sys.set_asyncgen_hooks(*self._before)
+            self._remove()
+
+    def _remove(self) -> None:
+        """Take these hooks out: also from below those of a runtime that began later and has not ended yet."""
+        hooks = sys.get_asyncgen_hooks()
+        if hooks.firstiter == self._first_step:
+            sys.set_asyncgen_hooks(*self._before)
+            return
+        later = getattr(hooks.firstiter, "__self__", None)
+        while isinstance(later, Generators):
+            if later._before.firstiter == self._first_step:
+                later._before = self._before
+                return
+            later = getattr(later._before.firstiter, "__self__", None)
 
     def _first_step(self, generator: AsyncGenerator[Any, Any]) -> None:
         self._forget_the_dead()

@@ -34,6 +34,8 @@ class Ledger:
     ending: set[str] = attrs.field(factory=set)
     """Senders that were still there as their node was told to end."""
     killed: bool = False
+    starts_of: int = 0
+    """How many servers have started."""
     regions: int = 0
     """How many regions were killed."""
     cut: bool = False
@@ -59,6 +61,7 @@ class Ledger:
         if self.is_alone and key in self.tokens and not token > self.tokens[key]:
             self.failed.append(f"{key} starts with {token}, after {self.tokens[key]}")
         self.tokens[key] = token
+        self.starts_of += 1
         self.started.append((pid, key, view))
 
 

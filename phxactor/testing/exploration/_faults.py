@@ -1,22 +1,19 @@
 """Failures as choices: a kill, a late `Down`, a line that breaks, and what fails in a simulated cluster.
 
-Each is one more possibility at a choice. Ids of nodes, and the order of sets of nodes, are the same in each such play.
-
-A budget says how many of each there may be in one play. 0 is always that nothing fails (EX46).
+Each is one more possibility at a choice. A budget says how many of each there may be in one play. 0 is always that
+nothing fails (EX46).
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from random import Random
 from typing import Final, TypeAlias
 from unittest.mock import patch
 
 import attrs
 import trio
 
-from phxactor.cluster import Node
 from phxactor.runtime import KILL, Down, Pid, Runtime, State, exit_signal
 from phxactor.testing import _faults_line, _network_fate
 from phxactor.testing._network_fate import Fate
@@ -95,7 +92,6 @@ class Budget:
         faults = self._faults
         self._kills, self._late_downs, self._drops = faults.kills, faults.late_downs, faults.drops
         self._losses, self._cuts, self._deaths = faults.losses, faults.cuts, faults.deaths
-        self._chance = Random(0)  # noqa: S311 - no secret: what a play draws must be the same in the next one
         self.runtime = None
 
     def kills(self) -> list[Fault]:
@@ -145,9 +141,6 @@ class Budget:
         self._deaths -= fate in {Fate.SENDER_DIES, Fate.RECEIVER_DIES}
         return fate
 
-    def _chance_bytes(self, count: int) -> bytes:
-        return self._chance.randbytes(count)  # of the present play: each begins a new one
-
     @contextmanager
     def in_force(self, ask: Ask, postpone: Callable[[trio.lowlevel.Task], object]) -> Iterator[None]:
         """Let messages arrive late, and lines break, while the block lasts."""
@@ -163,8 +156,6 @@ class Budget:
             patch.object(Pid, "deliver", delivered),
             patch.object(_faults_line, "drops_now", lambda: self.drops_now(ask)),
             patch.object(_network_fate, "fate_of", lambda one, other: self.fate(one, other, ask)),
-            patch("secrets.token_bytes", self._chance_bytes),
-            patch.object(Node, "__hash__", lambda node: int.from_bytes(node.id[:8], "big")),
         ):
             yield
 
