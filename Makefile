@@ -8,6 +8,7 @@ MINUTES ?= 10
 ROUNDS ?= 50
 SEED ?= 1
 COUNT ?= 2000
+NODES ?= 40
 WORKERS ?= $(shell expr 2 '*' $$(nproc))
 BUSY ?= 8
 PYTHONS ?=
@@ -104,9 +105,10 @@ soak: $(TEST) ## clients of every kind come and go for MINUTES=10, and the serve
 	@if command -v redis-server >/dev/null; then $(BIN)/python -m tests.soak.redis $(ROUNDS); else \
 		echo "there is no redis-server: no rounds of its faults"; fi
 
-test-beam: $(TEST) ## random programs, compared with real Elixir (options: SEED=1 COUNT=2000)
+test-beam: $(TEST) ## random programs, compared with real Elixir (options: SEED=1 COUNT=2000 NODES=40)
 	@tests/setup/elixir.sh
 	@$(BIN)/python -m tests.beam --seed $(SEED) --count $(COUNT)
+	@$(BIN)/python -m tests.nodes.beam --seed $(SEED) --count $(NODES)
 
 # Without a compiler; a Python that is not here is left out, and a line says so (one only: PYTHONS=3.13).
 packages: $(TEST) $(PAGE) ## the wheel in clean environments, with each Python and the lowest and newest dependencies

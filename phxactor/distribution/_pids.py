@@ -65,9 +65,10 @@ class NodePid(Elsewhere):
         """Let a local process watch it."""
         self.peer.monitor(watch, self)
 
-    def demonitored(self, watch: Monitor) -> None:
-        """Watch it no more."""
+    def demonitored(self, watch: Monitor) -> bool:
+        """Watch it no more; what has not come yet counts as active (M9, ND35)."""
         self.peer.demonitor(watch)
+        return True
 
     @property
     def alive(self) -> bool:
@@ -96,9 +97,10 @@ class NamedPid(Elsewhere):
         """Watch whoever has the name."""
         self.peer.monitor(watch, self)
 
-    def demonitored(self, watch: Monitor) -> None:
-        """Watch it no more."""
+    def demonitored(self, watch: Monitor) -> bool:
+        """Watch it no more. Of a name on a node that is not there no monitor was ever active (ND35)."""
         self.peer.demonitor(watch)
+        return not self.peer.is_absent()
 
     def exited(self, source: Pid, reason: Reason) -> NoReturn:
         """Raise NotLocalError: exit signals and links are for processes."""

@@ -117,5 +117,8 @@ class RemotePid(Pid, ABC):
         """Note that a local process watches it; `watch` is in both tables."""
 
     @abstractmethod
-    def demonitored(self, watch: Monitor) -> None:
-        """Note that a local process watches it no more: the process has removed the monitor, or has ended."""
+    def demonitored(self, watch: Monitor) -> bool:
+        """Note that a local process watches it no more: the process has removed the monitor, or has ended.
+
+        Returns whether the monitor was still active: what `demonitor` returns (ND35).
+        """

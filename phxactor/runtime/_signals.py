@@ -190,7 +190,9 @@ def drop_monitor(watch: Monitor, *, flush: bool = False) -> bool:
         if target is not None and target.watchers is not None:
             target.watchers.pop(watch, None)
             if target.state is not ALIVE and isinstance(target, RemotePid):
-                target.demonitored(watch)
+                was_active = target.demonitored(watch)
+                spend(watch)
+                return was_active
         spend(watch)
         return True
     if flush:

@@ -84,10 +84,11 @@ class KeyPid(RemotePid):
         entry = self.region.entries.get(self.key)
         return self.region.asked.take(watch) or (entry is not None and watch in entry.watchers)
 
-    def demonitored(self, watch: Monitor) -> None:
+    def demonitored(self, watch: Monitor) -> bool:
         """Watch it no more."""
         if not self.region.asked.take(watch):
             self.region.unwatch(self.key, watch)
+        return True
 
     def linked(self, owner: Pid) -> None:
         """Link a process here with the server."""

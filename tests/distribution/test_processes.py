@@ -17,6 +17,7 @@ from phxactor.runtime import (
     Exited,
     From,
     Pid,
+    demonitor,
     link,
     monitor,
     receive,
@@ -181,6 +182,33 @@ async def test_ND45_a_return_address_travels_and_another_node_answers(autojump_c
         await trio.sleep(0.1)
         c.spawn(introduce)
         assert await a.runtime.ended(asking) == "normal"
+
+
+async def test_ND35_a_monitor_removed_at_once_tells_nothing_and_was_active_unless_of_a_name_nowhere(
+    autojump_clock: MockClock,
+) -> None:
+    async with cluster(2, children=children) as (a, b):
+
+        async def once(target: Pid | tuple[str, object]) -> bool:
+            was_active = demonitor(monitor(target))
+            with pytest.raises(TimeoutError):
+                await receive(timeout=1)
+            return was_active
+
+        async def introduce() -> None:
+            send(("asker", a.identity), self_pid())
+            await receive()
+
+        async def ask() -> list[bool]:
+            register("asker")
+            b.spawn(introduce)
+            pid = await receive()
+            there = [await once(pid), await once(echo_of(b)), await once(("nobody", b.identity))]
+            await b.kill()
+            return [*there, await once(pid), await once(echo_of(b))]
+
+        await trio.sleep(1)
+        assert await a.run(ask) == [True, True, True, True, False]
 
 
 async def test_ND43_an_end_that_crosses_an_unlink_is_not_told(autojump_clock: MockClock) -> None:

@@ -81,8 +81,9 @@ class Elsewhere(RemotePid):
         if not self.there:
             will_arrive(watch.owner, watch)
 
-    def demonitored(self, watch: Monitor) -> None:
+    def demonitored(self, watch: Monitor) -> bool:
         self.told.append(("demonitored", watch))
+        return True
 
 
 class Table:

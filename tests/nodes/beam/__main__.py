@@ -17,7 +17,7 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 from tests.nodes.beam.generator import program
-from tests.nodes.beam.machines import SOURCE, Cluster, environment
+from tests.nodes.beam.machines import SCHEDULES, SOURCE, Cluster, environment
 from tests.nodes.oracle.programs import Program, plain
 from tests.oracle.programs import Source
 
@@ -56,7 +56,7 @@ def main(seed: int, count: int, path: Path | None) -> int:
 
 
 def observed(sources: list[Source], clusters: list[Cluster]) -> list[dict[str, Any]]:
-    """Play each program twice, and keep it up to the first step in which the two differ."""
+    """Play each program by each schedule, and keep it up to the first step in which two of them differ."""
     free: SimpleQueue[Cluster] = SimpleQueue()
     for cluster in clusters:
         free.put(cluster)
@@ -64,12 +64,12 @@ def observed(sources: list[Source], clusters: list[Cluster]) -> list[dict[str, A
     def play(source: Source) -> dict[str, Any]:
         cluster = free.get()
         try:
-            runs = [cluster.play(source["steps"]) for _ in range(2)]
+            runs = [cluster.play(source["steps"], schedule) for schedule in SCHEDULES]
         finally:
             free.put(cluster)
         agreed = 0
-        for one, other in zip(*runs, strict=True):
-            if plain(one) != plain(other):
+        for one, *others in zip(*runs, strict=True):
+            if any(plain(one) != plain(other) for other in others):
                 break
             agreed += 1
         return {**source, "steps": source["steps"][:agreed], "observed": runs[0][:agreed]}

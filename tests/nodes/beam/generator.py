@@ -17,6 +17,12 @@ REASONS: Final = ("normal", "kill", "zap", "shutdown", "noconnection")
 REQUESTS: Final = ("answer", "hold", "exit_boo", "exit_normal")
 LATE: Final = 12
 """So many commands out of a hundred are about any number, also one that never was."""
+ANSWERED: Final = frozenset({"link", "monitor", "monitor_name", "signal", "spawn_link", "spawn_monitor"})
+"""Commands that may be answered by a signal, a little later."""
+WAITING: Final = frozenset(
+    {"pg_join", "pg_leave", "pg_monitor", "pg_demonitor", "spawn", "spawn_link", "spawn_monitor"}
+)
+"""Commands in which an actor of the BEAM waits for another process, so that signals reach it; none waits here."""
 
 MIXED: Final = {
     "signals": "link link unlink unlink_flush monitor monitor monitor_name demonitor demonitor trap signal send "
@@ -91,8 +97,12 @@ class Generator:
         living = [number for number, home in self.homes.items() if self.up[home] and number not in self.old]
         by = self.dice.choice(living or list(self.homes))
         commands: list[object] = []
+        answered = False
         for _ in range(self.dice.randint(1, 6)):
             command = self.command(by)
+            if command[0] in WAITING and answered:
+                return by, commands
+            answered = answered or command[0] in ANSWERED
             commands.append(command)
             if command[0] in {"call", "call_name", "exit"} or (command[0] == "link" and command[1] in self.old):
                 return by, commands

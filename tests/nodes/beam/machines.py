@@ -16,6 +16,9 @@ SOURCE: Final = Path(__file__).with_name("nodes.ex")
 NODES: Final = 3
 QUIET: Final = 0.02
 """Seconds after which nothing moves any more."""
+SCHEDULES: Final = ((1, False), (2, True), (4, True))
+"""How often a program is played, each time with so many schedulers, and with random yields between commands or without:
+steps in which the BEAM itself does now this and now that are not to be compared."""
 SOON: Final = 0.1
 """Seconds after which a call that waits a little has given up."""
 TYPES: Final = {
@@ -34,7 +37,7 @@ class Machine:
     def __init__(self, name: str, beams: Path, env: dict[str, str]) -> None:
         self.name = name
         command = ["elixir", "--sname", name, "--cookie", env["NODES_COOKIE"], "-pa", str(beams), "--erl"]
-        flags = "-kernel dist_auto_connect never -connect_all false -kernel prevent_overlapping_partitions false"
+        flags = "+S 4:4 -kernel dist_auto_connect never -connect_all false -kernel prevent_overlapping_partitions false"
         flags += " -kernel inet_dist_use_interface {127,0,0,1} -kernel logger_level none"
         self.process = subprocess.Popen(
             [*command, flags, "-e", "Nodes.Agent.main()"],
@@ -82,6 +85,7 @@ class Cluster:
         self.servers: dict[int, int] = {}
         """The node of the server of each call."""
         self.seen: dict[str, dict[str, object]] = {}
+        self.schedule = SCHEDULES[0]
 
     def start_all(self) -> None:
         """Start those that do not run."""
@@ -102,11 +106,12 @@ class Cluster:
             if node is not None:
                 node.kill()
 
-    def play(self, steps: list[list[Any]]) -> list[dict[str, object]]:
-        """Play a program on empty nodes that are all connected."""
+    def play(self, steps: list[list[Any]], schedule: tuple[int, bool] = SCHEDULES[0]) -> list[dict[str, object]]:
+        """Play a program on empty nodes that are all connected; the schedule is one of SCHEDULES."""
+        self.schedule = schedule
         self.start_all()
-        for node in self.nodes:
-            cast("Machine", node).ask(":reset")
+        for number in range(NODES):
+            self.reset(number)
         for one, other in ((0, 1), (0, 2), (1, 2)):
             assert self.node(one).ask(f"{{:connect, :'{self.names[other]}'}}")
         time.sleep(QUIET)
@@ -172,6 +177,12 @@ class Cluster:
     def start_one(self, number: int) -> None:
         self.nodes[number] = Machine(self.names[number], self.beams, self.env)
         self.node(number).ready()
+        self.reset(number)
+
+    def reset(self, number: int) -> None:
+        """Empty a node, and say how it is scheduled."""
+        schedulers, yields = self.schedule
+        self.node(number).ask(f"{{:reset, {schedulers}, {json.dumps(yields)}}}")
 
     def born(self, number: int, node: int, pid: str) -> None:
         self.pids[number], self.homes[number], self.birth[number] = pid, node, node

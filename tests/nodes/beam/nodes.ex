@@ -43,8 +43,10 @@ defmodule Nodes.Agent do
     state
   end
 
-  def do_line(:reset, state) do
+  def do_line({:reset, schedulers, yields}, state) do
     for {_, pid} <- state.pids, do: Process.exit(pid, :kill)
+    :erlang.system_flag(:schedulers_online, schedulers)
+    :persistent_term.put(:yields, yields)
     say(:ok)
     %{pids: %{}, out: [], refs: %{}}
   end
@@ -101,13 +103,17 @@ defmodule Nodes.Actor do
 
   def wait do
     receive do
-      {:order, commands} -> Enum.each(commands, &step/1)
+      {:order, commands} -> Enum.each(commands, fn command -> pause(:persistent_term.get(:yields)); step(command) end)
       {:collect, from} -> send(from, {:box, self(), drain([])})
       {:"$gen_call", from, {k, request}} -> serve(from, k, request)
     end
 
     wait()
   end
+
+  # Others may run between two commands, as they may on a busy machine: what then differs is a race.
+  def pause(false), do: :ok
+  def pause(true), do: for(_ <- 1..Enum.random([1, 5, 50]), do: :erlang.yield())
 
   def serve(from, k, :answer), do: GenServer.reply(from, {:hi, k})
   def serve(from, k, :hold), do: Process.put({:held, k}, from)
