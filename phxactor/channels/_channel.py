@@ -133,8 +133,7 @@ class Channel(GenServer):
         Without a key it is only pushed. With `whole`, the state is one message even if it is larger than the Presence's
         `max_state_bytes`: for a client that joins again. Raises TypeError if the class has no `presence`.
         """
-        self._present()
-        self_pid().send(TrackAfterJoin(key, meta, whole))
+        self_pid().send(TrackAfterJoin(self._present(), key, meta, whole))
 
     def track(self, key: object, meta: Given = None) -> Ok[str] | Error:
         """Track this channel's process under a key of its topic: `Presence.track`."""

@@ -207,10 +207,11 @@ class ChannelProcess(ServerProcess):
 
     async def on_track_after_join(self, message: TrackAfterJoin) -> Outcome:
         """Do what `join` has asked for: now the channel is subscribed, and the join is answered (PR56 to PR58)."""
-        channel = self.channel
+        presence, socket = message.presence, self.socket
+        presence.publish_to(socket.pubsub_server)  # again: it may have been started anew since
         if message.key is not None:
-            channel.track(message.key, message.meta)
-        await channel.push_presence_state(whole=message.whole)
+            presence.track(self.channel.topic, message.key, message.meta, pid=self.pid)
+        await presence.push_state(socket, whole=message.whole)
         return None
 
     async def on_down(self, message: Down) -> Outcome:

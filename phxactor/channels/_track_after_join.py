@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from typing import final
+from typing import TYPE_CHECKING, final
 
 import attrs
+
+if TYPE_CHECKING:
+    from phxactor.presence import Presence
 
 
 @final
@@ -12,6 +15,7 @@ import attrs
 class TrackAfterJoin:
     """What `Channel.track_after_join` sends to the channel's own process."""
 
+    presence: type[Presence]
     key: object
     """None: nobody is tracked, and the state is pushed."""
     meta: object

@@ -40,6 +40,7 @@ class Publisher:
         "_blocked",
         "_broadcasters",
         "_dirty",
+        "_latest",
         "_online",
         "_options",
         "_publications",
@@ -58,6 +59,8 @@ class Publisher:
         self._runtime: Final = runtime
         self._broadcasters: dict[PubSub, Broadcaster] = {}
         """Where diffs go: the PubSub of the options, and those of the endpoints whose channels use it."""
+        self._latest: PubSub | None = None
+        """The PubSub that was added last, or named again: a channel's is nearly always this one."""
         self._turns: Final = InTurns(runtime, self._all_have_it)
         """What hands the diffs of topics with very many clients to a part of them in each pass."""
         if options.pubsub is not None:
@@ -78,6 +81,9 @@ class Publisher:
 
     def publish_to(self, pubsub: PubSub) -> None:
         """Send diffs to the subscribers of a PubSub, too."""
+        if pubsub is self._latest:
+            return
+        self._latest = pubsub
         if pubsub not in self._broadcasters:
             self._broadcasters[pubsub] = Broadcaster(pubsub)
 
@@ -106,22 +112,30 @@ class Publisher:
             leaves = self._hold(name, publication, leaves, self._options.grace)
             if not (joins or leaves):
                 return
-        publication.pending.add(joins, leaves)
         if publication.waits:
+            publication.pending.add(joins, leaves)
             return
         topic = self._online.topics.get(name)
         window = 0.0 if topic is None else window_of(topic.count)
         if window:
             due = publication.last + window
             if due > self._runtime.now():
+                publication.pending.add(joins, leaves)
                 publication.waits = True
                 publication.timer = self._runtime.timers.add_at(due, self._soon, name)
                 return
-        if now:
-            self._flush(name, publication)
-        else:
+        if not now:
+            publication.pending.add(joins, leaves)
             publication.waits = True
             self._soon(name)
+        elif publication.pending or publication.fetched is not None or self._turns.is_busy(name):
+            publication.pending.add(joins, leaves)
+            self._flush(name, publication)
+        else:  # the usual case: this change alone is the diff
+            if joins or leaves:
+                self._tell(name, publication, Changes([*joins], [*leaves]))
+            if topic is None:
+                self._forget(name, publication)
 
     def _hold(self, name: str, publication: Publication, leaves: Sequence[Element], grace: float) -> list[Element]:
         """Hold the leaves of keys that have gone; return the others."""
@@ -171,7 +185,12 @@ class Publisher:
             changes = publication.pending.take()
             if changes:
                 self._tell(name, publication, changes)
-        if name not in self._online.topics and not publication.waits and publication.rests():
+        if name not in self._online.topics:
+            self._forget(name, publication)
+
+    def _forget(self, name: str, publication: Publication) -> None:
+        """Keep nothing of a topic in which nobody is present, unless something of it has yet to be told."""
+        if not publication.waits and publication.rests():
             self._publications.pop(name, None)
 
     def _tell(self, name: str, publication: Publication, changes: Changes) -> None:

@@ -153,7 +153,7 @@ class Tracking:
 
     @classmethod
     def _tables(cls, runtime: Runtime | None = None) -> Tables:
-        tables = cls._found(current_runtime() if runtime is None else runtime)
+        tables = Tables.found(cls.options.name, current_runtime() if runtime is None else runtime)
         if tables is None:
             raise NoProcessError(
                 f"{cls.__qualname__} does not run: make it a child of the application, as in "
