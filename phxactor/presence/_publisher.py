@@ -81,11 +81,9 @@ class Publisher:
 
     def publish_to(self, pubsub: PubSub) -> None:
         """Send diffs to the subscribers of a PubSub, too."""
-        if pubsub is self._latest:
-            return
-        self._latest = pubsub
-        if pubsub not in self._broadcasters:
-            self._broadcasters[pubsub] = Broadcaster(pubsub)
+        if pubsub is not self._latest:
+            self._latest = pubsub
+            self._broadcasters.setdefault(pubsub, Broadcaster(pubsub))
 
     # ---------------------------------------------------------------------------------------------- changes
 
@@ -132,8 +130,7 @@ class Publisher:
             publication.pending.add(joins, leaves)
             self._flush(name, publication)
         else:  # the usual case: this change alone is the diff
-            if joins or leaves:
-                self._tell(name, publication, Changes([*joins], [*leaves]))
+            self._tell(name, publication, Changes([*joins], [*leaves]))
             if topic is None:
                 self._forget(name, publication)
 
@@ -189,7 +186,6 @@ class Publisher:
             self._forget(name, publication)
 
     def _forget(self, name: str, publication: Publication) -> None:
-        """Keep nothing of a topic in which nobody is present, unless something of it has yet to be told."""
         if not publication.waits and publication.rests():
             self._publications.pop(name, None)
 
