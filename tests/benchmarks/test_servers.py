@@ -7,6 +7,7 @@ from pathlib import Path
 import attrs
 import pytest
 
+from benchmarks import call_over_a_line
 from benchmarks.growth import longest
 from benchmarks.load.bystander import Bystander
 from benchmarks.load.command_line import Load
@@ -20,6 +21,7 @@ from benchmarks.over_workers import BY_WORKERS
 from benchmarks.servers.catalogue import FLOOR, PHXACTOR, PROGRAMS, Program, Running
 from benchmarks.serving import serving
 from benchmarks.suite import drive, measure
+from phxactor.distribution._frames import SIGNAL
 
 pytestmark = [pytest.mark.socket, pytest.mark.slow]
 
@@ -90,3 +92,9 @@ def test_all_workers_serve_before_anything_is_measured() -> None:
     with serving(BY_WORKERS, CORES) as server:
         assert len(server.pids()) == BY_WORKERS.workers
         assert drive(server, Storm(clients=10, at_once=5), CORES).count == 10
+
+
+def test_a_call_over_a_line_and_the_bare_ping_pong_have_the_same_bytes() -> None:
+    called, floor, (there, back) = call_over_a_line.run(1, calls=20)
+    assert min(*called, *floor) > 0
+    assert min(there, back) > SIGNAL.size
