@@ -32,6 +32,7 @@ from tests.patience import PATIENCE
 README: Final = ROOT / "README.md"
 DOCS: Final = sorted((ROOT / "docs").glob("*.md"))
 ELSEWHERE: Final = (
+    "cluster-testing.md",
     "cluster.md",
     "distribution.md",
     "emitter.md",
@@ -43,8 +44,8 @@ ELSEWHERE: Final = (
     "tutorial.md",
 )
 """Those about nodes, the emitter, libraries and Redis need servers: tests/{emitter,libraries,cluster/redis} run them.
-Those about testing and sharded servers hold modules of tests (tests/sharded/test_page.py), that about processes over
-nodes is a program with a loop of its own (tests/distribution/test_page.py).
+Those about testing and sharded servers hold modules of tests (tests/sharded/test_page.py, test_cluster_page.py), that
+about processes over nodes is a program with a loop of its own (tests/distribution/test_page.py).
 The tutorial is a project: tests/test_tutorial.py plays it."""
 
 

@@ -47,6 +47,7 @@ CONTENTS: Final = {
         "docs/workers",
         "docs/redis",
         "docs/sharded",
+        "docs/cluster-testing",
         "docs/emitter",
         "docs/envelope",
         "docs/deploying",
