@@ -68,7 +68,7 @@ class Replication:
         """The nodes that have been asked and have not answered, with how often they were asked."""
         self._asking: Timer | None = None
         self._silent: dict[bytes, float] = {}
-        """The nodes that are down, and may come back; since when."""
+        """The nodes that are down and may come back, or are up again and have not answered yet; since when."""
         self._beaten = self._runtime.now()
 
     # ------------------------------------------------------------------------------------------- own events
@@ -134,6 +134,8 @@ class Replication:
     def node_up(self, node: Node) -> None:
         """Ask a node for its state, or for what has changed while it was silent; and say how far this one is."""
         if self._node.node(node.id) is not None:
+            if node.id in self._silent:  # what it answers goes on from its hidden elements, so they stay until then
+                self._silent[node.id] = self._runtime.now()
             self._send(node.id, "beat", wire.beat(self._life, self._set.number))
             self._ask(node.id)
 

@@ -46,6 +46,13 @@ def test_PR101_PR104_PR108a_PR123_PR124_PR125_PR126_PR127_PR131_PR133_PR134_PR13
     tell(steps, schedule, uneven=uneven)
 
 
+@pytest.mark.parametrize("number", [8305, 2001599])
+def test_PR107_a_node_that_comes_back_is_not_forgotten_before_it_has_answered(number: int) -> None:
+    """Its hidden elements were forgotten a second after it was up, so that its answer went on from nothing."""
+    steps, uneven = soak.round_of(number)
+    tell(steps, Schedule(number, timeouts=0), uneven=uneven)
+
+
 def test_a_fault_is_told_by_its_number_and_in_few_steps(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
