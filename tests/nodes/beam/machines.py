@@ -15,7 +15,9 @@ Json: TypeAlias = Any
 SOURCE: Final = Path(__file__).with_name("nodes.ex")
 NODES: Final = 3
 QUIET: Final = 0.02
-"""Seconds after which nothing moves any more."""
+"""Seconds after which nothing moves any more, on a machine with little other work."""
+PATIENT: Final = 15.0
+"""How many times longer one waits when a program is played again, as it was not quiet or has differed."""
 SCHEDULES: Final = ((1, False), (2, True), (4, True))
 """How often a program is played, each time with so many schedulers, and with random yields between commands or without:
 steps in which the BEAM itself does now this and now that are not to be compared."""
@@ -29,6 +31,10 @@ TYPES: Final = {
     "pg_monitor": "ai", "pg_demonitor": "i", "call": "itaa", "call_name": "iadaa", "reply": "i",
     "spawn": "id", "spawn_link": "id", "spawn_monitor": "idi",
 }  # fmt: skip
+
+
+class NotQuietError(Exception):
+    """Something came later than in its own step: the machine has other work."""
 
 
 class Machine:
@@ -86,6 +92,12 @@ class Cluster:
         """The node of the server of each call."""
         self.seen: dict[str, dict[str, object]] = {}
         self.schedule = SCHEDULES[0]
+        self.patience = 1.0
+        """How many times longer than `QUIET` and `SOON` one waits."""
+
+    def wait(self, seconds: float) -> None:
+        """Wait until nothing moves."""
+        time.sleep(seconds * self.patience)
 
     def start_all(self) -> None:
         """Start those that do not run."""
@@ -114,7 +126,7 @@ class Cluster:
             self.reset(number)
         for one, other in ((0, 1), (0, 2), (1, 2)):
             assert self.node(one).ask(f"{{:connect, :'{self.names[other]}'}}")
-        time.sleep(QUIET)
+        self.wait(QUIET)
         for number in range(NODES):
             self.node(number).ask(":take")
         self.pids, self.numbers, self.homes, self.birth, self.calling, self.servers = {}, {}, {}, {}, set(), {}
@@ -129,11 +141,11 @@ class Cluster:
             results = []
             for command in commands:
                 results.append(self.direct(command))
-                time.sleep(QUIET)
+                self.wait(QUIET)
         elif self.is_idle(by):
             text = ", ".join(self.command(command) for command in commands)
             if self.node(self.homes[by]).ask(f"{{:burst, {by}, [{text}]}}"):
-                time.sleep(SOON if any("soon" in command for command in commands) else QUIET)
+                self.wait(SOON if any("soon" in command for command in commands) else QUIET)
             else:
                 results = "skip"
         else:
@@ -219,18 +231,13 @@ class Cluster:
         now: dict[str, dict[str, object]] = {"nodes": {}, "names": {}, "groups": {}}
         answers = {str(number): node.ask(":take") for number, node in enumerate(self.nodes) if node is not None}
         for out, *_ in answers.values():
-            for kind, *what in out:
-                if kind == "started":
-                    home = self.index(what[2])
-                    self.pids[what[0]], self.numbers[what[1]] = what[1], what[0]
-                    if home is not None:
-                        self.homes[what[0]] = self.birth[what[0]] = home
-                elif kind == "calling":
-                    self.calling.add(what[0])
+            self.note(out)
         for number, (out, nodes, groups, names) in answers.items():
             for kind, *what in out:
                 if kind == "res":
-                    cast("list[object]", results).append(self.result(what[0]))
+                    if isinstance(results, str):
+                        raise NotQuietError("a result came in a step without commands")
+                    results.append(self.result(what[0]))
                 elif kind == "called":
                     self.calling.discard(what[1])
                     calls[str(what[0])] = self.outcome(what[0], what[2])
@@ -246,6 +253,17 @@ class Cluster:
             found[part] = {key: value for key, value in now[part].items() if before.get(key, default) != value}
         self.seen = now
         return found
+
+    def note(self, out: list[Json]) -> None:
+        """Note who was born, and who waits in a call."""
+        for kind, *what in out:
+            if kind == "started":
+                home = self.index(what[2])
+                self.pids[what[0]], self.numbers[what[1]] = what[1], what[0]
+                if home is not None:
+                    self.homes[what[0]] = self.birth[what[0]] = home
+            elif kind == "calling":
+                self.calling.add(what[0])
 
     def index(self, name: str) -> int | None:
         return self.names.index(name) if name in self.names else None
