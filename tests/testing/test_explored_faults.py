@@ -84,7 +84,7 @@ def test_a_down_that_comes_late_is_found() -> None:
     with pytest.raises(AssertionError) as caught:
         explore(hears_in_order, preemptions=1, faults=Faults(late_downs=1))
     assert "is down, and this is told late)" in caught.value.__notes__[0]
-    with pytest.raises(ValueError, match="with a bound only"):
+    with pytest.raises(ValueError, match="without a bound"):
         explore(hears_in_order, faults=Faults(late_downs=1))
 
 
