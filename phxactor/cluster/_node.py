@@ -54,8 +54,11 @@ class Node:
         return self.name
 
     def __hash__(self) -> int:
-        """Return the first bytes of the id, so that a set of nodes has the same order in each replay of a test."""
-        return int.from_bytes(self.id[:GROUP_BYTES], "big")
+        """Return the last bytes of the id, so that a set of nodes has the same order in each replay of a test.
+
+        The first ones are the same for all workers of one parent.
+        """
+        return int.from_bytes(self.id[GROUP_BYTES:], "big")
 
     @property
     def group(self) -> bytes:

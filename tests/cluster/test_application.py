@@ -8,7 +8,7 @@ import pytest
 from trio.testing import MockClock, wait_all_tasks_blocked
 
 from phxactor import Application, Endpoint, Request, open_runtime
-from phxactor.cluster import Cluster, LocalNode, NodeDown, NodeUp, monitor_nodes, new_group, nodes, this_node
+from phxactor.cluster import Cluster, LocalNode, NodeDown, NodeUp, monitor_nodes, new_group, new_node, nodes, this_node
 from phxactor.http import PeerData
 from phxactor.otp import ChildSpec, Ok, Supervisor
 from phxactor.runtime import Pid, receive, self_pid, spawn_link, trap_exit
@@ -116,3 +116,9 @@ async def test_a_carrier_that_ends_is_away_until_it_is_started_again(autojump_cl
         told = [await receive(), await receive()]
         assert told == [NodeDown(two.node.identity, "lost"), NodeUp(two.node.identity)]
         assert one.node.health().state == "ready"
+
+
+def test_nodes_of_one_group_differ_in_their_hashes() -> None:
+    """They are in one table; with one hash each lookup would compare all of them."""
+    group = new_group()
+    assert len({hash(new_node(group=group)) for _ in range(20)}) == 20

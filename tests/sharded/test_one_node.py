@@ -271,3 +271,20 @@ def test_options_are_checked(options: dict[str, object], error: type[Exception])
 def test_what_is_sharded_is_a_genserver() -> None:
     with pytest.raises(TypeError, match="a class of plain GenServers"):
         Sharded("rooms", int)  # type: ignore[arg-type]
+
+
+async def test_what_waits_for_the_end_of_a_server_is_bounded(autojump_clock: MockClock) -> None:
+    class Slow(Room):
+        async def terminate(self, reason: object) -> None:
+            await trio.sleep(3)
+
+    slow = Sharded("slow", Slow, idle=2, max_waiting=3)
+    async with running(slow):
+        cast(slow["a"], ("add", 0))
+        await trio.sleep(2.5)  # it ends, as nothing came
+        for item in range(1, 6):
+            cast(slow["a"], ("add", item))
+        with pytest.raises(Exit, match="busy"):
+            await call(slow["a"], "items")
+        await trio.sleep(3)
+        assert await call(slow["a"], "items") == [1, 2, 3]
